@@ -1,0 +1,63 @@
+# The two commands: make run, make test. Both set up everything that they need, in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help run test check format requirements setup clip clean
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
+
+run: .venv/.run ## Set up and start the server on port 5006
+	@mkdir -p shared_audio
+	@echo
+	@echo "  ASF starts on http://127.0.0.1:$${ASF_PORT:-5006}. In another terminal, in this directory:"
+	@echo
+	@echo "    $(BIN)/asf notify demo demo/welcome.mp3         announce the demo clip"
+	@echo "    $(BIN)/asf listen demo -o out.mp3               receive it (then play out.mp3)"
+	@echo "    $(BIN)/asf watch alice                          wait for the UI updates of alice"
+	@echo "    $(BIN)/asf push alice progress '{\"percent\": 50}'   send her one (a third terminal)"
+	@echo
+	@ASF_AUDIO_ROOTS="$${ASF_AUDIO_ROOTS:-./shared_audio:./demo}" exec $(BIN)/asf serve
+
+test: setup ## Set up and run the whole test suite
+	$(BIN)/pytest
+
+check: setup ## Format, lint, types, architecture, and tests with branch coverage
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --fail-under=96
+
+format: setup ## Put the code into its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+requirements: setup ## Pin the dependencies anew, from pyproject.toml
+	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--no-header -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--no-header --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+
+clip: ## Make the demo clip anew (needs espeak-ng and ffmpeg)
+	demo/make_clip.sh
+
+clean: ## Remove everything that the targets made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* tests/browser/node_modules
+
+setup: .venv/.test
+	@tools/install_browser_tools.sh
+
+.venv/.run: requirements.txt pyproject.toml
+	@tools/make_venv.sh $(PYTHON)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/.test: .venv/.run requirements-dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

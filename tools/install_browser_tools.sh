@@ -1,0 +1,19 @@
+#!/bin/sh
+# Installs what the browser tests need and can be had: Chromium where apt and root allow, npm packages where npm is.
+# The tests skip, in one line each, what is missing; on CI everything must be there.
+set -eu
+cd "$(dirname "$0")/.."
+
+if ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing Chromium for the browser tests"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null || true
+fi
+if ! command -v npm >/dev/null && [ -n "${CI:-}" ]; then
+    echo "Installing Node.js for the browser tests"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y nodejs npm >/dev/null
+fi
+packages=tests/browser/node_modules
+if command -v npm >/dev/null && [ tests/browser/package-lock.json -nt $packages/.package-lock.json ]; then
+    npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
+    touch $packages/.package-lock.json
+fi
