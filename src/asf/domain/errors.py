@@ -1,0 +1,101 @@
+"""The errors that ASF answers with.
+
+Every error is an `AsfError` with a stable `error_code` and a `message` that clients may compare; both are part
+of the wire contract. `details` tells a person what exactly was wrong. How an error is carried (an HTTP status, an
+event, a close code) is decided by the adapters, each in one table.
+"""
+
+from typing import ClassVar
+
+
+class AsfError(Exception):
+    """Root of all errors that ASF answers with.
+
+    `error_code` is stable and unique to the class, `message` is the text of the contract, and `retryable` tells
+    a client whether the same request may succeed later. `details` may be None.
+    """
+
+    error_code: ClassVar[str] = "ASF_INTERNAL_ERROR"
+    message: ClassVar[str] = "Internal error."
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, details: str | None = None) -> None:
+        super().__init__(self.message if details is None else f"{self.message} {details}")
+        self.details = details
+
+
+class InternalError(AsfError):
+    """Something failed that no other error describes; the log has the reason."""
+
+    retryable = True
+
+
+class StreamError(AsfError):
+    """A listener cannot have the stream that it asked for."""
+
+
+class StreamNotFound(StreamError):
+    """No stream of that id has been announced."""
+
+    error_code = "ASF_STREAM_NOT_FOUND"
+    message = "Audio stream ID not found or not yet processed."
+    retryable = True
+
+
+class AudioUnavailable(StreamError):
+    """The stream is known, but its audio cannot be read: missing, unreadable, or shorter than announced."""
+
+    error_code = "ASF_AUDIO_UNAVAILABLE"
+    message = "Audio file unavailable for this stream."
+    retryable = True
+
+
+class NotificationError(AsfError):
+    """A backend announced audio in a way that cannot be accepted."""
+
+
+class InvalidStreamId(NotificationError):
+    """The stream id breaks the rules of `asf.domain.rules.stream_id_problem`."""
+
+    error_code = "ASF_NOTIFY_INVALID_STREAM_ID"
+    message = "Validation failed: 'stream_id' must be a non-empty string."
+
+
+class InvalidFilepath(NotificationError):
+    """The file path names nothing that ASF may read."""
+
+    error_code = "ASF_NOTIFY_INVALID_FILEPATH"
+    message = "Validation failed: 'filepath' must be a non-empty string."
+
+
+class UiUpdateError(AsfError):
+    """A backend's UI update cannot be relayed."""
+
+
+class InvalidClientId(UiUpdateError):
+    """The client id breaks the rules of `asf.domain.rules.client_id_problem`."""
+
+    error_code = "ASF_SENDUI_INVALID_CLIENT_ID"
+    message = "Validation failed: 'client_id' must be a non-empty string."
+
+
+class InvalidEventName(UiUpdateError):
+    """The event name breaks the rules of `asf.domain.rules.event_name_problem`."""
+
+    error_code = "ASF_SENDUI_INVALID_EVENT_NAME"
+    message = "Validation failed: 'event_name' must be a non-empty string."
+
+
+class UiNamespaceMissing(UiUpdateError):
+    """The server was started without a namespace for UI updates."""
+
+    error_code = "ASF_CONFIG_ERROR_UI_NAMESPACE"
+    message = "UI updates namespace is not configured."
+
+
+class UiEmitFailed(UiUpdateError):
+    """The update could not be handed to a connected subscriber."""
+
+    error_code = "ASF_SOCKETIO_EMIT_FAILED"
+    message = "Failed to emit the UI update."
+    retryable = True

@@ -1,0 +1,105 @@
+"""The ports: all that the domain needs from outside. Adapters implement them, the container connects them."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from asf.domain.audio import AudioBatch
+from asf.domain.events import ListenerEvent
+from asf.domain.streams import AudioStream, Locator
+from asf.domain.updates import UiUpdate
+
+
+class Clock(Protocol):
+    """Time. The only source of it in the domain."""
+
+    def now(self) -> float:
+        """Return seconds from an arbitrary start; never goes backwards. For durations and due times."""
+        ...
+
+    def timestamp(self) -> float:
+        """Return seconds since the Unix epoch. For people and messages."""
+        ...
+
+
+class CatalogStore(Protocol):
+    """Keeps the announced streams."""
+
+    def put(self, stream: AudioStream) -> None:
+        """Keep `stream`, in place of an earlier one of the same id."""
+        ...
+
+    def get(self, stream_id: str) -> AudioStream | None:
+        """Return the stream of that id, or None."""
+        ...
+
+
+class AudioSource(Protocol):
+    """One opened audio. What it yields stays the same bytes whatever happens to the name it was opened by."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes, as it was when the audio was opened."""
+        ...
+
+    @property
+    def content_type(self) -> str:
+        """The media type, such as `audio/mpeg`."""
+        ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes from `offset` on.
+
+        Raises `AudioUnavailable` when they cannot be had, a source that shrank included.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the source holds. Closing twice does no harm; reading afterwards is an error."""
+        ...
+
+
+class AudioSources(Protocol):
+    """Finds and opens audio."""
+
+    def locate(self, filepath: str) -> Locator:
+        """Return where `filepath` points. The audio need not exist yet.
+
+        Raises `InvalidFilepath` when it points to nothing that may be read.
+        """
+        ...
+
+    def open(self, locator: Locator) -> AudioSource:
+        """Open the audio. Raises `AudioUnavailable` when it is missing, unreadable or not allowed (any more)."""
+        ...
+
+
+class ListenerEmitter(Protocol):
+    """The way to one listener."""
+
+    def emit(self, event: ListenerEvent) -> None:
+        """Tell the listener about `event`, after all audio and events that were handed over before it."""
+        ...
+
+    def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
+        """Send the bytes from `start` to `stop` (exclusive; both are offsets in the audio, inside `batch`).
+
+        Returns how many were taken, from `start` on. Fewer than asked for means that the listener cannot take
+        more now: back-pressure. What was taken is sent; the rest is the caller's to offer again.
+        """
+        ...
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, as soon as the listener may take audio again. A later call replaces it."""
+        ...
+
+    def close(self) -> None:
+        """Drop what was not sent yet and the callback. The connection itself stays open."""
+        ...
+
+
+class UiUpdateEmitter(Protocol):
+    """The way to the connections that subscribed to UI updates."""
+
+    def emit(self, connection_id: str, update: UiUpdate) -> None:
+        """Hand `update` to the transport of one connection. Raises `UiEmitFailed` when that fails."""
+        ...

@@ -1,0 +1,44 @@
+"""What an identifier may look like (CONTRACT section 2).
+
+Each function returns what is wrong with a value, in words, or None when nothing is.
+"""
+
+import unicodedata
+
+MAX_IDENTIFIER_CHARACTERS = 255
+"""Longest stream id, client id and event name: what fits one path segment of every file system and proxy."""
+
+RESERVED_EVENT_NAMES = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+)
+"""Names that a Socket.IO client raises itself; an update under such a name would never reach its handler."""
+
+
+def stream_id_problem(value: str) -> str | None:
+    """Return what keeps `value` from being a stream id, or None."""
+    return _identifier_problem(value)
+
+
+def client_id_problem(value: str) -> str | None:
+    """Return what keeps `value` from being a client id, or None."""
+    return _identifier_problem(value)
+
+
+def event_name_problem(value: str) -> str | None:
+    """Return what keeps `value` from being the name of a UI update's event, or None."""
+    if value in RESERVED_EVENT_NAMES:
+        return f"'{value}' is reserved by Socket.IO."
+    return _identifier_problem(value)
+
+
+def _identifier_problem(value: str) -> str | None:
+    if not value.strip():
+        return "It is empty or only white space."
+    if len(value) > MAX_IDENTIFIER_CHARACTERS:
+        return f"It has {len(value)} characters; at most {MAX_IDENTIFIER_CHARACTERS} are allowed."
+    if value.isascii() and value.isprintable():
+        return None
+    # Cc: control characters; Cs: lone surrogates, which no UTF-8 text can carry back to a client.
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+        return "It contains control characters."
+    return None

@@ -1,0 +1,54 @@
+"""Listeners come and go."""
+
+from functools import partial
+
+from asf.domain.catalog import StreamCatalog
+from asf.domain.pacing import Pace
+from asf.domain.pool import AudioPool
+from asf.domain.ports import Clock, ListenerEmitter
+from asf.domain.pump import AudioPump
+from asf.domain.session import ListenerSession
+
+
+class StreamingService:
+    """The sessions of this process: one stream a listener, a session of its own for each.
+
+    A listener is known by the id of its connection.
+    """
+
+    def __init__(self, catalog: StreamCatalog, pool: AudioPool, pump: AudioPump, pace: Pace, clock: "Clock") -> None:
+        self._catalog = catalog
+        self._pool = pool
+        self._pump = pump
+        self._pace = pace
+        self._clock = clock
+        self._sessions: dict[str, ListenerSession] = {}
+
+    def __len__(self) -> int:
+        """Return how many sessions are under way."""
+        return len(self._sessions)
+
+    def join(self, listener_id: str, stream_id: str, emitter: ListenerEmitter) -> None:
+        """Begin a session on the stream, in place of the listener's earlier one, and send what is due at once.
+
+        Raises `StreamNotFound` or `AudioUnavailable`; the earlier session, if any, has ended all the same.
+        """
+        self.leave(listener_id)
+        stream = self._catalog.find(stream_id)
+        audio = self._pool.acquire(stream)
+        session = ListenerSession(stream, audio, emitter, partial(self._forget, listener_id))
+        self._sessions[listener_id] = session
+        session.start(self._clock.now(), self._clock.timestamp(), self._pace.chunk_bytes)
+        if not session.ended:
+            self._pump.serve_at_once(session)
+
+    def leave(self, listener_id: str) -> None:
+        """End the listener's session, if it has one, and free what it held."""
+        session = self._sessions.get(listener_id)
+        if session is not None:
+            session.abandon()
+
+    def _forget(self, listener_id: str, session: ListenerSession) -> None:
+        del self._sessions[listener_id]
+        self._pump.remove(session)
+        self._pool.release(session.audio)

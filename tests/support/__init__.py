@@ -1,0 +1,1 @@
+"""What several tests need: virtual time, scripted listeners, real server processes."""

@@ -1,0 +1,110 @@
+"""The domain in virtual time: a clock that is set by hand, listeners that are scripted."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
+from asf.domain import AudioBatch, AudioPool, AudioPump, ChunkStreamer, Pace, StreamCatalog, StreamingService
+from asf.domain.events import ListenerEvent
+
+
+class ManualClock:
+    """A clock that stands still until `advance`."""
+
+    def __init__(self, start: float = 1000.0) -> None:
+        self.time = start
+
+    def now(self) -> float:
+        return self.time
+
+    def timestamp(self) -> float:
+        return self.time + 1_700_000_000
+
+    def advance(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class ScriptedListener:
+    """Keeps what it is sent. `capacity` bounds the bytes it takes until `read` makes room again; None: no bound."""
+
+    def __init__(self, capacity: int | None = None) -> None:
+        self.capacity = capacity
+        self.received = bytearray()
+        self.sends: list[int] = []
+        self.events: list[ListenerEvent] = []
+        self.closed = False
+        self.callback: Callable[[], None] | None = None
+        self.before_send: Callable[[], object] = lambda: None
+        self._unread = 0
+
+    def emit(self, event: ListenerEvent) -> None:
+        self.events.append(event)
+
+    def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
+        self.before_send()
+        taken = stop - start if self.capacity is None else min(stop - start, self.capacity - self._unread)
+        self.received += b"".join(batch.chunks(start, start + taken))
+        self._unread += taken
+        self.sends.append(taken)
+        return taken
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        self.callback = callback
+
+    def close(self) -> None:
+        self.closed = True
+        self.callback = None
+
+    def read(self, length: int) -> None:
+        """Make room for `length` bytes, as a listener does that reads them."""
+        self._unread = max(0, self._unread - length)
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            callback()
+
+    @property
+    def kinds(self) -> list[str]:
+        """The names of the events' classes, in order."""
+        return [type(event).__name__ for event in self.events]
+
+
+class VirtualServer:
+    """All services of the audio side on in-memory adapters and a manual clock."""
+
+    def __init__(
+        self,
+        audios: Mapping[str, bytes] | None = None,
+        chunk_bytes: int = 4096,
+        chunk_seconds: float = 0.01,
+        sources: Any = None,
+    ) -> None:
+        self.clock = ManualClock()
+        self.sources = sources or InMemoryAudioSources(audios or {})
+        self.pace = Pace(chunk_bytes, chunk_seconds)
+        self.catalog = StreamCatalog(InMemoryCatalogStore(), self.sources)
+        self.pool = AudioPool(self.sources, self.pace)
+        self.pump = AudioPump(ChunkStreamer(self.pace), self.pool, self.clock)
+        self.service = StreamingService(self.catalog, self.pool, self.pump, self.pace, self.clock)
+        for name in audios or {}:
+            self.catalog.announce(name, name)
+
+    def join(self, stream_id: str, listener_id: str = "listener", capacity: int | None = None) -> ScriptedListener:
+        """Let a scripted listener join."""
+        listener = ScriptedListener(capacity)
+        self.service.join(listener_id, stream_id, listener)
+        return listener
+
+    def run(self, seconds: float) -> None:
+        """Turn the pump for so long in virtual time, sleeping exactly as long as it says."""
+        end = self.clock.time + seconds
+        while True:
+            delay = self.pump.turn()
+            if delay is None or self.clock.time + delay > end:
+                self.clock.time = end
+                return
+            self.clock.advance(delay)
+
+    def run_until_idle(self) -> None:
+        """Turn the pump until nothing is scheduled any more."""
+        while (delay := self.pump.turn()) is not None:
+            self.clock.advance(delay)

@@ -1,0 +1,93 @@
+"""Each update reaches exactly the connections that subscribed to its client."""
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from asf.domain import UiUpdate, UiUpdateRouter
+from asf.domain.errors import InvalidClientId, InvalidEventName, UiEmitFailed, UiNamespaceMissing
+
+connections = st.sampled_from(["c1", "c2", "c3"])
+clients = st.sampled_from(["alice", "bob"])
+
+
+class RecordingEmitter:
+    """Keeps what is emitted; connections in `broken` fail."""
+
+    def __init__(self, broken: frozenset[str] = frozenset()) -> None:
+        self.emitted: list[tuple[str, UiUpdate]] = []
+        self.broken = broken
+
+    def emit(self, connection_id: str, update: UiUpdate) -> None:
+        if connection_id in self.broken:
+            raise UiEmitFailed("broken")
+        self.emitted.append((connection_id, update))
+
+
+class RouterMachine(RuleBasedStateMachine):
+    """The router against a plain model: a set of pairs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emitter = RecordingEmitter()
+        self.router = UiUpdateRouter(self.emitter)
+        self.model: set[tuple[str, str]] = set()
+        self.number = 0
+
+    @rule(connection=connections, client=clients)
+    def subscribe(self, connection: str, client: str) -> None:
+        """Subscribe, for the first time or again."""
+        self.router.subscribe(connection, client)
+        self.model.add((connection, client))
+
+    @rule(connection=connections)
+    def drop(self, connection: str) -> None:
+        """Lose a connection."""
+        self.router.drop(connection)
+        self.model = {pair for pair in self.model if pair[0] != connection}
+
+    @rule(client=clients)
+    def publish(self, client: str) -> None:
+        """Send an update."""
+        self.number += 1
+        self.emitter.emitted.clear()
+        update = UiUpdate(client, "progress", self.number)
+        receivers = {connection for connection, subscribed in self.model if subscribed == client}
+        assert self.router.publish(update) == len(receivers)
+        assert sorted(self.emitter.emitted, key=lambda pair: pair[0]) == [(one, update) for one in sorted(receivers)]
+
+    @invariant()
+    def nothing_is_left_behind(self) -> None:
+        """Connections that are gone leave no trace."""
+        assert set(self.router._clients) == {connection for connection, _ in self.model}  # noqa: SLF001
+        assert set(self.router._connections) == {client for _, client in self.model}  # noqa: SLF001
+
+
+TestRouter = RouterMachine.TestCase
+
+
+def test_one_broken_connection_does_not_keep_the_others_waiting() -> None:
+    """They are served, and the answer is an error all the same: not every subscriber has it."""
+    emitter = RecordingEmitter(broken=frozenset({"c1"}))
+    router = UiUpdateRouter(emitter)
+    for connection in ("c1", "c2"):
+        router.subscribe(connection, "alice")
+    with pytest.raises(UiEmitFailed, match="1 of 2"):
+        router.publish(UiUpdate("alice", "done", None))
+    assert [connection for connection, _ in emitter.emitted] == ["c2"]
+
+
+def test_without_a_namespace_nothing_is_accepted() -> None:
+    """A server that relays nothing says so."""
+    with pytest.raises(UiNamespaceMissing):
+        UiUpdateRouter(None).publish(UiUpdate("alice", "done", None))
+
+
+def test_what_breaks_the_rules_is_refused() -> None:
+    """Before anything else happens."""
+    with pytest.raises(InvalidClientId):
+        UiUpdate(" ", "done", None)
+    with pytest.raises(InvalidEventName):
+        UiUpdate("alice", "disconnect", None)
+    with pytest.raises(InvalidClientId):
+        UiUpdateRouter(RecordingEmitter()).subscribe("c1", "x" * 256)

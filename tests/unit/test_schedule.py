@@ -1,0 +1,82 @@
+"""The schedule: nothing is lost, nothing is served twice, the longest due comes first."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asf.domain.schedule import TICK_SECONDS, Schedule
+from asf.domain.session import ListenerSession
+from tests.support.virtual import VirtualServer
+
+
+def sessions(count: int) -> list[ListenerSession]:
+    """Return sessions that nothing has scheduled."""
+    server = VirtualServer({"s": b"x"})
+    audio = server.pool.acquire(server.catalog.find("s"))
+    return [ListenerSession(server.catalog.find("s"), audio, None, lambda _: None) for _ in range(count)]  # type: ignore[arg-type]
+
+
+def drain(schedule: Schedule) -> list[ListenerSession]:
+    """Take out all that is due."""
+    taken = []
+    while (session := schedule.pop()) is not None:
+        taken.append(session)
+    return taken
+
+
+@given(st.lists(st.tuples(st.sampled_from(["at", "due", "remove", "advance"]), st.integers(0, 4), st.floats(0, 1))))
+def test_a_session_comes_out_once_for_each_time_it_is_due(steps: list[tuple[str, int, float]]) -> None:
+    """Compared with a plain model: the due queue as a list, the calendar as a dictionary."""
+    schedule, all_sessions = Schedule(), sessions(5)
+    now = 0.0
+    due: list[ListenerSession] = []
+    later: dict[ListenerSession, float] = {}
+    for action, number, amount in steps:
+        session = all_sessions[number]
+        if action == "at" and session not in due and session not in later:
+            schedule.put_at(session, now + amount)
+            later[session] = now + amount
+        elif action == "due":
+            schedule.put_due(session)
+            later.pop(session, None)
+            if session not in due:
+                due.append(session)
+        elif action == "remove":
+            schedule.remove(session)
+            later.pop(session, None)
+            if session in due:
+                due.remove(session)
+        elif action == "advance":
+            now += amount
+            schedule.advance(now)
+            taken = drain(schedule)
+            assert taken[: len(due)] == due
+            ready = taken[len(due) :]
+            assert all(later[one] <= now + TICK_SECONDS for one in ready)
+            for one in ready:
+                del later[one]
+            assert all(time > now - TICK_SECONDS for time in later.values())
+            due = []
+
+
+def test_a_due_time_is_moved_ahead_to_its_tick_never_behind() -> None:
+    """The tick in which a due time lies begins at or before it."""
+    schedule, (session,) = Schedule(), sessions(1)
+    schedule.advance(10.0)
+    schedule.put_at(session, 10.5)
+    delay = schedule.seconds_until_next(10.0)
+    assert delay is not None
+    assert 0.5 - TICK_SECONDS <= delay <= 0.5
+
+
+def test_sessions_that_share_a_tick_share_a_wake_up() -> None:
+    """Both come out together."""
+    schedule, (first, second) = Schedule(), sessions(2)
+    schedule.put_at(first, 1.001)
+    schedule.put_at(second, 1.002)
+    schedule.advance(1.0)
+    assert drain(schedule) == [first, second]
+
+
+def test_an_empty_schedule_wants_no_wake_up() -> None:
+    """Nothing to wait for."""
+    assert Schedule().seconds_until_next(0.0) is None

@@ -1,0 +1,285 @@
+"""Listeners in virtual time: whatever the sizes and the schedule, each gets exactly the audio, at its pace."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources
+from asf.domain.errors import AudioUnavailable, StreamNotFound
+from asf.domain.events import EndOfStream, StartOfStream, StreamFailed
+from asf.domain.pump import LISTENERS_PER_TURN
+from asf.domain.schedule import TICK_SECONDS
+from asf.domain.streams import Locator
+from tests.support.virtual import ScriptedListener, VirtualServer
+
+WHOLE_SESSION = ["Joined", "StartOfStream", "EndOfStream"]
+
+
+def audio_of(length: int) -> bytes:
+    """Return bytes in which a misplaced piece shows."""
+    return random.Random(length).randbytes(length)
+
+
+@given(
+    length=st.integers(0, 5000),
+    chunk_bytes=st.integers(1, 700),
+    chunk_seconds=st.sampled_from([0.0, 0.003, 0.01, 0.256, 1.5]),
+    delays=st.lists(st.floats(0, 3), min_size=1, max_size=30),
+)
+def test_any_sizes_and_any_schedule_give_the_same_bytes(
+    length: int, chunk_bytes: int, chunk_seconds: float, delays: list[float]
+) -> None:
+    """However late or early the pump is turned, a listener gets the audio, once and in order."""
+    audio = audio_of(length)
+    server = VirtualServer({"s": audio}, chunk_bytes, chunk_seconds)
+    listener = server.join("s")
+    for delay in delays:
+        server.clock.advance(delay)
+        server.pump.turn()
+        assert audio.startswith(listener.received)
+    server.run_until_idle()
+    assert listener.received == audio
+    assert listener.kinds == WHOLE_SESSION
+
+
+@given(
+    length=st.integers(1, 4000),
+    chunk_bytes=st.integers(1, 300),
+    capacity=st.integers(1, 1000),
+    reads=st.lists(st.tuples(st.integers(1, 2000), st.floats(0, 0.5)), max_size=60),
+)
+def test_back_pressure_loses_and_repeats_nothing(
+    length: int, chunk_bytes: int, capacity: int, reads: list[tuple[int, float]]
+) -> None:
+    """A listener that reads in its own rhythm, and stalls in between, gets the audio all the same."""
+    audio = audio_of(length)
+    server = VirtualServer({"s": audio}, chunk_bytes, 0.01)
+    listener = server.join("s", capacity=capacity)
+    for read, delay in reads:
+        server.run(delay)
+        assert audio.startswith(listener.received)
+        listener.read(read)
+    while "EndOfStream" not in listener.kinds:
+        server.run_until_idle()
+        listener.read(capacity)
+    assert listener.received == audio
+    assert listener.kinds == WHOLE_SESSION
+
+
+@given(st.lists(st.floats(0, 0.5), min_size=2, max_size=8))
+def test_listeners_of_one_stream_do_not_disturb_each_other(gaps: list[float]) -> None:
+    """Joined at different times, each gets the whole audio."""
+    audio = audio_of(300_000)
+    server = VirtualServer({"s": audio})
+    listeners = []
+    for number, gap in enumerate(gaps):
+        listeners.append(server.join("s", f"listener-{number}"))
+        server.run(gap)
+    server.run_until_idle()
+    assert all(listener.received == audio for listener in listeners)
+    assert all(listener.kinds == WHOLE_SESSION for listener in listeners)
+
+
+@given(st.floats(0, 0.3), st.sampled_from([(4096, 0.01), (1000, 0.25), (4096, 0.256), (100_000, 0.5)]))
+def test_never_behind_the_pace_and_ahead_by_less_than_a_batch(start: float, sizes: tuple[int, float]) -> None:
+    """At every moment all due chunks were sent, and at most one batch and one tick more."""
+    chunk_bytes, chunk_seconds = sizes
+    audio = bytes(chunk_bytes * 40)
+    server = VirtualServer({"s": audio}, chunk_bytes, chunk_seconds)
+    server.clock.advance(start)
+    joined = server.clock.now()
+    listener = server.join("s")
+    tick_bytes = TICK_SECONDS / chunk_seconds * chunk_bytes
+    for _ in range(100):
+        elapsed = server.clock.now() - joined
+        due = min(len(audio), (int(elapsed / chunk_seconds + 1e-9) + 1) * chunk_bytes)
+        assert len(listener.received) >= due
+        assert len(listener.received) <= due + server.pace.batch_bytes + tick_bytes
+        server.run(0.013)
+
+
+def test_a_late_pump_catches_up_and_does_not_drift() -> None:
+    """After a gap of a second the listener is at its pace again, counted from its own start."""
+    server = VirtualServer({"s": bytes(4_096_000)})
+    listener = server.join("s")
+    server.clock.advance(1.0)
+    server.run(0.001)
+    assert len(listener.received) >= 101 * 4096
+    server.run(3.0)
+    assert len(listener.received) <= 401 * 4096 + server.pace.batch_bytes + 2 * 4096
+
+
+def test_the_first_batch_is_sent_while_joining() -> None:
+    """No turn of the pump stands between joining and the first sound."""
+    server = VirtualServer({"s": audio_of(100_000)})
+    assert len(server.join("s").received) == server.pace.batch_bytes
+
+
+def test_listeners_that_are_due_take_turns() -> None:
+    """Unpaced, nobody gets a second batch before everyone else had one."""
+    server = VirtualServer({"s": bytes(64 * 65536)}, chunk_seconds=0.0)
+    listeners = [server.join("s", str(number)) for number in range(3 * LISTENERS_PER_TURN)]
+    for _ in range(60):
+        server.pump.turn()
+        batches = [len(listener.sends) for listener in listeners]
+        assert max(batches) - min(batches) <= 1
+
+
+def test_one_turn_serves_a_bounded_number_of_listeners() -> None:
+    """The rest of the process gets its turn in between, however many listeners are due."""
+    server = VirtualServer({"s": bytes(10 * 65536)}, chunk_seconds=0.0)
+    listeners = [server.join("s", str(number)) for number in range(2 * LISTENERS_PER_TURN)]
+    before = sum(len(listener.sends) for listener in listeners)
+    assert server.pump.turn() == 0.0
+    assert sum(len(listener.sends) for listener in listeners) - before == LISTENERS_PER_TURN
+
+
+def test_thirty_thousand_listeners_stay_at_their_pace() -> None:
+    """Fairness at scale, in virtual time: after two seconds nobody is behind and nobody is favoured."""
+    server = VirtualServer({"s": bytes(4_000_000)}, chunk_bytes=4096, chunk_seconds=0.256)
+    listeners = []
+    for number in range(30_000):
+        listeners.append((server.clock.now(), server.join("s", str(number))))
+        if number % 100 == 0:
+            server.run(0.005)
+    server.run(2.0)
+    for joined, listener in listeners:
+        due = (int((server.clock.now() - joined) / 0.256) + 1) * 4096
+        assert due <= len(listener.received) <= due + server.pace.batch_bytes + 4096
+
+
+def test_start_and_end_tell_the_offsets_and_the_length() -> None:
+    """What the two control events carry."""
+    server = VirtualServer({"s": audio_of(10_000)}, chunk_bytes=1000)
+    listener = server.join("s")
+    server.run_until_idle()
+    start, end = listener.events[1], listener.events[-1]
+    assert isinstance(start, StartOfStream)
+    assert isinstance(end, EndOfStream)
+    assert (start.offset, start.total_bytes, start.chunk_bytes, start.content_type) == (0, 10_000, 1000, "audio/mpeg")
+    assert end.total_bytes == 10_000
+    assert start.timestamp <= end.timestamp
+
+
+def test_an_empty_audio_ends_at_once() -> None:
+    """Nothing to send is no error."""
+    server = VirtualServer({"s": b""})
+    assert server.join("s").kinds == WHOLE_SESSION
+    assert len(server.pool) == 0
+
+
+def test_an_unknown_stream_is_refused() -> None:
+    """And leaves no session."""
+    server = VirtualServer({})
+    with pytest.raises(StreamNotFound):
+        server.join("nowhere")
+    assert len(server.service) == 0
+
+
+def test_a_missing_audio_is_refused() -> None:
+    """The stream is known, the audio is not there (yet)."""
+    server = VirtualServer({})
+    server.catalog.announce("s", "missing")
+    with pytest.raises(AudioUnavailable):
+        server.join("s")
+    assert len(server.service) == 0
+    assert len(server.pool) == 0
+
+
+def test_leaving_frees_everything_at_once() -> None:
+    """The audio is closed with its last listener, and nothing more is sent."""
+    server = VirtualServer({"s": audio_of(1_000_000)})
+    first, second = server.join("s", "first"), server.join("s", "second")
+    assert len(server.pool) == 1
+    server.service.leave("first")
+    assert first.closed
+    assert len(server.pool) == 1
+    server.service.leave("second")
+    assert (len(server.service), len(server.pool)) == (0, 0)
+    received = len(second.received)
+    server.run(1.0)
+    assert len(second.received) == received
+    assert second.kinds == ["Joined", "StartOfStream"]
+
+
+def test_leaving_twice_does_no_harm() -> None:
+    """Nor does leaving without having joined."""
+    server = VirtualServer({"s": b"x"})
+    server.service.leave("nobody")
+    server.join("s")
+    server.service.leave("listener")
+    server.service.leave("listener")
+
+
+def test_a_blocked_listener_that_left_is_not_woken() -> None:
+    """Its transport may still call back once; that is ignored."""
+    server = VirtualServer({"s": audio_of(1_000_000)})
+    listener = server.join("s", capacity=100)
+    callback = listener.callback
+    assert callback is not None
+    server.service.leave("listener")
+    callback()
+    assert server.pump.turn() is None
+
+
+def test_joining_again_replaces_the_session() -> None:
+    """One stream a connection: the second join ends the first session."""
+    server = VirtualServer({"a": audio_of(500_000), "b": audio_of(200_000)})
+    first = server.join("a")
+    second = server.join("b")
+    server.run_until_idle()
+    assert first.closed
+    assert first.kinds == ["Joined", "StartOfStream"]
+    assert second.received == audio_of(200_000)
+
+
+def test_a_listener_that_breaks_while_being_sent_to_is_let_go() -> None:
+    """A transport may find out in the middle of a send that the connection is gone."""
+    server = VirtualServer({"s": audio_of(500_000)})
+    listener = ScriptedListener()
+    listener.before_send = lambda: server.service.leave("listener")
+    server.service.join("listener", "s", listener)
+    assert (len(server.service), len(server.pool)) == (0, 0)
+    assert server.pump.turn() is None
+
+
+class ShrinkingSources(InMemoryAudioSources):
+    """Audio whose later bytes cannot be read."""
+
+    def __init__(self, data: bytes, readable: int, error: Exception) -> None:
+        super().__init__({"s": data})
+        self.readable = readable
+        self.error = error
+
+    def open(self, locator: Locator) -> InMemoryAudioSource:
+        source = super().open(locator)
+        read = source.read
+
+        def read_some(offset: int, length: int) -> bytes:
+            if offset + length > self.readable:
+                raise self.error
+            return read(offset, length)
+
+        source.read = read_some  # type: ignore[method-assign]
+        return source
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(AudioUnavailable("gone"), "ASF_AUDIO_UNAVAILABLE"), (RuntimeError("bug"), "ASF_INTERNAL_ERROR")],
+)
+def test_audio_that_fails_on_the_way_ends_with_an_error(error: Exception, code: str) -> None:
+    """The listener hears why and how far it got; the other listeners and the pump go on."""
+    audio = audio_of(500_000)
+    server = VirtualServer(sources=ShrinkingSources(audio, 200_000, error))
+    server.catalog.announce("s", "s")
+    listener = server.join("s")
+    server.run_until_idle()
+    failure = listener.events[-1]
+    assert isinstance(failure, StreamFailed)
+    assert failure.error.error_code == code
+    assert failure.offset == len(listener.received) <= 200_000
+    assert audio.startswith(listener.received)
+    assert (len(server.service), len(server.pool)) == (0, 0)
