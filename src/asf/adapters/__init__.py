@@ -1,0 +1,1 @@
+"""One package or module per thing outside. They implement the ports of the domain and do not know each other."""

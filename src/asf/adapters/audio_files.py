@@ -1,0 +1,132 @@
+"""Audio from files below the audio roots, and from nowhere else."""
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from asf.domain.errors import AudioUnavailable, InvalidFilepath
+from asf.domain.streams import FileLocator, Locator
+
+CONTENT_TYPES = {
+    ".aac": "audio/aac",
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".mp3": "audio/mpeg",
+    ".mp4": "audio/mp4",
+    ".oga": "audio/ogg",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".wav": "audio/wav",
+    ".webm": "audio/webm",
+}
+"""Media types by file name suffix, spelled out: the system's own table differs from machine to machine."""
+
+UNKNOWN_CONTENT_TYPE = "application/octet-stream"
+
+
+class FileAudioSource:
+    """One opened file: implements the `AudioSource` port."""
+
+    def __init__(self, descriptor: int, size: int, content_type: str) -> None:
+        self._descriptor = descriptor
+        self.size = size
+        self.content_type = content_type
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes from `offset` on. Raises `AudioUnavailable`."""
+        try:
+            data = os.pread(self._descriptor, length, offset)
+        except OSError as error:
+            raise AudioUnavailable(f"Reading failed: {os.strerror(error.errno or 0)}.") from error
+        if len(data) < length:
+            raise AudioUnavailable(
+                f"The file ends at byte {offset + len(data)} of the {self.size} it had when it was opened."
+            )
+        return data
+
+    def close(self) -> None:
+        """Close the file. Closing twice does no harm."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class FileAudioSources:
+    """Files below `roots`: implements the `AudioSources` port.
+
+    Confinement is checked twice. `locate` resolves symbolic links and refuses what lies outside; `open` resolves
+    again, as the file may have come to be only since, and then walks down from the root without following any
+    link, so that nothing that is swapped in meanwhile can lead outside.
+    """
+
+    def __init__(self, roots: Iterable[Path]) -> None:
+        self._roots = [Path(root) for root in roots]
+
+    def locate(self, filepath: str) -> Locator:
+        """Return the absolute, link-free path. A relative one counts from the working directory.
+
+        Accepts a path or a `file://` URL. Raises `InvalidFilepath`.
+        """
+        path = _path_of(filepath)
+        if "\0" in path:
+            raise InvalidFilepath("It contains a NUL byte.")
+        try:
+            os.fsencode(path)
+        except UnicodeEncodeError:
+            raise InvalidFilepath("It cannot be encoded as a file name.") from None
+        resolved = os.path.realpath(path)
+        if self._root_of(resolved) is None:
+            raise InvalidFilepath(f"'{resolved}' is not below one of the audio roots.")
+        return FileLocator(resolved)
+
+    def open(self, locator: Locator) -> FileAudioSource:
+        """Open the file. Raises `AudioUnavailable`."""
+        resolved = os.path.realpath(locator.path)
+        root = self._root_of(resolved)
+        if root is None:
+            raise AudioUnavailable("The path leads outside the audio roots.")
+        try:
+            descriptor = _open_beneath(root, Path(resolved).relative_to(root).parts)
+        except OSError as error:
+            raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise AudioUnavailable("It is not a regular file.")
+        return FileAudioSource(descriptor, status.st_size, _content_type_of(locator.path))
+
+    def _root_of(self, resolved: str) -> str | None:
+        for root in map(os.path.realpath, self._roots):
+            if resolved != root and os.path.commonpath([resolved, root]) == root:
+                return root
+        return None
+
+
+def _path_of(filepath: str) -> str:
+    if "://" not in filepath:
+        return filepath
+    url = urlsplit(filepath)
+    if url.scheme != "file":
+        raise InvalidFilepath(f"'{url.scheme}' is not a known scheme; a path or a file:// URL is.")
+    if url.netloc not in {"", "localhost"}:
+        raise InvalidFilepath("A file:// URL names no other host.")
+    return unquote(url.path)
+
+
+def _open_beneath(root: str, parts: Sequence[str]) -> int:
+    """Open `parts` below `root` for reading, following no link, and without waiting on a pipe or device."""
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            os.close(directory)
+            directory = below
+        return os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+    finally:
+        os.close(directory)
+
+
+def _content_type_of(path: str) -> str:
+    return CONTENT_TYPES.get(Path(path).suffix.lower(), UNKNOWN_CONTENT_TYPE)

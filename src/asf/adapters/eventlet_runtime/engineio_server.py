@@ -1,0 +1,85 @@
+"""Engine.IO's server, made to measure: its queue, its WebSockets and its pings."""
+
+import logging
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+from engineio.packet import PING, Packet
+from engineio.socket import Socket
+
+from asf.adapters.eventlet_runtime.transport import PacketQueue
+from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
+
+logger = logging.getLogger(__name__)
+
+
+def install(server: Any) -> None:
+    """Make an Engine.IO server use this module's parts for all its connections."""
+    server._async = {  # noqa: SLF001 - the library's seam for other runtimes
+        **server._async,  # noqa: SLF001
+        "queue": PacketQueue,
+        "websocket": EngineIoWebSocket,
+    }
+    pings = PingSchedule(server.ping_interval)
+    start_background_task = server.start_background_task
+
+    def start_task(target: Callable[..., object], *args: Any, **kwargs: Any) -> Any:
+        if getattr(target, "__func__", None) is Socket._send_ping:  # noqa: SLF001
+            return pings.add(target.__self__)  # type: ignore[attr-defined]
+        return start_background_task(target, *args, **kwargs)
+
+    server.start_background_task = start_task
+
+
+class EngineIoWebSocket(WebSocketUpgrade):
+    """Stands in for Engine.IO's own WebSocket class: the same, and leaves the WebSocket where transports find it."""
+
+    def __init__(self, handler: Callable[[DirectWebSocket], Any], server: Any) -> None:
+        super().__init__(self._handle, int(server.max_http_buffer_size))
+        self._engineio_handler = handler
+
+    def _handle(self, websocket: DirectWebSocket) -> Any:
+        # The handler is a method of the library's object for the connection.
+        self._engineio_handler.__self__.websocket = websocket  # type: ignore[attr-defined]
+        return self._engineio_handler(websocket)
+
+
+class PingSchedule:
+    """Sends the next ping of every connection, `interval` seconds after it is added.
+
+    One green thread serves all connections. The library's own way is one for each, which sleeps on for up to an
+    interval when the connection is long gone.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        # The interval is the same for all, so the order of adding is the order of falling due.
+        self._waiting: deque[tuple[float, weakref.ref[Any]]] = deque()
+        self._is_running = False
+
+    def add(self, socket: Any) -> None:
+        """Let `socket`, the library's object for a connection, send its next ping when it is time."""
+        self._waiting.append((time.monotonic() + self._interval, weakref.ref(socket)))
+        if not self._is_running:
+            self._is_running = True
+            eventlet.spawn(self._run)
+
+    def _run(self) -> None:
+        while self._waiting:
+            due, reference = self._waiting.popleft()
+            eventlet.sleep(max(0.0, due - time.monotonic()))
+            self._ping(reference())
+        self._is_running = False
+
+    def _ping(self, socket: Any) -> None:
+        if socket is None or socket.closing or socket.closed:
+            return
+        socket.last_ping = time.time()
+        try:
+            socket.send(Packet(PING))
+        except Exception:
+            logger.exception("Sending a ping failed")

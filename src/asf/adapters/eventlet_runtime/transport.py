@@ -1,0 +1,103 @@
+"""One Engine.IO connection, as something that audio can be sent on.
+
+Engine.IO keeps a queue of packets for each connection and, once that is a WebSocket, a greenlet that writes them.
+Audio takes a shorter way where it can: straight to the socket, when nothing is queued in front of it. On long
+polling, and in the middle of the upgrade, it takes the queue like everything else.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from engineio.payload import Payload
+from eventlet.queue import Empty, Queue
+
+from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
+from asf.adapters.eventlet_runtime.wire import framing_for
+from asf.domain.audio import AudioBatch
+
+
+class PacketQueue(Queue):
+    """The packets that wait to be sent on one connection; tells when one is taken.
+
+    One answer to a poll carries no more packets than the Engine.IO clients of the same family accept in one
+    (`Payload.max_decode_packets`); the next poll gets the rest.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_taken: Callable[[], None] | None = None
+        self._taken = 0
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
+        """Return the next packet. A blocking call begins an answer, the calls that do not block fill it up."""
+        if block:
+            self._taken = 0
+        elif self._taken >= Payload.max_decode_packets:
+            raise Empty
+        packet = super().get(block, timeout)
+        self._taken += 1
+        if self.on_taken is not None:
+            self.on_taken()
+        return packet
+
+
+class EngineIoTransport:
+    """The way of audio to one Engine.IO connection. `socket` is the library's object for it."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self._queue: PacketQueue = socket.queue
+        self._callback: Callable[[], None] | None = None
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the connection is a WebSocket by now."""
+        return bool(self._socket.upgraded)
+
+    @property
+    def ready(self) -> bool:
+        """Whether audio may be handed over now.
+
+        On a WebSocket: when nothing is queued or half-sent. Else: when the queue does not fill the next answer yet.
+        """
+        queued: int = self._queue.qsize()
+        if not self.is_direct:
+            return bool(queued < Payload.max_decode_packets)
+        websocket = self._websocket
+        return queued == 0 and websocket is not None and websocket.idle
+
+    def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
+        """Send bytes of the batch straight to the socket, as far as it takes them; return how many were taken.
+
+        `start` and `stop` are offsets in the audio; every chunk follows a text message `envelope`. Only to be
+        called when `is_direct`.
+        """
+        websocket = self._websocket
+        if websocket is None or not self.ready:
+            return 0
+        framing = framing_for(envelope)
+        frames = framing.render(batch, start, stop)
+        sent = websocket.write(frames)
+        if sent == len(frames):
+            return stop - start
+        taken, missing = framing.split_sent(batch, start, stop, sent)
+        websocket.finish(bytes(frames[sent : sent + missing]))
+        return taken
+
+    def when_ready(self, callback: Callable[[], None] | None) -> None:
+        """Call `callback` once, as soon as the transport is ready. None forgets an earlier one."""
+        self._callback = callback
+        self._queue.on_taken = callback and self._tell
+        if self._websocket is not None:
+            self._websocket.on_idle = callback and self._tell
+
+    @property
+    def _websocket(self) -> DirectWebSocket | None:
+        websocket: DirectWebSocket | None = getattr(self._socket, "websocket", None)
+        return websocket
+
+    def _tell(self) -> None:
+        callback = self._callback
+        if callback is not None and self.ready:
+            self.when_ready(None)
+            callback()

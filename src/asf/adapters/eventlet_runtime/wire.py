@@ -1,0 +1,83 @@
+"""Audio as WebSocket frames (RFC 6455, section 5.2): constants plus the bytes, rendered once per batch."""
+
+import struct
+from functools import lru_cache
+
+from asf.domain.audio import AudioBatch
+
+_FINAL_TEXT = 0x81
+_FINAL_BINARY = 0x82
+_LENGTH_IN_2_BYTES = 126
+_LENGTH_IN_8_BYTES = 127
+_LARGEST_2_BYTE_LENGTH = 0xFFFF
+
+
+def frame_header(first_byte: int, length: int) -> bytes:
+    """Return the header of an unmasked frame with a payload of `length` bytes."""
+    if length < _LENGTH_IN_2_BYTES:
+        return bytes((first_byte, length))
+    if length <= _LARGEST_2_BYTE_LENGTH:
+        return struct.pack("!BBH", first_byte, _LENGTH_IN_2_BYTES, length)
+    return struct.pack("!BBQ", first_byte, _LENGTH_IN_8_BYTES, length)
+
+
+def text_frame(text: str) -> bytes:
+    """Return `text` as one complete frame."""
+    payload = text.encode()
+    return frame_header(_FINAL_TEXT, len(payload)) + payload
+
+
+class ChunkFraming:
+    """How chunks travel: each is one binary message, after one text message that is the same for all.
+
+    `envelope` is that text message; it may be empty, then there is none.
+    """
+
+    def __init__(self, envelope: str) -> None:
+        self._envelope = text_frame(envelope) if envelope else b""
+
+    def overhead(self, length: int) -> bytes:
+        """Return all that stands before a chunk of `length` bytes."""
+        return self._envelope + frame_header(_FINAL_BINARY, length)
+
+    def render(self, batch: AudioBatch, start: int, stop: int) -> memoryview:
+        """Return the frames of the batch's bytes from `start` to `stop` (offsets in the audio).
+
+        Where both lie on boundaries of chunks, which is nearly always, the frames are a part of what was rendered
+        for the whole batch once.
+        """
+        chunk = batch.chunk_bytes
+        if (start - batch.offset) % chunk or ((stop - batch.offset) % chunk and stop != batch.end):
+            return memoryview(self._join(batch, start, stop))
+        frames = batch.renderings.get(self)
+        if frames is None:
+            frames = batch.renderings[self] = self._join(batch, batch.offset, batch.end)
+        stride = len(self.overhead(chunk)) + chunk
+        first = (start - batch.offset) // chunk * stride
+        if stop == batch.end:
+            return memoryview(frames)[first:]
+        return memoryview(frames)[first : (stop - batch.offset) // chunk * stride]
+
+    def split_sent(self, batch: AudioBatch, start: int, stop: int, sent: int) -> tuple[int, int]:
+        """Return how far `sent` bytes of the frames of `start` to `stop` reach.
+
+        The first number counts the audio bytes of all messages that were sent at least in part, the second the
+        bytes of frames that are missing to the end of the last of them.
+        """
+        audio = 0
+        for chunk in batch.chunks(start, stop):
+            if sent <= 0:
+                break
+            audio += len(chunk)
+            sent -= len(self.overhead(len(chunk))) + len(chunk)
+        return audio, -min(sent, 0)
+
+    def _join(self, batch: AudioBatch, start: int, stop: int) -> bytes:
+        parts: list[bytes] = []
+        for chunk in batch.chunks(start, stop):
+            parts += (self.overhead(len(chunk)), chunk)
+        return b"".join(parts)
+
+
+framing_for = lru_cache(ChunkFraming)
+"""Return the one framing of an envelope, so that all its users share the renderings."""

@@ -1,0 +1,7 @@
+"""The HTTP side of ASF, on Flask and marshmallow (CONTRACT sections 2 and 7)."""
+
+from asf.adapters.http_api.app import create_app
+from asf.adapters.http_api.internal import create_internal_blueprint
+from asf.adapters.http_api.operations import create_operations_blueprint
+
+__all__ = ["create_app", "create_internal_blueprint", "create_operations_blueprint"]

@@ -1,0 +1,37 @@
+"""The Flask application: limits and error answers that hold for every route."""
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from asf.adapters.http_api.errors import error_of_exception, error_response
+from asf.adapters.http_api.json_body import MAX_BODY_BYTES
+from asf.domain.errors import AsfError, InternalError
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(secret_key: str) -> Flask:
+    """Return an application without routes yet. Every error is answered as JSON."""
+    app = Flask("asf", static_folder=None)
+    # Werkzeug cuts a body of undeclared length at the limit without a word. One byte more shows that it was longer.
+    app.config.update(SECRET_KEY=secret_key, MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1)
+    app.register_error_handler(AsfError, error_response)
+    app.register_error_handler(HTTPException, _answer_http_exception)
+    app.register_error_handler(Exception, _answer_unexpected)
+    return app
+
+
+def _answer_http_exception(exception: HTTPException) -> tuple[Response, HTTPStatus]:
+    response, status = error_response(error_of_exception(exception))
+    for name, value in exception.get_headers():
+        if name not in {"Content-Type", "Content-Length"}:  # such as Allow, beside 405
+            response.headers[name] = value
+    return response, status
+
+
+def _answer_unexpected(exception: Exception) -> tuple[Response, HTTPStatus]:
+    logger.error("A request failed", exc_info=exception)
+    return error_response(InternalError())

@@ -1,0 +1,120 @@
+"""Errors of HTTP requests, and the one table that maps errors to HTTP statuses."""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from asf.domain import errors
+from asf.domain.errors import AsfError
+
+
+class RequestError(AsfError):
+    """The request as such cannot be handled."""
+
+
+class NotifyMalformedJson(RequestError):
+    """The body is declared as JSON and does not parse."""
+
+    error_code = "ASF_NOTIFY_MALFORMED_JSON"
+    message = "Malformed JSON payload."
+
+
+class NotifyInvalidPayload(RequestError):
+    """No body, not declared as JSON, or not a non-empty object."""
+
+    error_code = "ASF_NOTIFY_INVALID_PAYLOAD"
+    message = "Request payload is missing or not valid JSON."
+
+
+class SendUiMalformedJson(RequestError):
+    """The body is declared as JSON and does not parse."""
+
+    error_code = "ASF_SENDUI_MALFORMED_JSON"
+    message = "Malformed JSON payload."
+
+
+class SendUiInvalidPayload(RequestError):
+    """No body, not declared as JSON, or not a non-empty object."""
+
+    error_code = "ASF_SENDUI_INVALID_PAYLOAD"
+    message = "Request payload is missing or not valid JSON for sending UI update."
+
+
+class SendUiMissingData(RequestError):
+    """The update has no `data`."""
+
+    error_code = "ASF_SENDUI_MISSING_DATA"
+    message = "Validation failed: 'data' field is required."
+
+
+class RouteNotFound(RequestError):
+    """There is nothing at that path."""
+
+    error_code = "ASF_NOT_FOUND"
+    message = "Not found."
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, the method does not."""
+
+    error_code = "ASF_METHOD_NOT_ALLOWED"
+    message = "Method not allowed."
+
+
+class PayloadTooLarge(RequestError):
+    """The body is larger than this server accepts."""
+
+    error_code = "ASF_PAYLOAD_TOO_LARGE"
+    message = "Payload too large."
+
+
+class BadRequest(RequestError):
+    """The request breaks the rules of HTTP in a way that no other error describes."""
+
+    error_code = "ASF_BAD_REQUEST"
+    message = "Bad request."
+
+
+HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
+    errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.StreamNotFound: HTTPStatus.NOT_FOUND,
+    errors.AudioUnavailable: HTTPStatus.NOT_FOUND,
+    errors.InvalidStreamId: HTTPStatus.BAD_REQUEST,
+    errors.InvalidFilepath: HTTPStatus.BAD_REQUEST,
+    errors.InvalidClientId: HTTPStatus.BAD_REQUEST,
+    errors.InvalidEventName: HTTPStatus.BAD_REQUEST,
+    errors.UiNamespaceMissing: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.UiEmitFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    NotifyMalformedJson: HTTPStatus.BAD_REQUEST,
+    NotifyInvalidPayload: HTTPStatus.BAD_REQUEST,
+    SendUiMalformedJson: HTTPStatus.BAD_REQUEST,
+    SendUiInvalidPayload: HTTPStatus.BAD_REQUEST,
+    SendUiMissingData: HTTPStatus.BAD_REQUEST,
+    RouteNotFound: HTTPStatus.NOT_FOUND,
+    MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    BadRequest: HTTPStatus.BAD_REQUEST,
+}
+"""Which HTTP status answers which error. Complete: a test walks the tree of errors."""
+
+_ERRORS_OF_STATUSES: dict[int, type[AsfError]] = {
+    HTTPStatus.NOT_FOUND: RouteNotFound,
+    HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: PayloadTooLarge,
+}
+
+
+def error_response(error: AsfError) -> tuple[Response, HTTPStatus]:
+    """Return the JSON answer that carries `error`."""
+    body: dict[str, Any] = {"error_code": error.error_code, "message": error.message}
+    if error.details is not None:
+        body["details"] = error.details
+    return jsonify(body), HTTP_STATUSES[type(error)]
+
+
+def error_of_exception(exception: HTTPException) -> AsfError:
+    """Return the error that stands for what Flask or Werkzeug refused by itself."""
+    error_class = _ERRORS_OF_STATUSES.get(exception.code or 0, BadRequest)
+    return error_class(exception.description if error_class is BadRequest else None)

@@ -1,0 +1,14 @@
+"""What operators and their tools ask (CONTRACT section 7)."""
+
+from flask import Blueprint, Response, jsonify
+
+
+def create_operations_blueprint() -> Blueprint:
+    """Return the routes that tell how the server is."""
+    blueprint = Blueprint("operations", "asf")
+
+    @blueprint.get("/asf/health")
+    def health() -> Response:
+        return jsonify(status="ok")
+
+    return blueprint

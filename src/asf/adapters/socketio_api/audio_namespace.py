@@ -1,0 +1,67 @@
+"""The Socket.IO namespace of audio (CONTRACT section 3)."""
+
+import logging
+from functools import partial
+from typing import Any
+
+from socketio import Namespace
+
+from asf.adapters.socketio_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
+from asf.adapters.socketio_api.messages import CONNECTION_ACK, error_message, stream_error
+from asf.adapters.socketio_api.payloads import JoinStreamSchema, PayloadError
+from asf.adapters.socketio_api.transport import TransportFactory
+from asf.domain.errors import AsfError, InternalError
+from asf.domain.streaming import StreamingService
+
+AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
+
+logger = logging.getLogger(__name__)
+
+
+class AudioNamespace(Namespace):
+    """Turns the events of listeners into calls of the `StreamingService`."""
+
+    def __init__(self, service: StreamingService, transport_for: TransportFactory) -> None:
+        super().__init__(AUDIO_NAMESPACE)
+        self._service = service
+        self._transport_for = transport_for
+        self._envelope = audio_chunk_envelope(AUDIO_NAMESPACE)
+        self._join_schema = JoinStreamSchema()
+
+    def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
+        """Greet a listener."""
+        self._emit(sid, "connection_ack", CONNECTION_ACK)
+
+    def on_disconnect(self, sid: str, *_reason: Any) -> None:
+        """End the session of a listener that is gone."""
+        self._service.leave(sid)
+
+    def on_join_stream(self, sid: str, *arguments: Any) -> None:
+        """Begin a session."""
+        try:
+            stream_id = self._join_schema.read(arguments)["stream_id"]
+        except PayloadError as error:
+            self._emit(sid, "error", error_message(error))
+            return
+        try:
+            self._service.join(sid, stream_id, self._emitter_for(sid))
+        except AsfError as error:
+            self._emit(sid, "stream_error", stream_error(error, stream_id, 0))
+        except Exception:
+            logger.exception("Joining stream %r failed", stream_id)
+            self._emit(sid, "stream_error", stream_error(InternalError(), stream_id, 0))
+
+    def trigger_event(self, event: Any, *arguments: Any) -> Any:
+        """Dispatch an event. One without a name, or with a name that is none of ours, is ignored."""
+        if isinstance(event, str):
+            return super().trigger_event(event, *arguments)
+        return None
+
+    def _emitter_for(self, sid: str) -> SocketIoListenerEmitter:
+        connection_id = self.server.manager.eio_sid_from_sid(sid, AUDIO_NAMESPACE)
+        transport = self._transport_for(self.server.eio.sockets[connection_id])
+        return SocketIoListenerEmitter(partial(self._emit, sid), transport, self._envelope)
+
+    def _emit(self, sid: str, event: str, payload: Any) -> None:
+        # Audio and its control messages stay on this node: they never pass a message queue.
+        self.emit(event, payload, to=sid, ignore_queue=True)

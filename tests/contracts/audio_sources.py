@@ -1,0 +1,86 @@
+"""What every `AudioSources` and its `AudioSource` promise."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asf.domain.errors import AudioUnavailable, InvalidFilepath
+from asf.domain.ports import AudioSources
+
+AUDIO = bytes(range(256)) * 40
+
+
+class AudioSourcesContract:
+    """Inherit, and provide the fixtures: `sources`, the path of an audio with the bytes `AUDIO`, and two others."""
+
+    @pytest.fixture
+    def sources(self) -> AudioSources:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def path(self) -> str:
+        """Where `AUDIO` is."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def missing_path(self) -> str:
+        """A path that is allowed, where nothing is."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def forbidden_path(self) -> str:
+        """A path that is not allowed."""
+        raise NotImplementedError
+
+    def test_yields_the_bytes(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path))
+        assert source.size == len(AUDIO)
+        assert source.read(0, source.size) == AUDIO
+        source.close()
+
+    def test_any_cuts_give_the_same_bytes(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path))
+
+        @given(cuts=st.lists(st.integers(0, len(AUDIO)), max_size=10))
+        def check(cuts: list[int]) -> None:
+            places = sorted({0, *cuts, len(AUDIO)})
+            assert b"".join(source.read(left, right - left) for left, right in pairwise(places)) == AUDIO
+
+        check()
+        source.close()
+
+    def test_reading_past_the_end_is_an_error(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path))
+        with pytest.raises(AudioUnavailable):
+            source.read(source.size - 1, 2)
+        source.close()
+
+    def test_closing_twice_does_no_harm_but_reading_then_fails(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path))
+        source.close()
+        source.close()
+        with pytest.raises(AudioUnavailable):
+            source.read(0, 1)
+
+    def test_two_opened_ones_are_independent(self, sources: AudioSources, path: str) -> None:
+        first, second = sources.open(sources.locate(path)), sources.open(sources.locate(path))
+        first.close()
+        assert second.read(0, 10) == AUDIO[:10]
+        second.close()
+
+    def test_what_is_missing_can_be_located_but_not_opened(self, sources: AudioSources, missing_path: str) -> None:
+        locator = sources.locate(missing_path)
+        with pytest.raises(AudioUnavailable):
+            sources.open(locator)
+
+    def test_what_is_forbidden_cannot_be_located(self, sources: AudioSources, forbidden_path: str) -> None:
+        with pytest.raises(InvalidFilepath) as refusal:
+            sources.locate(forbidden_path)
+        assert refusal.value.details
+
+    def test_has_a_content_type(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path))
+        assert source.content_type == "audio/mpeg"
+        source.close()

@@ -1,0 +1,198 @@
+"""Files below the audio roots, and no others."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asf.adapters.audio_files import FileAudioSources
+from asf.domain import FileLocator
+from asf.domain.errors import AudioUnavailable, InvalidFilepath
+from tests.contracts.audio_sources import AUDIO, AudioSourcesContract
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return an audio root with one file in it, and a secret beside it."""
+    root = tmp_path / "root"
+    (root / "show").mkdir(parents=True)
+    (root / "show" / "one.mp3").write_bytes(AUDIO)
+    (tmp_path / "secret.txt").write_bytes(b"secret")
+    return root
+
+
+class TestFileAudioSources(AudioSourcesContract):
+    """The contract, on files."""
+
+    @pytest.fixture
+    def sources(self, root: Path) -> FileAudioSources:
+        return FileAudioSources([root])
+
+    @pytest.fixture
+    def path(self, root: Path) -> str:
+        return str(root / "show" / "one.mp3")
+
+    @pytest.fixture
+    def missing_path(self, root: Path) -> str:
+        return str(root / "later.mp3")
+
+    @pytest.fixture
+    def forbidden_path(self, root: Path) -> str:
+        return str(root.parent / "secret.txt")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{root}/../secret.txt",
+        "{root}/show/../../secret.txt",
+        "{root}/link.txt",
+        "{root}/up/secret.txt",
+        "{root}",
+        "{root}/",
+        "{root}/.",
+        "/etc/passwd",
+        "secret.txt",
+        "{root}-beside/one.mp3",
+        "{root}/one.mp3\0.txt",
+        "file://{root}/../secret.txt",
+        "file://{root}/%2e%2e/secret.txt",
+        "file://elsewhere{root}/show/one.mp3",
+        "http://localhost{root}/show/one.mp3",
+        "s3://bucket/key",
+        "{root}/\ud800",
+    ],
+)
+def test_nothing_outside_the_roots_can_be_located(root: Path, path: str) -> None:
+    """Neither by climbing nor by links, nor in any other spelling."""
+    (root / "link.txt").symlink_to(root.parent / "secret.txt")
+    (root / "up").symlink_to(root.parent)
+    with pytest.raises(InvalidFilepath) as refusal:
+        FileAudioSources([root]).locate(path.format(root=root))
+    assert refusal.value.details
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.sampled_from(["..", ".", "show", "one.mp3", "link.txt", "up", "", "secret.txt", "~", "%2e%2e", "\\.."]),
+        max_size=8,
+    )
+)
+def test_no_path_whatever_reads_the_secret(root: Path, parts: list[str]) -> None:
+    """Any walk from the root is refused, finds nothing, or finds the audio."""
+    for name, target in (("link.txt", root.parent / "secret.txt"), ("up", root.parent)):
+        if not (root / name).is_symlink():
+            (root / name).symlink_to(target)
+    sources = FileAudioSources([root])
+    try:
+        source = sources.open(sources.locate("/".join([str(root), *parts])))
+    except (InvalidFilepath, AudioUnavailable):
+        return
+    assert source.read(0, source.size) == AUDIO
+    source.close()
+
+
+def test_a_link_inside_the_roots_is_followed(root: Path) -> None:
+    """A link is fine where it leads to what is allowed, between two roots too."""
+    other = root.parent / "other"
+    other.mkdir()
+    (other / "alias.mp3").symlink_to(root / "show" / "one.mp3")
+    sources = FileAudioSources([other, root])
+    source = sources.open(sources.locate(str(other / "alias.mp3")))
+    assert source.read(0, source.size) == AUDIO
+    source.close()
+
+
+def test_a_root_may_be_a_link_itself(root: Path) -> None:
+    """What counts is where things really are."""
+    (root.parent / "alias").symlink_to(root)
+    sources = FileAudioSources([root.parent / "alias"])
+    sources.open(sources.locate(str(root.parent / "alias" / "show" / "one.mp3"))).close()
+
+
+def test_a_link_that_comes_later_is_caught_when_opening(root: Path) -> None:
+    """The file was announced before it existed, and then a link was put there."""
+    sources = FileAudioSources([root])
+    locator = sources.locate(str(root / "later.mp3"))
+    (root / "later.mp3").symlink_to(root.parent / "secret.txt")
+    with pytest.raises(AudioUnavailable, match="outside"):
+        sources.open(locator)
+
+
+def test_a_directory_swapped_for_a_link_is_not_followed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even between resolving the path and opening the file."""
+    sources = FileAudioSources([root])
+    locator = sources.locate(str(root / "show" / "secret.txt"))
+    (root / "show" / "one.mp3").unlink()
+    (root / "show").rmdir()
+    (root / "show").symlink_to(root.parent)
+    resolve = os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path: path if path == locator.path else resolve(path))
+    with pytest.raises(AudioUnavailable):
+        sources.open(locator)
+
+
+def test_a_file_url_is_a_path(root: Path) -> None:
+    """With what needs quoting quoted."""
+    (root / "fünf & sechs.mp3").write_bytes(AUDIO)
+    path = root / "fünf & sechs.mp3"
+    assert FileAudioSources([root]).locate("file://" + quote(str(path))) == FileLocator(str(path))
+
+
+def test_a_relative_path_counts_from_the_working_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the audio roots themselves do."""
+    monkeypatch.chdir(root)
+    assert FileAudioSources([root]).locate("show/one.mp3") == FileLocator(str(root / "show" / "one.mp3"))
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "socket"])
+def test_what_is_no_regular_file_cannot_be_opened(root: Path, kind: str) -> None:
+    """And opening it does not wait for anybody."""
+    path = root / "odd"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        os.mknod(path, 0o140644)
+    sources = FileAudioSources([root])
+    with pytest.raises(AudioUnavailable):
+        sources.open(sources.locate(str(path)))
+
+
+def test_a_file_that_shrinks_is_an_error_and_not_short(root: Path) -> None:
+    """Truncated while it is open."""
+    sources = FileAudioSources([root])
+    source = sources.open(sources.locate(str(root / "show" / "one.mp3")))
+    os.truncate(root / "show" / "one.mp3", 100)
+    with pytest.raises(AudioUnavailable, match="byte 100"):
+        source.read(0, 200)
+    source.close()
+
+
+def test_an_opened_file_outlives_its_name(root: Path) -> None:
+    """Deleted or replaced, what was announced is what is read."""
+    sources = FileAudioSources([root])
+    path = root / "show" / "one.mp3"
+    source = sources.open(sources.locate(str(path)))
+    (root / "new.mp3").write_bytes(b"other")
+    (root / "new.mp3").rename(path)
+    assert source.read(0, source.size) == AUDIO
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [("a.mp3", "audio/mpeg"), ("a.WAV", "audio/wav"), ("a.opus", "audio/ogg"), ("a", "application/octet-stream")],
+)
+def test_the_content_type_follows_from_the_name(root: Path, name: str, content_type: str) -> None:
+    """Suffixes count, whatever their case."""
+    (root / name).write_bytes(b"x")
+    sources = FileAudioSources([root])
+    source = sources.open(sources.locate(str(root / name)))
+    assert source.content_type == content_type
+    source.close()

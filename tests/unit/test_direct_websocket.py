@@ -1,0 +1,264 @@
+"""The direct way to a socket, over a real socket pair: nothing lost, nothing out of order, no frame torn."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import eventlet
+import pytest
+from eventlet.green import socket
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue
+from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
+from asf.adapters.socketio_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
+from asf.adapters.socketio_api.messages import message_of
+from asf.domain import AudioBatch
+from asf.domain.events import EndOfStream
+from tests.contracts.listener_emitter import ListenerEmitterContract
+from tests.unit.test_wire import messages_in
+
+NAMESPACE = "/api/v1/podcasts/stream"
+ENVELOPE = audio_chunk_envelope(NAMESPACE)
+
+
+class Line:
+    """A WebSocket connection of an Engine.IO server without the server: its socket object, queue and writer."""
+
+    def __init__(self) -> None:
+        ours, self.far_end = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.far_end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.websocket = DirectWebSocket(ours, {}, 13)
+        self.queue = PacketQueue()
+        self.transport = EngineIoTransport(SimpleNamespace(upgraded=True, queue=self.queue, websocket=self.websocket))
+        self.received = bytearray()
+        self.writer = eventlet.spawn(self._write)
+
+    def _write(self) -> None:
+        while (packet := self.queue.get()) is not None:
+            self.websocket.send(packet)
+
+    def read(self, length: int) -> None:
+        """Receive up to `length` bytes of what is there."""
+        for _ in range(3):  # Whoever waits for room to write gets a turn.
+            eventlet.sleep(0)
+        with suppress(BlockingIOError):
+            self.received += self.far_end.fd.recv(length, socket.MSG_DONTWAIT)
+
+    def read_all(self) -> None:
+        """Receive until nothing comes any more."""
+        before = -1
+        while before != len(self.received):
+            before = len(self.received)
+            self.read(1 << 20)
+
+    def close(self) -> None:
+        self.writer.kill()
+        self.websocket.abort()
+        self.websocket.socket.close()
+        self.far_end.close()
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    """Return a connection."""
+    line = Line()
+    yield line
+    line.close()
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    chunk=st.sampled_from([1000, 4096, 20000]),
+    actions=st.lists(st.sampled_from(["audio", "event", "read a little", "read much"]), min_size=5, max_size=40),
+)
+def test_audio_and_events_arrive_whole_and_in_order(chunk: int, actions: list[str]) -> None:
+    """However sends, events and reads take turns, with a kernel that takes only a few kilobytes."""
+    line = Line()
+    audio = random.Random(chunk).randbytes(chunk * 5)
+    batch = AudioBatch(0, audio, chunk)
+    offset = events = 0
+    for action in actions:
+        if action == "audio" and offset < len(audio):
+            offset += line.transport.send_audio(batch, offset, len(audio), ENVELOPE)
+        elif action == "event":
+            events += 1
+            line.queue.put(f"event {events} at {offset}")
+            eventlet.sleep(0)
+        else:
+            line.read(100 if action == "read a little" else 50_000)
+    line.read_all()
+    heard = 0
+    heard_events = []
+    for message in messages_in(bytes(line.received)):
+        if isinstance(message, bytes):
+            assert message == audio[heard : heard + len(message)]
+            heard += len(message)
+        elif message != ENVELOPE:
+            heard_events.append(message)
+            assert message.endswith(f" at {heard}")
+    assert heard == offset
+    assert [event.split()[1] for event in heard_events] == [str(number + 1) for number in range(events)]
+    line.close()
+
+
+def test_a_half_sent_message_keeps_pings_waiting(line: Line) -> None:
+    """While a frame is unfinished nobody else may write, and the transport is not idle."""
+    batch = AudioBatch(0, bytes(200_000), 50_000)
+    taken = line.transport.send_audio(batch, 0, 200_000, ENVELOPE)
+    assert 0 < taken < 200_000
+    assert not line.transport.ready
+    assert line.transport.send_audio(batch, taken, 200_000, ENVELOPE) == 0
+    line.queue.put("2")
+    eventlet.sleep(0)
+    line.read_all()
+    messages = messages_in(bytes(line.received))
+    assert messages[-1] == "2"
+    assert sum(len(message) for message in messages if isinstance(message, bytes)) == taken
+    assert line.transport.ready
+
+
+def test_the_end_of_the_connection_lets_go_of_a_half_sent_message(line: Line) -> None:
+    """Whoever waits for the rest to be sent goes on, and learns that the connection is gone."""
+    line.transport.send_audio(AudioBatch(0, bytes(200_000), 50_000), 0, 200_000, ENVELOPE)
+    line.queue.put("2")
+    eventlet.sleep(0)
+    line.far_end.close()
+    assert line.websocket.wait() is None
+    with eventlet.Timeout(5), pytest.raises(OSError, match=r"Broken pipe|reset"):
+        line.writer.wait()
+
+
+def test_a_broken_connection_takes_nothing(line: Line) -> None:
+    """And calls nobody back: whoever receives from it learns of the break."""
+    line.far_end.close()
+    batch = AudioBatch(0, bytes(1000), 100)
+    assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 0
+    assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 0
+
+
+def test_audio_waits_for_what_was_queued_before(line: Line) -> None:
+    """An event that the writer has not taken yet goes first."""
+    line.queue.put("event")
+    batch = AudioBatch(0, bytes(1000), 1000)
+    assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 0
+    woken: list[bool] = []
+    line.transport.when_ready(lambda: woken.append(True))
+    eventlet.sleep(0)
+    assert woken == [True]
+    assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 1000
+    line.read_all()
+    assert messages_in(bytes(line.received)) == ["event", ENVELOPE, bytes(1000)]
+
+
+def test_one_answer_to_a_poll_carries_a_bounded_number_of_packets() -> None:
+    """The rest stays for the next poll; the queue tells of each packet that is taken."""
+    queue = PacketQueue()
+    left: list[int] = []
+    queue.on_taken = lambda: left.append(queue.qsize())
+    for number in range(20):
+        queue.put(number)
+
+    def poll() -> list[int]:
+        packets = [queue.get(timeout=1)]
+        try:
+            while True:
+                packets.append(queue.get(block=False))
+        except eventlet.queue.Empty:
+            return packets
+
+    assert poll() == list(range(16))
+    assert poll() == list(range(16, 20))
+    assert left == list(range(19, -1, -1))
+
+
+def words_of(message: tuple[str, Any]) -> str:
+    """Return the one word that tells what an event says."""
+    name, payload = message
+    return str(payload.get("status") or payload.get("event") or name)
+
+
+class TestSocketIoListenerEmitterOnWebSocket(ListenerEmitterContract):
+    """The contract, over a WebSocket."""
+
+    class Probe(ListenerEmitterContract.Probe):
+        def __init__(self) -> None:
+            self.line = Line()
+            self.reading = True
+
+        def received(self) -> list[str | bytes]:
+            if self.reading:
+                self.line.read_all()
+            messages = messages_in(bytes(self.line.received))
+            return [message for message in messages if message != ENVELOPE]
+
+        def stop_reading(self) -> None:
+            self.reading = False
+
+        def read_on(self) -> None:
+            self.reading = True
+
+    @pytest.fixture
+    def probe(self) -> Iterator[Probe]:
+        probe = self.Probe()
+        yield probe
+        probe.line.close()
+
+    @pytest.fixture
+    def emitter(self, probe: Probe) -> SocketIoListenerEmitter:
+        def emit(event: str, payload: Any) -> None:
+            probe.line.queue.put(words_of((event, payload)))
+            eventlet.sleep(0)
+
+        return SocketIoListenerEmitter(emit, probe.line.transport, ENVELOPE)
+
+
+class TestSocketIoListenerEmitterOnPolling(ListenerEmitterContract):
+    """The contract, over long polling, where audio is emitted like any event."""
+
+    class Probe(ListenerEmitterContract.Probe):
+        def __init__(self) -> None:
+            self.queue = PacketQueue()
+            self.taken: list[str | bytes] = []
+            self.reading = True
+
+        def received(self) -> list[str | bytes]:
+            while self.reading and self.queue.qsize():
+                self.taken.append(self.queue.get())
+            return self.taken
+
+        def stop_reading(self) -> None:
+            self.reading = False
+
+        def read_on(self) -> None:
+            self.reading = True
+
+    @pytest.fixture
+    def probe(self) -> Probe:
+        return self.Probe()
+
+    @pytest.fixture
+    def emitter(self, probe: Probe) -> SocketIoListenerEmitter:
+        transport = EngineIoTransport(SimpleNamespace(upgraded=False, queue=probe.queue))
+        emit: Callable[[str, Any], None] = lambda event, payload: probe.queue.put(  # noqa: E731
+            payload if isinstance(payload, bytes) else words_of((event, payload))
+        )
+        return SocketIoListenerEmitter(emit, transport, ENVELOPE)
+
+
+def test_the_end_is_said_after_a_half_sent_chunk(line: Line) -> None:
+    """An event that is emitted while audio is under way arrives behind it."""
+    emitter = SocketIoListenerEmitter(
+        lambda event, payload: line.queue.put(words_of((event, payload))), line.transport, ENVELOPE
+    )
+    batch = AudioBatch(0, bytes(60_000), 60_000)
+    assert emitter.send_audio(batch, 0, 60_000) == 60_000
+    emitter.emit(EndOfStream("s", 1.0, 60_000))
+    eventlet.sleep(0)
+    line.read_all()
+    assert messages_in(bytes(line.received)) == [ENVELOPE, bytes(60_000), "end_of_stream"]
+    assert words_of(message_of(EndOfStream("s", 1.0, 60_000))) == "end_of_stream"

@@ -1,0 +1,276 @@
+"""The internal API in this process: every request gets one of the contract's answers."""
+
+import json
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse
+
+from asf.adapters.http_api import create_app, create_internal_blueprint, create_operations_blueprint
+from asf.adapters.http_api.json_body import MAX_BODY_BYTES, MAX_JSON_DEPTH
+from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
+from asf.domain import StreamCatalog, UiUpdate, UiUpdateRouter
+from asf.domain.errors import UiEmitFailed
+
+NOTIFY = "/asf/internal/notify_new_audio"
+SEND_UI = "/asf/internal/send_ui_update"
+
+NOTIFY_ERRORS = {
+    "ASF_NOTIFY_MALFORMED_JSON": "Malformed JSON payload.",
+    "ASF_NOTIFY_INVALID_PAYLOAD": "Request payload is missing or not valid JSON.",
+    "ASF_NOTIFY_INVALID_STREAM_ID": "Validation failed: 'stream_id' must be a non-empty string.",
+    "ASF_NOTIFY_INVALID_FILEPATH": "Validation failed: 'filepath' must be a non-empty string.",
+}
+SEND_UI_ERRORS = {
+    "ASF_SENDUI_MALFORMED_JSON": "Malformed JSON payload.",
+    "ASF_SENDUI_INVALID_PAYLOAD": "Request payload is missing or not valid JSON for sending UI update.",
+    "ASF_SENDUI_INVALID_CLIENT_ID": "Validation failed: 'client_id' must be a non-empty string.",
+    "ASF_SENDUI_INVALID_EVENT_NAME": "Validation failed: 'event_name' must be a non-empty string.",
+    "ASF_SENDUI_MISSING_DATA": "Validation failed: 'data' field is required.",
+}
+
+
+class Emitter:
+    """Keeps what is emitted, or fails when told to."""
+
+    def __init__(self) -> None:
+        self.updates: list[UiUpdate] = []
+        self.failure: Exception | None = None
+
+    def emit(self, _connection_id: str, update: UiUpdate) -> None:
+        if self.failure:
+            raise self.failure
+        self.updates.append(update)
+
+
+class Api:
+    """The application on in-memory adapters."""
+
+    def __init__(self, *, with_namespace: bool = True) -> None:
+        self.emitter = Emitter()
+        self.catalog = StreamCatalog(InMemoryCatalogStore(), InMemoryAudioSources({"one.mp3": b"x"}))
+        self.router = UiUpdateRouter(self.emitter if with_namespace else None)
+        app = create_app("secret")
+        app.register_blueprint(create_internal_blueprint(self.catalog, self.router))
+        app.register_blueprint(create_operations_blueprint())
+
+        @app.get("/asf/broken")
+        def broken() -> str:
+            raise RuntimeError("a bug")
+
+        self.client: FlaskClient = app.test_client()
+
+    def post(self, path: str, body: bytes | str, content_type: str | None = "application/json") -> TestResponse:
+        return self.client.post(path, data=body, content_type=content_type)
+
+
+@pytest.fixture
+def api() -> Api:
+    """Return an application."""
+    return Api()
+
+
+def assert_error(response: TestResponse, status: int, code: str, message: str, *, details: bool = False) -> None:
+    """Check an answer, to the letter."""
+    assert response.status_code == status
+    assert response.content_type == "application/json"
+    answer = response.get_json()
+    assert (answer["error_code"], answer["message"]) == (code, message)
+    assert set(answer) <= {"error_code", "message", "details"}
+    if details:
+        assert answer["details"]
+
+
+def test_an_announcement_is_kept(api: Api) -> None:
+    """With the documented answer."""
+    response = api.post(NOTIFY, '{"stream_id": "strm_1", "filepath": "one.mp3", "more": 1}')
+    assert response.status_code == 200
+    assert response.get_json() == {"message": "Notification received successfully", "stream_id": "strm_1"}
+    assert api.catalog.find("strm_1").locator.path == "one.mp3"
+
+
+def test_an_update_is_relayed(api: Api) -> None:
+    """To the one that subscribed."""
+    api.router.subscribe("connection", "alice")
+    response = api.post(SEND_UI, '{"client_id": "alice", "event_name": "progress", "data": {"percentage": 50}}')
+    assert response.status_code == 200
+    answer = response.get_json()
+    assert (answer["status"], answer["message"]) == ("success", "UI update sent to client.")
+    assert answer["subscribers"] == 1
+    assert api.emitter.updates == [UiUpdate("alice", "progress", {"percentage": 50})]
+
+
+@pytest.mark.parametrize("data", [None, False, 0, "", [], {}, 1.5, "text", [1, {"a": None}]])
+def test_any_json_value_is_data(api: Api, data: Any) -> None:
+    """Null too; only an absent key is missing."""
+    api.router.subscribe("connection", "alice")
+    body = json.dumps({"client_id": "alice", "event_name": "e", "data": data})
+    assert api.post(SEND_UI, body).status_code == 200
+    assert api.emitter.updates[0].data == data
+
+
+MALFORMED = [
+    "{",
+    '{"a": }',
+    "nonsense",
+    '{"stream_id": "a"',
+    b"\xff\xfe{}",
+    '{"a": NaN}',
+    '{"a": Infinity}',
+    "[" * 100_000,
+    '{"a":' * 100_000,
+    '{"a": ' + "[" * (MAX_JSON_DEPTH + 1) + "]" * (MAX_JSON_DEPTH + 1) + "}",
+    '{"a": ' + "9" * 10_000 + "}",
+    '"\\ud800',
+]
+INVALID = ["", " \n", "[]", "{}", "null", "1", '"text"', "[1]", "true"]
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "errors"), [(NOTIFY, "ASF_NOTIFY", NOTIFY_ERRORS), (SEND_UI, "ASF_SENDUI", SEND_UI_ERRORS)]
+)
+class TestBadBodies:
+    """Bodies that are no JSON object, on both routes."""
+
+    @pytest.mark.parametrize("body", MALFORMED)
+    def test_malformed(self, api: Api, path: str, prefix: str, errors: dict[str, str], body: bytes) -> None:
+        code = f"{prefix}_MALFORMED_JSON"
+        assert_error(api.post(path, body), 400, code, errors[code], details=True)
+
+    @pytest.mark.parametrize("body", INVALID)
+    def test_invalid(self, api: Api, path: str, prefix: str, errors: dict[str, str], body: str) -> None:
+        code = f"{prefix}_INVALID_PAYLOAD"
+        assert_error(api.post(path, body), 400, code, errors[code], details=True)
+
+    @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "nonsense"])
+    def test_not_declared_as_json(
+        self, api: Api, path: str, prefix: str, errors: dict[str, str], content_type: str | None
+    ) -> None:
+        code = f"{prefix}_INVALID_PAYLOAD"
+        response = api.post(path, '{"stream_id": "a"}', content_type)
+        assert_error(response, 400, code, errors[code], details=True)
+
+    @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "application/problem+json"])
+    def test_declared_as_json_in_other_words(
+        self, api: Api, path: str, prefix: str, errors: dict[str, str], content_type: str
+    ) -> None:
+        code = f"{prefix}_INVALID_PAYLOAD"
+        answer = api.post(path, '{"a": 1}', content_type).get_json()
+        assert answer["error_code"] not in {code, f"{prefix}_MALFORMED_JSON"}
+        assert answer["message"] == errors[answer["error_code"]]
+
+    def test_too_large(self, api: Api, path: str, prefix: str, errors: dict[str, str]) -> None:
+        body = '{"a": "' + "x" * MAX_BODY_BYTES + '"}'
+        assert_error(api.post(path, body), 413, "ASF_PAYLOAD_TOO_LARGE", "Payload too large.")
+        assert prefix
+        assert errors
+
+
+@pytest.mark.parametrize("wrong", [None, 1, True, [], {}, "", "  ", "x" * 256, "a\nb", "\ud800"])
+def test_a_wrong_stream_id_comes_before_a_wrong_filepath(api: Api, wrong: Any) -> None:
+    """The checks go in the contract's order."""
+    for body in ({"stream_id": wrong, "filepath": 7}, {"filepath": "/etc/passwd", "stream_id": wrong}):
+        code = "ASF_NOTIFY_INVALID_STREAM_ID"
+        assert_error(api.post(NOTIFY, json.dumps(body)), 400, code, NOTIFY_ERRORS[code], details=True)
+
+
+@pytest.mark.parametrize("wrong", [None, 1, False, [], {}, "", " \t", "/etc/passwd", "../one.mp3"])
+def test_a_wrong_filepath(api: Api, wrong: Any) -> None:
+    """Mistyped, empty or outside; nothing is announced then."""
+    code = "ASF_NOTIFY_INVALID_FILEPATH"
+    response = api.post(NOTIFY, json.dumps({"stream_id": "s", "filepath": wrong}))
+    assert_error(response, 400, code, NOTIFY_ERRORS[code], details=True)
+
+
+def test_missing_fields(api: Api) -> None:
+    """An absent field is as wrong as an empty one."""
+    for path, body, code in [
+        (NOTIFY, {"filepath": "one.mp3"}, "ASF_NOTIFY_INVALID_STREAM_ID"),
+        (NOTIFY, {"stream_id": "s"}, "ASF_NOTIFY_INVALID_FILEPATH"),
+        (SEND_UI, {"event_name": "e", "data": 1}, "ASF_SENDUI_INVALID_CLIENT_ID"),
+        (SEND_UI, {"client_id": "c", "data": 1}, "ASF_SENDUI_INVALID_EVENT_NAME"),
+        (SEND_UI, {"client_id": "c", "event_name": "e"}, "ASF_SENDUI_MISSING_DATA"),
+    ]:
+        messages = NOTIFY_ERRORS | SEND_UI_ERRORS
+        assert_error(api.post(path, json.dumps(body)), 400, code, messages[code], details=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "", 5]
+)
+def test_wrong_event_names(api: Api, name: Any) -> None:
+    """Those that Socket.IO reserves among them."""
+    code = "ASF_SENDUI_INVALID_EVENT_NAME"
+    response = api.post(SEND_UI, json.dumps({"client_id": "c", "event_name": name, "data": 1}))
+    assert_error(response, 400, code, SEND_UI_ERRORS[code], details=True)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+fields = st.sampled_from(["stream_id", "filepath", "client_id", "event_name", "data"])
+likely = st.dictionaries(fields, json_values | st.sampled_from(["one.mp3", "alice", "progress"]))
+
+
+@given(payload=json_values | likely, path=st.sampled_from([NOTIFY, SEND_UI]))
+def test_any_json_whatever_gets_one_of_the_contracts_answers(payload: Any, path: str) -> None:
+    """Never a 500."""
+    response = SHARED_API.post(path, json.dumps(payload))
+    answer = response.get_json()
+    if response.status_code == 200:
+        assert answer["message"] in {"Notification received successfully", "UI update sent to client."}
+    else:
+        assert response.status_code == 400
+        errors = NOTIFY_ERRORS if path == NOTIFY else SEND_UI_ERRORS
+        assert answer["message"] == errors[answer["error_code"]]
+
+
+@given(body=st.binary(), path=st.sampled_from([NOTIFY, SEND_UI]))
+def test_any_bytes_whatever_get_one_of_the_contracts_answers(body: bytes, path: str) -> None:
+    """Never a 500 either."""
+    assert SHARED_API.post(path, body).status_code == 400
+
+
+SHARED_API = Api()
+
+
+def test_an_emit_that_fails_is_no_success(api: Api) -> None:
+    """The documented code, and what failed."""
+    api.router.subscribe("connection", "alice")
+    api.emitter.failure = UiEmitFailed("OSError: broken")
+    response = api.post(SEND_UI, '{"client_id": "alice", "event_name": "e", "data": 1}')
+    assert_error(response, 500, "ASF_SOCKETIO_EMIT_FAILED", "Failed to emit the UI update.", details=True)
+
+
+def test_without_a_namespace_updates_are_refused() -> None:
+    """A server that was configured without one says so."""
+    response = Api(with_namespace=False).post(SEND_UI, '{"client_id": "a", "event_name": "e", "data": 1}')
+    message = "UI updates namespace is not configured."
+    assert_error(response, 500, "ASF_CONFIG_ERROR_UI_NAMESPACE", message, details=True)
+
+
+def test_unknown_routes_and_methods_answer_json(api: Api) -> None:
+    """On every route under /asf/."""
+    assert_error(api.client.get("/asf/nowhere"), 404, "ASF_NOT_FOUND", "Not found.")
+    response = api.client.get(NOTIFY)
+    assert_error(response, 405, "ASF_METHOD_NOT_ALLOWED", "Method not allowed.")
+    assert "POST" in response.headers["Allow"]
+
+
+def test_a_bug_is_an_internal_error_without_a_traceback(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """The reason is in the log."""
+    response = api.client.get("/asf/broken")
+    assert_error(response, 500, "ASF_INTERNAL_ERROR", "Internal error.")
+    assert b"a bug" not in response.data
+    assert "a bug" in caplog.text
+
+
+def test_health(api: Api) -> None:
+    """Alive."""
+    response = api.client.get("/asf/health")
+    assert (response.status_code, response.get_json()) == (200, {"status": "ok"})

@@ -1,0 +1,155 @@
+"""The settings: documented defaults, and one clear line for each that is wrong."""
+
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asf.entrypoints.settings import (
+    Settings,
+    SettingsError,
+    SettingsSchema,
+    environment_with_dotenv,
+    read_settings,
+)
+
+VARIABLES = sorted(field.data_key or "" for field in SettingsSchema().fields.values())
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    """CONTRACT section 1."""
+    settings = read_settings({})
+    assert settings.cors_allowed_origins == ["*"]
+    assert (settings.chunk_size, settings.stream_sleep_interval) == (4096, 0.01)
+    assert (settings.host, settings.port) == ("0.0.0.0", 5006)  # noqa: S104
+    assert settings.debug_mode is True
+    assert settings.ui_updates_namespace == "/ui_updates"
+    assert settings.audio_roots == [Path("shared_audio")]
+    assert settings.max_message_bytes == 65536
+
+
+def test_without_a_secret_a_random_one_is_made() -> None:
+    """Another one at every start."""
+    first, second = read_settings({}), read_settings({})
+    assert first.secret_key_is_random
+    assert first.secret_key != second.secret_key
+    assert not read_settings({"ASF_SECRET_KEY": "x"}).secret_key_is_random
+
+
+def test_everything_can_be_set() -> None:
+    """And other variables are none of its business."""
+    settings = read_settings(
+        {
+            "PATH": "/bin",
+            "ASF_SECRET_KEY": "k" * 32,
+            "ASF_CORS_ALLOWED_ORIGINS": "https://a.example, http://localhost:3000",
+            "ASF_CHUNK_SIZE": "1048576",
+            "ASF_STREAM_SLEEP_INTERVAL": "0",
+            "ASF_HOST": "::1",
+            "ASF_PORT": "0",
+            "ASF_DEBUG_MODE": "false",
+            "ASF_UI_UPDATES_NAMESPACE": "",
+            "ASF_AUDIO_ROOTS": "/srv/a:/srv/b",
+            "ASF_MAX_MESSAGE_BYTES": "1024",
+        }
+    )
+    assert asdict(settings) == asdict(
+        Settings(
+            secret_key="k" * 32,
+            cors_allowed_origins=["https://a.example", "http://localhost:3000"],
+            chunk_size=1048576,
+            stream_sleep_interval=0.0,
+            host="::1",
+            port=0,
+            debug_mode=False,
+            ui_updates_namespace="",
+            audio_roots=[Path("/srv/a"), Path("/srv/b")],
+            max_message_bytes=1024,
+            secret_key_is_random=False,
+        )
+    )
+
+
+WRONG = [
+    ("ASF_CHUNK_SIZE", "0"),
+    ("ASF_CHUNK_SIZE", "1048577"),
+    ("ASF_CHUNK_SIZE", "4 KiB"),
+    ("ASF_CHUNK_SIZE", "4096.5"),
+    ("ASF_CHUNK_SIZE", ""),
+    ("ASF_STREAM_SLEEP_INTERVAL", "-1"),
+    ("ASF_STREAM_SLEEP_INTERVAL", "nan"),
+    ("ASF_STREAM_SLEEP_INTERVAL", "inf"),
+    ("ASF_STREAM_SLEEP_INTERVAL", "fast"),
+    ("ASF_HOST", ""),
+    ("ASF_PORT", "65536"),
+    ("ASF_PORT", "-1"),
+    ("ASF_PORT", "http"),
+    ("ASF_DEBUG_MODE", "perhaps"),
+    ("ASF_UI_UPDATES_NAMESPACE", "ui_updates"),
+    ("ASF_UI_UPDATES_NAMESPACE", "/a,b"),
+    ("ASF_UI_UPDATES_NAMESPACE", "/api/v1/podcasts/stream"),
+    ("ASF_AUDIO_ROOTS", ""),
+    ("ASF_AUDIO_ROOTS", "/a::/b"),
+    ("ASF_CORS_ALLOWED_ORIGINS", ""),
+    ("ASF_CORS_ALLOWED_ORIGINS", "app.example.com"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://a.example/path"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "*,https://a.example"),
+    ("ASF_MAX_MESSAGE_BYTES", "12"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str) -> None:
+    """One line: the variable, its value, what is allowed."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({name: value})
+    (line,) = refusal.value.problems
+    assert line.startswith(f"{name}={value!r} ")
+    assert line.endswith(".")
+    assert "\n" not in line
+
+
+def test_all_wrong_values_are_named_at_once() -> None:
+    """So that one start finds them all."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"ASF_PORT": "x", "ASF_CHUNK_SIZE": "y", "ASF_DEBUG_MODE": "z"})
+    assert len(refusal.value.problems) == 3
+
+
+def test_production_wants_a_long_secret_and_does_not_show_it() -> None:
+    """Too short a secret is named, not repeated."""
+    for key in ("", "hunter2"):
+        with pytest.raises(SettingsError) as refusal:
+            read_settings({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": key})
+        (line,) = refusal.value.problems
+        assert line.startswith("ASF_SECRET_KEY ")
+        assert "hunter2" not in line
+
+
+@given(st.dictionaries(st.sampled_from(VARIABLES), st.text()))
+def test_any_environment_is_read_or_refused(environment: dict[str, str]) -> None:
+    """Nothing else happens, whatever the values."""
+    with suppress(SettingsError):
+        assert 1 <= read_settings(environment).chunk_size <= 1048576
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
+    """And a missing file is none."""
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("ASF_PORT=1\nASF_HOST=127.0.0.1\n# ASF_CHUNK_SIZE=5\nASF_DEBUG_MODE\n")
+    assert environment_with_dotenv({"ASF_PORT": "2"}, dotenv) == {"ASF_PORT": "2", "ASF_HOST": "127.0.0.1"}
+    assert environment_with_dotenv({"A": "b"}, tmp_path / "missing") == {"A": "b"}
+
+
+def test_the_example_lists_every_setting_with_its_default() -> None:
+    """`.env.example` can be copied as it is."""
+    example = Path(__file__).parents[2] / ".env.example"
+    lines = [line.removeprefix("#") for line in example.read_text().splitlines()]
+    listed = dict(line.split("=", 1) for line in lines if line.startswith("ASF_"))
+    assert sorted(listed) == VARIABLES
+    defaults = asdict(read_settings({})) | {"secret_key": "", "secret_key_is_random": False}
+    read = asdict(read_settings(listed)) | {"secret_key": "", "secret_key_is_random": False}
+    assert read == defaults
