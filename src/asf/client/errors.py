@@ -1,0 +1,26 @@
+"""What can go wrong between a client and ASF."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class AsfClientError(Exception):
+    """Root of the client's errors. Its text is a sentence for people."""
+
+
+class ServerUnreachable(AsfClientError):
+    """Nothing that speaks ASF's language answered, or the connection was lost."""
+
+
+class RequestRefused(AsfClientError):
+    """ASF answered with an error: `error_code` is stable, `message` and `details` (or None) are for people."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        self.error_code = str(answer.get("error_code", ""))
+        self.message = str(answer.get("message", "The request was refused."))
+        self.details: str | None = answer.get("details")
+        super().__init__(" ".join(filter(None, [self.message, self.details, f"({self.error_code})"])))
+
+
+class StreamRefused(RequestRefused):
+    """The listener cannot have the stream, or lost it on the way."""

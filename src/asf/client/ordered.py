@@ -1,0 +1,35 @@
+"""A Socket.IO client that handles what it receives one by one, in order."""
+
+from typing import Any
+
+import engineio
+import socketio
+
+from asf.client.errors import ServerUnreachable
+
+
+class _OrderedEngineIoClient(engineio.Client):
+    """Runs handlers in the thread that receives.
+
+    The library's own way is a thread for each message, which leaves their order to the scheduler.
+    """
+
+    def _trigger_event(self, event: str, *arguments: Any, **options: Any) -> Any:
+        if event == "message" and self.state != "connected":
+            return None  # Another thread is disconnecting; what comes in meanwhile concerns nobody.
+        options["run_async"] = False
+        return super()._trigger_event(event, *arguments, **options)
+
+
+class OrderedClient(socketio.Client):
+    """The library's client, with ordered handlers. They must not wait for another event."""
+
+    def connect_to(self, base_url: str, namespace: str) -> None:
+        """Connect to one namespace. Raises `ServerUnreachable`."""
+        try:
+            self.connect(base_url, namespaces=[namespace])
+        except (socketio.exceptions.ConnectionError, ValueError) as error:
+            raise ServerUnreachable(f"{base_url} does not answer as ASF does: {error}") from error
+
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return _OrderedEngineIoClient

@@ -1,0 +1,1 @@
+"""Where programs begin: settings, the container, the server and the command line."""

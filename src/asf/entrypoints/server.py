@@ -1,0 +1,38 @@
+"""Starts the server."""
+
+import logging
+from typing import Any
+
+from asf.adapters.eventlet_runtime import server as runtime
+from asf.entrypoints.container import Container
+from asf.entrypoints.settings import Settings
+
+MAX_CONNECTIONS = 10_000
+"""Connections served at the same time."""
+
+logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal ends it. Raises OSError when the address cannot be listened on."""
+    container = Container(settings=settings)
+    application = container.app()
+    listener = runtime.listen(settings.host, settings.port)
+    _warn(settings)
+    logger.info("Listening on %s", _url_of(listener))
+    runtime.serve(listener, application, container.pump(), MAX_CONNECTIONS)
+
+
+def _url_of(listener: Any) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _warn(settings: Settings) -> None:
+    if settings.debug_mode:
+        logger.warning("Debug mode: anyone who reaches this port may use the internal API")
+    if settings.secret_key_is_random:
+        logger.warning("ASF_SECRET_KEY is not set: a random one serves until the next start")
+    for root in settings.audio_roots:
+        if not root.is_dir():
+            logger.warning("ASF_AUDIO_ROOTS: %s is not a directory (yet)", root)

@@ -1,0 +1,178 @@
+"""The settings: read once, from a mapping, and refused with one line for each variable that is wrong.
+
+Values come as text from the environment and the file `.env`. marshmallow validates them as it validates everything
+else that comes from outside; environs would do so too, but only from the process's own environment.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+ANY_ORIGIN = "*"
+MIN_SECRET_KEY_CHARACTERS = 32
+RESERVED_NAMESPACE = "/api/v1/podcasts/stream"
+
+
+class SettingsError(Exception):
+    """Some settings are wrong. `problems` has one line for each, with name, value and what is allowed."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Names and meanings as in CONTRACT section 1, without the prefix `ASF_`."""
+
+    secret_key: str
+    cors_allowed_origins: list[str]
+    chunk_size: int
+    stream_sleep_interval: float
+    host: str
+    port: int
+    debug_mode: bool
+    ui_updates_namespace: str
+    audio_roots: list[Path]
+    max_message_bytes: int
+    secret_key_is_random: bool
+
+
+class _Separated(fields.Field[list[str]]):
+    """Text with a separator between its items; white space around them does not count."""
+
+    def __init__(self, separator: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._separator = separator
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> list[str]:
+        items = [item.strip() for item in value.split(self._separator)]
+        if not all(items):
+            raise ValidationError(f"is allowed to be items separated by '{self._separator}', none of them empty")
+        return items
+
+
+def _origins(values: list[str]) -> None:
+    if values == [ANY_ORIGIN]:
+        return
+    for value in values:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+            raise ValidationError(
+                "is allowed to be * or origins such as https://app.example.com, with commas between"
+            )
+
+
+def _namespace(value: str) -> None:
+    if value and (not re.fullmatch(r"/[^\s,?]*", value) or value == RESERVED_NAMESPACE):
+        raise ValidationError(
+            f"is allowed to be a path such as /ui_updates, without white space, comma or question mark, other than "
+            f"{RESERVED_NAMESPACE}; empty turns UI updates off"
+        )
+
+
+def _between(low: float, high: float) -> validate.Range:
+    return validate.Range(min=low, max=high, error="is allowed to be from {min} to {max}")
+
+
+_Messages = dict[str, str | list[Any] | dict[Any, Any]]
+_WHOLE_NUMBER: _Messages = {"invalid": "is allowed to be a whole number", "too_large": "is too large"}
+_NUMBER: _Messages = {
+    "invalid": "is allowed to be a number",
+    "too_large": "is too large",
+    "special": "is allowed to be a finite number",
+}
+
+
+class SettingsSchema(Schema):
+    """The environment variables, their defaults and what is allowed."""
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = EXCLUDE
+
+    secret_key = fields.String(data_key="ASF_SECRET_KEY", load_default="")
+    cors_allowed_origins = _Separated(
+        ",", data_key="ASF_CORS_ALLOWED_ORIGINS", load_default=[ANY_ORIGIN], validate=_origins
+    )
+    chunk_size = fields.Integer(
+        data_key="ASF_CHUNK_SIZE",
+        load_default=4096,
+        validate=_between(1, 1048576),
+        error_messages=_WHOLE_NUMBER,
+    )
+    stream_sleep_interval = fields.Float(
+        data_key="ASF_STREAM_SLEEP_INTERVAL",
+        load_default=0.01,
+        validate=_between(0, 60),
+        error_messages=_NUMBER,
+    )
+    host = fields.String(
+        data_key="ASF_HOST",
+        load_default="0.0.0.0",  # noqa: S104 - the documented default
+        validate=validate.Length(min=1, error="is allowed to be a host name or address"),
+    )
+    port = fields.Integer(
+        data_key="ASF_PORT", load_default=5006, validate=_between(0, 65535), error_messages=_WHOLE_NUMBER
+    )
+    debug_mode = fields.Boolean(
+        data_key="ASF_DEBUG_MODE",
+        load_default=True,
+        error_messages={"invalid": "is allowed to be True or False"},
+    )
+    ui_updates_namespace = fields.String(
+        data_key="ASF_UI_UPDATES_NAMESPACE", load_default="/ui_updates", validate=_namespace
+    )
+    audio_roots = _Separated(":", data_key="ASF_AUDIO_ROOTS", load_default=["./shared_audio"])
+    max_message_bytes = fields.Integer(
+        data_key="ASF_MAX_MESSAGE_BYTES",
+        load_default=65536,
+        validate=_between(1024, 1048576),
+        error_messages=_WHOLE_NUMBER,
+    )
+
+
+SECRET_VARIABLES = frozenset({"ASF_SECRET_KEY"})
+"""Variables whose values are never shown."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings in `environment`. Raises `SettingsError`."""
+    try:
+        values: dict[str, Any] = SettingsSchema().load(environment)
+    except ValidationError as error:
+        problems = [
+            _problem_line(name, environment.get(name, ""), messages) for name, messages in error.messages_dict.items()
+        ]
+        raise SettingsError(problems) from error
+    key = values["secret_key"]
+    if not values["debug_mode"] and len(key) < MIN_SECRET_KEY_CHARACTERS:
+        allowed = f"needs {MIN_SECRET_KEY_CHARACTERS} or more characters where ASF_DEBUG_MODE is False"
+        raise SettingsError([_problem_line("ASF_SECRET_KEY", key, [f"{allowed}; it has {len(key)}"])])
+    return Settings(
+        **values
+        | {
+            "secret_key": key or secrets.token_urlsafe(),
+            "secret_key_is_random": not key,
+            "audio_roots": [Path(root) for root in values["audio_roots"]],
+        }
+    )
+
+
+def environment_with_dotenv(environment: Mapping[str, str], dotenv_path: Path) -> dict[str, str]:
+    """Return `environment` over what the file at `dotenv_path` says, if there is one."""
+    from_file = {name: value for name, value in dotenv_values(dotenv_path).items() if value is not None}
+    return from_file | dict(environment)
+
+
+def _problem_line(name: str, value: str, messages: list[str]) -> str:
+    shown = name if name in SECRET_VARIABLES else f"{name}={value!r}"
+    return f"{shown} {'; '.join(messages)}."
