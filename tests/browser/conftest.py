@@ -1,0 +1,80 @@
+"""A browser, and the packages that its pages load. What cannot be had here is skipped, and said."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+HERE = Path(__file__).parent
+CLIENT_DIST = HERE / "node_modules" / "socket.io-client" / "dist"
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def missing(what: str, how: str) -> None:
+    """Skip in one line; on CI, where everything must be there, fail."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing on CI: {how}")
+    pytest.skip(f"{what} is missing: {how}")
+
+
+@pytest.fixture(scope="session")
+def npm_packages() -> Path:
+    """Return the folder of the installed npm packages."""
+    if shutil.which("node") is None or not CLIENT_DIST.is_dir():
+        missing("node or socket.io-client", "install Node.js with npm, then run make setup")
+    return CLIENT_DIST
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of Debian's Chromium."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        missing("Chromium", "apt-get install chromium")
+    return str(executable)
+
+
+@asynccontextmanager
+async def open_page(chromium: str, url: str) -> AsyncIterator[Page]:
+    """Open a page in a browser of its own, without a window. What goes wrong on the page fails the test.
+
+    Playwright's asynchronous interface it is, as its synchronous one runs greenlets, and so does eventlet.
+    """
+    problems: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        page = await browser.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        await page.goto(url)
+        yield page
+        await browser.close()
+    assert problems == []
+
+
+@pytest.fixture(scope="session")
+def page_server(npm_packages: Path) -> Iterator[str]:
+    """Serve this folder, pages and packages, from a process of its own; return the address."""
+    assert npm_packages.is_relative_to(HERE)
+    command = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(HERE), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        announcement = re.search(r"port (\d+)", process.stdout.readline())
+        assert announcement is not None
+        yield f"http://127.0.0.1:{announcement[1]}"
+        process.terminate()

@@ -1,0 +1,339 @@
+"""Audio, from the real server over real sockets."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import socketio
+
+from tests.support.engineio_wire import NAMESPACE, WireListener
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.processes import ServerProcess, eventually
+
+AUDIO = audio_of(700_001)
+FAST = {"ASF_STREAM_SLEEP_INTERVAL": "0"}
+
+
+def control_events(listener: WireListener) -> list[str]:
+    """Return what the listener was told, in order."""
+    return [payload.get("status") or payload.get("event") or name for name, payload in listener.events[1:]]
+
+
+class StockClient:
+    """A listener on the library's own client, as a Python program would be written."""
+
+    def __init__(self, transports: list[str]) -> None:
+        self.transports = transports
+        self.audio = bytearray()
+        self.events: list[tuple[str, Any]] = []
+        self.ended = asyncio.Event()
+
+    async def listen(self, url: str, stream_id: str) -> None:
+        client = socketio.AsyncClient(reconnection=False)
+
+        def on_chunk(chunk: bytes) -> None:
+            self.audio += chunk
+
+        def on_other(event: str, payload: Any = None) -> None:
+            self.events.append((event, payload))
+            if payload.get("event") == "end_of_stream" or event in {"stream_error", "error"}:
+                self.ended.set()
+
+        client.on("audio_chunk", on_chunk, namespace=NAMESPACE)
+        client.on("*", on_other, namespace=NAMESPACE)
+        await client.connect(url, namespaces=[NAMESPACE], transports=self.transports)
+        await client.emit("join_stream", {"stream_id": stream_id}, namespace=NAMESPACE)
+        await asyncio.wait_for(self.ended.wait(), 60)
+        await client.disconnect()
+
+
+TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS)
+def test_the_stock_client_gets_the_audio_on_every_transport(server: ServerProcess, transports: list[str]) -> None:
+    """The documented events in the documented order, and exactly the bytes."""
+    server.announce("s", AUDIO)
+    client = StockClient(transports)
+    asyncio.run(client.listen(server.url, "s"))
+    assert client.audio == AUDIO
+    ack, joined, start, end = client.events
+    assert ack == ("connection_ack", {"message": "Connected to ASF. Please send join_stream with your stream_id."})
+    assert joined[0] == "stream_status"
+    assert (joined[1]["status"], joined[1]["stream_id"]) == ("joined", "s")
+    assert joined[1]["message"]
+    assert start[0] == end[0] == "audio_control"
+    assert (start[1]["event"], start[1]["stream_id"]) == ("start_of_stream", "s")
+    assert (end[1]["event"], end[1]["stream_id"]) == ("end_of_stream", "s")
+    assert abs(end[1]["timestamp"] - time.time()) < 60
+    assert start[1]["total_bytes"] == end[1]["total_bytes"] == len(AUDIO)
+
+
+def test_fifty_listeners_on_mixed_transports_each_get_the_whole(server: ServerProcess) -> None:
+    """One stream of 8 MB, joined 100 ms apart: nobody hears anything of the others."""
+    audio = audio_of(8_000_000)
+    server.announce("long", audio)
+    clients = [StockClient(TRANSPORTS[number % 3]) for number in range(50)]
+
+    async def join_all() -> None:
+        tasks = []
+        for client in clients:
+            tasks.append(asyncio.create_task(client.listen(server.url, "long")))
+            await asyncio.sleep(0.1)
+        await asyncio.gather(*tasks)
+
+    asyncio.run(join_all())
+    assert [client.audio == audio for client in clients] == [True] * 50
+
+
+@pytest.mark.parametrize("polls_before", [0, 1, 3, 10])
+def test_an_upgrade_in_mid_stream_loses_and_repeats_nothing(server: ServerProcess, polls_before: int) -> None:
+    """As browsers do it: join on polling, go over to a WebSocket at some moment."""
+    server.announce("s", AUDIO)
+    listener = WireListener(server.url, polling=True)
+    listener.emit("join_stream", {"stream_id": "s"})
+    for _ in range(polls_before):
+        listener.receive()
+    listener.upgrade()
+    listener.receive_until("end_of_stream")
+    assert listener.audio == AUDIO
+    assert control_events(listener) == ["joined", "start_of_stream", "end_of_stream"]
+    listener.close()
+
+
+def test_a_probe_that_is_not_followed_up_changes_nothing(server: ServerProcess) -> None:
+    """A client that tries a WebSocket and stays on polling."""
+    server.announce("s", AUDIO)
+    listener = WireListener(server.url, polling=True)
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.receive()
+    listener._connect_websocket(f"&sid={listener.sid}").close()  # noqa: SLF001
+    listener.receive_until("end_of_stream")
+    assert listener.audio == AUDIO
+    listener.close()
+
+
+@pytest.mark.parametrize("chunk_size", ["1000", "4096", "65536", "1048576"])
+@pytest.mark.parametrize("polling", [True, False])
+def test_chunks_have_the_configured_size(start_server: StartServer, chunk_size: str, polling: bool) -> None:
+    """All but the last one, on every transport, as fast as the listener takes them."""
+    server = start_server(FAST | {"ASF_CHUNK_SIZE": chunk_size})
+    server.announce("s", AUDIO)
+    listener = WireListener(server.url, polling=polling)
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.receive_until("end_of_stream")
+    assert listener.audio == AUDIO
+    size = int(chunk_size)
+    assert listener.chunk_sizes == [size] * (len(AUDIO) // size) + [len(AUDIO) % size]
+    listener.close()
+
+
+@pytest.mark.parametrize("polling", [True, False])
+def test_a_listener_that_pauses_reading_loses_nothing(start_server: StartServer, polling: bool) -> None:
+    """Far more audio than any buffer between holds, taken late."""
+    server = start_server(FAST)
+    audio = audio_of(20_000_000)
+    server.announce("s", audio)
+    stalled = WireListener(server.url, polling=polling)
+    stalled.emit("join_stream", {"stream_id": "s"})
+    stalled.receive_until("start_of_stream")
+    other = WireListener(server.url, polling=False)
+    other.emit("join_stream", {"stream_id": "s"})
+    other.receive_until("end_of_stream")
+    assert other.audio == audio
+    stalled.receive_until("end_of_stream")
+    assert stalled.audio == audio
+    for listener in (stalled, other):
+        listener.close()
+
+
+def test_an_unknown_stream(server: ServerProcess) -> None:
+    """The contract's error, and the connection is as good as before."""
+    server.announce("s", b"audio")
+    listener = WireListener(server.url, polling=False)
+    listener.emit("join_stream", {"stream_id": "nowhere"})
+    error = listener.receive_until("stream_error")
+    assert error["message"] == "Audio stream ID not found or not yet processed."
+    assert (error["error_code"], error["stream_id"]) == ("ASF_STREAM_NOT_FOUND", "nowhere")
+    assert (error["retryable"], error["offset"]) == (True, 0)
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.receive_until("end_of_stream")
+    assert listener.audio == b"audio"
+    listener.close()
+
+
+@pytest.mark.parametrize("kind", ["missing", "directory", "unreadable"])
+def test_audio_that_cannot_be_opened(server: ServerProcess, kind: str) -> None:
+    """Announced all the same: it may come to be until somebody listens."""
+    path = server.audio_root / f"{kind}.mp3"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "unreadable":
+        # Root may read everything, so a name that cannot be opened stands for a file without permissions.
+        path.symlink_to(path)
+        assert server.notify(kind, str(path)).status_code == 200
+    assert server.notify(kind, str(path)).status_code == 200
+    listener = WireListener(server.url, polling=False)
+    listener.emit("join_stream", {"stream_id": kind})
+    error = listener.receive_until("stream_error")
+    assert error["message"] == "Audio file unavailable for this stream."
+    assert error["error_code"] == "ASF_AUDIO_UNAVAILABLE"
+    listener.close()
+
+
+def test_a_file_that_is_truncated_while_it_streams(server: ServerProcess) -> None:
+    """An error with the offset; what came before is right; a listener of another stream hears nothing of it."""
+    audio = audio_of(3_000_000)
+    path = server.announce("cut", audio)
+    server.announce("other", audio)
+    listener, other = (WireListener(server.url, polling=False) for _ in range(2))
+    listener.emit("join_stream", {"stream_id": "cut"})
+    other.emit("join_stream", {"stream_id": "other"})
+    listener.receive_until("start_of_stream")
+    os.truncate(path, 500_000)
+    error = listener.receive_until("stream_error")
+    assert error["error_code"] == "ASF_AUDIO_UNAVAILABLE"
+    assert error["offset"] == len(listener.audio)
+    assert audio.startswith(listener.audio)
+    assert "end_of_stream" not in control_events(listener)
+    other.receive_until("end_of_stream")
+    assert other.audio == audio
+    for one in (listener, other):
+        one.close()
+
+
+def test_a_file_that_is_replaced_or_deleted_while_it_streams(server: ServerProcess, tmp_path: Path) -> None:
+    """What was announced is what is heard."""
+    for stream_id in ("replaced", "deleted"):
+        path = server.announce(stream_id, AUDIO)
+        listener = WireListener(server.url, polling=False)
+        listener.emit("join_stream", {"stream_id": stream_id})
+        listener.receive_until("start_of_stream")
+        if stream_id == "replaced":
+            (tmp_path / "new").write_bytes(audio_of(900_000, seed=2))
+            (tmp_path / "new").rename(path)
+        else:
+            path.unlink()
+        listener.receive_until("end_of_stream")
+        assert listener.audio == AUDIO
+        listener.close()
+
+
+WRONG_JOINS: list[tuple[Any, ...]] = [
+    (),
+    (None,),
+    ("s",),
+    (5,),
+    ([],),
+    (["s"],),
+    (True,),
+    ({},),
+    ({"stream_id": None},),
+    ({"stream_id": 5},),
+    ({"stream_id": ""},),
+    ({"stream_id": "  "},),
+    ({"stream_id": ["s"]},),
+]
+
+
+@pytest.mark.parametrize("polling", [True, False])
+def test_payloads_of_the_wrong_shape(server: ServerProcess, polling: bool) -> None:
+    """Each gets the contract's error, and the connection goes on."""
+    server.announce("s", AUDIO)
+    listener = WireListener(server.url, polling=polling)
+    for payload in WRONG_JOINS:
+        listener.events.clear()
+        listener.emit("join_stream", *payload)
+        error = listener.receive_until("error")
+        assert error["message"] == "stream_id is required for join_stream."
+        assert error["error_code"] == "ASF_JOIN_INVALID_PAYLOAD"
+        assert error["details"]
+    listener.emit("join_stream", {"stream_id": "s"}, "one argument more")
+    listener.receive_until("end_of_stream")
+    assert listener.audio == AUDIO
+    listener.close()
+
+
+def test_a_binary_payload(server: ServerProcess) -> None:
+    """An attachment where an object belongs."""
+    listener = WireListener(server.url, polling=False)
+    listener.send(f'451-{NAMESPACE},["join_stream",{{"_placeholder":true,"num":0}}]')
+    assert listener._websocket is not None  # noqa: SLF001
+    listener._websocket.send_binary(b"\x00\x01")  # noqa: SLF001
+    assert listener.receive_until("error")["error_code"] == "ASF_JOIN_INVALID_PAYLOAD"
+    listener.close()
+
+
+def test_events_that_nobody_knows_are_ignored(server: ServerProcess) -> None:
+    """With names of every kind, among them those of Socket.IO itself."""
+    server.announce("s", b"audio")
+    listener = WireListener(server.url, polling=False)
+    for event in ("nonsense", "", "trigger_event", "connect", "disconnect"):
+        listener.emit(event, {"stream_id": "s"})
+    for event in ("5", "null", "{}", '["join_stream"]'):
+        listener.send(f'42{NAMESPACE},[{event},{{"stream_id":"s"}}]')
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.receive_until("end_of_stream")
+    assert listener.audio == b"audio"
+    listener.close()
+
+
+def test_joining_again_leaves_the_first_stream(server: ServerProcess) -> None:
+    """One stream a connection: from the second start on, only the second one's bytes."""
+    first, second = audio_of(2_000_000, seed=1), audio_of(300_000, seed=2)
+    server.announce("first", first)
+    server.announce("second", second)
+    listener = WireListener(server.url, polling=False)
+    listener.emit("join_stream", {"stream_id": "first"})
+    while len(listener.audio) < 100_000:
+        listener.receive()
+    listener.emit("join_stream", {"stream_id": "second"})
+    while len([event for event in control_events(listener) if event == "start_of_stream"]) < 2:
+        listener.receive()
+    heard = len(listener.audio)
+    assert first.startswith(listener.audio[:heard])
+    listener.receive_until("end_of_stream")
+    assert listener.audio[heard:] == second
+    listener.close()
+
+
+@pytest.mark.parametrize("polling", [True, False])
+def test_a_listener_that_goes_away_leaves_nothing_behind(start_server: StartServer, polling: bool) -> None:
+    """No greenlet, no open file, no socket; whatever the moment at which it goes."""
+    server = start_server({"ASF_CHUNK_SIZE": "65536"})
+    server.announce("s", audio_of(60_000_000))
+
+    def listen_a_little(polls: int) -> None:
+        listener = WireListener(server.url, polling=polling)
+        listener.emit("join_stream", {"stream_id": "s"})
+        for _ in range(polls):
+            listener.receive()
+        if polling:
+            listener.send("1")
+        listener.close()
+
+    listen_a_little(3)  # What is made once, at first use, does not count.
+    eventually(lambda: not server.open_files())
+    greenlets = server.greenlets()
+    sockets = server.sockets()
+    for polls in range(12):
+        listen_a_little(polls)
+    eventually(lambda: not server.open_files())
+    eventually(lambda: server.greenlets() <= greenlets)
+    eventually(lambda: server.sockets() <= sockets)
+
+
+def test_the_audio_is_opened_once_for_all_listeners(server: ServerProcess) -> None:
+    """And closed with the last one."""
+    path = server.announce("s", audio_of(5_000_000))
+    listeners = [WireListener(server.url, polling=False) for _ in range(5)]
+    for listener in listeners:
+        listener.emit("join_stream", {"stream_id": "s"})
+        listener.receive_until("start_of_stream")
+    assert server.open_files().count(str(path)) == 1
+    for listener in listeners:
+        listener.close()
+    eventually(lambda: not server.open_files())

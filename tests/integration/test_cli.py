@@ -1,0 +1,169 @@
+"""The command line, as a newcomer types it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from asf import __version__
+from tests.support.fixtures import audio_of
+from tests.support.processes import ServerProcess, eventually
+
+
+def asf(*arguments: str, url: str | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run one command to its end."""
+    environment = os.environ | ({"ASF_URL": url} if url else {})
+    command = [sys.executable, "-m", "asf", *arguments]
+    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, timeout=60, check=False)
+
+
+def serve(environment: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run `asf serve` where it cannot start."""
+    command = [sys.executable, "-m", "asf", "serve"]
+    return subprocess.run(
+        command, env=os.environ | environment, cwd=cwd, capture_output=True, timeout=60, check=False
+    )
+
+
+def test_notify_and_listen_give_the_identical_file(server: ServerProcess, tmp_path: Path) -> None:
+    """The first thing that the README asks for."""
+    audio = audio_of(500_000)
+    (server.audio_root / "clip.mp3").write_bytes(audio)
+    # A relative path counts from where the command is typed.
+    announced = asf("notify", "clip", "clip.mp3", url=server.url, cwd=server.audio_root)
+    assert announced.returncode == 0, announced.stderr
+    assert b"asf listen clip" in announced.stdout
+    heard = asf("listen", "clip", "-o", str(tmp_path / "out.mp3"), url=server.url)
+    assert heard.returncode == 0, heard.stderr
+    assert (tmp_path / "out.mp3").read_bytes() == audio
+    assert b"100%" in heard.stderr
+    piped = asf("listen", "clip", "-o", "-", url=server.url)
+    assert piped.stdout == audio
+
+
+def test_push_reaches_watch(server: ServerProcess) -> None:
+    """Each update is one line of JSON."""
+    command = [sys.executable, "-u", "-m", "asf", "watch", "alice", "-n", "2", "--url", server.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stderr is not None
+        assert "Watching alice" in watching.stderr.readline()
+        for data in ('{"percentage": 50, "step": "Grüße"}', "null"):
+            pushed = asf("push", "alice", "progress", data, url=server.url)
+            assert (pushed.returncode, pushed.stdout) == (0, b"Sent to 1 subscriber(s) of alice.\n")
+        output, _ = watching.communicate(timeout=30)
+    assert watching.returncode == 0
+    assert [json.loads(line) for line in output.splitlines()] == [
+        {"event": "progress", "data": {"percentage": 50, "step": "Grüße"}},
+        {"event": "progress", "data": None},
+    ]
+
+
+def test_errors_are_one_readable_line(server: ServerProcess, tmp_path: Path) -> None:
+    """With exit code 1, and never a traceback."""
+    nowhere = "http://127.0.0.1:9"
+    attempts = [
+        (("listen", "unknown"), server.url, b"ASF_STREAM_NOT_FOUND"),
+        (("notify", "s", "/etc/passwd"), server.url, b"ASF_NOTIFY_INVALID_FILEPATH"),
+        (("notify", " ", "x.mp3"), server.url, b"ASF_NOTIFY_INVALID_STREAM_ID"),
+        (("push", "alice", "connect", "1"), server.url, b"ASF_SENDUI_INVALID_EVENT_NAME"),
+        (("watch", "x" * 256), server.url, b"ASF_SUBSCRIBE_INVALID_PAYLOAD"),
+        (("listen", "s"), nowhere, b"does not answer"),
+        (("notify", "s", "x.mp3"), nowhere, b"does not answer"),
+        (("push", "a", "e", "1"), nowhere, b"does not answer"),
+        (("watch", "a"), nowhere, b"does not answer"),
+        (("watch", "a", "--namespace", "/nowhere"), server.url, b"does not answer"),
+    ]
+    for arguments, url, expected in attempts:
+        result = asf(*arguments, url=url, cwd=tmp_path)
+        assert result.returncode == 1, (arguments, result)
+        assert expected in result.stderr
+        assert b"Traceback" not in result.stderr
+
+
+def test_wrong_usage_has_an_exit_code_of_its_own(server: ServerProcess) -> None:
+    """As usual on a command line."""
+    for arguments in (("push", "alice", "e", "not json"), ("listen",), ("nonsense",), ("watch", "a", "-n", "0")):
+        result = asf(*arguments, url=server.url)
+        assert result.returncode == 2
+        assert b"Traceback" not in result.stderr
+
+
+def test_a_full_disk_is_said(server: ServerProcess) -> None:
+    """Writing may fail on the listener's own side."""
+    server.announce("full", audio_of(100_000))
+    result = asf("listen", "full", "-o", "/dev/full", url=server.url)
+    assert result.returncode == 1
+    assert b"No space left" in result.stderr
+    assert b"Traceback" not in result.stderr
+
+
+def test_a_server_that_goes_away_is_said(tmp_path: Path) -> None:
+    """In the middle of a stream."""
+    server = ServerProcess(tmp_path)
+    server.announce("s", audio_of(20_000_000))
+    command = [sys.executable, "-m", "asf", "listen", "s", "-o", str(tmp_path / "out"), "--url", server.url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as listening:
+        eventually(lambda: (tmp_path / "out").exists() and (tmp_path / "out").stat().st_size > 0)
+        assert server.stop() == 0
+        _, stderr = listening.communicate(timeout=30)
+    assert listening.returncode == 1
+    assert b"connection to ASF was lost" in stderr
+
+
+def test_help_and_version() -> None:
+    """Every command explains itself."""
+    assert __version__.encode() in asf("--version").stdout
+    listing = asf("--help").stdout.decode()
+    commands = re.findall(r"^  (\w+)  ", listing.split("Commands:")[1], re.MULTILINE)
+    assert {"serve", "notify", "listen", "push", "watch"} <= set(commands)
+    for command in commands:
+        result = asf(command, "--help")
+        assert result.returncode == 0
+        assert b"Example" in result.stdout
+
+
+def test_bad_settings_stop_the_start_with_a_line_each(tmp_path: Path) -> None:
+    """From the environment and from .env."""
+    (tmp_path / ".env").write_text("ASF_CHUNK_SIZE=0\n")
+    result = serve({"ASF_PORT": "none"}, tmp_path)
+    assert result.returncode == 2
+    lines = result.stderr.decode().splitlines()
+    assert sorted(line.split("=")[0] for line in lines) == ["ASF_CHUNK_SIZE", "ASF_PORT"]
+
+
+def test_a_port_in_use_is_said(server: ServerProcess, tmp_path: Path) -> None:
+    """Rather than shared in silence."""
+    port = server.url.rsplit(":", 1)[1]
+    result = serve({"ASF_HOST": "127.0.0.1", "ASF_PORT": port}, tmp_path)
+    assert result.returncode == 1
+    assert b"Address already in use" in result.stderr
+    assert b"Traceback" not in result.stderr
+
+
+def test_a_host_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    """A typing error in ASF_HOST."""
+    result = serve({"ASF_HOST": "no.such.host.invalid", "ASF_PORT": "0"}, tmp_path)
+    assert result.returncode == 1
+    assert b"Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    """With listeners or without, exit code 0, and the port is free again."""
+    server = ServerProcess(tmp_path)
+    port = int(server.url.rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port)):
+        before = time.monotonic()
+        server.process.send_signal(number)
+        assert server.process.wait(10) == 0
+        assert time.monotonic() - before < 5
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+    server.stop()

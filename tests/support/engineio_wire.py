@@ -1,0 +1,98 @@
+"""A listener that speaks Engine.IO and Socket.IO by hand, so that a test decides when what is sent and read."""
+
+import base64
+import json
+from typing import Any
+
+import requests
+import websocket
+
+NAMESPACE = "/api/v1/podcasts/stream"
+SEPARATOR = "\x1e"
+TIMEOUT_SECONDS = 15
+
+
+class WireListener:
+    """One listener. It begins on long polling, or on a WebSocket, and may upgrade in between.
+
+    What it receives is kept in `events`, as pairs of name and payload, and in `audio`.
+    """
+
+    def __init__(self, url: str, *, polling: bool) -> None:
+        self._url = f"{url}/socket.io/?EIO=4"
+        self._session = requests.Session()
+        self._websocket: websocket.WebSocket | None = None
+        self.audio = bytearray()
+        self.events: list[tuple[str, Any]] = []
+        self.chunk_sizes: list[int] = []
+        if polling:
+            opening = self._session.get(f"{self._url}&transport=polling", timeout=TIMEOUT_SECONDS).text
+            self.sid = json.loads(opening[1:])["sid"]
+        else:
+            self._websocket = self._connect_websocket("")
+            self.sid = json.loads(str(self._websocket.recv())[1:])["sid"]
+        self.send(f"40{NAMESPACE},")
+        while not any(name == "connection_ack" for name, _ in self.events):
+            self.receive()
+
+    def send(self, packet: str) -> None:
+        """Send one Engine.IO packet."""
+        if self._websocket is not None:
+            self._websocket.send(packet)
+        else:
+            url = f"{self._url}&transport=polling&sid={self.sid}"
+            assert self._session.post(url, data=packet.encode(), timeout=TIMEOUT_SECONDS).text == "OK"
+
+    def emit(self, event: str, *payload: Any) -> None:
+        """Send one Socket.IO event."""
+        self.send(f"42{NAMESPACE},{json.dumps([event, *payload])}")
+
+    def receive(self) -> None:
+        """Receive what comes next: one message of a WebSocket, or one answer to a poll."""
+        if self._websocket is not None:
+            self._take(self._websocket.recv())
+            return
+        url = f"{self._url}&transport=polling&sid={self.sid}"
+        answer = self._session.get(url, timeout=TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        for packet in answer.text.split(SEPARATOR):
+            self._take(base64.b64decode(packet[1:]) if packet.startswith("b") else packet)
+
+    def upgrade(self) -> None:
+        """Go over from polling to a WebSocket, as the protocol's clients do."""
+        upgraded = self._connect_websocket(f"&sid={self.sid}")
+        upgraded.send("2probe")
+        assert upgraded.recv() == "3probe"
+        self.receive()  # the poll that the server ends now
+        upgraded.send("5")
+        self._websocket = upgraded
+
+    def receive_until(self, event: str) -> Any:
+        """Receive until an audio_control, stream_error or other event of that name came; return its payload."""
+        while True:
+            for name, payload in self.events:
+                if event in (name, isinstance(payload, dict) and payload.get("event")):
+                    return payload
+            self.receive()
+
+    def close(self) -> None:
+        """Break the connection off."""
+        if self._websocket is not None:
+            self._websocket.close()
+        self._session.close()
+
+    def _connect_websocket(self, query: str) -> websocket.WebSocket:
+        url = f"{self._url.replace('http', 'ws', 1)}&transport=websocket{query}"
+        return websocket.create_connection(url, timeout=TIMEOUT_SECONDS)
+
+    def _take(self, packet: str | bytes) -> None:
+        if isinstance(packet, bytes):
+            self.audio += packet
+            self.chunk_sizes.append(len(packet))
+        elif packet == "2":
+            self.send("3")
+        elif packet.startswith(f"42{NAMESPACE},"):
+            name, *payload = json.loads(packet.removeprefix(f"42{NAMESPACE},"))
+            self.events.append((name, payload[0] if payload else None))
+        elif packet.startswith("451-"):
+            assert json.loads(packet.split(",", 1)[1])[0] == "audio_chunk"

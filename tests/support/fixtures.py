@@ -1,0 +1,40 @@
+"""Fixtures that start servers."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Return a function that starts a server with some settings. All are stopped at the end, cleanly."""
+    servers: list[ServerProcess] = []
+
+    def start(environment: Mapping[str, str] | None = None) -> ServerProcess:
+        servers.append(ServerProcess(tmp_path, environment))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        assert server.stop() == 0, "".join(server.log)
+        assert not any("Traceback" in line for line in server.log), "".join(server.log)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Return a server with the default settings, shared by the tests of a module."""
+    server = ServerProcess(tmp_path_factory.mktemp("server"))
+    yield server
+    assert server.stop() == 0, "".join(server.log)
+    assert not any("Traceback" in line for line in server.log), "".join(server.log)
+
+
+def audio_of(length: int, seed: int = 1) -> bytes:
+    """Return bytes in which a misplaced piece shows."""
+    return random.Random(seed).randbytes(length)

@@ -1,0 +1,131 @@
+"""Real server processes, each on a free port of the loopback interface."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+
+T = TypeVar("T")
+
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+PATIENCE_SECONDS = 15.0
+
+
+class ServerProcess:
+    """`asf serve` in a process of its own, with an audio root in `directory`."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.audio_root = directory / "audio"
+        self.audio_root.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "ASF_HOST": "127.0.0.1",
+            "ASF_PORT": "0",
+            "ASF_AUDIO_ROOTS": str(self.audio_root),
+            **(environment or {}),
+        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASF_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.observed_server"],
+            cwd=Path(__file__).parents[2],
+            env=inherited | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.log: list[str] = []
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        self.url = self._wait_for_url()
+
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        return self.process.pid
+
+    def announce(self, stream_id: str, audio: bytes, name: str | None = None) -> Path:
+        """Write `audio` below the audio root and announce it. Returns the file."""
+        path = self.audio_root / (name or f"{stream_id}.mp3")
+        path.write_bytes(audio)
+        self.notify(stream_id, str(path)).raise_for_status()
+        return path
+
+    def notify(self, stream_id: str, filepath: str) -> requests.Response:
+        """Announce a path."""
+        body = {"stream_id": stream_id, "filepath": filepath}
+        return requests.post(f"{self.url}/asf/internal/notify_new_audio", json=body, timeout=PATIENCE_SECONDS)
+
+    def send_ui_update(self, client_id: str, event_name: str, data: object) -> requests.Response:
+        """Send a UI update."""
+        body = {"client_id": client_id, "event_name": event_name, "data": data}
+        return requests.post(f"{self.url}/asf/internal/send_ui_update", json=body, timeout=PATIENCE_SECONDS)
+
+    def open_files(self) -> list[str]:
+        """Return what the process's file descriptors stand for, sockets left out."""
+        names = []
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            try:
+                names.append(str(descriptor.readlink()))
+            except FileNotFoundError:
+                continue
+        return sorted(name for name in names if not name.startswith(("socket:", "anon_inode:", "pipe:", "/dev/")))
+
+    def sockets(self) -> int:
+        """Return how many sockets the process has open."""
+        count = 0
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            try:
+                count += str(descriptor.readlink()).startswith("socket:")
+            except FileNotFoundError:
+                continue
+        return count
+
+    def greenlets(self) -> int:
+        """Return how many greenlets are alive in the process."""
+        return int(requests.get(f"{self.url}/tests/greenlets", timeout=PATIENCE_SECONDS).text)
+
+    def stop(self) -> int:
+        """Ask the process to end, and return its exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        self._reader.join()
+        return code
+
+    def _read_log(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            for line in stream:
+                self.log.append(line)
+
+    def _wait_for_url(self) -> str:
+        def url() -> str | None:
+            for line in self.log:
+                if match := re.search(r"Listening on (http://\S+)", line):
+                    return match[1]
+            if self.process.poll() is not None:
+                raise RuntimeError("The server did not start:\n" + "".join(self.log))
+            return None
+
+        return eventually(url, START_SECONDS)
+
+
+def eventually(condition: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T:
+    """Return what `condition` returns, as soon as that is true. Fails after so many seconds."""
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"Still {result!r} after {seconds} seconds")
+        time.sleep(0.01)
+    return result
