@@ -12,8 +12,8 @@ if ! command -v npm >/dev/null && [ -n "${CI:-}" ]; then
     echo "Installing Node.js for the browser tests"
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y nodejs npm >/dev/null
 fi
-packages=tests/browser/node_modules
-if command -v npm >/dev/null && [ tests/browser/package-lock.json -nt $packages/.package-lock.json ]; then
+installed=tests/browser/node_modules/.installed
+if command -v npm >/dev/null && ! cmp -s tests/browser/package-lock.json $installed; then
     npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
-    touch $packages/.package-lock.json
+    cp tests/browser/package-lock.json $installed
 fi

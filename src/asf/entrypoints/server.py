@@ -10,6 +10,8 @@ from asf.entrypoints.settings import Settings
 MAX_CONNECTIONS = 10_000
 """Connections served at the same time."""
 
+LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+
 logger = logging.getLogger(__name__)
 
 
@@ -19,12 +21,14 @@ def run(settings: Settings) -> None:
     application = container.app()
     listener = runtime.listen(settings.host, settings.port)
     _warn(settings)
-    logger.info("Listening on %s", _url_of(listener))
+    logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host)
     runtime.serve(listener, application, container.pump(), MAX_CONNECTIONS)
 
 
 def _url_of(listener: Any) -> str:
+    """Return an address that can be opened on this machine."""
     host, port = listener.getsockname()[:2]
+    host = LOOPBACK_OF_WILDCARD.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
