@@ -8,17 +8,19 @@ BIN := .venv/bin
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
 
-run: .venv/.run ## Set up and start the server on port 5006
+run: .venv/.run ## Set up and start the server (port 5006)
 	@mkdir -p shared_audio
 	@echo
-	@echo "  ASF starts on http://127.0.0.1:$${ASF_PORT:-5006}. In another terminal, in this directory:"
+	@echo "  When ASF listens, in another terminal, in this directory:"
 	@echo
 	@echo "    $(BIN)/asf notify demo demo/welcome.mp3         announce the demo clip"
 	@echo "    $(BIN)/asf listen demo -o out.mp3               receive it (then play out.mp3)"
 	@echo "    $(BIN)/asf watch alice                          wait for the UI updates of alice"
 	@echo "    $(BIN)/asf push alice progress '{\"percent\": 50}'   send her one (a third terminal)"
 	@echo
-	@ASF_AUDIO_ROOTS="$${ASF_AUDIO_ROOTS:-./shared_audio:./demo}" exec $(BIN)/asf serve
+	@# The demo clip lies outside the default audio root. Settings of one's own go before this.
+	@grep -qs '^ASF_AUDIO_ROOTS=' .env || export ASF_AUDIO_ROOTS="$${ASF_AUDIO_ROOTS:-./shared_audio:./demo}"; \
+		exec $(BIN)/asf serve
 
 test: setup ## Set up and run the whole test suite
 	$(BIN)/pytest

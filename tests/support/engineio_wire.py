@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -21,24 +22,25 @@ class WireListener:
     def __init__(self, url: str, *, polling: bool) -> None:
         self._url = f"{url}/socket.io/?EIO=4"
         self._session = requests.Session()
-        self._websocket: websocket.WebSocket | None = None
+        self.websocket: websocket.WebSocket | None = None
         self.audio = bytearray()
         self.events: list[tuple[str, Any]] = []
         self.chunk_sizes: list[int] = []
+        self.pings = 0
         if polling:
             opening = self._session.get(f"{self._url}&transport=polling", timeout=TIMEOUT_SECONDS).text
             self.sid = json.loads(opening[1:])["sid"]
         else:
-            self._websocket = self._connect_websocket("")
-            self.sid = json.loads(str(self._websocket.recv())[1:])["sid"]
+            self.websocket = self._open("")
+            self.sid = json.loads(str(self.websocket.recv())[1:])["sid"]
         self.send(f"40{NAMESPACE},")
         while not any(name == "connection_ack" for name, _ in self.events):
             self.receive()
 
     def send(self, packet: str) -> None:
         """Send one Engine.IO packet."""
-        if self._websocket is not None:
-            self._websocket.send(packet)
+        if self.websocket is not None:
+            self.websocket.send(packet)
         else:
             url = f"{self._url}&transport=polling&sid={self.sid}"
             assert self._session.post(url, data=packet.encode(), timeout=TIMEOUT_SECONDS).text == "OK"
@@ -49,8 +51,8 @@ class WireListener:
 
     def receive(self) -> None:
         """Receive what comes next: one message of a WebSocket, or one answer to a poll."""
-        if self._websocket is not None:
-            self._take(self._websocket.recv())
+        if self.websocket is not None:
+            self._take(self.websocket.recv())
             return
         url = f"{self._url}&transport=polling&sid={self.sid}"
         answer = self._session.get(url, timeout=TIMEOUT_SECONDS)
@@ -58,14 +60,19 @@ class WireListener:
         for packet in answer.text.split(SEPARATOR):
             self._take(base64.b64decode(packet[1:]) if packet.startswith("b") else packet)
 
-    def upgrade(self) -> None:
+    def open_websocket(self) -> websocket.WebSocket:
+        """Open a WebSocket for this connection, and say nothing on it yet."""
+        return self._open(f"&sid={self.sid}")
+
+    def upgrade(self, while_probing: Callable[[], object] = lambda: None) -> None:
         """Go over from polling to a WebSocket, as the protocol's clients do."""
-        upgraded = self._connect_websocket(f"&sid={self.sid}")
+        upgraded = self.open_websocket()
         upgraded.send("2probe")
         assert upgraded.recv() == "3probe"
+        while_probing()
         self.receive()  # the poll that the server ends now
         upgraded.send("5")
-        self._websocket = upgraded
+        self.websocket = upgraded
 
     def receive_until(self, event: str) -> Any:
         """Receive until an audio_control, stream_error or other event of that name came; return its payload."""
@@ -77,11 +84,11 @@ class WireListener:
 
     def close(self) -> None:
         """Break the connection off."""
-        if self._websocket is not None:
-            self._websocket.close()
+        if self.websocket is not None:
+            self.websocket.shutdown()
         self._session.close()
 
-    def _connect_websocket(self, query: str) -> websocket.WebSocket:
+    def _open(self, query: str) -> websocket.WebSocket:
         url = f"{self._url.replace('http', 'ws', 1)}&transport=websocket{query}"
         return websocket.create_connection(url, timeout=TIMEOUT_SECONDS)
 
@@ -90,6 +97,7 @@ class WireListener:
             self.audio += packet
             self.chunk_sizes.append(len(packet))
         elif packet == "2":
+            self.pings += 1
             self.send("3")
         elif packet.startswith(f"42{NAMESPACE},"):
             name, *payload = json.loads(packet.removeprefix(f"42{NAMESPACE},"))

@@ -16,8 +16,8 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Return a function that starts a server with some settings. All are stopped at the end, cleanly."""
     servers: list[ServerProcess] = []
 
-    def start(environment: Mapping[str, str] | None = None) -> ServerProcess:
-        servers.append(ServerProcess(tmp_path, environment))
+    def start(environment: Mapping[str, str] | None = None, *, observed: bool = False) -> ServerProcess:
+        servers.append(ServerProcess(tmp_path, environment, observed=observed))
         return servers[-1]
 
     yield start

@@ -1,6 +1,7 @@
-"""The real server, with one route more: how many greenlets are alive."""
+"""`asf serve` with a route more, /tests/greenlets, and with pings as often as TEST_PING_SECONDS says."""
 
 import gc
+import os
 
 from asf.adapters.eventlet_runtime.patching import patch_standard_library
 
@@ -9,10 +10,11 @@ patch_standard_library()
 import greenlet  # noqa: E402 - after patching, like everything else
 from flask import Flask  # noqa: E402
 
-from asf.adapters.http_api import app as http_app  # noqa: E402
+from asf.adapters import http_api  # noqa: E402
+from asf.adapters.socketio_api import server as socketio_server  # noqa: E402
 from asf.entrypoints import cli  # noqa: E402
 
-create_app = http_app.create_app
+create_app = http_api.create_app
 
 
 def create_observed_app(secret_key: str) -> Flask:
@@ -29,7 +31,8 @@ def create_observed_app(secret_key: str) -> Flask:
 
 
 if __name__ == "__main__":
-    from asf.adapters import http_api
-
     http_api.create_app = create_observed_app
-    cli.main(["serve"], prog_name="asf")
+    if "TEST_PING_SECONDS" in os.environ:
+        socketio_server.PING_INTERVAL_SECONDS = float(os.environ["TEST_PING_SECONDS"])
+        socketio_server.PING_TIMEOUT_SECONDS = float(os.environ["TEST_PING_SECONDS"])
+    cli.main(prog_name="asf")

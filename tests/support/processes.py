@@ -20,9 +20,14 @@ PATIENCE_SECONDS = 15.0
 
 
 class ServerProcess:
-    """`asf serve` in a process of its own, with an audio root in `directory`."""
+    """`asf serve` in a process of its own, started in `directory`, with an audio root in it.
 
-    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+    With `observed`, the same with a few routes and variables more; see `tests.support.observed_server`.
+    """
+
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str] | None = None, *, observed: bool = False
+    ) -> None:
         self.audio_root = directory / "audio"
         self.audio_root.mkdir(parents=True, exist_ok=True)
         settings = {
@@ -33,9 +38,9 @@ class ServerProcess:
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASF_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.observed_server"],
-            cwd=Path(__file__).parents[2],
-            env=inherited | settings,
+            [sys.executable, "-m", "tests.support.observed_server" if observed else "asf", "serve"],
+            cwd=directory,
+            env=inherited | settings | {"PYTHONPATH": str(Path(__file__).parents[2])},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -77,6 +82,13 @@ class ServerProcess:
                 continue
         return sorted(name for name in names if not name.startswith(("socket:", "anon_inode:", "pipe:", "/dev/")))
 
+    def memory(self) -> int:
+        """Return the resident memory of the process, in bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        match = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert match is not None
+        return int(match[1]) * 1024
+
     def sockets(self) -> int:
         """Return how many sockets the process has open."""
         count = 0
@@ -88,7 +100,7 @@ class ServerProcess:
         return count
 
     def greenlets(self) -> int:
-        """Return how many greenlets are alive in the process."""
+        """Return how many greenlets are alive in the process, which must be an observed one."""
         return int(requests.get(f"{self.url}/tests/greenlets", timeout=PATIENCE_SECONDS).text)
 
     def stop(self) -> int:

@@ -63,6 +63,11 @@ class TestFileAudioSources(AudioSourcesContract):
         "file://elsewhere{root}/show/one.mp3",
         "http://localhost{root}/show/one.mp3",
         "s3://bucket/key",
+        "http://[",
+        "file://[x",
+        "a://]b[",
+        "{root}/" + "a/" * 500_000,
+        "://",
         "{root}/\ud800",
     ],
 )

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
+from asf.adapters.eventlet_runtime.wire import frame_header
 from asf.adapters.socketio_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
-from asf.adapters.socketio_api.messages import message_of
 from asf.domain import AudioBatch
 from asf.domain.events import EndOfStream
 from tests.contracts.listener_emitter import ListenerEmitterContract
@@ -23,6 +23,12 @@ from tests.unit.test_wire import messages_in
 
 NAMESPACE = "/api/v1/podcasts/stream"
 ENVELOPE = audio_chunk_envelope(NAMESPACE)
+
+
+def masked_text(text: str, opcode: int = 1, *, final: bool = True) -> bytes:
+    """Return a client's frame, with a mask of zeros."""
+    header = frame_header((0x80 if final else 0) | opcode, len(text))
+    return header[:1] + bytes([header[1] | 0x80]) + header[2:] + bytes(4) + text.encode()
 
 
 class Line:
@@ -133,12 +139,62 @@ def test_the_end_of_the_connection_lets_go_of_a_half_sent_message(line: Line) ->
         line.writer.wait()
 
 
+def test_closing_does_not_wait_for_the_rest_of_a_message(line: Line) -> None:
+    """A client that is silent and reads no more cannot hold its connection open."""
+    line.transport.send_audio(AudioBatch(0, bytes(200_000), 50_000), 0, 200_000, ENVELOPE)
+    line.queue.put("2")
+    eventlet.sleep(0)
+    with eventlet.Timeout(5):
+        line.websocket.close((1011, ""))
+        with pytest.raises(OSError, match=r"Broken pipe"):
+            line.writer.wait()
+    line.read_all()
+    assert line.far_end.recv(1) == b""
+
+
+def test_silence_longer_than_the_patience_is_the_end(line: Line) -> None:
+    """As between the two messages of an upgrade."""
+    line.websocket.patience = lambda: 0.01
+    assert line.websocket.wait() is None
+    assert line.websocket.wait() is None
+
+
+def test_a_message_received_ahead_comes_first(line: Line) -> None:
+    """Waiting ahead changes nothing for whoever waits next."""
+    for text in ("first", "second"):
+        line.far_end.sendall(masked_text(text))
+    assert line.websocket.wait_ahead()
+    assert [line.websocket.wait(), line.websocket.wait()] == ["first", "second"]
+    line.far_end.close()
+    assert not line.websocket.wait_ahead()
+    assert line.websocket.wait() is None
+
+
+@pytest.mark.parametrize("count", [2, 10_000])
+def test_a_message_in_fragments_is_bounded_as_a_whole(line: Line, count: int) -> None:
+    """In bytes and in number of fragments: then close code 1009."""
+    line.websocket.max_frame_length = 1000
+    size = 600 if count == 2 else 0
+    first, further = (masked_text("x" * size, opcode, final=False) for opcode in (1, 0))
+    fragments = first + further * (count - 1)
+    eventlet.spawn(line.far_end.sendall, fragments)
+    with eventlet.Timeout(5):
+        assert line.websocket.wait() is None
+    with suppress(ConnectionResetError):  # It was closed with some fragments unread.
+        line.read_all()
+    assert bytes(line.received)[2:4] == (1009).to_bytes(2, "big")
+
+
 def test_a_broken_connection_takes_nothing(line: Line) -> None:
     """And calls nobody back: whoever receives from it learns of the break."""
     line.far_end.close()
     batch = AudioBatch(0, bytes(1000), 100)
-    assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 0
-    assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 0
+    called: list[bool] = []
+    for _ in range(2):
+        assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 0
+        line.transport.when_ready(lambda: called.append(True))
+        eventlet.sleep(0)
+    assert called == []
 
 
 def test_audio_waits_for_what_was_queued_before(line: Line) -> None:
@@ -261,4 +317,3 @@ def test_the_end_is_said_after_a_half_sent_chunk(line: Line) -> None:
     eventlet.sleep(0)
     line.read_all()
     assert messages_in(bytes(line.received)) == [ENVELOPE, bytes(60_000), "end_of_stream"]
-    assert words_of(message_of(EndOfStream("s", 1.0, 60_000))) == "end_of_stream"

@@ -20,7 +20,7 @@ VARIABLES = sorted(field.data_key or "" for field in SettingsSchema().fields.val
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
-    """CONTRACT section 1."""
+    """docs/contract.md, section 1."""
     settings = read_settings({})
     assert settings.cors_allowed_origins == ["*"]
     assert (settings.chunk_size, settings.stream_sleep_interval) == (4096, 0.01)
@@ -117,6 +117,9 @@ def test_all_wrong_values_are_named_at_once() -> None:
     with pytest.raises(SettingsError) as refusal:
         read_settings({"ASF_PORT": "x", "ASF_CHUNK_SIZE": "y", "ASF_DEBUG_MODE": "z"})
     assert len(refusal.value.problems) == 3
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"ASF_PORT": "x", "ASF_DEBUG_MODE": "False"})
+    assert sorted(line.split("=")[0].split()[0] for line in refusal.value.problems) == ["ASF_PORT", "ASF_SECRET_KEY"]
 
 
 def test_production_wants_a_long_secret_and_does_not_show_it() -> None:

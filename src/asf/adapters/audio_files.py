@@ -23,16 +23,20 @@ CONTENT_TYPES = {
 }
 """Media types by file name suffix, spelled out: the system's own table differs from machine to machine."""
 
+MAX_PATH_BYTES = 4096
+"""Longest path: what the kernel takes (PATH_MAX)."""
+
 UNKNOWN_CONTENT_TYPE = "application/octet-stream"
 
 
 class FileAudioSource:
     """One opened file: implements the `AudioSource` port."""
 
-    def __init__(self, descriptor: int, size: int, content_type: str) -> None:
+    def __init__(self, descriptor: int, status: os.stat_result, content_type: str) -> None:
         self._descriptor = descriptor
-        self.size = size
+        self.size = status.st_size
         self.content_type = content_type
+        self.identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on. Raises `AudioUnavailable`."""
@@ -70,12 +74,7 @@ class FileAudioSources:
         Accepts a path or a `file://` URL. Raises `InvalidFilepath`.
         """
         path = _path_of(filepath)
-        if "\0" in path:
-            raise InvalidFilepath("It contains a NUL byte.")
-        try:
-            os.fsencode(path)
-        except UnicodeEncodeError:
-            raise InvalidFilepath("It cannot be encoded as a file name.") from None
+        _check_name(path)
         resolved = os.path.realpath(path)
         if self._root_of(resolved) is None:
             raise InvalidFilepath(f"'{resolved}' is not below one of the audio roots.")
@@ -95,7 +94,7 @@ class FileAudioSources:
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             raise AudioUnavailable("It is not a regular file.")
-        return FileAudioSource(descriptor, status.st_size, _content_type_of(locator.path))
+        return FileAudioSource(descriptor, status, _content_type_of(locator.path))
 
     def _root_of(self, resolved: str) -> str | None:
         for root in map(os.path.realpath, self._roots):
@@ -107,12 +106,26 @@ class FileAudioSources:
 def _path_of(filepath: str) -> str:
     if "://" not in filepath:
         return filepath
-    url = urlsplit(filepath)
+    try:
+        url = urlsplit(filepath)
+    except ValueError as error:
+        raise InvalidFilepath(f"It is not a URL: {error}.") from error
     if url.scheme != "file":
         raise InvalidFilepath(f"'{url.scheme}' is not a known scheme; a path or a file:// URL is.")
     if url.netloc not in {"", "localhost"}:
         raise InvalidFilepath("A file:// URL names no other host.")
     return unquote(url.path)
+
+
+def _check_name(path: str) -> None:
+    if "\0" in path:
+        raise InvalidFilepath("It contains a NUL byte.")
+    try:
+        length = len(os.fsencode(path))
+    except UnicodeEncodeError:
+        raise InvalidFilepath("It cannot be encoded as a file name.") from None
+    if length > MAX_PATH_BYTES:  # Resolving takes time with the square of the length.
+        raise InvalidFilepath(f"It has {length} bytes; at most {MAX_PATH_BYTES} are allowed.")
 
 
 def _open_beneath(root: str, parts: Sequence[str]) -> int:

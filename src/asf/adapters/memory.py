@@ -29,6 +29,7 @@ class InMemoryAudioSource:
     def __init__(self, data: bytes) -> None:
         self._data: bytes | None = data
         self.size = len(data)
+        self.identity = data
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on. Raises `AudioUnavailable`."""

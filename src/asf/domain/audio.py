@@ -1,23 +1,20 @@
 """Pieces of audio, as they travel from a source to the listeners."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class AudioBatch:
     """A run of whole chunks of one audio, shared by all listeners that are due it.
 
     `offset` is the place of `data` in the audio, `chunk_bytes` the size of its chunks (the last one of the audio
-    may be shorter). In `renderings` an emitter keeps what it made of the batch, under a key of its own, so that a
-    thousand listeners share one rendering.
+    may be shorter). A batch is equal only to itself: what an emitter makes of it, such as frames, it may keep by it.
     """
 
     offset: int
     data: bytes
     chunk_bytes: int
-    renderings: dict[Hashable, bytes] = field(default_factory=dict)
 
     @property
     def end(self) -> int:

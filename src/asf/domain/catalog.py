@@ -1,8 +1,7 @@
 """The catalog: which streams exist."""
 
-from asf.domain.errors import InvalidStreamId, StreamNotFound
+from asf.domain.errors import StreamNotFound
 from asf.domain.ports import AudioSources, CatalogStore
-from asf.domain.rules import stream_id_problem
 from asf.domain.streams import AudioStream
 
 
@@ -19,8 +18,6 @@ class StreamCatalog:
         A stream that was announced before is replaced; listeners that are streaming finish on the audio that they
         joined. Raises `InvalidStreamId` or `InvalidFilepath`; then nothing has changed.
         """
-        if problem := stream_id_problem(stream_id):
-            raise InvalidStreamId(problem)
         stream = AudioStream(stream_id, self._sources.locate(filepath))
         self._store.put(stream)
         return stream

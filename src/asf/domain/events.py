@@ -1,4 +1,4 @@
-"""What happens to a listener, as values that each transport words in its own way (CONTRACT section 3)."""
+"""What happens to a listener, as values that each transport words in its own way (docs/contract.md, section 3)."""
 
 from dataclasses import dataclass
 

@@ -6,6 +6,9 @@ MAX_BATCH_BYTES = 65536
 """Most bytes that are sent for one listener at a time (a single larger chunk excepted). It bounds what one turn
 costs the other listeners."""
 
+MAX_BATCH_CHUNKS = 64
+"""Most chunks in a batch. Tiny chunks cost by their number, not by their bytes."""
+
 MAX_AHEAD_SECONDS = 1.0
 """Furthest that a batch runs ahead of the pace, in seconds. More would make pausing and seeking sluggish; less
 costs more wake-ups for the same bytes."""
@@ -16,8 +19,8 @@ class Pace:
     """`chunk_bytes` every `chunk_seconds`, grouped into batches.
 
     A batch is the run of whole chunks, counted from byte 0 of the audio, that is read and sent as one: as many as
-    fit `MAX_BATCH_BYTES` and `MAX_AHEAD_SECONDS`, at least one. Because batches lie at fixed places, all listeners
-    of a stream share them. `chunk_seconds` of 0 means as fast as the listener takes the bytes.
+    fit `MAX_BATCH_BYTES`, `MAX_BATCH_CHUNKS` and `MAX_AHEAD_SECONDS`, at least one. Because batches lie at fixed
+    places, all listeners of a stream share them. `chunk_seconds` of 0 means as fast as the listener takes the bytes.
 
     Raises ValueError when `chunk_bytes` is below 1 or `chunk_seconds` is negative or not finite.
     """
@@ -31,7 +34,7 @@ class Pace:
             raise ValueError("chunk_bytes must be at least 1")
         if not 0 <= self.chunk_seconds < float("inf"):
             raise ValueError("chunk_seconds must be a finite number, at least 0")
-        chunks = max(1, MAX_BATCH_BYTES // self.chunk_bytes)
+        chunks = min(MAX_BATCH_CHUNKS, max(1, MAX_BATCH_BYTES // self.chunk_bytes))
         if self.chunk_seconds:
             chunks = min(chunks, max(1, int(MAX_AHEAD_SECONDS / self.chunk_seconds)))
         object.__setattr__(self, "batch_bytes", chunks * self.chunk_bytes)

@@ -1,6 +1,6 @@
 """The ports: all that the domain needs from outside. Adapters implement them, the container connects them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from asf.domain.audio import AudioBatch
@@ -44,6 +44,11 @@ class AudioSource(Protocol):
     @property
     def content_type(self) -> str:
         """The media type, such as `audio/mpeg`."""
+        ...
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two sources only if they yield the same bytes. Listeners share a source by it."""
         ...
 
     def read(self, offset: int, length: int) -> bytes:
@@ -93,7 +98,32 @@ class ListenerEmitter(Protocol):
         ...
 
     def close(self) -> None:
-        """Drop what was not sent yet and the callback. The connection itself stays open."""
+        """Forget the callback. What was taken before is still sent, and the connection stays open."""
+        ...
+
+
+class AudioTransport(Protocol):
+    """One connection, as emitters see it: messages are queued on it, and audio may pass the queue."""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether audio may pass the queue, by `send_audio`. Else it is queued, as far as there is `room`."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """How many more messages may be queued now."""
+        ...
+
+    def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
+        """Send chunks straight to the connection, each as a binary message behind the text message `envelope`.
+
+        `start` and `stop` are offsets in the audio, inside `batch`. Returns how many bytes of audio were taken.
+        """
+        ...
+
+    def when_ready(self, callback: Callable[[], None] | None) -> None:
+        """Call `callback` once, as soon as the connection may take audio. None forgets an earlier one."""
         ...
 
 

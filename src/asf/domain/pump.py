@@ -32,7 +32,7 @@ class AudioPump:
         self.on_due: Callable[[], None] = _nobody_sleeps
 
     def serve_at_once(self, session: ListenerSession) -> None:
-        """Send what the session is due at this moment, and schedule the rest."""
+        """Send what the session is due at this moment, as far as its listener takes it, and schedule the rest."""
         self._serve(session, self._schedule.advance(self._clock.now()))
         self.on_due()
 

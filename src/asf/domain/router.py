@@ -1,8 +1,7 @@
 """Which connection gets which UI update."""
 
-from asf.domain.errors import InvalidClientId, UiEmitFailed, UiNamespaceMissing
+from asf.domain.errors import UiEmitFailed, UiNamespaceMissing
 from asf.domain.ports import UiUpdateEmitter
-from asf.domain.rules import client_id_problem
 from asf.domain.updates import UiUpdate
 
 
@@ -21,10 +20,8 @@ class UiUpdateRouter:
     def subscribe(self, connection_id: str, client_id: str) -> None:
         """Send the updates of `client_id` to the connection from now on.
 
-        Subscribing twice changes nothing. Raises `InvalidClientId`.
+        Subscribing twice changes nothing.
         """
-        if problem := client_id_problem(client_id):
-            raise InvalidClientId(problem)
         self._connections.setdefault(client_id, {})[connection_id] = None
         self._clients.setdefault(connection_id, {})[client_id] = None
 

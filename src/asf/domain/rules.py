@@ -1,4 +1,4 @@
-"""What an identifier may look like (CONTRACT section 2).
+"""What an identifier may look like (docs/contract.md, section 2).
 
 Each function returns what is wrong with a value, in words, or None when nothing is.
 """

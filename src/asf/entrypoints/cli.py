@@ -20,12 +20,17 @@ class ReadableErrors(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. What fails in a way that can be explained exits with 1."""
-        from asf.client.errors import AsfClientError  # noqa: PLC0415 - `serve` patches before such imports
-
         try:
             return super().invoke(ctx)
-        except (AsfClientError, OSError) as error:
+        except OSError as error:
             raise click.ClickException(str(error)) from error
+        except Exception as error:
+            # Imported no earlier: `serve` has to patch the standard library before networking is imported.
+            from asf.client.errors import AsfClientError  # noqa: PLC0415
+
+            if isinstance(error, AsfClientError):
+                raise click.ClickException(str(error)) from error
+            raise
 
 
 @click.group(cls=ReadableErrors, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,7 +1,6 @@
 """Starts the server."""
 
 import logging
-from typing import Any
 
 from asf.adapters.eventlet_runtime import server as runtime
 from asf.entrypoints.container import Container
@@ -20,12 +19,13 @@ def run(settings: Settings) -> None:
     container = Container(settings=settings)
     application = container.app()
     listener = runtime.listen(settings.host, settings.port)
+    logger.info("Up to %d files and connections may be open", runtime.raise_file_limit())
     _warn(settings)
     logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host)
     runtime.serve(listener, application, container.pump(), MAX_CONNECTIONS)
 
 
-def _url_of(listener: Any) -> str:
+def _url_of(listener: runtime.Listener) -> str:
     """Return an address that can be opened on this machine."""
     host, port = listener.getsockname()[:2]
     host = LOOPBACK_OF_WILDCARD.get(host, host)
@@ -33,8 +33,7 @@ def _url_of(listener: Any) -> str:
 
 
 def _warn(settings: Settings) -> None:
-    if settings.debug_mode:
-        logger.warning("Debug mode: anyone who reaches this port may use the internal API")
+    logger.warning("Anyone who reaches this port may use the internal API: let only backend services reach it")
     if settings.secret_key_is_random:
         logger.warning("ASF_SECRET_KEY is not set: a random one serves until the next start")
     for root in settings.audio_roots:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 ANY_ORIGIN = "*"
 MIN_SECRET_KEY_CHARACTERS = 32
@@ -30,7 +30,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set. Names and meanings as in CONTRACT section 1, without the prefix `ASF_`."""
+    """Everything that can be set. Names and meanings as in docs/contract.md, section 1, without the prefix `ASF_`."""
 
     secret_key: str
     cors_allowed_origins: list[str]
@@ -139,6 +139,15 @@ class SettingsSchema(Schema):
         error_messages=_WHOLE_NUMBER,
     )
 
+    @validates_schema(skip_on_field_errors=False)
+    def _production_needs_a_secret(self, values: dict[str, Any], **_options: Any) -> None:
+        length = len(values.get("secret_key", ""))
+        if not values.get("debug_mode", True) and length < MIN_SECRET_KEY_CHARACTERS:
+            raise ValidationError(
+                f"needs {MIN_SECRET_KEY_CHARACTERS} or more characters when ASF_DEBUG_MODE is False, not {length}",
+                "ASF_SECRET_KEY",
+            )
+
 
 SECRET_VARIABLES = frozenset({"ASF_SECRET_KEY"})
 """Variables whose values are never shown."""
@@ -154,9 +163,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ]
         raise SettingsError(problems) from error
     key = values["secret_key"]
-    if not values["debug_mode"] and len(key) < MIN_SECRET_KEY_CHARACTERS:
-        allowed = f"needs {MIN_SECRET_KEY_CHARACTERS} or more characters where ASF_DEBUG_MODE is False"
-        raise SettingsError([_problem_line("ASF_SECRET_KEY", key, [f"{allowed}; it has {len(key)}"])])
     return Settings(
         **values
         | {

@@ -14,6 +14,9 @@ from engineio.socket import Socket
 from asf.adapters.eventlet_runtime.transport import PacketQueue
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
 
+UPGRADE_SECONDS = 5.0
+"""Longest silence of a client in the middle of its upgrade from polling to a WebSocket."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -36,7 +39,11 @@ def install(server: Any) -> None:
 
 
 class EngineIoWebSocket(WebSocketUpgrade):
-    """Stands in for Engine.IO's own WebSocket class: the same, and leaves the WebSocket where transports find it."""
+    """Stands in for Engine.IO's own WebSocket class.
+
+    Does the same, and leaves the WebSocket where transports find it, bounds the time that an upgrade may take, and
+    cleans up when the library's handler fails.
+    """
 
     def __init__(self, handler: Callable[[DirectWebSocket], Any], server: Any) -> None:
         super().__init__(self._handle, int(server.max_http_buffer_size))
@@ -44,8 +51,29 @@ class EngineIoWebSocket(WebSocketUpgrade):
 
     def _handle(self, websocket: DirectWebSocket) -> Any:
         # The handler is a method of the library's object for the connection.
-        self._engineio_handler.__self__.websocket = websocket  # type: ignore[attr-defined]
-        return self._engineio_handler(websocket)
+        connection = self._engineio_handler.__self__  # type: ignore[attr-defined]
+        if not connection.connected:
+            self._run(connection, websocket)
+            return []
+        # An upgrade. Polling goes on until the client has said something here: a proxy may accept a WebSocket and
+        # then let nothing through. Of several attempts, one counts.
+        websocket.patience = lambda: None if connection.upgraded else UPGRADE_SECONDS
+        if websocket.wait_ahead() and not connection.upgrading and not connection.upgraded:
+            self._run(connection, websocket)
+        return []
+
+    def _run(self, connection: Any, websocket: DirectWebSocket) -> None:
+        connection.websocket = websocket
+        try:
+            self._engineio_handler(websocket)
+        except Exception as error:  # noqa: BLE001 - what a client sends may break the library's handler anywhere
+            logger.warning("A WebSocket connection is broken off: %s: %s", type(error).__name__, error)
+            if connection.upgraded:
+                connection.queue.put(None)
+                connection.close(wait=False, abort=True, reason=connection.server.reason.TRANSPORT_ERROR)
+        if not connection.upgraded:  # It stays on polling.
+            connection.websocket = None
+            connection.upgrading = False
 
 
 class PingSchedule:

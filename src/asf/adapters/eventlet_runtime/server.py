@@ -1,49 +1,126 @@
 """The process: a listening socket, the WSGI server on it, the pump beside it, and signals to end it."""
 
+import errno
 import logging
+import resource
 import signal
-import socket as sockets
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import eventlet
 import eventlet.wsgi
 from eventlet.event import Event
-from eventlet.green import os
+from eventlet.green import os, socket
 
 from asf.domain.pump import AudioPump
 
 LISTEN_BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
 
+SEND_BUFFER_BYTES = 65536
+"""Size asked for the kernel's send buffer of a connection, which doubles it for its own bookkeeping. It bounds what
+a listener that stops reading costs, and how long an event waits behind audio."""
+
+IDLE_SECONDS = 75.0
+"""Longest time that a connection may be silent between two requests, and before its first one."""
+
+ACCEPT_RETRY_SECONDS = 0.1
+"""Pause after a connection could not be accepted, for want of file descriptors or memory."""
+
+ACCEPT_AGAIN = {
+    errno.ECONNABORTED,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOBUFS,
+    errno.ENOMEM,
+    errno.EPROTO,
+    errno.EPERM,
+}
+"""What an accept may fail of without anything being wrong with the listening socket (accept(2))."""
+
 logger = logging.getLogger(__name__)
 
 
-def listen(host: str, port: int) -> Any:
+class Listener:
+    """A listening socket that goes on accepting when the machine runs short.
+
+    `on_failure` is called with the error of an accept that will never succeed again.
+    """
+
+    def __init__(self, listening: Any) -> None:
+        self._socket = listening
+        self.family = listening.family
+        self.getsockname = listening.getsockname
+        self.close = listening.close
+        self.on_failure: Callable[[OSError], object] = _ignore
+
+    def accept(self) -> Any:
+        """Return the next connection and its address."""
+        while True:
+            try:
+                return self._socket.accept()
+            except OSError as error:
+                if error.errno not in ACCEPT_AGAIN:
+                    self.on_failure(error)
+                    raise
+                logger.error("A connection could not be accepted: %s", error.strerror)  # noqa: TRY400 - no traceback
+                eventlet.sleep(ACCEPT_RETRY_SECONDS)
+
+
+def listen(host: str, port: int) -> Listener:
     """Return a listening socket. Port 0 takes any free port. Raises OSError when the address cannot be had."""
-    family, _, _, _, address = sockets.getaddrinfo(host, port, type=sockets.SOCK_STREAM)[0]
-    # Accepted connections inherit the option. With Nagle's algorithm every first chunk waits for a delayed ACK.
-    listener = eventlet.listen(address, family, backlog=LISTEN_BACKLOG, reuse_port=False)
-    listener.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
-    return listener
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted connections inherit the options. With Nagle's algorithm every first chunk waits for a delayed ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    listening.bind(address)
+    listening.listen(LISTEN_BACKLOG)
+    return Listener(listening)
 
 
-def serve(listener: Any, application: Callable[..., Iterable[bytes]], pump: AudioPump, max_connections: int) -> None:
-    """Serve `application` on `listener` and drive `pump`, until SIGTERM or SIGINT arrives; then return at once."""
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one, and return it. Every connection is an open file."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def serve(
+    listener: Listener, application: Callable[..., Iterable[bytes]], pump: AudioPump, max_connections: int
+) -> None:
+    """Serve `application` on `listener` and drive `pump`, until SIGTERM or SIGINT arrives; then return at once.
+
+    Raises OSError when no connection can be accepted any more.
+    """
     stop = Event()
     _call_on_signals([signal.SIGTERM, signal.SIGINT], stop.send)
+    listener.on_failure = stop.send_exception
     eventlet.spawn(_drive, pump)
     eventlet.spawn(
         eventlet.wsgi.server,
         listener,
-        application,
+        _log_failures(application),
         log_output=False,
         debug=False,
         max_size=max_connections,
+        keepalive=IDLE_SECONDS,
         environ={"wsgi.input_terminated": True},
     )
     stop.wait()
     listener.close()
+
+
+def _log_failures(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    def logged(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        try:
+            return application(environ, start_response)
+        except Exception:
+            logger.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+            raise
+
+    return logged
 
 
 def _drive(pump: AudioPump) -> None:
@@ -100,3 +177,7 @@ def _call_on_signals(signals: Iterable[signal.Signals], callback: Callable[[], o
         signal.signal(number, on_signal)
     signal.set_wakeup_fd(writer)
     eventlet.spawn(wait_for_signal)
+
+
+def _ignore(_error: OSError) -> None:
+    pass

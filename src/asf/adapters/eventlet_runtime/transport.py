@@ -15,6 +15,9 @@ from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
 from asf.adapters.eventlet_runtime.wire import framing_for
 from asf.domain.audio import AudioBatch
 
+MESSAGES_PER_CHUNK = 2
+"""A binary event is a text message and a binary one."""
+
 
 class PacketQueue(Queue):
     """The packets that wait to be sent on one connection; tells when one is taken.
@@ -42,7 +45,7 @@ class PacketQueue(Queue):
 
 
 class EngineIoTransport:
-    """The way of audio to one Engine.IO connection. `socket` is the library's object for it."""
+    """One Engine.IO connection: implements the `AudioTransport` port. `socket` is the library's object for it."""
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
@@ -55,16 +58,20 @@ class EngineIoTransport:
         return bool(self._socket.upgraded)
 
     @property
-    def ready(self) -> bool:
-        """Whether audio may be handed over now.
+    def room(self) -> int:
+        """How many more messages may be queued: as many as the next answer to a poll still carries."""
+        return max(0, int(Payload.max_decode_packets - self._queue.qsize()))
 
-        On a WebSocket: when nothing is queued or half-sent. Else: when the queue does not fill the next answer yet.
+    @property
+    def ready(self) -> bool:
+        """Whether the connection may take audio.
+
+        On a WebSocket: when nothing is queued or half-sent. Else: when there is room for the two messages of a chunk.
         """
-        queued: int = self._queue.qsize()
         if not self.is_direct:
-            return bool(queued < Payload.max_decode_packets)
+            return self.room >= MESSAGES_PER_CHUNK
         websocket = self._websocket
-        return queued == 0 and websocket is not None and websocket.idle
+        return self._queue.qsize() == 0 and websocket is not None and websocket.idle
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
         """Send bytes of the batch straight to the socket, as far as it takes them; return how many were taken.

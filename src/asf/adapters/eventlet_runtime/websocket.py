@@ -4,10 +4,16 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
+import eventlet
 from eventlet import hubs
-from eventlet.websocket import RFC6455WebSocket, WebSocketWSGI
+from eventlet.websocket import FailedConnectionError, RFC6455WebSocket, WebSocketWSGI
 
 WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
+MESSAGE_TOO_BIG = 1009
+"""Close code (RFC 6455, section 7.4.1)."""
+
+MAX_FRAGMENTS = 64
+"""Frames that one message from a client may come in. Clients of this service have no reason to use more than one."""
 
 
 class DirectWebSocket(RFC6455WebSocket):
@@ -20,8 +26,10 @@ class DirectWebSocket(RFC6455WebSocket):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.on_idle: Callable[[], None] | None = None
+        self.patience: Callable[[], float | None] = _without_bound
         self._rest = b""
         self._writable_listener: Any = None
+        self._received_ahead: list[Any] = []
 
     @property
     def idle(self) -> bool:
@@ -48,38 +56,74 @@ class DirectWebSocket(RFC6455WebSocket):
             return
         self._sendlock.acquire(blocking=False)
         self._rest = rest
-        self._writable_listener = hubs.get_hub().add(
-            hubs.get_hub().WRITE, self.socket.fileno(), self._on_writable, self._on_obsolete, None
+        hub = hubs.get_hub()
+        self._writable_listener = hub.add(
+            hub.WRITE, self.socket.fileno(), self._on_writable, lambda *_error: self.abort(), None
         )
 
     def abort(self) -> None:
-        """Forget the rest of a half-sent message. The connection is of no more use then."""
+        """Give up a half-sent message, if there is one, and with it the connection: no frame can follow it.
+
+        Whoever waits to send fails; closing the socket is left to whoever receives from it.
+        """
         if self._writable_listener is not None:
             self._rest = b""
+            self.websocket_closed = True
             self._let_go()
 
+    def wait_ahead(self) -> bool:
+        """Receive the next message and keep it for `wait`. Returns whether there was one."""
+        message = self.wait()
+        self._received_ahead = [] if message is None else [message]
+        return message is not None
+
     def wait(self) -> Any:
-        """Return the next message, or None at the end of the connection, which also ends a half-sent message."""
+        """Return the next message, or None at the end of the connection.
+
+        `patience` tells how many seconds may pass before that counts as the end; None leaves the bound to the
+        socket's own time-out.
+        """
+        if self._received_ahead:
+            return self._received_ahead.pop()
         message = None
         try:
-            message = super().wait()
+            with eventlet.Timeout(self.patience(), exception=False):
+                message = super().wait()
         finally:
             if message is None:
                 self.abort()
         return message
 
+    def _recv_frame(self, message: Any = None) -> Any:
+        received = super()._recv_frame(message)
+        if message is not None and received is message:  # a further fragment
+            parts = received.data
+            if len(parts) > MAX_FRAGMENTS or sum(map(len, parts)) > self.max_frame_length:
+                raise FailedConnectionError(MESSAGE_TOO_BIG, "The message is too big.")
+        return received
+
     def _send(self, frame: bytes) -> None:
-        super()._send(frame)
+        self._sendlock.acquire()
+        try:
+            if self.websocket_closed:
+                raise OSError(errno.EPIPE, "Broken pipe")
+            self.socket.sendall(frame)
+        finally:
+            self._sendlock.release()
         self._tell_idle()
 
+    def _send_closing_frame(self, ignore_send_errors: bool = False, close_data: Any = None) -> None:  # noqa: FBT001, FBT002
+        # A close frame would wait for the rest of a half-sent message, for ever where the client reads no more.
+        self.abort()
+        super()._send_closing_frame(ignore_send_errors, close_data)
+
     def _on_writable(self, _fileno: int) -> None:
+        if self._writable_listener is None:  # The connection ended in the same turn of the event loop.
+            return
         if self._rest:
             self._rest = self._rest[self.write(memoryview(self._rest)) :]
         if not self._rest or self.websocket_closed:
             self._let_go()
-
-    def _on_obsolete(self, *_error: object) -> None:
-        self.abort()
 
     def _let_go(self) -> None:
         hubs.get_hub().remove(self._writable_listener)
@@ -90,6 +134,10 @@ class DirectWebSocket(RFC6455WebSocket):
     def _tell_idle(self) -> None:
         if self.on_idle is not None and self.idle:
             self.on_idle()
+
+
+def _without_bound() -> None:
+    return None
 
 
 class WebSocketUpgrade(WebSocketWSGI):
@@ -108,9 +156,5 @@ class WebSocketUpgrade(WebSocketWSGI):
     def _handle_hybi_request(self, environ: dict[str, Any]) -> DirectWebSocket:
         plain = super()._handle_hybi_request(environ)
         return DirectWebSocket(
-            plain.socket,
-            environ,
-            plain.version,
-            protocol=plain.protocol,
-            max_frame_length=self.max_frame_length,
+            plain.socket, environ, plain.version, protocol=plain.protocol, max_frame_length=self.max_frame_length
         )

@@ -2,6 +2,7 @@
 
 import struct
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from asf.domain.audio import AudioBatch
 
@@ -35,6 +36,8 @@ class ChunkFraming:
 
     def __init__(self, envelope: str) -> None:
         self._envelope = text_frame(envelope) if envelope else b""
+        # What was rendered lives as long as its batch does, so that a thousand listeners share it.
+        self._renderings: WeakKeyDictionary[AudioBatch, bytes] = WeakKeyDictionary()
 
     def overhead(self, length: int) -> bytes:
         """Return all that stands before a chunk of `length` bytes."""
@@ -49,9 +52,9 @@ class ChunkFraming:
         chunk = batch.chunk_bytes
         if (start - batch.offset) % chunk or ((stop - batch.offset) % chunk and stop != batch.end):
             return memoryview(self._join(batch, start, stop))
-        frames = batch.renderings.get(self)
+        frames = self._renderings.get(batch)
         if frames is None:
-            frames = batch.renderings[self] = self._join(batch, batch.offset, batch.end)
+            frames = self._renderings[batch] = self._join(batch, batch.offset, batch.end)
         stride = len(self.overhead(chunk)) + chunk
         first = (start - batch.offset) // chunk * stride
         if stop == batch.end:

@@ -1,4 +1,4 @@
-"""The HTTP side of ASF, on Flask and marshmallow (CONTRACT sections 2 and 7)."""
+"""The HTTP side of ASF, on Flask and marshmallow (docs/contract.md, sections 2 and 7)."""
 
 from asf.adapters.http_api.app import create_app
 from asf.adapters.http_api.internal import create_internal_blueprint

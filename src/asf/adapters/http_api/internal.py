@@ -1,4 +1,4 @@
-"""The internal API: what backend services call (CONTRACT section 2)."""
+"""The internal API: what backend services call (docs/contract.md, section 2)."""
 
 from flask import Blueprint, Response, jsonify
 

@@ -1,6 +1,7 @@
 """Reading a JSON object from a request, with an answer for every way in which it can be wrong."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -10,7 +11,7 @@ from asf.adapters.http_api.errors import PayloadTooLarge
 from asf.domain.errors import AsfError
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Largest request body, in bytes (CONTRACT section 1)."""
+"""Largest request body, in bytes (docs/contract.md, section 1)."""
 
 MAX_JSON_DEPTH = 64
 """Deepest nesting of arrays and objects in a body: what every JSON reader and writer on the way copes with."""
@@ -33,7 +34,7 @@ def read_json_object(malformed: Callable[[str], AsfError], invalid: Callable[[st
     if not request.is_json:
         raise invalid("The request does not declare 'Content-Type: application/json'.")
     try:
-        payload = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        payload = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise malformed(_describe(error)) from error
     # Nothing can be nested deeper than there are opening brackets, which are quickly counted.
@@ -48,6 +49,13 @@ def read_json_object(malformed: Callable[[str], AsfError], invalid: Callable[[st
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON.")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large a number.")
+    return value
 
 
 def _describe(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What operators and their tools ask (CONTRACT section 7)."""
+"""What operators and their tools ask (docs/contract.md, section 7)."""
 
 from flask import Blueprint, Response, jsonify
 

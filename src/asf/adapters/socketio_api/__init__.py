@@ -1,14 +1,8 @@
-"""The Socket.IO side of ASF, on Flask-SocketIO (CONTRACT sections 3 and 4)."""
+"""The Socket.IO side of ASF, on Flask-SocketIO (docs/contract.md, sections 3 and 4)."""
 
 from asf.adapters.socketio_api.audio_namespace import AudioNamespace
-from asf.adapters.socketio_api.gateway import SocketIoUiUpdateEmitter, create_socketio
-from asf.adapters.socketio_api.transport import AudioTransport
+from asf.adapters.socketio_api.server import create_socketio
 from asf.adapters.socketio_api.ui_namespace import UiUpdatesNamespace
+from asf.adapters.socketio_api.ui_update_emitter import SocketIoUiUpdateEmitter
 
-__all__ = [
-    "AudioNamespace",
-    "AudioTransport",
-    "SocketIoUiUpdateEmitter",
-    "UiUpdatesNamespace",
-    "create_socketio",
-]
+__all__ = ["AudioNamespace", "SocketIoUiUpdateEmitter", "UiUpdatesNamespace", "create_socketio"]

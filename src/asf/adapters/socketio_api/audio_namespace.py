@@ -1,16 +1,16 @@
-"""The Socket.IO namespace of audio (CONTRACT section 3)."""
+"""The Socket.IO namespace of audio (docs/contract.md, section 3)."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from socketio import Namespace
-
 from asf.adapters.socketio_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
 from asf.adapters.socketio_api.messages import CONNECTION_ACK, error_message, stream_error
+from asf.adapters.socketio_api.namespace import StrictNamespace
 from asf.adapters.socketio_api.payloads import JoinStreamSchema, PayloadError
-from asf.adapters.socketio_api.transport import TransportFactory
 from asf.domain.errors import AsfError, InternalError
+from asf.domain.ports import AudioTransport
 from asf.domain.streaming import StreamingService
 
 AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
@@ -18,10 +18,13 @@ AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
 logger = logging.getLogger(__name__)
 
 
-class AudioNamespace(Namespace):
-    """Turns the events of listeners into calls of the `StreamingService`."""
+class AudioNamespace(StrictNamespace):
+    """Turns the events of listeners into calls of the `StreamingService`.
 
-    def __init__(self, service: StreamingService, transport_for: TransportFactory) -> None:
+    `transport_for` makes the transport of one of the Engine.IO server's connection objects.
+    """
+
+    def __init__(self, service: StreamingService, transport_for: Callable[[Any], AudioTransport]) -> None:
         super().__init__(AUDIO_NAMESPACE)
         self._service = service
         self._transport_for = transport_for
@@ -50,12 +53,6 @@ class AudioNamespace(Namespace):
         except Exception:
             logger.exception("Joining stream %r failed", stream_id)
             self._emit(sid, "stream_error", stream_error(InternalError(), stream_id, 0))
-
-    def trigger_event(self, event: Any, *arguments: Any) -> Any:
-        """Dispatch an event. One without a name, or with a name that is none of ours, is ignored."""
-        if isinstance(event, str):
-            return super().trigger_event(event, *arguments)
-        return None
 
     def _emitter_for(self, sid: str) -> SocketIoListenerEmitter:
         connection_id = self.server.manager.eio_sid_from_sid(sid, AUDIO_NAMESPACE)

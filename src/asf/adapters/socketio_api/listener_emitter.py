@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from asf.adapters.socketio_api.messages import message_of
-from asf.adapters.socketio_api.transport import AudioTransport
 from asf.domain.audio import AudioBatch
 from asf.domain.events import ListenerEvent
+from asf.domain.ports import AudioTransport
 
 AUDIO_CHUNK = "audio_chunk"
+MESSAGES_PER_CHUNK = 2
 
 
 def audio_chunk_envelope(namespace: str) -> str:
@@ -40,11 +41,10 @@ class SocketIoListenerEmitter:
         transport = self._transport
         if transport.is_direct:
             return transport.send_audio(batch, start, stop, self._envelope)
-        if not transport.ready:
-            return 0
-        for chunk in batch.chunks(start, stop):
+        chunks = batch.chunks(start, stop)[: transport.room // MESSAGES_PER_CHUNK]
+        for chunk in chunks:
             self._emit(AUDIO_CHUNK, chunk)
-        return stop - start
+        return sum(map(len, chunks))
 
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, as soon as the listener may take audio again."""

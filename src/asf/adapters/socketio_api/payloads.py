@@ -58,12 +58,21 @@ def _client_id_rule(value: str) -> None:
         raise ValidationError(problem)
 
 
+class Text(fields.String):
+    """Text, and nothing that could be decoded to text: an attachment is none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class JoinStreamSchema(PayloadSchema):
     """Payload of `join_stream`."""
 
     error_class = InvalidJoin
 
-    stream_id = fields.String(required=True, validate=_stream_id_given)
+    stream_id = Text(required=True, validate=_stream_id_given)
 
 
 class SubscribeSchema(PayloadSchema):
@@ -71,4 +80,4 @@ class SubscribeSchema(PayloadSchema):
 
     error_class = InvalidSubscription
 
-    client_id = fields.String(required=True, validate=_client_id_rule)
+    client_id = Text(required=True, validate=_client_id_rule)

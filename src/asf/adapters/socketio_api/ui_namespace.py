@@ -1,15 +1,14 @@
-"""The Socket.IO namespace of UI updates (CONTRACT section 4)."""
+"""The Socket.IO namespace of UI updates (docs/contract.md, section 4)."""
 
 from typing import Any
 
-from socketio import Namespace
-
 from asf.adapters.socketio_api.messages import error_message
+from asf.adapters.socketio_api.namespace import StrictNamespace
 from asf.adapters.socketio_api.payloads import PayloadError, SubscribeSchema
 from asf.domain.router import UiUpdateRouter
 
 
-class UiUpdatesNamespace(Namespace):
+class UiUpdatesNamespace(StrictNamespace):
     """Turns the events of subscribers into calls of the `UiUpdateRouter`."""
 
     def __init__(self, namespace: str, router: UiUpdateRouter) -> None:
@@ -36,9 +35,3 @@ class UiUpdatesNamespace(Namespace):
         self._router.subscribe(sid, client_id)
         confirmation = {"status": "success", "client_id": client_id, "subscribed_to_room": client_id}
         self.emit("subscribed_ui_updates", confirmation, to=sid)
-
-    def trigger_event(self, event: Any, *arguments: Any) -> Any:
-        """Dispatch an event. One without a name, or with a name that is none of ours, is ignored."""
-        if isinstance(event, str):
-            return super().trigger_event(event, *arguments)
-        return None

@@ -1,0 +1,72 @@
+"""The Socket.IO server."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Flask
+from flask_socketio import SocketIO
+from socketio.packet import Packet
+
+PING_INTERVAL_SECONDS = 25.0
+PING_TIMEOUT_SECONDS = 20.0
+"""How often a connection is pinged, and how long its answer may take: Engine.IO's own values."""
+
+MAX_ATTACHMENTS = 1
+"""Binary attachments of one event from a client. ASF knows no event with any; one is answered as a wrong payload."""
+
+
+def create_socketio(app: Flask, cors_allowed_origins: str | Sequence[str], max_message_bytes: int) -> SocketIO:
+    """Return a Socket.IO server in front of `app`, without namespaces yet."""
+    return SocketIO(
+        app,
+        async_mode="eventlet",
+        cors_allowed_origins=cors_allowed_origins,
+        max_http_buffer_size=max_message_bytes,
+        # A connection's events are handled in the order in which they came, without a green thread for each.
+        async_handlers=False,
+        # Greetings are emitted while connecting; a client must have its acceptance before them.
+        always_connect=True,
+        # Audio does not compress.
+        http_compression=False,
+        manage_session=False,
+        ping_interval=PING_INTERVAL_SECONDS,
+        ping_timeout=PING_TIMEOUT_SECONDS,
+        serializer=StrictPacket,
+        logger=_library_logger("socketio"),
+        engineio_logger=_library_logger("engineio"),
+    )
+
+
+class StrictPacket(Packet):
+    """A Socket.IO packet that announces no more attachments than `MAX_ATTACHMENTS`.
+
+    What a packet announces is kept until it is complete.
+    """
+
+    def decode(self, encoded_packet: Any) -> int:
+        """Decode, and return how many attachments follow. Raises ValueError."""
+        count: int = super().decode(encoded_packet)
+        if count > MAX_ATTACHMENTS:
+            raise ValueError(f"{count} binary attachments announced")
+        return count
+
+
+def _library_logger(name: str) -> logging.Logger:
+    """Return a logger that lets warnings through, in one line each.
+
+    At INFO these libraries write several lines a packet, and for each packet that makes no sense a whole traceback: a
+    client could fill a disk. What fails in ASF's own handlers is logged by them.
+    """
+    library_logger = logging.getLogger(f"{__name__}.{name}")
+    library_logger.setLevel(logging.WARNING)
+    library_logger.addFilter(_without_traceback)
+    return library_logger
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info:
+        error = record.exc_info[1]
+        record.msg, record.args = "%s: %s: %s", (record.getMessage(), type(error).__name__, error)
+        record.exc_info = None
+    return True

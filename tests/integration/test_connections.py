@@ -1,0 +1,245 @@
+"""Connections that do not behave: silent, slow, half-way, broken. The others hear nothing of it."""
+
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import websocket
+
+from tests.support.engineio_wire import NAMESPACE, WireListener
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.processes import ServerProcess, eventually
+
+FAST = {"ASF_STREAM_SLEEP_INTERVAL": "0"}
+OFTEN = {"TEST_PING_SECONDS": "0.5"}
+
+
+def listen(server: ServerProcess, stream_id: str, *, polling: bool = False) -> WireListener:
+    """Return a listener that has joined and been told so."""
+    listener = WireListener(server.url, polling=polling)
+    listener.emit("join_stream", {"stream_id": stream_id})
+    listener.receive_until("start_of_stream")
+    return listener
+
+
+def hear(listener: WireListener, length: int) -> bool:
+    """Receive until so much audio came. Returns whether the connection lasted so long."""
+    try:
+        while len(listener.audio) < length:
+            listener.receive()
+    except (websocket.WebSocketException, OSError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("polling", [True, False])
+def test_a_listener_lives_through_many_pings(start_server: StartServer, polling: bool) -> None:
+    """Pings and pongs go in between audio, and change nothing in it."""
+    server = start_server(OFTEN, observed=True)
+    audio = audio_of(1_500_000)
+    server.announce("s", audio)
+    listener = listen(server, "s", polling=polling)
+    listener.receive_until("end_of_stream")
+    assert listener.audio == audio
+    assert listener.pings >= 3
+    listener.close()
+
+
+def test_a_slow_listener_lives_through_pings_and_gets_everything(start_server: StartServer) -> None:
+    """It reads steadily, far below the pace; its pongs are not stuck behind megabytes of audio."""
+    server = start_server({"TEST_PING_SECONDS": "1"} | FAST, observed=True)
+    audio = audio_of(3_000_000)
+    server.announce("s", audio)
+    listener = listen(server, "s")
+    while not any(payload.get("event") == "end_of_stream" for _, payload in listener.events):
+        listener.receive()
+        time.sleep(0.004)  # the rhythm of a slow reader, not a wait for anything
+    assert listener.audio == audio
+    assert listener.pings >= 2
+    listener.close()
+
+
+def test_a_listener_that_stops_reading_loses_its_place_and_leaves_nothing_behind(start_server: StartServer) -> None:
+    """Its missing pong ends it, although half a message waits to be sent to it; the others go on."""
+    server = start_server(OFTEN | FAST, observed=True)
+    audio = audio_of(30_000_000)
+    server.announce("s", audio)
+    listen(server, "s").close()
+    eventually(lambda: not server.open_files())
+    greenlets, sockets = server.greenlets(), server.sockets()
+    stalled = [listen(server, "s") for _ in range(5)]
+    other = listen(server, "s")
+    other.receive_until("end_of_stream")
+    assert other.audio == audio
+    other.close()
+    eventually(lambda: not server.open_files())
+    eventually(lambda: server.greenlets() <= greenlets)
+    eventually(lambda: server.sockets() <= sockets)
+    for listener in stalled:
+        listener.close()
+
+
+def test_a_polling_listener_that_vanishes_leaves_nothing_behind(start_server: StartServer) -> None:
+    """Without a word: no poll comes any more."""
+    server = start_server(OFTEN, observed=True)
+    server.announce("s", audio_of(30_000_000))
+    listen(server, "s", polling=True).close()
+    eventually(lambda: not server.open_files())
+    greenlets = server.greenlets()
+    vanished = [listen(server, "s", polling=True) for _ in range(5)]
+    for listener in vanished:
+        listener.close()
+    eventually(lambda: not server.open_files())
+    eventually(lambda: server.greenlets() <= greenlets)
+
+
+@pytest.mark.parametrize("message", ["", "x", "9", "7probe", "\u0000", "b!", "4" * 40])
+def test_a_message_that_is_no_packet_does_no_harm(start_server: StartServer, message: str) -> None:
+    """The connection may end, in order; nothing of it stays, and the log has no traceback."""
+    server = start_server(observed=True)
+    server.announce("s", audio_of(30_000_000))
+    other, broken = listen(server, "s"), listen(server, "s")
+    sockets = server.sockets()
+    broken.send(message)
+    hear(broken, 1_500_000)
+    broken.close()
+    eventually(lambda: server.sockets() < sockets)
+    assert hear(other, len(other.audio) + 200_000)
+    other.close()
+    eventually(lambda: not server.open_files())
+
+
+@pytest.mark.parametrize("silent_after", ["handshake", "probe"])
+def test_an_upgrade_that_goes_silent_leaves_the_listener_on_polling(server: ServerProcess, silent_after: str) -> None:
+    """As behind a proxy that accepts a WebSocket and lets nothing through."""
+    audio = audio_of(1_000_000)
+    server.announce("s", audio)
+    listener = listen(server, "s", polling=True)
+    attempt = listener.open_websocket()
+    if silent_after == "probe":
+        attempt.send("2probe")
+        assert attempt.recv() == "3probe"
+    listener.receive_until("end_of_stream")
+    assert listener.audio == audio
+    attempt.shutdown()
+    listener.close()
+
+
+def test_of_two_upgrades_of_one_connection_one_counts(server: ServerProcess) -> None:
+    """The second one is turned away, and all audio goes where the first one went."""
+    audio = audio_of(1_000_000)
+    server.announce("s", audio)
+    listener = listen(server, "s", polling=True)
+    second = listener.open_websocket()
+    listener.upgrade(while_probing=lambda: second.send("2probe"))
+    listener.receive_until("end_of_stream")
+    assert listener.audio == audio
+    with suppress(websocket.WebSocketException, OSError):
+        assert not second.recv()
+    second.shutdown()
+    listener.close()
+
+
+def test_messages_are_bounded_in_fragments_too(server: ServerProcess) -> None:
+    """A message of a hundred megabytes is refused long before its end."""
+    listener = WireListener(server.url, polling=False)
+    memory = server.memory()
+    assert listener.websocket is not None
+    sent = 0
+    with suppress(websocket.WebSocketException, OSError):
+        while sent < 1600:
+            opcode = websocket.ABNF.OPCODE_CONT if sent else websocket.ABNF.OPCODE_TEXT
+            listener.websocket.send_frame(websocket.ABNF(fin=0, opcode=opcode, data="x" * 60_000))
+            sent += 1
+    assert sent < 1600
+    assert server.memory() - memory < 20_000_000
+    listener.close()
+
+
+def test_binary_attachments_are_bounded_in_number(server: ServerProcess) -> None:
+    """An event that announces a million of them is refused at once."""
+    server.announce("s", b"audio")
+    listener = WireListener(server.url, polling=False)
+    assert listener.websocket is not None
+    listener.send(f'45999999-{NAMESPACE},["join_stream",{{"_placeholder":true,"num":0}}]')
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.receive_until("end_of_stream")
+    assert listener.audio == b"audio"
+    listener.close()
+
+
+def test_a_server_short_of_file_descriptors_goes_on(tmp_path: Path) -> None:
+    """Connections beyond the limit wait; the listeners that are there hear nothing of it, and later all is well."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = 60
+    command = [sys.executable, "-m", "asf", "serve"]
+    environment = os.environ | {"ASF_HOST": "127.0.0.1", "ASF_PORT": "0", "ASF_AUDIO_ROOTS": str(tmp_path)}
+    process = subprocess.Popen(
+        ["prlimit", f"--nofile={limit}:{limit}", *command],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    log: list[str] = []
+    reader = threading.Thread(target=lambda: log.extend(process.stderr or ()), daemon=True)
+    reader.start()
+    url = eventually(lambda: next((line.split("on ")[1].split()[0] for line in log if "Listening on" in line), None))
+    try:
+        audio = audio_of(2_000_000)
+        (tmp_path / "s.mp3").write_bytes(audio)
+        body = {"stream_id": "s", "filepath": str(tmp_path / "s.mp3")}
+        assert requests.post(f"{url}/asf/internal/notify_new_audio", json=body, timeout=10).status_code == 200
+        listener = WireListener(url, polling=False)
+        listener.emit("join_stream", {"stream_id": "s"})
+        address = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+        crowd = [socket.create_connection(address) for _ in range(limit + 20)]
+        eventually(lambda: any("could not be accepted" in line for line in log))
+        listener.receive_until("end_of_stream")
+        assert listener.audio == audio
+        for connection in crowd:
+            connection.close()
+        assert json.loads(requests.get(f"{url}/asf/health", timeout=10).text) == {"status": "ok"}
+        listener.close()
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+        reader.join()
+        process.stderr.close()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
+    assert not any("Traceback" in line for line in log)
+
+
+def test_nothing_of_networking_is_imported_before_patching() -> None:
+    """A library that took the standard library's functions before cannot be patched any more."""
+    script = (
+        "import sys, json\n"
+        "from asf.adapters.eventlet_runtime import patching\n"
+        "from asf.entrypoints import cli\n"
+        "def tell(): print(json.dumps(sorted(sys.modules))); sys.exit(0)\n"
+        "patching.patch_standard_library = tell\n"
+        "cli.main(['serve'])\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=True)
+    loaded = set(json.loads(result.stdout))
+    assert not loaded & {
+        "requests",
+        "urllib3",
+        "socketio",
+        "engineio",
+        "websocket",
+        "flask",
+        "http.client",
+        "asyncio",
+    }
