@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from asf.domain import AudioStream, FileLocator
 from asf.domain.ports import CatalogStore
@@ -54,5 +54,9 @@ class CatalogStoreContract:
             @rule(stream_id=stream_ids)
             def get(self, stream_id: str) -> None:
                 assert self.store.get(stream_id) == self.model.get(stream_id)
+
+            @invariant()
+            def count(self) -> None:
+                assert self.store.count() == len(self.model)
 
         run_state_machine_as_test(Machine, settings=settings(max_examples=30, deadline=None))

@@ -345,3 +345,51 @@ def test_the_audio_is_opened_once_for_all_listeners(server: ServerProcess) -> No
     for listener in listeners:
         listener.close()
     eventually(lambda: not server.open_files())
+
+
+def test_no_more_listeners_than_there_is_place_for(start_server: StartServer) -> None:
+    """The next one is told to come again, and may once somebody left."""
+    server = start_server({"ASF_MAX_LISTENERS": "1"})
+    server.announce("s", audio_of(2_000_000))
+    first, second = (WireListener(server.url, polling=False) for _ in range(2))
+    first.emit("join_stream", {"stream_id": "s"})
+    first.receive_until("start_of_stream")
+    second.emit("join_stream", {"stream_id": "s"})
+    error = second.receive_until("stream_error")
+    assert (error["error_code"], error["retryable"]) == ("ASF_TOO_MANY_LISTENERS", True)
+    first.close()
+    eventually(lambda: "asf_listeners 0.0" in server.metrics())
+    second.events.clear()
+    second.emit("join_stream", {"stream_id": "s"})
+    second.receive_until("end_of_stream")
+    assert second.audio == audio_of(2_000_000)
+    second.close()
+
+
+def test_metrics_agree_with_what_was_sent(start_server: StartServer) -> None:
+    """To the byte."""
+    server = start_server()
+    server.announce("s", AUDIO)
+    for polling in (True, False):
+        listener = WireListener(server.url, polling=polling)
+        listener.emit("join_stream", {"stream_id": "s"})
+        listener.receive_until("end_of_stream")
+        listener.close()
+    server.send_ui_update("alice", "e", 1)
+    lines = set(server.metrics().splitlines())
+    chunks = -(-len(AUDIO) // 4096)
+    assert lines >= {
+        "asf_listeners 0.0",
+        "asf_listeners_blocked 0.0",
+        "asf_joins_total 2.0",
+        "asf_first_chunk_seconds_count 2.0",
+        f"asf_chunks_sent_total {2.0 * chunks}",
+        'asf_streams_ended_total{outcome="complete"} 2.0',
+        'asf_ui_updates_total{outcome="no_subscriber"} 1.0',
+        "asf_ui_relay_seconds_count 1.0",
+        'asf_http_requests_total{route="/asf/internal/notify_new_audio",status="200"} 1.0',
+        "asf_catalog_streams 1.0",
+    }
+    sent = next(line for line in lines if line.startswith("asf_audio_bytes_sent_total"))
+    assert float(sent.split()[1]) == 2 * len(AUDIO)
+    assert any(line.startswith("asf_pump_lag_seconds_count") for line in lines)

@@ -89,6 +89,42 @@ def test_a_listener_that_stops_reading_loses_its_place_and_leaves_nothing_behind
         listener.close()
 
 
+@pytest.mark.parametrize("polling", [True, False])
+def test_a_listener_that_takes_nothing_is_told_when_it_reads_again(start_server: StartServer, polling: bool) -> None:
+    """It lost its place, but not its connection: it hears why, and may join again."""
+    server = start_server(FAST | {"ASF_SLOW_LISTENER_SECONDS": "0.5"})
+    audio = audio_of(30_000_000)
+    server.announce("s", audio)
+    stalled = listen(server, "s", polling=polling)
+    eventually(lambda: not server.open_files())
+    error = stalled.receive_until("stream_error")
+    assert error["error_code"] == "ASF_LISTENER_TOO_SLOW"
+    assert error["retryable"] is True
+    assert error["offset"] == len(stalled.audio) < len(audio)
+    assert audio.startswith(stalled.audio)
+    server.announce("short", b"audio")
+    stalled.audio.clear()
+    stalled.emit("join_stream", {"stream_id": "short"})
+    stalled.receive_until("end_of_stream")
+    assert stalled.audio == b"audio"
+    assert 'asf_streams_ended_total{outcome="ASF_LISTENER_TOO_SLOW"} 1.0' in server.metrics()
+    stalled.close()
+
+
+def test_a_stalled_listener_costs_a_bounded_amount_of_memory(start_server: StartServer) -> None:
+    """In the process; the kernel's part is bounded by the size of the send buffer."""
+    server = start_server(FAST)
+    server.announce("s", audio_of(30_000_000))
+    listen(server, "s").close()
+    eventually(lambda: not server.open_files())
+    memory = server.memory()
+    stalled = [listen(server, "s") for _ in range(100)]
+    eventually(lambda: "asf_listeners_blocked 100.0" in server.metrics())
+    assert (server.memory() - memory) / 100 < 128 * 1024
+    for listener in stalled:
+        listener.close()
+
+
 def test_a_polling_listener_that_vanishes_leaves_nothing_behind(start_server: StartServer) -> None:
     """Without a word: no poll comes any more."""
     server = start_server(OFTEN, observed=True)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from typing import Any
 
 from asf.adapters.eventlet_runtime.patching import patch_standard_library
 
@@ -12,14 +13,12 @@ from flask import Flask  # noqa: E402
 
 from asf.adapters import http_api  # noqa: E402
 from asf.adapters.socketio_api import server as socketio_server  # noqa: E402
-from asf.entrypoints import cli  # noqa: E402
-
-create_app = http_api.create_app
+from asf.entrypoints import cli, container  # noqa: E402
 
 
-def create_observed_app(secret_key: str) -> Flask:
+def create_observed_app(*arguments: Any) -> Flask:
     """Return the application with the route for tests."""
-    app = create_app(secret_key)
+    app = http_api.create_app(*arguments)
 
     @app.get("/tests/greenlets")
     def greenlets() -> str:
@@ -31,7 +30,7 @@ def create_observed_app(secret_key: str) -> Flask:
 
 
 if __name__ == "__main__":
-    http_api.create_app = create_observed_app
+    container.Container.bare_app.set_provides(create_observed_app)  # type: ignore[attr-defined]
     if "TEST_PING_SECONDS" in os.environ:
         socketio_server.PING_INTERVAL_SECONDS = float(os.environ["TEST_PING_SECONDS"])
         socketio_server.PING_TIMEOUT_SECONDS = float(os.environ["TEST_PING_SECONDS"])

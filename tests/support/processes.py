@@ -72,6 +72,10 @@ class ServerProcess:
         body = {"client_id": client_id, "event_name": event_name, "data": data}
         return requests.post(f"{self.url}/asf/internal/send_ui_update", json=body, timeout=PATIENCE_SECONDS)
 
+    def metrics(self) -> str:
+        """Return what Prometheus would scrape."""
+        return requests.get(f"{self.url}/metrics", timeout=PATIENCE_SECONDS).text
+
     def open_files(self) -> list[str]:
         """Return what the process's file descriptors stand for, sockets left out."""
         names = []

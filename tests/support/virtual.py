@@ -68,6 +68,33 @@ class ScriptedListener:
         return [type(event).__name__ for event in self.events]
 
 
+class RecordingObserver:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.joins = 0
+        self.first_audio: list[float] = []
+        self.outcomes: list[str] = []
+        self.lags: list[float] = []
+        self.updates: list[str] = []
+
+    def joined(self) -> None:
+        self.joins += 1
+
+    def first_audio_sent(self, seconds: float) -> None:
+        self.first_audio.append(seconds)
+
+    def ended(self, outcome: str) -> None:
+        self.outcomes.append(outcome)
+
+    def pump_lagged(self, seconds: float) -> None:
+        self.lags.append(seconds)
+
+    def relayed(self, outcome: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.updates.append(outcome)
+
+
 class VirtualServer:
     """All services of the audio side on in-memory adapters and a manual clock."""
 
@@ -77,14 +104,17 @@ class VirtualServer:
         chunk_bytes: int = 4096,
         chunk_seconds: float = 0.01,
         sources: Any = None,
+        slow_seconds: float = 30.0,
+        max_listeners: int = 1_000_000,
     ) -> None:
         self.clock = ManualClock()
         self.sources = sources or InMemoryAudioSources(audios or {})
         self.pace = Pace(chunk_bytes, chunk_seconds)
         self.catalog = StreamCatalog(InMemoryCatalogStore(), self.sources)
         self.pool = AudioPool(self.sources, self.pace)
-        self.pump = AudioPump(ChunkStreamer(self.pace), self.pool, self.clock)
-        self.service = StreamingService(self.catalog, self.pool, self.pump, self.pace, self.clock)
+        self.observer = RecordingObserver()
+        self.pump = AudioPump(ChunkStreamer(self.pace), self.pool, self.clock, self.observer, slow_seconds)
+        self.service = StreamingService(self.catalog, self.pool, self.pump, self.observer, max_listeners)
         for name in audios or {}:
             self.catalog.announce(name, name)
 

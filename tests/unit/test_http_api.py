@@ -14,6 +14,7 @@ from asf.adapters.http_api.json_body import MAX_BODY_BYTES, MAX_JSON_DEPTH
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.domain import StreamCatalog, UiUpdate, UiUpdateRouter
 from asf.domain.errors import UiEmitFailed
+from tests.support.virtual import ManualClock, RecordingObserver
 
 NOTIFY = "/asf/internal/notify_new_audio"
 SEND_UI = "/asf/internal/send_ui_update"
@@ -52,10 +53,11 @@ class Api:
     def __init__(self, *, with_namespace: bool = True) -> None:
         self.emitter = Emitter()
         self.catalog = StreamCatalog(InMemoryCatalogStore(), InMemoryAudioSources({"one.mp3": b"x"}))
-        self.router = UiUpdateRouter(self.emitter if with_namespace else None)
-        app = create_app("secret")
+        self.router = UiUpdateRouter(self.emitter if with_namespace else None, ManualClock(), RecordingObserver())
+        self.answered: list[tuple[str, int]] = []
+        app = create_app("secret", lambda route, status: self.answered.append((route, status)))
         app.register_blueprint(create_internal_blueprint(self.catalog, self.router))
-        app.register_blueprint(create_operations_blueprint())
+        app.register_blueprint(create_operations_blueprint(lambda: b"asf_metric 1\n", "text/plain"))
 
         @app.get("/asf/broken")
         def broken() -> str:
@@ -279,3 +281,12 @@ def test_health(api: Api) -> None:
     """Alive."""
     response = api.client.get("/asf/health")
     assert (response.status_code, response.get_json()) == (200, {"status": "ok"})
+
+
+def test_metrics_and_every_answer_is_counted(api: Api) -> None:
+    """By its route's pattern; what has no route is one of its own."""
+    assert api.client.get("/metrics").data == b"asf_metric 1\n"
+    api.client.get("/asf/nowhere/at/all")
+    api.client.get(NOTIFY)
+    api.post(NOTIFY, "")
+    assert api.answered == [("/metrics", 200), ("unmatched", 404), ("unmatched", 405), (NOTIFY, 400)]

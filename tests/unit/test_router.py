@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from asf.domain import UiUpdate, UiUpdateRouter
 from asf.domain.errors import InvalidClientId, InvalidEventName, UiEmitFailed, UiNamespaceMissing
+from tests.support.virtual import ManualClock, RecordingObserver
 
 connections = st.sampled_from(["c1", "c2", "c3"])
 clients = st.sampled_from(["alice", "bob"])
@@ -30,7 +31,8 @@ class RouterMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.emitter = RecordingEmitter()
-        self.router = UiUpdateRouter(self.emitter)
+        self.observer = RecordingObserver()
+        self.router = UiUpdateRouter(self.emitter, ManualClock(), self.observer)
         self.model: set[tuple[str, str]] = set()
         self.number = 0
 
@@ -54,6 +56,7 @@ class RouterMachine(RuleBasedStateMachine):
         update = UiUpdate(client, "progress", self.number)
         receivers = {connection for connection, subscribed in self.model if subscribed == client}
         assert self.router.publish(update) == len(receivers)
+        assert self.observer.updates.pop() == ("relayed" if receivers else "no_subscriber")
         assert sorted(self.emitter.emitted, key=lambda pair: pair[0]) == [(one, update) for one in sorted(receivers)]
 
     @invariant()
@@ -69,18 +72,22 @@ TestRouter = RouterMachine.TestCase
 def test_one_broken_connection_does_not_keep_the_others_waiting() -> None:
     """They are served, and the answer is an error all the same: not every subscriber has it."""
     emitter = RecordingEmitter(broken=frozenset({"c1"}))
-    router = UiUpdateRouter(emitter)
+    observer = RecordingObserver()
+    router = UiUpdateRouter(emitter, ManualClock(), observer)
     for connection in ("c1", "c2"):
         router.subscribe(connection, "alice")
     with pytest.raises(UiEmitFailed, match="1 of 2"):
         router.publish(UiUpdate("alice", "done", None))
     assert [connection for connection, _ in emitter.emitted] == ["c2"]
+    assert observer.updates == ["ASF_SOCKETIO_EMIT_FAILED"]
 
 
 def test_without_a_namespace_nothing_is_accepted() -> None:
     """A server that relays nothing says so."""
+    observer = RecordingObserver()
     with pytest.raises(UiNamespaceMissing):
-        UiUpdateRouter(None).publish(UiUpdate("alice", "done", None))
+        UiUpdateRouter(None, ManualClock(), observer).publish(UiUpdate("alice", "done", None))
+    assert observer.updates == ["ASF_CONFIG_ERROR_UI_NAMESPACE"]
 
 
 def test_what_breaks_the_rules_is_refused() -> None:

@@ -5,14 +5,19 @@ from hypothesis import strategies as st
 
 from asf.domain.schedule import TICK_SECONDS, Schedule
 from asf.domain.session import ListenerSession
-from tests.support.virtual import VirtualServer
+from tests.support.virtual import ScriptedListener, VirtualServer
+
+
+def nothing(_session: ListenerSession, _outcome: str) -> None:
+    """Do nothing when a session ends."""
 
 
 def sessions(count: int) -> list[ListenerSession]:
     """Return sessions that nothing has scheduled."""
     server = VirtualServer({"s": b"x"})
     audio = server.pool.acquire(server.catalog.find("s"))
-    return [ListenerSession(server.catalog.find("s"), audio, None, lambda _: None) for _ in range(count)]  # type: ignore[arg-type]
+    listener = ScriptedListener()
+    return [ListenerSession(server.catalog.find("s"), audio, listener, nothing) for _ in range(count)]
 
 
 def drain(schedule: Schedule) -> list[ListenerSession]:
@@ -63,9 +68,8 @@ def test_a_due_time_is_moved_ahead_to_its_tick_never_behind() -> None:
     schedule, (session,) = Schedule(), sessions(1)
     schedule.advance(10.0)
     schedule.put_at(session, 10.5)
-    delay = schedule.seconds_until_next(10.0)
-    assert delay is not None
-    assert 0.5 - TICK_SECONDS <= delay <= 0.5
+    assert schedule.next_time is not None
+    assert 10.5 - TICK_SECONDS <= schedule.next_time <= 10.5
 
 
 def test_sessions_that_share_a_tick_share_a_wake_up() -> None:
@@ -79,4 +83,4 @@ def test_sessions_that_share_a_tick_share_a_wake_up() -> None:
 
 def test_an_empty_schedule_wants_no_wake_up() -> None:
     """Nothing to wait for."""
-    assert Schedule().seconds_until_next(0.0) is None
+    assert Schedule().next_time is None

@@ -29,6 +29,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.ui_updates_namespace == "/ui_updates"
     assert settings.audio_roots == [Path("shared_audio")]
     assert settings.max_message_bytes == 65536
+    assert (settings.slow_listener_seconds, settings.max_listeners) == (30.0, 10000)
 
 
 def test_without_a_secret_a_random_one_is_made() -> None:
@@ -54,6 +55,8 @@ def test_everything_can_be_set() -> None:
             "ASF_UI_UPDATES_NAMESPACE": "",
             "ASF_AUDIO_ROOTS": "/srv/a:/srv/b",
             "ASF_MAX_MESSAGE_BYTES": "1024",
+            "ASF_SLOW_LISTENER_SECONDS": "0.5",
+            "ASF_MAX_LISTENERS": "1",
         }
     )
     assert asdict(settings) == asdict(
@@ -68,6 +71,8 @@ def test_everything_can_be_set() -> None:
             ui_updates_namespace="",
             audio_roots=[Path("/srv/a"), Path("/srv/b")],
             max_message_bytes=1024,
+            slow_listener_seconds=0.5,
+            max_listeners=1,
             secret_key_is_random=False,
         )
     )
@@ -98,6 +103,8 @@ WRONG = [
     ("ASF_CORS_ALLOWED_ORIGINS", "https://a.example/path"),
     ("ASF_CORS_ALLOWED_ORIGINS", "*,https://a.example"),
     ("ASF_MAX_MESSAGE_BYTES", "12"),
+    ("ASF_SLOW_LISTENER_SECONDS", "0"),
+    ("ASF_MAX_LISTENERS", "0"),
 ]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources
-from asf.domain.errors import AudioUnavailable, StreamNotFound
+from asf.domain.errors import AudioUnavailable, StreamNotFound, TooManyListeners
 from asf.domain.events import EndOfStream, StartOfStream, StreamFailed
 from asf.domain.pump import LISTENERS_PER_TURN
 from asf.domain.schedule import TICK_SECONDS
@@ -62,7 +62,7 @@ def test_back_pressure_loses_and_repeats_nothing(
         assert audio.startswith(listener.received)
         listener.read(read)
     while "EndOfStream" not in listener.kinds:
-        server.run_until_idle()
+        server.run(1.0)
         listener.read(capacity)
     assert listener.received == audio
     assert listener.kinds == WHOLE_SESSION
@@ -243,6 +243,81 @@ def test_a_listener_that_breaks_while_being_sent_to_is_let_go() -> None:
     server.service.join("listener", "s", listener)
     assert (len(server.service), len(server.pool)) == (0, 0)
     assert server.pump.turn() is None
+
+
+def test_a_listener_that_takes_nothing_for_too_long_loses_its_place() -> None:
+    """It hears why and where it stands; what it held is free, and nobody else is concerned."""
+    audio = audio_of(500_000)
+    server = VirtualServer({"s": audio}, slow_seconds=10.0)
+    slow, other = server.join("s", "slow", capacity=70_000), server.join("s", "other")
+    server.run(10.0)
+    assert server.pump.blocked == 1
+    assert slow.kinds == ["Joined", "StartOfStream"]
+    server.run(0.5)
+    failure = slow.events[-1]
+    assert isinstance(failure, StreamFailed)
+    assert failure.error.error_code == "ASF_LISTENER_TOO_SLOW"
+    assert failure.error.retryable
+    assert failure.offset == len(slow.received) == 70_000
+    assert other.received == audio
+    assert server.pump.blocked == 0
+    assert (len(server.service), len(server.pool)) == (0, 0)
+    assert server.observer.outcomes == ["complete", "ASF_LISTENER_TOO_SLOW"]
+
+
+def test_a_listener_that_takes_a_little_now_and_then_keeps_its_place() -> None:
+    """However slow it is, as long as it takes something within the time."""
+    audio = audio_of(200_000)
+    server = VirtualServer({"s": audio}, slow_seconds=10.0)
+    listener = server.join("s", capacity=10_000)
+    while "EndOfStream" not in listener.kinds:
+        assert "StreamFailed" not in listener.kinds
+        server.run(9.5)
+        listener.read(5_000)
+    assert listener.received == audio
+
+
+def test_no_more_listeners_than_there_is_place_for() -> None:
+    """The next one is told to come again; a place that becomes free is given away."""
+    server = VirtualServer({"s": audio_of(500_000)}, max_listeners=2)
+    server.join("s", "first")
+    server.join("s", "second")
+    with pytest.raises(TooManyListeners) as refusal:
+        server.join("s", "third")
+    assert refusal.value.retryable
+    server.join("s", "second")
+    server.service.leave("first")
+    server.join("s", "third")
+
+
+def test_what_happens_is_observed() -> None:
+    """Joins, first audio, ends, lag, and how much was sent."""
+    audio = audio_of(150_001)
+    server = VirtualServer({"s": audio})
+    server.join("s", "one")
+    server.join("s", "two")
+    server.service.leave("two")
+    server.clock.advance(1.5)
+    server.run_until_idle()
+    assert server.observer.joins == 2
+    assert server.observer.first_audio == [0.0, 0.0]
+    assert server.observer.outcomes == ["left", "complete"]
+    assert max(server.observer.lags) == pytest.approx(1.5 - 0.16, abs=TICK_SECONDS)
+    assert server.pump.bytes_sent == len(audio) + 65536
+    assert server.pump.chunks_sent == 37 + 16
+
+
+def test_the_sleeper_is_woken_only_when_something_is_due_sooner() -> None:
+    """A join whose next batch comes after what is waited for anyway wakes nobody."""
+    server = VirtualServer({"s": audio_of(500_000)})
+    woken: list[bool] = []
+    server.pump.on_due = lambda: woken.append(True)
+    server.join("s", "first")
+    assert len(woken) == 1
+    server.pump.turn()
+    server.clock.advance(0.05)
+    server.join("s", "second")
+    assert len(woken) == 1
 
 
 class ShrinkingSources(InMemoryAudioSources):

@@ -20,6 +20,10 @@ class InMemoryCatalogStore:
         """Return the stream of that id, or None."""
         return self._streams.get(stream_id)
 
+    def count(self) -> int:
+        """Return how many streams are kept."""
+        return len(self._streams)
+
 
 class InMemoryAudioSource:
     """One audio in memory: implements the `AudioSource` port."""

@@ -50,6 +50,22 @@ class AudioUnavailable(StreamError):
     retryable = True
 
 
+class ListenerTooSlow(StreamError):
+    """The listener took no byte for longer than the server waits (`ASF_SLOW_LISTENER_SECONDS`)."""
+
+    error_code = "ASF_LISTENER_TOO_SLOW"
+    message = "The listener took no audio for too long."
+    retryable = True
+
+
+class TooManyListeners(StreamError):
+    """The server has as many listeners as it may have (`ASF_MAX_LISTENERS`)."""
+
+    error_code = "ASF_TOO_MANY_LISTENERS"
+    message = "The server has no place for another listener."
+    retryable = True
+
+
 class NotificationError(AsfError):
     """A backend announced audio in a way that cannot be accepted."""
 

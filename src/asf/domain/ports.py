@@ -32,6 +32,10 @@ class CatalogStore(Protocol):
         """Return the stream of that id, or None."""
         ...
 
+    def count(self) -> int:
+        """Return how many streams are kept."""
+        ...
+
 
 class AudioSource(Protocol):
     """One opened audio. What it yields stays the same bytes whatever happens to the name it was opened by."""
@@ -127,9 +131,40 @@ class AudioTransport(Protocol):
         ...
 
 
+class StreamingObserver(Protocol):
+    """Whoever wants to know what happens to listeners, such as metrics."""
+
+    def joined(self) -> None:
+        """Take note that a session has begun."""
+        ...
+
+    def first_audio_sent(self, seconds: float) -> None:
+        """Take note that a session's first audio was taken, so many seconds after it began."""
+        ...
+
+    def ended(self, outcome: str) -> None:
+        """Take note that a session has ended: `complete`, `left`, or the `error_code` of what ended it."""
+        ...
+
+    def pump_lagged(self, seconds: float) -> None:
+        """Take note that a tick was served so many seconds after it was due."""
+        ...
+
+
 class UiUpdateEmitter(Protocol):
     """The way to the connections that subscribed to UI updates."""
 
     def emit(self, connection_id: str, update: UiUpdate) -> None:
         """Hand `update` to the transport of one connection. Raises `UiEmitFailed` when that fails."""
+        ...
+
+
+class UiUpdateObserver(Protocol):
+    """Whoever wants to know what happens to UI updates, such as metrics."""
+
+    def relayed(self, outcome: str, seconds: float) -> None:
+        """Take note that an update was dealt with in so many seconds.
+
+        `outcome` is `relayed`, `no_subscriber`, or the `error_code` of what went wrong.
+        """
         ...

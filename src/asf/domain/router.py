@@ -1,7 +1,7 @@
 """Which connection gets which UI update."""
 
-from asf.domain.errors import UiEmitFailed, UiNamespaceMissing
-from asf.domain.ports import UiUpdateEmitter
+from asf.domain.errors import UiEmitFailed, UiNamespaceMissing, UiUpdateError
+from asf.domain.ports import Clock, UiUpdateEmitter, UiUpdateObserver
 from asf.domain.updates import UiUpdate
 
 
@@ -11,8 +11,10 @@ class UiUpdateRouter:
     `emitter` is None where the server has no namespace for UI updates.
     """
 
-    def __init__(self, emitter: UiUpdateEmitter | None) -> None:
+    def __init__(self, emitter: UiUpdateEmitter | None, clock: Clock, observer: UiUpdateObserver) -> None:
         self._emitter = emitter
+        self._clock = clock
+        self._observer = observer
         # Dictionaries for their order: updates reach the connections in the order in which they subscribed.
         self._connections: dict[str, dict[str, None]] = {}
         self._clients: dict[str, dict[str, None]] = {}
@@ -39,6 +41,16 @@ class UiUpdateRouter:
         Raises `UiNamespaceMissing` where this server relays no updates, and `UiEmitFailed` when a connection could
         not be served; the others are served all the same.
         """
+        started = self._clock.now()
+        try:
+            subscribers = self._hand_over(update)
+        except UiUpdateError as error:
+            self._observer.relayed(error.error_code, self._clock.now() - started)
+            raise
+        self._observer.relayed("relayed" if subscribers else "no_subscriber", self._clock.now() - started)
+        return subscribers
+
+    def _hand_over(self, update: UiUpdate) -> int:
         if self._emitter is None:
             raise UiNamespaceMissing("ASF_UI_UPDATES_NAMESPACE is empty.")
         connections = list(self._connections.get(update.client_id, ()))

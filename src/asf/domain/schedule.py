@@ -40,6 +40,16 @@ class Schedule:
                     self.put_due(session)
         return (self._tick + 1) * TICK_SECONDS
 
+    @property
+    def has_due(self) -> bool:
+        """Whether any session is due."""
+        return bool(self._due)
+
+    @property
+    def next_time(self) -> float | None:
+        """When the next tick that has sessions begins, in seconds of the clock; None when there is none."""
+        return self._ticks[0] * TICK_SECONDS if self._ticks else None
+
     def pop(self) -> ListenerSession | None:
         """Take out the session that has been due longest, or return None when none is due."""
         return self._due.popitem(last=False)[0] if self._due else None
@@ -67,11 +77,3 @@ class Schedule:
         """Take a session out. What the calendar still holds of it is cleared when the tick comes."""
         session.slot = None
         self._due.pop(session, None)
-
-    def seconds_until_next(self, now: float) -> float | None:
-        """Return how long nothing is due: 0 when something is, None when nothing is scheduled at all."""
-        if self._due:
-            return 0.0
-        if not self._ticks:
-            return None
-        return max(0.0, self._ticks[0] * TICK_SECONDS - now)

@@ -13,14 +13,17 @@ class ListenerSession:
     """How far one listener has come in one stream, and what is held for it.
 
     `offset` is the next byte to send; `origin_offset` and `origin_time` (seconds of the clock) are where and when
-    the pace began to count, so that a session never drifts however late it is served. `slot` belongs to the
-    `Schedule`. `on_end` is called once, when the session ends for whatever reason.
+    the pace began to count, so that a session never drifts however late it is served. `heard` tells whether any
+    audio was taken; `blocked_since` is when the listener ceased to take any, for one that the pump counts among the
+    blocked. `slot` belongs to the `Schedule`. `on_end` is called once, with the outcome, when the session ends.
     """
 
     __slots__ = (
         "audio",
+        "blocked_since",
         "emitter",
         "ended",
+        "heard",
         "offset",
         "on_end",
         "origin_offset",
@@ -34,7 +37,7 @@ class ListenerSession:
         stream: AudioStream,
         audio: SharedAudio,
         emitter: ListenerEmitter,
-        on_end: "Callable[[ListenerSession], None]",
+        on_end: "Callable[[ListenerSession, str], None]",
     ) -> None:
         self.stream = stream
         self.audio = audio
@@ -44,6 +47,8 @@ class ListenerSession:
         self.origin_offset = 0
         self.origin_time = 0.0
         self.slot: int | None = None
+        self.heard = False
+        self.blocked_since = 0.0
         self.ended = False
 
     def start(self, now: float, timestamp: float, chunk_bytes: int) -> None:
@@ -58,20 +63,20 @@ class ListenerSession:
     def complete(self, timestamp: float) -> None:
         """End as all audio was sent."""
         self.emitter.emit(EndOfStream(self.stream.stream_id, timestamp, self.audio.size))
-        self._end()
+        self._end("complete")
 
     def fail(self, error: AsfError) -> None:
         """End early: the listener hears why."""
         self.emitter.emit(StreamFailed(self.stream.stream_id, error, self.offset))
-        self._end()
+        self._end(error.error_code)
 
     def abandon(self) -> None:
         """End as the listener went away, or asked for something else. It hears nothing more of this session."""
         if not self.ended:
-            self.emitter.close()
-            self._end()
+            self._end("left")
 
-    def _end(self) -> None:
-        if not self.ended:
+    def _end(self, outcome: str) -> None:
+        if not self.ended:  # Telling the listener may have shown that it is gone.
             self.ended = True
-            self.on_end(self)
+            self.emitter.close()
+            self.on_end(self, outcome)

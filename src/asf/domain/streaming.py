@@ -3,9 +3,9 @@
 from functools import partial
 
 from asf.domain.catalog import StreamCatalog
-from asf.domain.pacing import Pace
+from asf.domain.errors import TooManyListeners
 from asf.domain.pool import AudioPool
-from asf.domain.ports import Clock, ListenerEmitter
+from asf.domain.ports import ListenerEmitter, StreamingObserver
 from asf.domain.pump import AudioPump
 from asf.domain.session import ListenerSession
 
@@ -13,15 +13,22 @@ from asf.domain.session import ListenerSession
 class StreamingService:
     """The sessions of this process: one stream a listener, a session of its own for each.
 
-    A listener is known by the id of its connection.
+    A listener is known by the id of its connection. There are at most `max_listeners` at a time.
     """
 
-    def __init__(self, catalog: StreamCatalog, pool: AudioPool, pump: AudioPump, pace: Pace, clock: "Clock") -> None:
+    def __init__(
+        self,
+        catalog: StreamCatalog,
+        pool: AudioPool,
+        pump: AudioPump,
+        observer: StreamingObserver,
+        max_listeners: int,
+    ) -> None:
         self._catalog = catalog
         self._pool = pool
         self._pump = pump
-        self._pace = pace
-        self._clock = clock
+        self._observer = observer
+        self._max_listeners = max_listeners
         self._sessions: dict[str, ListenerSession] = {}
 
     def __len__(self) -> int:
@@ -31,16 +38,18 @@ class StreamingService:
     def join(self, listener_id: str, stream_id: str, emitter: ListenerEmitter) -> None:
         """Begin a session on the stream, in place of the listener's earlier one, and send what is due at once.
 
-        Raises `StreamNotFound` or `AudioUnavailable`; the earlier session, if any, has ended all the same.
+        Raises `TooManyListeners`, `StreamNotFound` or `AudioUnavailable`; the earlier session, if any, has ended all
+        the same.
         """
         self.leave(listener_id)
+        if len(self._sessions) >= self._max_listeners:
+            raise TooManyListeners(f"There are {self._max_listeners}.")
         stream = self._catalog.find(stream_id)
         audio = self._pool.acquire(stream)
         session = ListenerSession(stream, audio, emitter, partial(self._forget, listener_id))
         self._sessions[listener_id] = session
-        session.start(self._clock.now(), self._clock.timestamp(), self._pace.chunk_bytes)
-        if not session.ended:
-            self._pump.serve_at_once(session)
+        self._observer.joined()
+        self._pump.start(session)
 
     def leave(self, listener_id: str) -> None:
         """End the listener's session, if it has one, and free what it held."""
@@ -48,7 +57,8 @@ class StreamingService:
         if session is not None:
             session.abandon()
 
-    def _forget(self, listener_id: str, session: ListenerSession) -> None:
+    def _forget(self, listener_id: str, session: ListenerSession, outcome: str) -> None:
         del self._sessions[listener_id]
         self._pump.remove(session)
         self._pool.release(session.audio)
+        self._observer.ended(outcome)

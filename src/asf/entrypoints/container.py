@@ -1,14 +1,17 @@
 """The container: the one place where the parts of the server meet."""
 
+from collections.abc import Callable
+
 from dependency_injector import containers, providers
 from flask import Blueprint, Flask
 from flask_socketio import SocketIO
 from socketio import Namespace
 
-from asf.adapters import http_api, socketio_api
+from asf.adapters import http_api, prometheus, socketio_api
 from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.eventlet_runtime import engineio_server, transport
 from asf.adapters.memory import InMemoryCatalogStore
+from asf.adapters.prometheus import PrometheusMetrics
 from asf.adapters.system_clock import SystemClock
 from asf.domain import (
     AudioPool,
@@ -21,18 +24,6 @@ from asf.domain import (
 )
 from asf.domain.ports import AudioSources, CatalogStore, Clock, UiUpdateEmitter
 from asf.entrypoints.settings import ANY_ORIGIN, Settings
-
-
-def _pace(settings: Settings) -> Pace:
-    return Pace(settings.chunk_size, settings.stream_sleep_interval)
-
-
-def _audio_sources(settings: Settings) -> FileAudioSources:
-    return FileAudioSources(settings.audio_roots)
-
-
-def _app(settings: Settings) -> Flask:
-    return http_api.create_app(settings.secret_key)
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
@@ -56,6 +47,25 @@ def _namespaces(service: StreamingService, router: UiUpdateRouter, settings: Set
     return namespaces
 
 
+def _render_metrics(
+    metrics: PrometheusMetrics, pump: AudioPump, streaming: StreamingService, store: CatalogStore
+) -> Callable[[], bytes]:
+    metrics.read_gauges(
+        [
+            ("asf_listeners", "Sessions under way.", lambda: len(streaming)),
+            ("asf_listeners_blocked", "Listeners that take no audio now.", lambda: pump.blocked),
+            ("asf_catalog_streams", "Streams in the catalog.", store.count),
+        ]
+    )
+    metrics.read_counters(
+        [
+            ("asf_audio_bytes_sent", "Bytes of audio sent.", lambda: pump.bytes_sent),
+            ("asf_chunks_sent", "Chunks of audio sent.", lambda: pump.chunks_sent),
+        ]
+    )
+    return metrics.render
+
+
 def _server_app(app: Flask, socketio: SocketIO, blueprints: list[Blueprint], namespaces: list[Namespace]) -> Flask:
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
@@ -71,25 +81,37 @@ class Container(containers.DeclarativeContainer):
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
+    metrics: providers.Provider[PrometheusMetrics] = providers.Singleton(PrometheusMetrics)
     catalog_store: providers.Provider[CatalogStore] = providers.Singleton(InMemoryCatalogStore)
-    audio_sources: providers.Provider[AudioSources] = providers.Singleton(_audio_sources, settings)
+    audio_sources: providers.Provider[AudioSources] = providers.Singleton(
+        FileAudioSources, settings.provided.audio_roots
+    )
 
-    pace: providers.Provider[Pace] = providers.Singleton(_pace, settings)
+    pace: providers.Provider[Pace] = providers.Singleton(
+        Pace, settings.provided.chunk_size, settings.provided.stream_sleep_interval
+    )
     catalog: providers.Provider[StreamCatalog] = providers.Singleton(StreamCatalog, catalog_store, audio_sources)
     streamer: providers.Provider[ChunkStreamer] = providers.Singleton(ChunkStreamer, pace)
     pool: providers.Provider[AudioPool] = providers.Singleton(AudioPool, audio_sources, pace)
-    pump: providers.Provider[AudioPump] = providers.Singleton(AudioPump, streamer, pool, clock)
+    pump: providers.Provider[AudioPump] = providers.Singleton(
+        AudioPump, streamer, pool, clock, metrics, settings.provided.slow_listener_seconds
+    )
     streaming: providers.Provider[StreamingService] = providers.Singleton(
-        StreamingService, catalog, pool, pump, pace, clock
+        StreamingService, catalog, pool, pump, metrics, settings.provided.max_listeners
     )
 
-    bare_app: providers.Provider[Flask] = providers.Singleton(_app, settings)
+    bare_app: providers.Provider[Flask] = providers.Singleton(
+        http_api.create_app, settings.provided.secret_key, metrics.provided.request_answered
+    )
     socketio: providers.Provider[SocketIO] = providers.Singleton(_socketio, bare_app, settings)
     ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(_ui_emitter, socketio, settings)
-    router: providers.Provider[UiUpdateRouter] = providers.Singleton(UiUpdateRouter, ui_emitter)
+    router: providers.Provider[UiUpdateRouter] = providers.Singleton(UiUpdateRouter, ui_emitter, clock, metrics)
+    render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
+        _render_metrics, metrics, pump, streaming, catalog_store
+    )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
         providers.Singleton(http_api.create_internal_blueprint, catalog, router),
-        providers.Singleton(http_api.create_operations_blueprint),
+        providers.Singleton(http_api.create_operations_blueprint, render_metrics, prometheus.CONTENT_TYPE),
     )
     app: providers.Provider[Flask] = providers.Singleton(_server_app, bare_app, socketio, blueprints, namespaces)

@@ -6,8 +6,8 @@ from asf.adapters.eventlet_runtime import server as runtime
 from asf.entrypoints.container import Container
 from asf.entrypoints.settings import Settings
 
-MAX_CONNECTIONS = 10_000
-"""Connections served at the same time."""
+SPARE_CONNECTIONS = 1_000
+"""Connections beyond the listeners' own: of backends, of subscribers to UI updates, of listeners that come and go."""
 
 LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
@@ -22,7 +22,7 @@ def run(settings: Settings) -> None:
     logger.info("Up to %d files and connections may be open", runtime.raise_file_limit())
     _warn(settings)
     logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host)
-    runtime.serve(listener, application, container.pump(), MAX_CONNECTIONS)
+    runtime.serve(listener, application, container.pump(), settings.max_listeners + SPARE_CONNECTIONS)
 
 
 def _url_of(listener: runtime.Listener) -> str:

@@ -42,6 +42,8 @@ class Settings:
     ui_updates_namespace: str
     audio_roots: list[Path]
     max_message_bytes: int
+    slow_listener_seconds: float
+    max_listeners: int
     secret_key_is_random: bool
 
 
@@ -136,6 +138,18 @@ class SettingsSchema(Schema):
         data_key="ASF_MAX_MESSAGE_BYTES",
         load_default=65536,
         validate=_between(1024, 1048576),
+        error_messages=_WHOLE_NUMBER,
+    )
+    slow_listener_seconds = fields.Float(
+        data_key="ASF_SLOW_LISTENER_SECONDS",
+        load_default=30.0,
+        validate=_between(0.1, 3600),
+        error_messages=_NUMBER,
+    )
+    max_listeners = fields.Integer(
+        data_key="ASF_MAX_LISTENERS",
+        load_default=10000,
+        validate=_between(1, 1000000),
         error_messages=_WHOLE_NUMBER,
     )
 

@@ -1,9 +1,10 @@
 """The Flask application: limits and error answers that hold for every route."""
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from asf.adapters.http_api.errors import error_of_exception, error_response
@@ -13,14 +14,23 @@ from asf.domain.errors import AsfError, InternalError
 logger = logging.getLogger(__name__)
 
 
-def create_app(secret_key: str) -> Flask:
-    """Return an application without routes yet. Every error is answered as JSON."""
+def create_app(secret_key: str, request_answered: Callable[[str, int], object]) -> Flask:
+    """Return an application without routes yet. Every error is answered as JSON.
+
+    `request_answered` is told the route (its pattern, or `unmatched`) and the status of every answer.
+    """
     app = Flask("asf", static_folder=None)
     # Werkzeug cuts a body of undeclared length at the limit without a word. One byte more shows that it was longer.
     app.config.update(SECRET_KEY=secret_key, MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1)
     app.register_error_handler(AsfError, error_response)
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(Exception, _answer_unexpected)
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        request_answered(request.url_rule.rule if request.url_rule else "unmatched", response.status_code)
+        return response
+
     return app
 
 

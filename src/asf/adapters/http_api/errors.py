@@ -81,6 +81,8 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StreamNotFound: HTTPStatus.NOT_FOUND,
     errors.AudioUnavailable: HTTPStatus.NOT_FOUND,
+    errors.ListenerTooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    errors.TooManyListeners: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.InvalidStreamId: HTTPStatus.BAD_REQUEST,
     errors.InvalidFilepath: HTTPStatus.BAD_REQUEST,
     errors.InvalidClientId: HTTPStatus.BAD_REQUEST,

@@ -1,0 +1,51 @@
+"""What the server does, as Prometheus sees it."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from asf.adapters.prometheus import PrometheusMetrics
+
+
+def values(metrics: PrometheusMetrics) -> dict[str, float]:
+    """Return the samples of a scrape by name and labels."""
+    found = {}
+    for family in text_string_to_metric_families(metrics.render().decode()):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}"] = sample.value
+    return found
+
+
+def test_what_is_told_is_counted() -> None:
+    """Under the documented names."""
+    metrics = PrometheusMetrics()
+    metrics.joined()
+    metrics.first_audio_sent(0.003)
+    metrics.ended("complete")
+    metrics.ended("left")
+    metrics.pump_lagged(0.2)
+    metrics.relayed("relayed", 0.0001)
+    metrics.request_answered("/asf/health", 200)
+    metrics.read_gauges([("asf_listeners", "Sessions under way.", lambda: 7)])
+    metrics.read_counters([("asf_chunks_sent", "Chunks of audio sent.", lambda: 9)])
+    scrape = values(metrics)
+    expected = {
+        "asf_joins_total{}": 1,
+        "asf_first_chunk_seconds_bucket{le=0.0025}": 0,
+        "asf_first_chunk_seconds_bucket{le=0.005}": 1,
+        "asf_streams_ended_total{outcome=complete}": 1,
+        "asf_streams_ended_total{outcome=left}": 1,
+        "asf_pump_lag_seconds_count{}": 1,
+        "asf_ui_updates_total{outcome=relayed}": 1,
+        "asf_ui_relay_seconds_count{}": 1,
+        "asf_http_requests_total{route=/asf/health,status=200}": 1,
+        "asf_listeners{}": 7,
+        "asf_chunks_sent_total{}": 9,
+    }
+    assert {name: scrape[name] for name in expected} == expected
+
+
+def test_two_servers_do_not_share_their_counts() -> None:
+    """Each has a registry of its own."""
+    first, second = PrometheusMetrics(), PrometheusMetrics()
+    first.joined()
+    assert values(second)["asf_joins_total{}"] == 0
