@@ -37,8 +37,8 @@ class ScriptedListener:
         self.before_send: Callable[[], object] = lambda: None
         self._unread = 0
 
-    def emit(self, event: ListenerEvent) -> None:
-        self.events.append(event)
+    def emit(self, *events: ListenerEvent) -> None:
+        self.events.extend(events)
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         self.before_send()
@@ -115,6 +115,8 @@ class VirtualServer:
         self.observer = RecordingObserver()
         self.pump = AudioPump(ChunkStreamer(self.pace), self.pool, self.clock, self.observer, slow_seconds)
         self.service = StreamingService(self.catalog, self.pool, self.pump, self.observer, max_listeners)
+        self._wake_up: float | None = None
+        self.pump.on_due = self._wake
         for name in audios or {}:
             self.catalog.announce(name, name)
 
@@ -125,16 +127,23 @@ class VirtualServer:
         return listener
 
     def run(self, seconds: float) -> None:
-        """Turn the pump for so long in virtual time, sleeping exactly as long as it says."""
+        """Let virtual time pass, and turn the pump whenever it asked for it, and only then."""
         end = self.clock.time + seconds
-        while True:
-            delay = self.pump.turn()
-            if delay is None or self.clock.time + delay > end:
-                self.clock.time = end
-                return
-            self.clock.advance(delay)
+        while self._wake_up is not None and self._wake_up <= end:
+            self._turn(self._wake_up)
+        self.clock.time = end
 
     def run_until_idle(self) -> None:
-        """Turn the pump until nothing is scheduled any more."""
-        while (delay := self.pump.turn()) is not None:
-            self.clock.advance(delay)
+        """Let virtual time pass until the pump sleeps for good."""
+        while self._wake_up is not None:
+            self._turn(self._wake_up)
+
+    def _turn(self, time: float) -> None:
+        self.clock.time = max(self.clock.time, time)
+        self._wake_up = None
+        delay = self.pump.turn()
+        if delay is not None and self._wake_up is None:
+            self._wake_up = self.clock.time + delay
+
+    def _wake(self) -> None:
+        self._wake_up = self.clock.time

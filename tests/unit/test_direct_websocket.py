@@ -1,5 +1,6 @@
 """The direct way to a socket, over a real socket pair: nothing lost, nothing out of order, no frame torn."""
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,6 +10,7 @@ from typing import Any
 import eventlet
 import pytest
 from eventlet.green import socket
+from eventlet.websocket import RFC6455WebSocket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -170,6 +172,25 @@ def test_a_message_received_ahead_comes_first(line: Line) -> None:
     assert line.websocket.wait() is None
 
 
+@given(data=st.binary(max_size=300), mask=st.tuples(*[st.integers(0, 255)] * 4), offset=st.integers(0, 9))
+def test_masking_is_that_of_the_library(data: bytes, mask: tuple[int, ...], offset: int) -> None:
+    """Byte by byte or as one large number."""
+    expected = RFC6455WebSocket._apply_mask(data, mask, len(data), offset)  # noqa: SLF001
+    assert DirectWebSocket._apply_mask(data, mask, len(data), offset) == expected  # noqa: SLF001
+    assert DirectWebSocket._apply_mask(data, mask) == RFC6455WebSocket._apply_mask(data, mask)  # noqa: SLF001
+
+
+def test_text_messages_take_the_direct_way_where_they_can(line: Line) -> None:
+    """All or none of them; half-sent ones are finished before anything else."""
+    texts = ["a" * 3000, "b" * 3000]
+    assert line.transport.send_texts(texts)
+    line.queue.put("queued")
+    assert not line.transport.send_texts(["too late"])
+    eventlet.sleep(0)
+    line.read_all()
+    assert messages_in(bytes(line.received)) == [*texts, "queued"]
+
+
 @pytest.mark.parametrize("count", [2, 10_000])
 def test_a_message_in_fragments_is_bounded_as_a_whole(line: Line, count: int) -> None:
     """In bytes and in number of fragments: then close code 1009."""
@@ -232,6 +253,12 @@ def test_one_answer_to_a_poll_carries_a_bounded_number_of_packets() -> None:
     assert left == list(range(19, -1, -1))
 
 
+def word_of_packet(message: str) -> str:
+    """Return the one word of an event that took the direct way; one that took the queue is that word already."""
+    prefix = f"42{NAMESPACE},"
+    return words_of(tuple(json.loads(message.removeprefix(prefix)))) if message.startswith(prefix) else message
+
+
 def words_of(message: tuple[str, Any]) -> str:
     """Return the one word that tells what an event says."""
     name, payload = message
@@ -249,8 +276,8 @@ class TestSocketIoListenerEmitterOnWebSocket(ListenerEmitterContract):
         def received(self) -> list[str | bytes]:
             if self.reading:
                 self.line.read_all()
-            messages = messages_in(bytes(self.line.received))
-            return [message for message in messages if message != ENVELOPE]
+            messages = [message for message in messages_in(bytes(self.line.received)) if message != ENVELOPE]
+            return [word_of_packet(one) if isinstance(one, str) else one for one in messages]
 
         def stop_reading(self) -> None:
             self.reading = False
@@ -270,7 +297,7 @@ class TestSocketIoListenerEmitterOnWebSocket(ListenerEmitterContract):
             probe.line.queue.put(words_of((event, payload)))
             eventlet.sleep(0)
 
-        return SocketIoListenerEmitter(emit, probe.line.transport, ENVELOPE)
+        return SocketIoListenerEmitter(emit, probe.line.transport, NAMESPACE)
 
 
 class TestSocketIoListenerEmitterOnPolling(ListenerEmitterContract):
@@ -303,13 +330,13 @@ class TestSocketIoListenerEmitterOnPolling(ListenerEmitterContract):
         emit: Callable[[str, Any], None] = lambda event, payload: probe.queue.put(  # noqa: E731
             payload if isinstance(payload, bytes) else words_of((event, payload))
         )
-        return SocketIoListenerEmitter(emit, transport, ENVELOPE)
+        return SocketIoListenerEmitter(emit, transport, NAMESPACE)
 
 
 def test_the_end_is_said_after_a_half_sent_chunk(line: Line) -> None:
     """An event that is emitted while audio is under way arrives behind it."""
     emitter = SocketIoListenerEmitter(
-        lambda event, payload: line.queue.put(words_of((event, payload))), line.transport, ENVELOPE
+        lambda event, payload: line.queue.put(words_of((event, payload))), line.transport, NAMESPACE
     )
     batch = AudioBatch(0, bytes(60_000), 60_000)
     assert emitter.send_audio(batch, 0, 60_000) == 60_000

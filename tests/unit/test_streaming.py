@@ -117,6 +117,17 @@ def test_the_first_batch_is_sent_while_joining() -> None:
     assert len(server.join("s").received) == server.pace.batch_bytes
 
 
+@pytest.mark.parametrize("chunk_seconds", [0.0, 0.01])
+def test_joining_wakes_a_sleeping_pump(chunk_seconds: float) -> None:
+    """Whether the rest is due at once or later, nobody else has to come by first."""
+    audio = audio_of(200_000)
+    server = VirtualServer({"s": audio}, chunk_seconds=chunk_seconds)
+    server.run(1.0)
+    listener = server.join("s")
+    server.run_until_idle()
+    assert listener.received == audio
+
+
 def test_listeners_that_are_due_take_turns() -> None:
     """Unpaced, nobody gets a second batch before everyone else had one."""
     server = VirtualServer({"s": bytes(64 * 65536)}, chunk_seconds=0.0)

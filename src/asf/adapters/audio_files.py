@@ -2,8 +2,9 @@
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
 from asf.domain.errors import AudioUnavailable, InvalidFilepath
@@ -67,6 +68,7 @@ class FileAudioSources:
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = [Path(root) for root in roots]
+        self._resolved_roots = [os.path.realpath(root) for root in self._roots]
 
     def locate(self, filepath: str) -> Locator:
         """Return the absolute, link-free path. A relative one counts from the working directory.
@@ -82,12 +84,10 @@ class FileAudioSources:
 
     def open(self, locator: Locator) -> FileAudioSource:
         """Open the file. Raises `AudioUnavailable`."""
-        resolved = os.path.realpath(locator.path)
-        root = self._root_of(resolved)
-        if root is None:
-            raise AudioUnavailable("The path leads outside the audio roots.")
         try:
-            descriptor = _open_beneath(root, Path(resolved).relative_to(root).parts)
+            descriptor = self._open_as_located(locator.path)
+            if descriptor is None:
+                descriptor = self._open_resolved(locator.path)
         except OSError as error:
             raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
         status = os.fstat(descriptor)
@@ -95,6 +95,22 @@ class FileAudioSources:
             os.close(descriptor)
             raise AudioUnavailable("It is not a regular file.")
         return FileAudioSource(descriptor, status, _content_type_of(locator.path))
+
+    def _open_as_located(self, path: str) -> int | None:
+        """Open a path as it was located, which is without links; return None where it is not like that any more."""
+        for root in self._resolved_roots:
+            if path.startswith(root + os.sep):
+                with suppress(OSError):
+                    return _open_beneath(root, path)
+        return None
+
+    def _open_resolved(self, path: str) -> int:
+        """Open a path by what it leads to now."""
+        resolved = os.path.realpath(path)
+        root = self._root_of(resolved)
+        if root is None:
+            raise AudioUnavailable("The path leads outside the audio roots.")
+        return _open_beneath(root, resolved)
 
     def _root_of(self, resolved: str) -> str | None:
         for root in map(os.path.realpath, self._roots):
@@ -128,8 +144,9 @@ def _check_name(path: str) -> None:
         raise InvalidFilepath(f"It has {length} bytes; at most {MAX_PATH_BYTES} are allowed.")
 
 
-def _open_beneath(root: str, parts: Sequence[str]) -> int:
-    """Open `parts` below `root` for reading, following no link, and without waiting on a pipe or device."""
+def _open_beneath(root: str, path: str) -> int:
+    """Open `path`, which is below `root`, for reading: follow no link, and do not wait for a pipe or device."""
+    parts = PurePath(path).relative_to(root).parts
     directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for part in parts[:-1]:
@@ -142,4 +159,4 @@ def _open_beneath(root: str, parts: Sequence[str]) -> int:
 
 
 def _content_type_of(path: str) -> str:
-    return CONTENT_TYPES.get(Path(path).suffix.lower(), UNKNOWN_CONTENT_TYPE)
+    return CONTENT_TYPES.get(os.path.splitext(path)[1].lower(), UNKNOWN_CONTENT_TYPE)  # noqa: PTH122 - at every join

@@ -1,6 +1,6 @@
 """The ports: all that the domain needs from outside. Adapters implement them, the container connects them."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 from asf.domain.audio import AudioBatch
@@ -85,8 +85,8 @@ class AudioSources(Protocol):
 class ListenerEmitter(Protocol):
     """The way to one listener."""
 
-    def emit(self, event: ListenerEvent) -> None:
-        """Tell the listener about `event`, after all audio and events that were handed over before it."""
+    def emit(self, *events: ListenerEvent) -> None:
+        """Tell the listener about `events`, after all audio and events that were handed over before them."""
         ...
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
@@ -117,6 +117,10 @@ class AudioTransport(Protocol):
     @property
     def room(self) -> int:
         """How many more messages may be queued now."""
+        ...
+
+    def send_texts(self, texts: Sequence[str]) -> bool:
+        """Send text messages straight to the connection. Returns False, and sends none, where that cannot be now."""
         ...
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:

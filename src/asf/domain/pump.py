@@ -4,6 +4,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from math import inf
 
 from asf.domain.audio import AudioBatch
 from asf.domain.errors import AsfError, InternalError, ListenerTooSlow
@@ -80,8 +81,6 @@ class AudioPump:
             if session is None:
                 break
             self._serve(session, now, until)
-        if schedule.has_due:
-            return 0.0
         self._wake_up = self._next_wake_up()
         return None if self._wake_up is None else max(0.0, self._wake_up - self._clock.now())
 
@@ -150,7 +149,9 @@ class AudioPump:
             session.fail(ListenerTooSlow())
 
     def _next_wake_up(self) -> float | None:
-        """Return when there is something to do next, in seconds of the clock."""
+        """Return when there is something to do next, in seconds of the clock: for ever ago when a session is due."""
+        if self._schedule.has_due:
+            return -inf
         times = [] if self._schedule.next_time is None else [self._schedule.next_time]
         if self._blocked:
             times.append(next(iter(self._blocked)).blocked_since + self._slow_seconds)

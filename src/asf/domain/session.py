@@ -55,9 +55,9 @@ class ListenerSession:
         """Begin: the listener hears that it joined and that audio follows; the pace counts from `now`."""
         self.origin_time = now
         stream_id = self.stream.stream_id
-        self.emitter.emit(Joined(stream_id))
         self.emitter.emit(
-            StartOfStream(stream_id, timestamp, self.offset, self.audio.size, chunk_bytes, self.audio.content_type)
+            Joined(stream_id),
+            StartOfStream(stream_id, timestamp, self.offset, self.audio.size, chunk_bytes, self.audio.content_type),
         )
 
     def complete(self, timestamp: float) -> None:

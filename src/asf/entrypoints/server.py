@@ -21,8 +21,13 @@ def run(settings: Settings) -> None:
     listener = runtime.listen(settings.host, settings.port)
     logger.info("Up to %d files and connections may be open", runtime.raise_file_limit())
     _warn(settings)
-    logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host)
-    runtime.serve(listener, application, container.pump(), settings.max_listeners + SPARE_CONNECTIONS)
+    runtime.serve(
+        listener,
+        application,
+        container.pump(),
+        max_connections=settings.max_listeners + SPARE_CONNECTIONS,
+        on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host),
+    )
 
 
 def _url_of(listener: runtime.Listener) -> str:

@@ -1,6 +1,7 @@
 """The process: a listening socket, the WSGI server on it, the pump beside it, and signals to end it."""
 
 import errno
+import gc
 import logging
 import resource
 import signal
@@ -17,12 +18,16 @@ from asf.domain.pump import AudioPump
 LISTEN_BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
 
-SEND_BUFFER_BYTES = 65536
-"""Size asked for the kernel's send buffer of a connection, which doubles it for its own bookkeeping. It bounds what
-a listener that stops reading costs, and how long an event waits behind audio."""
+UNSENT_BYTES = 65536
+"""Bytes that the kernel keeps of a connection beyond what is on its way: about one batch. It bounds what a listener
+that stops reading costs, and how long an event waits behind audio, and leaves what is on its way to the kernel's own
+tuning (TCP_NOTSENT_LOWAT, tcp(7))."""
 
 IDLE_SECONDS = 75.0
 """Longest time that a connection may be silent between two requests, and before its first one."""
+
+COLLECTOR_THRESHOLDS = (50_000, 20, 50)
+"""Net allocations before a collection of the youngest objects, and how many collections before one of the older."""
 
 ACCEPT_RETRY_SECONDS = 0.1
 """Pause after a connection could not be accepted, for want of file descriptors or memory."""
@@ -74,7 +79,7 @@ def listen(host: str, port: int) -> Listener:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Accepted connections inherit the options. With Nagle's algorithm every first chunk waits for a delayed ACK.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     listening.bind(address)
     listening.listen(LISTEN_BACKLOG)
     return Listener(listening)
@@ -88,14 +93,20 @@ def raise_file_limit() -> int:
 
 
 def serve(
-    listener: Listener, application: Callable[..., Iterable[bytes]], pump: AudioPump, max_connections: int
+    listener: Listener,
+    application: Callable[..., Iterable[bytes]],
+    pump: AudioPump,
+    max_connections: int,
+    on_ready: Callable[[], object],
 ) -> None:
     """Serve `application` on `listener` and drive `pump`, until SIGTERM or SIGINT arrives; then return at once.
 
-    Raises OSError when no connection can be accepted any more.
+    `on_ready` is called when the signals are heeded. Raises OSError when no connection can be accepted any more.
     """
+    _calm_collector()
     stop = Event()
     _call_on_signals([signal.SIGTERM, signal.SIGINT], stop.send)
+    on_ready()
     listener.on_failure = stop.send_exception
     eventlet.spawn(_drive, pump)
     eventlet.spawn(
@@ -104,12 +115,30 @@ def serve(
         _log_failures(application),
         log_output=False,
         debug=False,
+        protocol=_LeanProtocol,
         max_size=max_connections,
         keepalive=IDLE_SECONDS,
         environ={"wsgi.input_terminated": True},
     )
     stop.wait()
     listener.close()
+
+
+class _LeanProtocol(eventlet.wsgi.HttpProtocol):
+    """The library's HTTP, with buffers that fit a request's head: a WebSocket keeps them for nothing."""
+
+    rbufsize = 2048
+    wbufsize = 4096
+
+
+def _calm_collector() -> None:
+    """Let Python's cyclic collector leave alone what is there for good, and look at the rest less often.
+
+    With thousands of connections it would spend a good part of the time on objects that are all still in use.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def _log_failures(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:

@@ -5,14 +5,14 @@ Audio takes a shorter way where it can: straight to the socket, when nothing is 
 polling, and in the middle of the upgrade, it takes the queue like everything else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engineio.payload import Payload
 from eventlet.queue import Empty, Queue
 
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
-from asf.adapters.eventlet_runtime.wire import framing_for
+from asf.adapters.eventlet_runtime.wire import framing_for, text_frame
 from asf.domain.audio import AudioBatch
 
 MESSAGES_PER_CHUNK = 2
@@ -90,6 +90,18 @@ class EngineIoTransport:
         taken, missing = framing.split_sent(batch, start, stop, sent)
         websocket.finish(bytes(frames[sent : sent + missing]))
         return taken
+
+    def send_texts(self, texts: Sequence[str]) -> bool:
+        """Send text messages straight to the socket, where that is possible now, and tell whether it was."""
+        if not self.is_direct or not self.ready:
+            return False
+        websocket = self._websocket
+        assert websocket is not None  # noqa: S101 - it is ready
+        frames = memoryview(b"".join(map(text_frame, texts)))
+        sent = websocket.write(frames)
+        if sent < len(frames):
+            websocket.finish(bytes(frames[sent:]))
+        return True
 
     def when_ready(self, callback: Callable[[], None] | None) -> None:
         """Call `callback` once, as soon as the transport is ready. None forgets an earlier one."""

@@ -85,14 +85,27 @@ class DirectWebSocket(RFC6455WebSocket):
         """
         if self._received_ahead:
             return self._received_ahead.pop()
+        patience = self.patience()
         message = None
         try:
-            with eventlet.Timeout(self.patience(), exception=False):
+            if patience is None:
                 message = super().wait()
+            else:
+                with eventlet.Timeout(patience, exception=False):
+                    message = super().wait()
         finally:
             if message is None:
                 self.abort()
         return message
+
+    @staticmethod
+    def _apply_mask(data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0) -> bytes:
+        """Mask or unmask (RFC 6455, section 5.3): as one large number, where the library goes byte by byte."""
+        size = len(data) if length is None else length
+        shift = offset % len(mask)
+        pattern = bytes(mask[shift:] + mask[:shift]) * (size // len(mask) + 1)
+        masked = int.from_bytes(data[:size], "big") ^ int.from_bytes(pattern[:size], "big")
+        return masked.to_bytes(size, "big")
 
     def _recv_frame(self, message: Any = None) -> Any:
         received = super()._recv_frame(message)

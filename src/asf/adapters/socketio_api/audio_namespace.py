@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from asf.adapters.socketio_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
+from asf.adapters.socketio_api.listener_emitter import SocketIoListenerEmitter
 from asf.adapters.socketio_api.messages import CONNECTION_ACK, error_message, stream_error
 from asf.adapters.socketio_api.namespace import StrictNamespace
 from asf.adapters.socketio_api.payloads import JoinStreamSchema, PayloadError
@@ -28,7 +28,6 @@ class AudioNamespace(StrictNamespace):
         super().__init__(AUDIO_NAMESPACE)
         self._service = service
         self._transport_for = transport_for
-        self._envelope = audio_chunk_envelope(AUDIO_NAMESPACE)
         self._join_schema = JoinStreamSchema()
 
     def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
@@ -57,7 +56,7 @@ class AudioNamespace(StrictNamespace):
     def _emitter_for(self, sid: str) -> SocketIoListenerEmitter:
         connection_id = self.server.manager.eio_sid_from_sid(sid, AUDIO_NAMESPACE)
         transport = self._transport_for(self.server.eio.sockets[connection_id])
-        return SocketIoListenerEmitter(partial(self._emit, sid), transport, self._envelope)
+        return SocketIoListenerEmitter(partial(self._emit, sid), transport, AUDIO_NAMESPACE)
 
     def _emit(self, sid: str, event: str, payload: Any) -> None:
         # Audio and its control messages stay on this node: they never pass a message queue.

@@ -1,6 +1,8 @@
 """The way to one listener over Socket.IO: implements the `ListenerEmitter` port."""
 
+import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from asf.adapters.socketio_api.messages import message_of
@@ -12,6 +14,7 @@ AUDIO_CHUNK = "audio_chunk"
 MESSAGES_PER_CHUNK = 2
 
 
+@cache
 def audio_chunk_envelope(namespace: str) -> str:
     """Return the text message in front of each binary one: the same for every chunk of a namespace.
 
@@ -21,20 +24,29 @@ def audio_chunk_envelope(namespace: str) -> str:
     return f'451-{namespace},["{AUDIO_CHUNK}",{{"_placeholder":true,"num":0}}]'
 
 
-class SocketIoListenerEmitter:
-    """Emits events through Socket.IO, and audio past it wherever `transport` allows.
+def event_packet(namespace: str, event: str, payload: Any) -> str:
+    """Return the message of an event without attachments: an Engine.IO message (4) with a Socket.IO EVENT (2)."""
+    return f"42{namespace}," + json.dumps([event, payload], separators=(",", ":"))
 
-    `emit` sends one event to this listener alone.
+
+class SocketIoListenerEmitter:
+    """Sends events and audio past Socket.IO wherever `transport` allows, and through it elsewhere.
+
+    `emit` is Socket.IO's way: it sends one event to this listener alone.
     """
 
-    def __init__(self, emit: Callable[[str, Any], None], transport: AudioTransport, envelope: str) -> None:
+    def __init__(self, emit: Callable[[str, Any], None], transport: AudioTransport, namespace: str) -> None:
         self._emit = emit
         self._transport = transport
-        self._envelope = envelope
+        self._namespace = namespace
+        self._envelope = audio_chunk_envelope(namespace)
 
-    def emit(self, event: ListenerEvent) -> None:
-        """Tell the listener about `event`."""
-        self._emit(*message_of(event))
+    def emit(self, *events: ListenerEvent) -> None:
+        """Tell the listener about `events`."""
+        messages = [message_of(event) for event in events]
+        if not self._transport.send_texts([event_packet(self._namespace, *message) for message in messages]):
+            for message in messages:
+                self._emit(*message)
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         """Send chunks, and return how many bytes were taken."""

@@ -44,6 +44,15 @@ class StrictPacket(Packet):
     What a packet announces is kept until it is complete.
     """
 
+    @classmethod
+    def data_is_binary(cls, data: Any) -> bool:
+        """Tell whether there are bytes anywhere in `data`. Every packet asks this; the library's way takes longer."""
+        if isinstance(data, dict):
+            return any(map(cls.data_is_binary, data.values()))
+        if isinstance(data, list):
+            return any(map(cls.data_is_binary, data))
+        return isinstance(data, bytes | bytearray)
+
     def decode(self, encoded_packet: Any) -> int:
         """Decode, and return how many attachments follow. Raises ValueError."""
         count: int = super().decode(encoded_packet)
