@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help run test check format requirements setup clip clean
+.PHONY: help run test check bench format requirements setup clip clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
@@ -45,6 +45,9 @@ requirements: setup ## Pin the dependencies anew, from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--no-header --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
 
+bench: .venv/.bench ## Measure ASF beside its peers (about ten minutes, two cores, a C compiler)
+	$(BIN)/python -m benchmarks
+
 clip: ## Make the demo clip anew (needs espeak-ng and ffmpeg)
 	demo/make_clip.sh
 
@@ -58,6 +61,10 @@ setup: .venv/.test
 	@tools/make_venv.sh $(PYTHON)
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/.bench: .venv/.run
+	$(BIN)/pip install -q --disable-pip-version-check -c requirements-dev.txt 'matplotlib>=3.10,<4'
 	@touch $@
 
 .venv/.test: .venv/.run requirements-dev.txt

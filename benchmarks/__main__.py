@@ -1,0 +1,155 @@
+"""Runs all measurements in one go and writes what came out.
+
+Usage: python -m benchmarks [--quick] [--only NAME]
+
+The raw figures go to benchmarks/results.json, the tables to docs/benchmark.md and README.md, the picture to
+docs/growth.svg. Servers run on one core, the load on another: two cores are needed, and a machine that is not busy.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measurements as measure
+from benchmarks import processes, report
+from benchmarks.processes import Server
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results.json"
+Run = Callable[[Path, dict[str, str]], AbstractContextManager[Server]]
+AUDIO_BYTES = 48 * 1024 * 1024
+PACES: dict[str, dict[str, str]] = {"128 kbit/s in real time": measure.REAL_TIME, "default pace (3.3 Mbit/s)": {}}
+
+
+def main() -> None:
+    """Measure, and report."""
+    arguments = argparse.ArgumentParser(description="Measure ASF beside its peers.")
+    arguments.add_argument("--quick", action="store_true", help="shorter runs, fewer sizes: to try the tools")
+    arguments.add_argument("--only", help="run one measurement and print it")
+    options = arguments.parse_args()
+    if len(os.sched_getaffinity(0)) <= max(processes.SERVER_CORE, processes.LOAD_CORE):
+        sys.exit("Two cores are needed: one for the server, one for the load.")
+    processes.build_load_tools()
+    with tempfile.TemporaryDirectory() as directory:
+        audio = Path(directory) / "audio.bin"
+        audio.write_bytes(random.Random(1).randbytes(AUDIO_BYTES))
+        steps = _steps(audio, quick=options.quick)
+        if options.only:
+            print(json.dumps(steps[options.only](), indent=2))
+            return
+        results: dict[str, Any] = {"machine": _machine()}
+        for name, step in steps.items():
+            print(f"{name} …", flush=True)
+            results[name] = step()
+    results["chunks_verified"] = int(sum(run["chunks_verified"] for run in results["cpu_per_chunk"].values()))
+    if options.quick:
+        print(report.table(results))
+        return
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    write_reports(results)
+
+
+def _steps(audio: Path, *, quick: bool) -> dict[str, Any]:
+    def started_by(run: Run) -> measure.Start:
+        return lambda environment: run(audio, environment)
+
+    asf, ordinary, node = map(started_by, (processes.asf, processes.ordinary, processes.node))
+    peers = {"asf": asf, "ordinary": ordinary}
+    if processes.has_node():
+        peers["node"] = node
+    pair = {"asf": asf, "ordinary": ordinary}
+    seconds = 4.0 if quick else 12.0
+    many = 200 if quick else 1000
+    sizes = [100, 500] if quick else [100, 500, 1000, 2000, 4000]
+
+    def of_all(servers: dict[str, Any], function: Any, *more: Any, **options: Any) -> dict[str, Any]:
+        return {name: function(server, *more, **options) for name, server in servers.items()}
+
+    def per_listener() -> dict[str, Any]:
+        figures = of_all(peers, measure.cpu_per_listener, audio, many, seconds)
+        if processes.has_icecast():
+            with processes.icecast(audio, measure.REAL_TIME_BYTES_PER_SECOND) as server:
+                figures["icecast"] = measure.cpu_per_icecast_listener(server, many, seconds)
+        return figures
+
+    return {
+        "cpu_per_chunk": lambda: (
+            of_all(peers, measure.cpu_per_chunk, audio, 50, seconds)
+            | {"asf_500": measure.cpu_per_chunk(asf, audio, 100 if quick else 500, seconds)}
+        ),
+        "cpu_per_listener": per_listener,
+        "cpu_per_join": lambda: of_all(peers, measure.cpu_per_join, audio, many),
+        # The ordinary server cannot hold this load: it is asked for a tenth of it.
+        "first_chunk": lambda: {
+            "asf": measure.first_chunk(asf, audio, 300, 500),
+            "ordinary": measure.first_chunk(ordinary, audio, 30, 50),
+        },
+        "memory": lambda: of_all(pair, measure.memory_per_listener, audio, many, stalled=False),
+        "memory_stalled": lambda: {"asf": measure.memory_per_listener(asf, audio, many // 2, stalled=True)},
+        "relays": lambda: of_all(pair, measure.relays, seconds),
+        "relay_latency": lambda: {
+            "asf": measure.relay_latency(asf, audio, 500, seconds),
+            "ordinary": measure.relay_latency(ordinary, audio, 50, seconds),
+        },
+        "growth": lambda: {
+            title: [measure.growth(audio, environment, size, 6.0) for size in sizes]
+            for title, environment in PACES.items()
+        },
+    }
+
+
+def write_reports(results: dict[str, Any]) -> None:
+    """Write the tables and the picture from the raw figures."""
+    comparison = report.table(results)
+    report.plot(results["growth"], ROOT / "docs" / "growth.svg")
+    knees = {title: report.knee(points) for title, points in results["growth"].items()}
+    growth_lines = [
+        "| pace | listeners | CPU, % of a core | MB/s | pump lag p99 | first chunk p99 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for title, points in results["growth"].items():
+        growth_lines += [
+            f"| {title} | {point['listeners']:.0f} | {100 * point['core_share']:.1f} "
+            f"| {point['megabytes_per_second']:.0f} | ≤ {point['pump_lag_ms_p99']:.0f} ms "
+            f"| {point['first_ms_p99']:.1f} ms |"
+            for point in points
+        ]
+    growth_lines.append("")
+    for title, found in knees.items():
+        where = f"at {found:.0f} listeners" if found else "not reached with the listeners measured here"
+        growth_lines.append(f"The knee (pump lag p99 over 25 ms) at {title}: {where}.")
+    machine = "; ".join(f"{name} {value}" for name, value in results["machine"].items())
+    _replace(ROOT / "docs" / "benchmark.md", "comparison", comparison)
+    _replace(ROOT / "docs" / "benchmark.md", "growth", "\n".join(growth_lines))
+    _replace(ROOT / "docs" / "benchmark.md", "machine", f"Measured on: {machine}.")
+    _replace(ROOT / "README.md", "comparison", comparison)
+
+
+def _replace(path: Path, name: str, text: str) -> None:
+    """Put `text` between the markers of that name."""
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    content, count = pattern.subn(lambda match: f"{match[1]}{text}\n{match[2]}", path.read_text())
+    if count != 1:
+        sys.exit(f"{path} has no place for {name}")
+    path.write_text(content)
+
+
+def _machine() -> dict[str, str]:
+    names = ["eventlet", "Flask-SocketIO", "python-socketio", "python-engineio"]
+    return {"cores": str(os.cpu_count()), "Python": platform.python_version()} | {
+        name: version(name) for name in names
+    }
+
+
+if __name__ == "__main__":
+    main()

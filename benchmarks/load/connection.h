@@ -1,0 +1,42 @@
+/* One client connection that reads WebSocket frames (RFC 6455) or plain HTTP, without copying what it only counts.
+ *
+ * The owner sets `on_text` and `on_audio`; `connection_read` calls them for each message, and for each piece of audio as
+ * it arrives. */
+#ifndef CONNECTION_H
+#define CONNECTION_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MAX_TEXT = 65536 };
+
+typedef enum { CONNECTING, HANDSHAKE, FRAME_HEADER, FRAME_PAYLOAD, PLAIN_BODY, CLOSED } Phase;
+
+typedef struct Connection {
+    int fd;
+    Phase phase;
+    bool websocket;
+    uint8_t header[10]; /* of the frame that is being read */
+    size_t header_length;
+    int opcode;
+    uint64_t payload_left;
+    char *text; /* a text message, or the head of the HTTP response, as far as it came */
+    size_t text_length;
+    void *owner;
+    void (*on_open)(struct Connection *);
+    void (*on_text)(struct Connection *, const char *text);
+    void (*on_audio)(struct Connection *, const uint8_t *bytes, size_t length, bool message_complete);
+    void (*on_close)(struct Connection *, const char *reason);
+} Connection;
+
+double seconds_now(void);
+void connection_start(Connection *, const char *host, int port, int epoll);
+void connection_writable(Connection *, const char *request, int epoll);
+void connection_read(Connection *, int epoll);
+void connection_send_text(Connection *, const char *text);
+void connection_close(Connection *, int epoll, const char *reason);
+void websocket_request(char *out, size_t size, const char *path, const char *host, int port);
+void raise_file_limit(void);
+int compare_doubles(const void *, const void *);
+double percentile(double *values, size_t count, double fraction);
+#endif

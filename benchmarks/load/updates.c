@@ -1,0 +1,157 @@
+/* UI updates: backends POST them, subscribers receive them, the time between is measured.
+ *
+ * usage: updates PORT SUBSCRIBERS POSTERS RATE SECONDS
+ *   RATE  updates a second over all posters; 0: each poster sends the next one when the last was answered
+ * Prints {"ramped": true} when all have subscribed, then one JSON line with the result. */
+#define _GNU_SOURCE
+#include "connection.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define NAMESPACE "/ui_updates"
+static const char *HOST = "127.0.0.1";
+enum { EVENTS = 1024, MAX_UPDATES = 4000000, PATIENCE_SECONDS = 5 };
+
+typedef struct {
+    Connection connection;
+    int number;
+    bool is_poster, ready;
+} Peer;
+
+static int epoll, port, subscribers;
+static double *latencies;
+static size_t received, answered, posted, problems, not_ok;
+static int subscribed;
+
+static void on_open(Connection *connection) { (void)connection; }
+static void on_audio(Connection *connection, const uint8_t *bytes, size_t length, bool complete) {
+    (void)connection, (void)bytes, (void)length, (void)complete;
+}
+static void on_close(Connection *connection, const char *reason) {
+    (void)connection;
+    fprintf(stderr, "closed: %.200s\n", reason);
+    problems++;
+}
+
+static void on_text(Connection *connection, const char *text) {
+    Peer *peer = connection->owner;
+    char reply[256];
+    const char *sent;
+    if (text[0] == '0') {
+        connection_send_text(connection, "40" NAMESPACE ",");
+    } else if (strcmp(text, "2") == 0) {
+        connection_send_text(connection, "3");
+    } else if (strncmp(text, "40", 2) == 0) {
+        snprintf(reply, sizeof reply, "42" NAMESPACE ",[\"subscribe_to_ui_updates\",{\"client_id\":\"client-%d\"}]",
+                 peer->number);
+        connection_send_text(connection, reply);
+    } else if (strstr(text, "subscribed_ui_updates")) {
+        subscribed++;
+    } else if ((sent = strstr(text, "\"sent\":")) != NULL && received < MAX_UPDATES) {
+        latencies[received++] = (seconds_now() - atof(sent + 7)) * 1e3;
+    }
+}
+
+static void post(Peer *peer) {
+    char body[512], request[1024];
+    int length = snprintf(body, sizeof body,
+                          "{\"client_id\":\"client-%zu\",\"event_name\":\"generation_progress\",\"data\":{\"sent\":%.9f,"
+                          "\"percentage\":50,\"current_step\":\"script_generation\",\"podcast_id\":\"task_uuid_123\"}}",
+                          posted % (size_t)subscribers, seconds_now());
+    int size = snprintf(request, sizeof request,
+                        "POST /asf/internal/send_ui_update HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+                        "Content-Length: %d\r\n\r\n%s",
+                        HOST, length, body);
+    posted++;
+    peer->ready = false;
+    if (send(peer->connection.fd, request, (size_t)size, MSG_NOSIGNAL) != size) problems++;
+}
+
+static void read_answer(Peer *peer) {
+    Connection *connection = &peer->connection;
+    ssize_t got = recv(connection->fd, connection->text + connection->text_length,
+                       MAX_TEXT - connection->text_length, 0);
+    if (got <= 0) {
+        connection_close(connection, epoll, "a poster lost its connection");
+        return;
+    }
+    connection->text_length += (size_t)got;
+    connection->text[connection->text_length] = 0;
+    char *end = strstr(connection->text, "\r\n\r\n");
+    char *declared = strcasestr(connection->text, "content-length:");
+    if (!end || !declared || connection->text_length < (size_t)(end + 4 - connection->text) + (size_t)atoi(declared + 15))
+        return;
+    if (strncmp(connection->text + 9, "200", 3) != 0) not_ok++;
+    connection->text_length = 0;
+    peer->ready = true;
+    answered++;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 6) {
+        fprintf(stderr, "usage: %s PORT SUBSCRIBERS POSTERS RATE SECONDS\n", argv[0]);
+        return 2;
+    }
+    port = atoi(argv[1]);
+    subscribers = atoi(argv[2]);
+    int posters = atoi(argv[3]), all = subscribers + posters;
+    double rate = atof(argv[4]), wanted = atof(argv[5]);
+    raise_file_limit();
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    latencies = malloc(sizeof *latencies * MAX_UPDATES);
+    epoll = epoll_create1(0);
+    Peer *peers = calloc((size_t)all, sizeof *peers);
+    char upgrade[1024];
+    websocket_request(upgrade, sizeof upgrade, "/socket.io/?EIO=4&transport=websocket", HOST, port);
+    for (int i = 0; i < all; i++) {
+        peers[i].number = i;
+        peers[i].is_poster = i >= subscribers;
+        peers[i].connection = (Connection){.websocket = true, .owner = &peers[i], .on_open = on_open,
+                                           .on_text = on_text, .on_audio = on_audio, .on_close = on_close};
+        connection_start(&peers[i].connection, HOST, port, epoll);
+    }
+    struct epoll_event events[EVENTS];
+    double begin = 0;
+    int next = subscribers;
+    while (true) {
+        double elapsed = begin == 0 ? 0 : seconds_now() - begin;
+        bool all_there = answered == posted && received == posted;
+        if (elapsed >= wanted && (all_there || elapsed >= wanted + PATIENCE_SECONDS)) break;
+        if (begin == 0 && subscribed == subscribers) {
+            puts("{\"ramped\": true}");
+            begin = seconds_now();
+        }
+        for (int i = subscribers; begin != 0 && elapsed < wanted && i < all; i++) {
+            if (rate > 0 && (double)posted >= (seconds_now() - begin) * rate) break;
+            Peer *peer = &peers[next];
+            next = next + 1 < all ? next + 1 : subscribers;
+            if (peer->ready) post(peer);
+        }
+        int ready = epoll_wait(epoll, events, EVENTS, 1);
+        for (int i = 0; i < ready; i++) {
+            Connection *connection = events[i].data.ptr;
+            Peer *peer = connection->owner;
+            if (connection->phase == CONNECTING && peer->is_poster) {
+                connection_writable(connection, "", epoll);
+                peer->ready = true;
+            } else if (connection->phase == CONNECTING) {
+                connection_writable(connection, upgrade, epoll);
+            } else if (connection->phase != CLOSED) {
+                if (peer->is_poster)
+                    read_answer(peer);
+                else
+                    connection_read(connection, epoll);
+            }
+        }
+    }
+    printf("{\"subscribers\": %d, \"posted\": %zu, \"answered\": %zu, \"not_ok\": %zu, \"received\": %zu, \"problems\": %zu, "
+           "\"seconds\": %.3f, \"relay_ms_p50\": %.2f, \"relay_ms_p99\": %.2f}\n",
+           subscribers, posted, answered, not_ok, received, problems, seconds_now() - begin,
+           percentile(latencies, received, .5), percentile(latencies, received, .99));
+    return 0;
+}

@@ -1,0 +1,190 @@
+"""What is measured, one function for each figure. CPU is the server's own, in seconds of one core."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.processes import STREAM_ID, Load, Server, asf
+
+Figures = dict[str, float]
+Start = Callable[[dict[str, str]], AbstractContextManager[Server]]
+
+SETTLE_SECONDS = 1.0
+JOINS_PER_SECOND = 100
+REAL_TIME = {"ASF_STREAM_SLEEP_INTERVAL": "0.256"}
+"""4096 bytes every 256 ms: 128 kbit/s."""
+REAL_TIME_BYTES_PER_SECOND = 16_000.0
+HARDLY_ANY_AUDIO = {"ASF_STREAM_SLEEP_INTERVAL": "30"}
+"""A pace so slow that joining is all that costs."""
+
+
+class Wrong(Exception):
+    """A run whose audio was not byte-exact, or not complete. Its figures are worth nothing."""
+
+
+def checked(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a run that went right. Raises `Wrong`."""
+    if result["mismatches"] or result["problems"] or result["heard"] != result["listeners"]:
+        raise Wrong(str(result))
+    return result
+
+
+def cpu_per_chunk(start: Start, audio: Path, listeners: int, seconds: float) -> Figures:
+    """Return the CPU per chunk at the default pace, and the longest gaps, in steady state."""
+    with start({}) as server:
+        load = Load("listeners", "sio", server.port, listeners, 100, seconds, 0, STREAM_ID, audio)
+        load.wait_for_ramp()
+        before = server.cpu()
+        result = checked(load.result())
+        cpu = server.cpu() - before
+    return {
+        "cpu_us_per_chunk": cpu / result["steady_chunks"] * 1e6,
+        "core_share": cpu / result["steady_seconds"],
+        "listeners": listeners,
+        "chunks_verified": result["chunks"],
+        "pace_reached": result["steady_chunks"] / result["steady_seconds"] / listeners / 100,
+        "gap_ms_p99": result["gap_ms_p99"],
+        "gap_ms_max": result["gap_ms_max"],
+    }
+
+
+def cpu_per_listener(start: Start, audio: Path, listeners: int, seconds: float) -> Figures:
+    """Return the CPU per listener at 128 kbit/s in real time, in steady state."""
+    with start(REAL_TIME) as server:
+        load = Load("listeners", "sio", server.port, listeners, 200, seconds + 4, 0, STREAM_ID, audio)
+        figures = _steady(server, load, listeners, seconds)
+        checked(load.result())
+    return figures
+
+
+def cpu_per_icecast_listener(server: Server, listeners: int, seconds: float) -> Figures:
+    """Return the same of Icecast, whose listeners are plain HTTP requests."""
+    load = Load("listeners", "http", server.port, listeners, 200, seconds + 4, 0, "/live")
+    figures = _steady(server, load, listeners, seconds)
+    checked(load.result())
+    return figures
+
+
+def _steady(server: Server, load: Load, listeners: int, seconds: float) -> Figures:
+    load.wait_for_ramp()
+    time.sleep(SETTLE_SECONDS)
+    before = server.cpu()
+    time.sleep(seconds)
+    cpu = server.cpu() - before
+    return {"core_share": cpu / seconds, "cpu_us_per_listener_second": cpu / seconds / listeners * 1e6}
+
+
+def cpu_per_join(start: Start, audio: Path, joins: int) -> Figures:
+    """Return the CPU per join: connection, namespace, join, first chunk. 100 joins a second."""
+    with start(HARDLY_ANY_AUDIO) as server:
+        before = server.cpu()
+        result = checked(Load("listeners", "sio", server.port, joins, 100, 0, 0, STREAM_ID, audio).result())
+        cpu = server.cpu() - before
+    return {"cpu_us_per_join": cpu / joins * 1e6, "first_ms_p50": result["first_ms_p50"]}
+
+
+def first_chunk(start: Start, audio: Path, listeners: int, joins: int) -> Figures:
+    """Return how long a listener waits for its first chunk: 100 joins a second, while so many listeners stream."""
+    with start({}) as server:
+        crowd = Load("listeners", "sio", server.port, listeners, 150, 8, 0, STREAM_ID, audio)
+        crowd.wait_for_ramp()
+        result = checked(
+            Load("listeners", "sio", server.port, joins, JOINS_PER_SECOND, 0, 0, STREAM_ID, audio).result()
+        )
+        checked(crowd.result())
+    return {"first_ms_p50": result["first_ms_p50"], "first_ms_p99": result["first_ms_p99"]}
+
+
+def memory_per_listener(start: Start, audio: Path, listeners: int, *, stalled: bool) -> Figures:
+    """Return the memory per listener in the process and, in the kernel, of what waits in its send buffer."""
+    with start(REAL_TIME if not stalled else {}) as server:
+        warm_up = Load("listeners", "sio", server.port, 10, 100, 1, 0, STREAM_ID, audio)
+        warm_up.result()
+        before = server.memory()
+        load = Load("listeners", "sio", server.port, listeners, 200, 8, int(stalled), STREAM_ID, audio)
+        load.wait_for_ramp()
+        time.sleep(6)
+        process, kernel = server.memory() - before, _send_queues(server.port)
+        checked(load.result())
+    return {
+        "process_bytes_per_listener": process / listeners,
+        "kernel_bytes_per_listener": kernel / listeners,
+    }
+
+
+def _send_queues(port: int) -> int:
+    """Return the bytes that wait in the send buffers of the connections to `port`."""
+    listing = subprocess.run(
+        ["ss", "-tnH", "state", "established", "sport", "=", f":{port}"], capture_output=True, text=True, check=True
+    ).stdout
+    return sum(int(line.split()[1]) for line in listing.splitlines())
+
+
+def relays(start: Start, seconds: float) -> Figures:
+    """Return how many UI updates are relayed per second of CPU: 100 subscribers, 20 backends that never wait."""
+    with start({}) as server:
+        load = Load("updates", server.port, 100, 20, 0, seconds)
+        load.wait_for_ramp()
+        before = server.cpu()
+        result = load.result()
+        cpu = server.cpu() - before
+    if result["not_ok"] or result["problems"] or result["received"] < result["answered"]:
+        raise Wrong(str(result))
+    return {"relays_per_cpu_second": result["answered"] / cpu}
+
+
+def relay_latency(start: Start, audio: Path, listeners: int, seconds: float) -> Figures:
+    """Return the time from POST to event: 500 updates a second, while so many listeners stream."""
+    with start({}) as server:
+        crowd = Load("listeners", "sio", server.port, listeners, 200, seconds + 4, 0, STREAM_ID, audio)
+        crowd.wait_for_ramp()
+        result = Load("updates", server.port, 100, 20, 500, seconds).result()
+        checked(crowd.result())
+    if result["not_ok"] or result["problems"]:
+        raise Wrong(str(result))
+    return {"relay_ms_p50": result["relay_ms_p50"], "relay_ms_p99": result["relay_ms_p99"]}
+
+
+def growth(audio: Path, environment: dict[str, str], listeners: int, seconds: float) -> Figures:
+    """Return what so many listeners cost, and how far the pump lags behind."""
+    with asf(audio, environment) as server:
+        load = Load("listeners", "sio", server.port, listeners, 400, seconds + 2, 0, STREAM_ID, audio)
+        load.wait_for_ramp()
+        time.sleep(SETTLE_SECONDS)
+        lags = _lag_histogram(server.port)
+        before = server.cpu()
+        time.sleep(seconds)
+        cpu = server.cpu() - before
+        lags = {bound: count - lags[bound] for bound, count in _lag_histogram(server.port).items()}
+        result = checked(load.result())
+    return {
+        "listeners": listeners,
+        "core_share": cpu / seconds,
+        "pump_lag_ms_p99": _quantile(lags, 0.99) * 1e3,
+        "first_ms_p99": result["first_ms_p99"],
+        "gap_ms_p99": result["gap_ms_p99"],
+        "megabytes_per_second": result["steady_bytes"] / result["steady_seconds"] / 1e6,
+    }
+
+
+def _lag_histogram(port: int) -> dict[float, float]:
+    """Return the pump's lag from the server's metrics: how many ticks were at most so late, by seconds."""
+    text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    return {
+        float(sample.labels["le"]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "asf_pump_lag_seconds_bucket"
+    }
+
+
+def _quantile(cumulative: dict[float, float], fraction: float) -> float:
+    """Return the upper bound of the bucket in which that quantile lies."""
+    total = max(cumulative.values())
+    return min((bound for bound, count in cumulative.items() if count >= fraction * total), default=0.0)
