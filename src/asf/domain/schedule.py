@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 
 from asf.domain.session import ListenerSession
 
-TICK_SECONDS = 0.02
+TICK_SECONDS = 0.05
 """Width of the grid that due times are put on, in seconds. Sessions that share a tick share a wake-up; a due time is
 moved ahead to its tick, never behind it."""
 
