@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help run test check bench format requirements setup clip clean
+.PHONY: help run test check bench docs format requirements setup clip clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
@@ -47,6 +47,9 @@ requirements: setup ## Pin the dependencies anew, from pyproject.toml
 
 bench: .venv/.bench ## Measure ASF beside its peers (about ten minutes, two cores, a C compiler)
 	$(BIN)/python -m benchmarks
+
+docs: .venv/.run ## Draw what the documents show of the code
+	$(BIN)/python tools/draw_session.py
 
 clip: ## Make the demo clip anew (needs espeak-ng and ffmpeg)
 	demo/make_clip.sh

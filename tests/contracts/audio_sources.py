@@ -80,6 +80,41 @@ class AudioSourcesContract:
             sources.locate(forbidden_path)
         assert refusal.value.details
 
+    def grow(self, path: str, audio: bytes) -> None:
+        """Let the audio at `path` have these bytes from now on, by writing on at its end or by cutting it short."""
+        raise NotImplementedError
+
+    def test_a_growing_audio_yields_what_is_written(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path), growing=True)
+        self.grow(path, AUDIO + b"more")
+        assert source.refresh() == source.size == len(AUDIO) + 4
+        assert source.read(len(AUDIO) - 2, 6) == AUDIO[-2:] + b"more"
+        assert source.refresh() == len(AUDIO) + 4
+        source.close()
+
+    def test_a_growing_audio_that_shrinks_is_an_error(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path), growing=True)
+        self.grow(path, AUDIO[:-1])
+        with pytest.raises(AudioUnavailable):
+            source.refresh()
+        source.close()
+
+    def test_what_is_not_growing_keeps_its_length(self, sources: AudioSources, path: str) -> None:
+        """What is written on is not heard by those who came before; the others get another audio."""
+        source = sources.open(sources.locate(path))
+        self.grow(path, AUDIO + b"more")
+        other = sources.open(sources.locate(path))
+        assert source.size == len(AUDIO)
+        assert other.size == len(AUDIO) + 4
+        assert source.identity != other.identity
+        source.close()
+        other.close()
+
+    def test_the_name_tells_the_content_type_of_what_is_missing(
+        self, sources: AudioSources, missing_path: str
+    ) -> None:
+        assert sources.content_type_of(sources.locate(missing_path)) == "audio/mpeg"
+
     def test_has_a_content_type(self, sources: AudioSources, path: str) -> None:
         source = sources.open(sources.locate(path))
         assert source.content_type == "audio/mpeg"

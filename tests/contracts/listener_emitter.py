@@ -3,7 +3,7 @@
 import pytest
 
 from asf.domain import AudioBatch
-from asf.domain.events import EndOfStream, Joined
+from asf.domain.events import EndOfStream, SessionStatus, StatusChanged
 from asf.domain.ports import ListenerEmitter
 
 BATCH = AudioBatch(4000, bytes(range(250)) * 400, 1000)
@@ -36,7 +36,7 @@ class ListenerEmitterContract:
         raise NotImplementedError
 
     def test_events_and_audio_arrive_in_order(self, emitter: ListenerEmitter, probe: Probe) -> None:
-        emitter.emit(Joined("s"))
+        emitter.emit(StatusChanged("s", SessionStatus.JOINED))
         assert emitter.send_audio(BATCH, 4000, 7000) == 3000
         emitter.emit(EndOfStream("s", 1.0, 7000))
         chunks = [BATCH.data[:1000], BATCH.data[1000:2000], BATCH.data[2000:3000]]

@@ -388,7 +388,7 @@ def test_metrics_agree_with_what_was_sent(start_server: StartServer) -> None:
         'asf_ui_updates_total{outcome="no_subscriber"} 1.0',
         "asf_ui_relay_seconds_count 1.0",
         'asf_http_requests_total{route="/asf/internal/notify_new_audio",status="200"} 1.0',
-        "asf_catalog_streams 1.0",
+        'asf_catalog_streams{state="complete"} 1.0',
     }
     sent = next(line for line in lines if line.startswith("asf_audio_bytes_sent_total"))
     assert float(sent.split()[1]) == 2 * len(AUDIO)

@@ -108,7 +108,19 @@ def test_a_server_that_goes_away_is_said(tmp_path: Path) -> None:
     """In the middle of a stream."""
     server = ServerProcess(tmp_path)
     server.announce("s", audio_of(20_000_000))
-    command = [sys.executable, "-m", "asf", "listen", "s", "-o", str(tmp_path / "out"), "--url", server.url]
+    command = [
+        sys.executable,
+        "-m",
+        "asf",
+        "listen",
+        "s",
+        "-o",
+        str(tmp_path / "out"),
+        "--patience",
+        "0",
+        "--url",
+        server.url,
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as listening:
         eventually(lambda: (tmp_path / "out").exists() and (tmp_path / "out").stat().st_size > 0)
         assert server.stop() == 0

@@ -82,6 +82,11 @@ class WireListener:
                     return payload
             self.receive()
 
+    def receive_until_status(self, status: str) -> None:
+        """Receive until the latest stream_status is this one."""
+        while [payload["status"] for name, payload in self.events if name == "stream_status"][-1:] != [status]:
+            self.receive()
+
     def close(self) -> None:
         """Break the connection off."""
         if self.websocket is not None:

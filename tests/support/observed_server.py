@@ -12,7 +12,7 @@ import greenlet  # noqa: E402 - after patching, like everything else
 from flask import Flask  # noqa: E402
 
 from asf.adapters import http_api  # noqa: E402
-from asf.adapters.socketio_api import server as socketio_server  # noqa: E402
+from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
 from asf.entrypoints import cli, container  # noqa: E402
 
 

@@ -55,6 +55,15 @@ class ServerProcess:
         """Id of the process."""
         return self.process.pid
 
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.url.rsplit(":", 1)[1])
+
+    def stream_url(self, stream_id: str) -> str:
+        """Return the stream's own URL."""
+        return f"{self.url}/api/v1/podcasts/stream/{stream_id}"
+
     def announce(self, stream_id: str, audio: bytes, name: str | None = None) -> Path:
         """Write `audio` below the audio root and announce it. Returns the file."""
         path = self.audio_root / (name or f"{stream_id}.mp3")
@@ -62,9 +71,9 @@ class ServerProcess:
         self.notify(stream_id, str(path)).raise_for_status()
         return path
 
-    def notify(self, stream_id: str, filepath: str) -> requests.Response:
-        """Announce a path."""
-        body = {"stream_id": stream_id, "filepath": filepath}
+    def notify(self, stream_id: str, filepath: str, **more: object) -> requests.Response:
+        """Announce a path, with more fields of the announcement."""
+        body = {"stream_id": stream_id, "filepath": filepath, **more}
         return requests.post(f"{self.url}/asf/internal/notify_new_audio", json=body, timeout=PATIENCE_SECONDS)
 
     def send_ui_update(self, client_id: str, event_name: str, data: object) -> requests.Response:
@@ -77,14 +86,14 @@ class ServerProcess:
         return requests.get(f"{self.url}/metrics", timeout=PATIENCE_SECONDS).text
 
     def open_files(self) -> list[str]:
-        """Return what the process's file descriptors stand for, sockets left out."""
+        """Return the files that the process has open below the audio root."""
         names = []
         for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
             try:
                 names.append(str(descriptor.readlink()))
             except FileNotFoundError:
                 continue
-        return sorted(name for name in names if not name.startswith(("socket:", "anon_inode:", "pipe:", "/dev/")))
+        return sorted(name for name in names if name.startswith(str(self.audio_root)))
 
     def memory(self) -> int:
         """Return the resident memory of the process, in bytes."""
@@ -106,6 +115,12 @@ class ServerProcess:
     def greenlets(self) -> int:
         """Return how many greenlets are alive in the process, which must be an observed one."""
         return int(requests.get(f"{self.url}/tests/greenlets", timeout=PATIENCE_SECONDS).text)
+
+    def kill(self) -> None:
+        """End the process without a word (SIGKILL)."""
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+        self._reader.join()
 
     def stop(self) -> int:
         """Ask the process to end, and return its exit code."""

@@ -1,11 +1,27 @@
 """The domain in virtual time: a clock that is set by hand, listeners that are scripted."""
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
-from asf.domain import AudioBatch, AudioPool, AudioPump, ChunkStreamer, Pace, StreamCatalog, StreamingService
-from asf.domain.events import ListenerEvent
+from asf.domain import (
+    Announcement,
+    AudioBatch,
+    AudioPool,
+    AudioPump,
+    BlockedListeners,
+    ChunkStreamer,
+    GrowthWatch,
+    ListenRequest,
+    Pace,
+    Schedule,
+    StreamCatalog,
+    StreamingService,
+    StreamState,
+    WaitingRoom,
+)
+from asf.domain.events import ListenerEvent, StatusChanged
 
 
 class ManualClock:
@@ -64,8 +80,10 @@ class ScriptedListener:
 
     @property
     def kinds(self) -> list[str]:
-        """The names of the events' classes, in order."""
-        return [type(event).__name__ for event in self.events]
+        """What the events are, in order: the statuses, and the names of the other events' classes."""
+        return [
+            str(event.status) if isinstance(event, StatusChanged) else type(event).__name__ for event in self.events
+        ]
 
 
 class RecordingObserver:
@@ -96,7 +114,7 @@ class RecordingObserver:
 
 
 class VirtualServer:
-    """All services of the audio side on in-memory adapters and a manual clock."""
+    """All services of the audio side on in-memory adapters and a manual clock. `audios` may grow while it runs."""
 
     def __init__(
         self,
@@ -105,25 +123,60 @@ class VirtualServer:
         chunk_seconds: float = 0.01,
         sources: Any = None,
         slow_seconds: float = 30.0,
+        wait_seconds: float = 120.0,
+        stall_seconds: float = 10.0,
+        give_up_seconds: float = 120.0,
         max_listeners: int = 1_000_000,
     ) -> None:
         self.clock = ManualClock()
-        self.sources = sources or InMemoryAudioSources(audios or {})
+        self.sources = sources or InMemoryAudioSources({} if audios is None else audios)
         self.pace = Pace(chunk_bytes, chunk_seconds)
-        self.catalog = StreamCatalog(InMemoryCatalogStore(), self.sources)
+        self.store = InMemoryCatalogStore()
+        epochs = count(1)
+        self.catalog = StreamCatalog(self.store, self.sources, self.clock, lambda: f"epoch-{next(epochs)}")
         self.pool = AudioPool(self.sources, self.pace)
         self.observer = RecordingObserver()
-        self.pump = AudioPump(ChunkStreamer(self.pace), self.pool, self.clock, self.observer, slow_seconds)
-        self.service = StreamingService(self.catalog, self.pool, self.pump, self.observer, max_listeners)
+        self.schedule = Schedule()
+        self.growth = GrowthWatch(self.pool, self.schedule, stall_seconds, give_up_seconds)
+        self.blocked = BlockedListeners(slow_seconds)
+        self.waiting = WaitingRoom(wait_seconds)
+        self.pump = AudioPump(
+            ChunkStreamer(self.pace),
+            self.pool,
+            self.schedule,
+            self.growth,
+            self.blocked,
+            [self.growth, self.blocked, self.waiting],
+            self.clock,
+            self.observer,
+        )
+        self.service = StreamingService(
+            self.catalog,
+            self.pool,
+            self.pump,
+            self.waiting,
+            self.clock,
+            self.observer,
+            max_listeners,
+            with_simulation=True,
+        )
         self._wake_up: float | None = None
         self.pump.on_due = self._wake
         for name in audios or {}:
-            self.catalog.announce(name, name)
+            self.announce(name)
 
-    def join(self, stream_id: str, listener_id: str = "listener", capacity: int | None = None) -> ScriptedListener:
+    def announce(
+        self, stream_id: str, filepath: str | None = None, state: StreamState = StreamState.COMPLETE
+    ) -> None:
+        """Announce the audio of that name, or another one."""
+        self.catalog.announce(Announcement(stream_id, filepath or stream_id, state))
+
+    def join(
+        self, stream_id: str, listener_id: str = "listener", capacity: int | None = None, **request: Any
+    ) -> ScriptedListener:
         """Let a scripted listener join."""
         listener = ScriptedListener(capacity)
-        self.service.join(listener_id, stream_id, listener)
+        self.service.join(listener_id, ListenRequest(stream_id, **request), listener)
         return listener
 
     def run(self, seconds: float) -> None:

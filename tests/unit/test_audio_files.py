@@ -43,6 +43,12 @@ class TestFileAudioSources(AudioSourcesContract):
     def forbidden_path(self, root: Path) -> str:
         return str(root.parent / "secret.txt")
 
+    def grow(self, path: str, audio: bytes) -> None:
+        size = Path(path).stat().st_size
+        with Path(path).open("ab") as file:
+            file.write(audio[size:])
+            file.truncate(len(audio))
+
 
 @pytest.mark.parametrize(
     "path",
@@ -187,6 +193,62 @@ def test_an_opened_file_outlives_its_name(root: Path) -> None:
     (root / "new.mp3").write_bytes(b"other")
     (root / "new.mp3").rename(path)
     assert source.read(0, source.size) == AUDIO
+    source.close()
+
+
+@pytest.mark.parametrize("change", ["overwritten", "appended to"])
+def test_a_file_that_is_changed_in_place_is_not_read_on(root: Path, change: str) -> None:
+    """Nobody hears the beginning of one audio and the end of another."""
+    sources = FileAudioSources([root])
+    path = root / "show" / "one.mp3"
+    source = sources.open(sources.locate(str(path)))
+    with path.open("r+b") as file:
+        file.seek(0, os.SEEK_END if change == "appended to" else os.SEEK_SET)
+        file.write(b"other")
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(AudioUnavailable, match="changed"):
+        source.read(0, 10)
+    source.close()
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_growing_file_that_is_deleted_or_replaced_grows_no_more(root: Path, replaced: bool) -> None:
+    """What is at its name is another audio, or none."""
+    sources = FileAudioSources([root])
+    path = root / "show" / "one.mp3"
+    source = sources.open(sources.locate(str(path)), growing=True)
+    if replaced:
+        (root / "new.mp3").write_bytes(AUDIO + b"other")
+        (root / "new.mp3").rename(path)
+    else:
+        path.unlink()
+    with pytest.raises(AudioUnavailable, match="replaced"):
+        source.refresh()
+    assert source.read(0, source.size) == AUDIO
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("beginning", "content_type"),
+    [
+        (b"ID3\x04\x00", "audio/mpeg"),
+        (b"\xff\xfb\x90\x64", "audio/mpeg"),
+        (b"RIFF\xff\xff\xff\xffWAVEfmt ", "audio/wav"),
+        (b"OggS\x00\x02", "audio/ogg"),
+        (b"fLaC\x00\x00", "audio/flac"),
+        (b"\x00\x00\x00\x20ftypM4A ", "audio/mp4"),
+        (b"<html>", "application/octet-stream"),
+        (b"", "application/octet-stream"),
+    ],
+)
+def test_the_content_type_follows_from_the_content_where_the_name_says_nothing(
+    root: Path, beginning: bytes, content_type: str
+) -> None:
+    """The first bytes of the usual formats tell."""
+    (root / "nameless").write_bytes(beginning and beginning + bytes(300))
+    sources = FileAudioSources([root])
+    source = sources.open(sources.locate(str(root / "nameless")))
+    assert source.content_type == content_type
     source.close()
 
 

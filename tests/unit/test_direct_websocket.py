@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
 from asf.adapters.eventlet_runtime.wire import frame_header
-from asf.adapters.socketio_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
+from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
 from asf.domain import AudioBatch
 from asf.domain.events import EndOfStream
 from tests.contracts.listener_emitter import ListenerEmitterContract

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from asf.adapters.http_api.errors import HTTP_STATUSES
-from asf.adapters.socketio_api.payloads import PayloadError
+from asf.adapters.realtime_api.payloads import PayloadError
 from asf.domain.errors import AsfError
 
 

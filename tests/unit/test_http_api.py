@@ -52,7 +52,9 @@ class Api:
 
     def __init__(self, *, with_namespace: bool = True) -> None:
         self.emitter = Emitter()
-        self.catalog = StreamCatalog(InMemoryCatalogStore(), InMemoryAudioSources({"one.mp3": b"x"}))
+        self.catalog = StreamCatalog(
+            InMemoryCatalogStore(), InMemoryAudioSources({"one.mp3": b"x"}), ManualClock(), lambda: "epoch"
+        )
         self.router = UiUpdateRouter(self.emitter if with_namespace else None, ManualClock(), RecordingObserver())
         self.answered: list[tuple[str, int]] = []
         app = create_app("secret", lambda route, status: self.answered.append((route, status)))
@@ -90,7 +92,12 @@ def test_an_announcement_is_kept(api: Api) -> None:
     """With the documented answer."""
     response = api.post(NOTIFY, '{"stream_id": "strm_1", "filepath": "one.mp3", "more": 1}')
     assert response.status_code == 200
-    assert response.get_json() == {"message": "Notification received successfully", "stream_id": "strm_1"}
+    assert response.get_json() == {
+        "message": "Notification received successfully",
+        "stream_id": "strm_1",
+        "state": "complete",
+        "epoch": "epoch",
+    }
     assert api.catalog.find("strm_1").locator.path == "one.mp3"
 
 

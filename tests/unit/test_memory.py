@@ -23,7 +23,11 @@ class TestInMemoryAudioSources(AudioSourcesContract):
 
     @pytest.fixture
     def sources(self) -> InMemoryAudioSources:
-        return InMemoryAudioSources({"one": AUDIO})
+        self.kept = {"one": AUDIO}
+        return InMemoryAudioSources(self.kept)
+
+    def grow(self, path: str, audio: bytes) -> None:
+        self.kept[path] = audio
 
     @pytest.fixture
     def path(self) -> str:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.domain.schedule import TICK_SECONDS, Schedule
-from asf.domain.session import ListenerSession
-from tests.support.virtual import ScriptedListener, VirtualServer
+from asf.domain.session import ListenerSession, ListenRequest
+from tests.support.virtual import ScriptedListener
 
 
 def nothing(_session: ListenerSession, _outcome: str) -> None:
@@ -14,10 +14,7 @@ def nothing(_session: ListenerSession, _outcome: str) -> None:
 
 def sessions(count: int) -> list[ListenerSession]:
     """Return sessions that nothing has scheduled."""
-    server = VirtualServer({"s": b"x"})
-    audio = server.pool.acquire(server.catalog.find("s"))
-    listener = ScriptedListener()
-    return [ListenerSession(server.catalog.find("s"), audio, listener, nothing) for _ in range(count)]
+    return [ListenerSession(ListenRequest("s"), ScriptedListener(), nothing) for _ in range(count)]
 
 
 def drain(schedule: Schedule) -> list[ListenerSession]:

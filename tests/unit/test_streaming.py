@@ -11,10 +11,11 @@ from asf.domain.errors import AudioUnavailable, StreamNotFound, TooManyListeners
 from asf.domain.events import EndOfStream, StartOfStream, StreamFailed
 from asf.domain.pump import LISTENERS_PER_TURN
 from asf.domain.schedule import TICK_SECONDS
+from asf.domain.session import ListenRequest
 from asf.domain.streams import Locator
 from tests.support.virtual import ScriptedListener, VirtualServer
 
-WHOLE_SESSION = ["Joined", "StartOfStream", "EndOfStream"]
+WHOLE_SESSION = ["joined", "StartOfStream", "EndOfStream"]
 
 
 def audio_of(length: int) -> bytes:
@@ -192,7 +193,7 @@ def test_an_unknown_stream_is_refused() -> None:
 def test_a_missing_audio_is_refused() -> None:
     """The stream is known, the audio is not there (yet)."""
     server = VirtualServer({})
-    server.catalog.announce("s", "missing")
+    server.announce("s", "missing")
     with pytest.raises(AudioUnavailable):
         server.join("s")
     assert len(server.service) == 0
@@ -204,24 +205,24 @@ def test_leaving_frees_everything_at_once() -> None:
     server = VirtualServer({"s": audio_of(1_000_000)})
     first, second = server.join("s", "first"), server.join("s", "second")
     assert len(server.pool) == 1
-    server.service.leave("first")
+    server.service.disconnect("first")
     assert first.closed
     assert len(server.pool) == 1
-    server.service.leave("second")
+    server.service.disconnect("second")
     assert (len(server.service), len(server.pool)) == (0, 0)
     received = len(second.received)
     server.run(1.0)
     assert len(second.received) == received
-    assert second.kinds == ["Joined", "StartOfStream"]
+    assert second.kinds == ["joined", "StartOfStream"]
 
 
 def test_leaving_twice_does_no_harm() -> None:
     """Nor does leaving without having joined."""
     server = VirtualServer({"s": b"x"})
-    server.service.leave("nobody")
+    server.service.disconnect("nobody")
     server.join("s")
-    server.service.leave("listener")
-    server.service.leave("listener")
+    server.service.disconnect("listener")
+    server.service.disconnect("listener")
 
 
 def test_a_blocked_listener_that_left_is_not_woken() -> None:
@@ -230,7 +231,7 @@ def test_a_blocked_listener_that_left_is_not_woken() -> None:
     listener = server.join("s", capacity=100)
     callback = listener.callback
     assert callback is not None
-    server.service.leave("listener")
+    server.service.disconnect("listener")
     callback()
     assert server.pump.turn() is None
 
@@ -242,7 +243,7 @@ def test_joining_again_replaces_the_session() -> None:
     second = server.join("b")
     server.run_until_idle()
     assert first.closed
-    assert first.kinds == ["Joined", "StartOfStream"]
+    assert first.kinds == ["joined", "StartOfStream", "left"]
     assert second.received == audio_of(200_000)
 
 
@@ -250,8 +251,8 @@ def test_a_listener_that_breaks_while_being_sent_to_is_let_go() -> None:
     """A transport may find out in the middle of a send that the connection is gone."""
     server = VirtualServer({"s": audio_of(500_000)})
     listener = ScriptedListener()
-    listener.before_send = lambda: server.service.leave("listener")
-    server.service.join("listener", "s", listener)
+    listener.before_send = lambda: server.service.disconnect("listener")
+    server.service.join("listener", ListenRequest("s"), listener)
     assert (len(server.service), len(server.pool)) == (0, 0)
     assert server.pump.turn() is None
 
@@ -262,8 +263,8 @@ def test_a_listener_that_takes_nothing_for_too_long_loses_its_place() -> None:
     server = VirtualServer({"s": audio}, slow_seconds=10.0)
     slow, other = server.join("s", "slow", capacity=70_000), server.join("s", "other")
     server.run(10.0)
-    assert server.pump.blocked == 1
-    assert slow.kinds == ["Joined", "StartOfStream"]
+    assert len(server.blocked) == 1
+    assert slow.kinds == ["joined", "StartOfStream"]
     server.run(0.5)
     failure = slow.events[-1]
     assert isinstance(failure, StreamFailed)
@@ -271,7 +272,7 @@ def test_a_listener_that_takes_nothing_for_too_long_loses_its_place() -> None:
     assert failure.error.retryable
     assert failure.offset == len(slow.received) == 70_000
     assert other.received == audio
-    assert server.pump.blocked == 0
+    assert len(server.blocked) == 0
     assert (len(server.service), len(server.pool)) == (0, 0)
     assert server.observer.outcomes == ["complete", "ASF_LISTENER_TOO_SLOW"]
 
@@ -297,7 +298,7 @@ def test_no_more_listeners_than_there_is_place_for() -> None:
         server.join("s", "third")
     assert refusal.value.retryable
     server.join("s", "second")
-    server.service.leave("first")
+    server.service.disconnect("first")
     server.join("s", "third")
 
 
@@ -307,7 +308,7 @@ def test_what_happens_is_observed() -> None:
     server = VirtualServer({"s": audio})
     server.join("s", "one")
     server.join("s", "two")
-    server.service.leave("two")
+    server.service.disconnect("two")
     server.clock.advance(1.5)
     server.run_until_idle()
     assert server.observer.joins == 2
@@ -339,8 +340,8 @@ class ShrinkingSources(InMemoryAudioSources):
         self.readable = readable
         self.error = error
 
-    def open(self, locator: Locator) -> InMemoryAudioSource:
-        source = super().open(locator)
+    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
+        source = super().open(locator, growing=growing)
         read = source.read
 
         def read_some(offset: int, length: int) -> bytes:
@@ -360,7 +361,7 @@ def test_audio_that_fails_on_the_way_ends_with_an_error(error: Exception, code: 
     """The listener hears why and how far it got; the other listeners and the pump go on."""
     audio = audio_of(500_000)
     server = VirtualServer(sources=ShrinkingSources(audio, 200_000, error))
-    server.catalog.announce("s", "s")
+    server.announce("s")
     listener = server.join("s")
     server.run_until_idle()
     failure = listener.events[-1]

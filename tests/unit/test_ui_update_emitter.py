@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from asf.adapters.socketio_api import SocketIoUiUpdateEmitter
+from asf.adapters.realtime_api import SocketIoUiUpdateEmitter
 from asf.domain import UiUpdate
 from asf.domain.errors import UiEmitFailed
 

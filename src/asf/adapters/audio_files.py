@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
+import filetype
+
 from asf.domain.errors import AudioUnavailable, InvalidFilepath
 from asf.domain.streams import FileLocator, Locator
 
@@ -27,29 +29,62 @@ CONTENT_TYPES = {
 MAX_PATH_BYTES = 4096
 """Longest path: what the kernel takes (PATH_MAX)."""
 
+SNIFFED_BYTES = 1024
+"""How much of a file is looked at where its name does not tell its type."""
+
+SNIFFED_TYPES = {
+    "audio/x-flac": "audio/flac",
+    "audio/x-wav": "audio/wav",
+    "video/mp4": "audio/mp4",
+    "video/webm": "audio/webm",
+}
+"""What the library calls otherwise. The containers are also those of video; here they hold audio."""
+
 UNKNOWN_CONTENT_TYPE = "application/octet-stream"
 
 
 class FileAudioSource:
-    """One opened file: implements the `AudioSource` port."""
+    """One opened file: implements the `AudioSource` port. A file that is not growing must stay as it was opened."""
 
-    def __init__(self, descriptor: int, status: os.stat_result, content_type: str) -> None:
+    def __init__(self, descriptor: int, status: os.stat_result, named_type: str | None, *, growing: bool) -> None:
         self._descriptor = descriptor
+        self._content_type = named_type
+        self._growing = growing
         self.size = status.st_size
-        self.content_type = content_type
-        self.identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        self.identity = _identity_of(status)
+
+    @property
+    def content_type(self) -> str:
+        """The media type by the file's name, or else by its first bytes."""
+        if self._content_type is None and self.size:
+            self._content_type = _sniffed_type(self.read(0, min(self.size, SNIFFED_BYTES)))
+        return self._content_type or UNKNOWN_CONTENT_TYPE
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on. Raises `AudioUnavailable`."""
         try:
             data = os.pread(self._descriptor, length, offset)
+            status = os.fstat(self._descriptor)
         except OSError as error:
-            raise AudioUnavailable(f"Reading failed: {os.strerror(error.errno or 0)}.") from error
+            raise _unreadable(error) from error
         if len(data) < length:
-            raise AudioUnavailable(
-                f"The file ends at byte {offset + len(data)} of the {self.size} it had when it was opened."
-            )
+            raise AudioUnavailable(f"The file ends at byte {offset + len(data)} and had {self.size}.")
+        if not self._growing and _identity_of(status) != self.identity:
+            raise AudioUnavailable("The file was changed while it was streamed.")
         return data
+
+    def refresh(self) -> int:
+        """Return the file's length by now. Raises `AudioUnavailable` when it shrank, was deleted or was replaced."""
+        try:
+            status = os.fstat(self._descriptor)
+        except OSError as error:
+            raise _unreadable(error) from error
+        if status.st_nlink == 0:
+            raise AudioUnavailable("The file was deleted or replaced while it was growing.")
+        if status.st_size < self.size:
+            raise AudioUnavailable(f"The file shrank to {status.st_size} bytes and had {self.size}.")
+        self.size = status.st_size
+        return self.size
 
     def close(self) -> None:
         """Close the file. Closing twice does no harm."""
@@ -82,7 +117,11 @@ class FileAudioSources:
             raise InvalidFilepath(f"'{resolved}' is not below one of the audio roots.")
         return FileLocator(resolved)
 
-    def open(self, locator: Locator) -> FileAudioSource:
+    def content_type_of(self, locator: Locator) -> str | None:
+        """Return the media type that the file's name tells, or None."""
+        return _named_type(locator.path)
+
+    def open(self, locator: Locator, *, growing: bool = False) -> FileAudioSource:
         """Open the file. Raises `AudioUnavailable`."""
         try:
             descriptor = self._open_as_located(locator.path)
@@ -94,7 +133,7 @@ class FileAudioSources:
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             raise AudioUnavailable("It is not a regular file.")
-        return FileAudioSource(descriptor, status, _content_type_of(locator.path))
+        return FileAudioSource(descriptor, status, _named_type(locator.path), growing=growing)
 
     def _open_as_located(self, path: str) -> int | None:
         """Open a path as it was located, which is without links; return None where it is not like that any more."""
@@ -137,7 +176,7 @@ def _check_name(path: str) -> None:
     if "\0" in path:
         raise InvalidFilepath("It contains a NUL byte.")
     try:
-        length = len(os.fsencode(path))
+        length = len(path.encode())
     except UnicodeEncodeError:
         raise InvalidFilepath("It cannot be encoded as a file name.") from None
     if length > MAX_PATH_BYTES:  # Resolving takes time with the square of the length.
@@ -158,5 +197,18 @@ def _open_beneath(root: str, path: str) -> int:
         os.close(directory)
 
 
-def _content_type_of(path: str) -> str:
-    return CONTENT_TYPES.get(os.path.splitext(path)[1].lower(), UNKNOWN_CONTENT_TYPE)  # noqa: PTH122 - at every join
+def _identity_of(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _unreadable(error: OSError) -> AudioUnavailable:
+    return AudioUnavailable(f"Reading failed: {os.strerror(error.errno or 0)}.")
+
+
+def _named_type(path: str) -> str | None:
+    return CONTENT_TYPES.get(os.path.splitext(path)[1].lower())  # noqa: PTH122 - at every join
+
+
+def _sniffed_type(beginning: bytes) -> str | None:
+    found = filetype.guess_mime(beginning)
+    return SNIFFED_TYPES.get(found, found) if found else None

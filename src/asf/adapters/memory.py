@@ -1,9 +1,10 @@
 """Storage and audio in this process's memory: for tests, simulations, and servers that may forget."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from asf.domain.errors import AudioUnavailable, InvalidFilepath
-from asf.domain.streams import AudioStream, FileLocator, Locator
+from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
 
 
 class InMemoryCatalogStore:
@@ -20,9 +21,18 @@ class InMemoryCatalogStore:
         """Return the stream of that id, or None."""
         return self._streams.get(stream_id)
 
-    def count(self) -> int:
-        """Return how many streams are kept."""
-        return len(self._streams)
+    def delete(self, stream_id: str) -> bool:
+        """Forget the stream of that id, and tell whether there was one."""
+        return self._streams.pop(stream_id, None) is not None
+
+    def page(self, limit: int, after: str) -> list[AudioStream]:
+        """Return at most `limit` streams in the order of their ids, those behind `after`."""
+        behind = sorted(stream_id for stream_id in self._streams if stream_id > after)
+        return [self._streams[stream_id] for stream_id in behind[:limit]]
+
+    def count(self) -> Mapping[StreamState, int]:
+        """Return how many streams of each state are kept."""
+        return Counter(stream.state for stream in self._streams.values())
 
 
 class InMemoryAudioSource:
@@ -30,10 +40,12 @@ class InMemoryAudioSource:
 
     content_type = "audio/mpeg"
 
-    def __init__(self, data: bytes) -> None:
-        self._data: bytes | None = data
-        self.size = len(data)
-        self.identity = data
+    def __init__(self, audios: Mapping[str, bytes], name: str) -> None:
+        self._audios = audios
+        self._name = name
+        self._data: bytes | None = audios[name]
+        self.size = len(self._data)
+        self.identity = self._data
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on. Raises `AudioUnavailable`."""
@@ -44,13 +56,22 @@ class InMemoryAudioSource:
             raise AudioUnavailable(f"It ends at byte {self.size}.")
         return data
 
+    def refresh(self) -> int:
+        """Return the length by now. Raises `AudioUnavailable` when it is gone, or not what it was."""
+        data = self._audios.get(self._name)
+        if data is None or self._data is None or not data.startswith(self._data):
+            raise AudioUnavailable("It is not what it was.")
+        self._data = data
+        self.size = len(data)
+        return self.size
+
     def close(self) -> None:
         """Forget the data."""
         self._data = None
 
 
 class InMemoryAudioSources:
-    """Audio by name, from a mapping: implements the `AudioSources` port."""
+    """Audio by name, from a mapping: implements the `AudioSources` port. What is growing grows in the mapping."""
 
     def __init__(self, audios: Mapping[str, bytes]) -> None:
         self._audios = audios
@@ -61,9 +82,12 @@ class InMemoryAudioSources:
             raise InvalidFilepath(f"'{filepath}' is outside.")
         return FileLocator(filepath)
 
-    def open(self, locator: Locator) -> InMemoryAudioSource:
+    def content_type_of(self, locator: Locator) -> str | None:  # noqa: ARG002 - all is the same
+        """Return the media type of all audio here."""
+        return InMemoryAudioSource.content_type
+
+    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:  # noqa: ARG002 - every one can
         """Open the audio of that name. Raises `AudioUnavailable`."""
-        data = self._audios.get(locator.path)
-        if data is None:
+        if locator.path not in self._audios:
             raise AudioUnavailable("There is no such audio.")
-        return InMemoryAudioSource(data)
+        return InMemoryAudioSource(self._audios, locator.path)

@@ -1,6 +1,6 @@
 """What the server does, as Prometheus sees it (docs/contract.md, section 7)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -81,6 +81,10 @@ class PrometheusMetrics:
         """Ask for these values, which only grow, at every scrape."""
         self.registry.register(_Readings(CounterMetricFamily, readings))
 
+    def read_by_label(self, name: str, description: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Ask for the values of a gauge with one label, by the label's values, at every scrape."""
+        self.registry.register(_ReadingsByLabel(name, description, label, read))
+
     def render(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
@@ -94,3 +98,17 @@ class _Readings(Collector):
     def collect(self) -> Iterator[Metric]:
         for name, description, read in self._readings:
             yield self._family(name, description, value=read())
+
+
+class _ReadingsByLabel(Collector):
+    def __init__(self, name: str, description: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        self._name = name
+        self._description = description
+        self._label = label
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(self._name, self._description, labels=[self._label])
+        for value, reading in self._read().items():
+            family.add_metric([value], reading)
+        yield family

@@ -20,9 +20,12 @@ class BackendClient:
         self._internal_url = base_url.rstrip("/") + "/asf/internal"
         self._session = requests.Session()
 
-    def notify_new_audio(self, stream_id: str, filepath: str) -> dict[str, Any]:
-        """Announce that the audio of `stream_id` is at `filepath`, a path on ASF's machine. Returns the answer."""
-        return self._post("notify_new_audio", {"stream_id": stream_id, "filepath": filepath})
+    def notify_new_audio(self, stream_id: str, filepath: str, state: str = "complete") -> dict[str, Any]:
+        """Announce that the audio of `stream_id` is at `filepath`, a path on ASF's machine. Returns the answer.
+
+        `state` is `complete`, `generating` while the file is still being written, or `failed`.
+        """
+        return self._post("notify_new_audio", {"stream_id": stream_id, "filepath": filepath, "state": state})
 
     def send_ui_update(self, client_id: str, event_name: str, data: Any) -> dict[str, Any]:
         """Send an event with `data`, any JSON value, to the client. Returns the answer."""

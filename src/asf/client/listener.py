@@ -1,6 +1,7 @@
 """Listening to a stream."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,10 @@ from asf.client.errors import ServerUnreachable, StreamRefused
 from asf.client.ordered import OrderedClient
 
 AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
+"""How long to wait before connecting again: twice as long each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +29,57 @@ def listen(
     stream_id: str,
     write: Callable[[bytes], object],
     on_start: Callable[[StreamStart], object] = lambda _start: None,
+    *,
+    wait: bool = False,
+    patience: float = 60.0,
 ) -> None:
     """Receive the whole stream: `on_start` is called first, then `write` with its bytes, piece by piece.
 
-    Both are called from another thread. Returns at the end of the stream. Raises `StreamRefused` and
-    `ServerUnreachable`, and whatever `write` or `on_start` raised.
+    Both are called from another thread. With `wait` the stream need not be announced yet. A connection that is lost
+    on the way is made again, and listening goes on at the byte where it broke, for `patience` seconds without a
+    byte. Returns at the end of the stream. Raises `StreamRefused` and `ServerUnreachable`, and whatever `write` or
+    `on_start` raised.
     """
-    _Listening(stream_id, write, on_start).run(base_url)
+    progress = _Progress(stream_id, wait)
+    lost_at, pause = 0.0, FIRST_PAUSE_SECONDS
+    while True:
+        before = progress.received
+        try:
+            _Listening(progress, write, on_start).run(base_url)
+        except ServerUnreachable:
+            if progress.received > before:
+                lost_at, pause = time.monotonic(), FIRST_PAUSE_SECONDS
+            if progress.epoch is None or time.monotonic() >= lost_at + patience:
+                raise
+        else:
+            return
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far listening has come, over all its connections."""
+
+    stream_id: str
+    wait: bool
+    epoch: str | None = None
+    received: int = 0
+
+    def request(self) -> dict[str, Any]:
+        """Return the payload of `join_stream`."""
+        if self.epoch is None:
+            return {"stream_id": self.stream_id, "wait": self.wait}
+        return {"stream_id": self.stream_id, "offset": self.received, "epoch": self.epoch}
 
 
 class _Listening:
-    """One listener: the handlers of its events, and how it ended."""
+    """One connection of a listener: the handlers of its events, and how it ended."""
 
     def __init__(
-        self, stream_id: str, write: Callable[[bytes], object], on_start: Callable[[StreamStart], object]
+        self, progress: _Progress, write: Callable[[bytes], object], on_start: Callable[[StreamStart], object]
     ) -> None:
-        self._stream_id = stream_id
+        self._progress = progress
         self._write = write
         self._on_start = on_start
         self._ended = threading.Event()
@@ -50,7 +90,7 @@ class _Listening:
         handlers: dict[str, Callable[..., object]] = {
             "connect": self._join,
             "audio_control": self._on_control,
-            "audio_chunk": lambda chunk: self._call(self._write, chunk),
+            "audio_chunk": self._on_chunk,
             "stream_error": lambda message: self._end(StreamRefused(message)),
             "error": lambda message: self._end(StreamRefused(message)),
             "disconnect": lambda *_reason: self._end(ServerUnreachable("The connection to ASF was lost.")),
@@ -67,13 +107,18 @@ class _Listening:
             raise self._failure
 
     def _join(self) -> None:
-        self._client.emit("join_stream", {"stream_id": self._stream_id}, namespace=AUDIO_NAMESPACE)
+        self._client.emit("join_stream", self._progress.request(), namespace=AUDIO_NAMESPACE)
 
     def _on_control(self, message: dict[str, Any]) -> None:
-        if message["event"] == "start_of_stream":
-            self._call(self._on_start, StreamStart(self._stream_id, message.get("total_bytes")))
-        elif message["event"] == "end_of_stream":
+        if message["event"] == "end_of_stream":
             self._end()
+        elif self._progress.epoch is None:
+            self._progress.epoch = message.get("epoch", "")
+            self._call(self._on_start, StreamStart(self._progress.stream_id, message.get("total_bytes")))
+
+    def _on_chunk(self, chunk: bytes) -> None:
+        self._call(self._write, chunk)
+        self._progress.received += len(chunk)
 
     def _call(self, function: Callable[[Any], object], argument: object) -> None:
         if self._ended.is_set():

@@ -1,30 +1,112 @@
 """The catalog: which streams exist."""
 
-from asf.domain.errors import StreamNotFound
-from asf.domain.ports import AudioSources, CatalogStore
-from asf.domain.streams import AudioStream
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from asf.domain.errors import InvalidFilepath, StreamNotFound
+from asf.domain.ports import AudioSources, CatalogStore, Clock
+from asf.domain.streams import AudioStream, Locator, StreamState
+
+StreamWatcher = Callable[[str, AudioStream | None], None]
+"""Told the id of a stream that was announced or deleted, and what it is now (None: it is no more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a backend says about a stream. `filepath` may be left out where the stream is known and has failed."""
+
+    stream_id: str
+    filepath: str | None
+    state: StreamState = StreamState.COMPLETE
+    content_type: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    reason: str | None = None
 
 
 class StreamCatalog:
-    """Takes announcements of audio and answers what a stream id stands for."""
+    """Takes announcements of audio and answers what a stream id stands for.
 
-    def __init__(self, store: CatalogStore, sources: AudioSources) -> None:
+    `make_epoch` returns another text at every call.
+    """
+
+    def __init__(
+        self, store: CatalogStore, sources: AudioSources, clock: Clock, make_epoch: Callable[[], str]
+    ) -> None:
         self._store = store
         self._sources = sources
+        self._clock = clock
+        self._make_epoch = make_epoch
+        self._watchers: list[StreamWatcher] = []
 
-    def announce(self, stream_id: str, filepath: str) -> AudioStream:
-        """Keep that the audio of `stream_id` is at `filepath`, and return the stream.
+    def watch(self, watcher: StreamWatcher) -> None:
+        """Call `watcher` whenever a stream has been announced or deleted."""
+        self._watchers.append(watcher)
 
-        A stream that was announced before is replaced; listeners that are streaming finish on the audio that they
-        joined. Raises `InvalidStreamId` or `InvalidFilepath`; then nothing has changed.
+    def announce(self, announcement: Announcement) -> AudioStream:
+        """Keep what is said about a stream, and return the stream as it is now.
+
+        The same locator again moves the state on and keeps the epoch, and whatever else is not said anew. Another
+        locator, or generating after an end, starts a new epoch. Raises `InvalidStreamId`, `InvalidFilepath` or
+        `CatalogUnavailable`; then nothing has changed.
         """
-        stream = AudioStream(stream_id, self._sources.locate(filepath))
+        known = self._store.get(announcement.stream_id)
+        locator = self._locator(announcement, known)
+        stream = AudioStream(
+            announcement.stream_id,
+            locator,
+            announcement.state,
+            self._make_epoch(),
+            announcement.content_type,
+            announcement.metadata,
+            announcement.reason,
+            self._clock.timestamp(),
+        )
+        if known is not None and known.locator == locator and not _begins_anew(known, announcement):
+            stream = replace(
+                stream,
+                epoch=known.epoch,
+                content_type=announcement.content_type or known.content_type,
+                metadata=known.metadata if announcement.metadata is None else announcement.metadata,
+            )
         self._store.put(stream)
+        self._tell(stream.stream_id, stream)
         return stream
 
     def find(self, stream_id: str) -> AudioStream:
-        """Return the stream of that id. Raises `StreamNotFound`."""
+        """Return the stream of that id. Raises `StreamNotFound` or `CatalogUnavailable`."""
         stream = self._store.get(stream_id)
         if stream is None:
             raise StreamNotFound
         return stream
+
+    def page(self, limit: int, after: str = "") -> list[AudioStream]:
+        """Return at most `limit` streams in the order of their ids, those behind `after`.
+
+        Raises `CatalogUnavailable`.
+        """
+        return self._store.page(limit, after)
+
+    def delete(self, stream_id: str) -> None:
+        """Forget the stream; who listens finishes on what there is.
+
+        Raises `StreamNotFound` or `CatalogUnavailable`.
+        """
+        if not self._store.delete(stream_id):
+            raise StreamNotFound
+        self._tell(stream_id, None)
+
+    def _locator(self, announcement: Announcement, known: AudioStream | None) -> Locator:
+        if announcement.filepath is not None:
+            return self._sources.locate(announcement.filepath)
+        if known is None:
+            raise InvalidFilepath("It is missing, and the stream is not known.")
+        return known.locator
+
+    def _tell(self, stream_id: str, stream: AudioStream | None) -> None:
+        for watcher in self._watchers:
+            watcher(stream_id, stream)
+
+
+def _begins_anew(known: AudioStream, announcement: Announcement) -> bool:
+    return announcement.state is StreamState.GENERATING and known.state is not StreamState.GENERATING

@@ -16,7 +16,7 @@ class AsfError(Exception):
     """
 
     error_code: ClassVar[str] = "ASF_INTERNAL_ERROR"
-    message: ClassVar[str] = "Internal error."
+    message: str = "Internal error."
     retryable: ClassVar[bool] = False
 
     def __init__(self, details: str | None = None) -> None:
@@ -50,6 +50,33 @@ class AudioUnavailable(StreamError):
     retryable = True
 
 
+class GenerationFailed(StreamError):
+    """The making of the audio ended early; what there is has been sent. `details` says why, where that is known."""
+
+    error_code = "ASF_GENERATION_FAILED"
+    message = "The generation of this stream's audio failed."
+
+
+class StreamStalled(StreamError):
+    """The audio has not grown for longer than the server waits (`ASF_STALL_GIVE_UP_SECONDS`)."""
+
+    error_code = "ASF_STREAM_STALLED"
+    message = "The audio of this stream has not grown for too long."
+    retryable = True
+
+
+class EpochChanged(StreamError):
+    """The listener's offset belongs to another making of the audio than the current one, `epoch`."""
+
+    error_code = "ASF_EPOCH_CHANGED"
+    message = "The audio of this stream was made anew."
+    retryable = True
+
+    def __init__(self, details: str | None = None, epoch: str = "") -> None:
+        super().__init__(details)
+        self.epoch = epoch
+
+
 class ListenerTooSlow(StreamError):
     """The listener took no byte for longer than the server waits (`ASF_SLOW_LISTENER_SECONDS`)."""
 
@@ -63,6 +90,32 @@ class TooManyListeners(StreamError):
 
     error_code = "ASF_TOO_MANY_LISTENERS"
     message = "The server has no place for another listener."
+    retryable = True
+
+
+class ListenerError(AsfError):
+    """A listener asked for something that its session cannot give now. The session goes on, where there is one."""
+
+
+class NoSession(ListenerError):
+    """The listener has joined no stream, or another one than it names."""
+
+    error_code = "ASF_NO_SESSION"
+    message = "No such stream is joined on this connection."
+
+
+class InvalidAck(ListenerError):
+    """More was acknowledged than was sent."""
+
+    error_code = "ASF_INVALID_ACK"
+    message = "More bytes are acknowledged than were sent."
+
+
+class CatalogUnavailable(AsfError):
+    """The catalog of streams cannot be read or written now."""
+
+    error_code = "ASF_CATALOG_UNAVAILABLE"
+    message = "The catalog of streams is not available."
     retryable = True
 
 
@@ -82,6 +135,18 @@ class InvalidFilepath(NotificationError):
 
     error_code = "ASF_NOTIFY_INVALID_FILEPATH"
     message = "Validation failed: 'filepath' must be a non-empty string."
+
+
+class InvalidField(NotificationError):
+    """A field of the announcement that may be left out has a value that it cannot have."""
+
+    error_code = "ASF_NOTIFY_INVALID_FIELD"
+    message = "Validation failed: a field has an invalid value."
+
+    def __init__(self, details: str | None = None, field: str | None = None) -> None:
+        super().__init__(details)
+        if field is not None:
+            self.message = f"Validation failed: '{field}' is invalid."
 
 
 class UiUpdateError(AsfError):

@@ -1,30 +1,57 @@
 """What happens to a listener, as values that each transport words in its own way (docs/contract.md, section 3)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from asf.domain.errors import AsfError
+from asf.domain.streams import StreamState
+
+
+class SessionStatus(StrEnum):
+    """What a listener is told about its session, in the words of the contract."""
+
+    JOINED = "joined"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    STALLED = "stalled"
+    LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """The listener's session on the stream has begun."""
+class StatusChanged:
+    """The listener's session on the stream has come to another status."""
 
     stream_id: str
+    status: SessionStatus
 
 
 @dataclass(frozen=True, slots=True)
 class StartOfStream:
     """Audio follows, from byte `offset` on, in chunks of at most `chunk_bytes`.
 
-    `total_bytes` is the length of the whole audio; `timestamp` is in seconds since the Unix epoch.
+    `total_bytes` is the length of the whole audio, None while that is not known; `timestamp` is in seconds since the
+    Unix epoch.
     """
 
     stream_id: str
     timestamp: float
     offset: int
-    total_bytes: int
+    total_bytes: int | None
     chunk_bytes: int
     content_type: str
+    epoch: str
+    state: StreamState
+    metadata: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedChunk:
+    """A text in the place of audio, of the simulation stream."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +72,4 @@ class StreamFailed:
     offset: int
 
 
-ListenerEvent = Joined | StartOfStream | EndOfStream | StreamFailed
+ListenerEvent = StatusChanged | StartOfStream | SimulatedChunk | EndOfStream | StreamFailed

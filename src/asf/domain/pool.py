@@ -1,27 +1,73 @@
 """Opened audio, shared by all its listeners."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
-from collections.abc import Hashable
+from contextlib import suppress
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from asf.domain.audio import AudioBatch
-from asf.domain.pacing import Pace
-from asf.domain.ports import AudioSource, AudioSources
-from asf.domain.streams import AudioStream
+from asf.domain.errors import AsfError, AudioUnavailable, EpochChanged, GenerationFailed, StreamNotFound
+from asf.domain.streams import AudioStream, Locator, StreamState
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from asf.domain.pacing import Pace
+    from asf.domain.ports import AudioSource, AudioSources
+    from asf.domain.session import ListenerSession
 
 MAX_CACHED_BATCHES = 1024
 MAX_CACHED_BYTES = 32 * 1024 * 1024
 """Bounds of what is kept of audio that was read, for listeners that come by later. A batch has at most 64 KiB, or is
 a single larger chunk."""
 
+UNKNOWN_CONTENT_TYPE = "application/octet-stream"
+
 
 class SharedAudio:
-    """One audio, held open while it has listeners."""
+    """One audio, held open while it has listeners.
 
-    def __init__(self, source: AudioSource) -> None:
+    `size` is how many bytes can be read now. An audio that is `growing` may get more; else `failure` tells why what
+    there is, is all there will be, or is None when it is whole. `source` is None while a growing audio's first byte
+    is still to be written; then `named_type` is the media type that its name tells. `starved` are the sessions that
+    have everything so far.
+    """
+
+    def __init__(
+        self, key: Hashable, stream: AudioStream, source: AudioSource | None, named_type: str | None = None
+    ) -> None:
+        self.key = key
+        self.stream = stream
         self.source = source
-        self.size = source.size
-        self.content_type = source.content_type
+        self._named_type = named_type
+        self.size = source.size if source else 0
+        self.growing = stream.state is StreamState.GENERATING
+        self.failure: AsfError | None = (
+            GenerationFailed(stream.reason) if stream.state is StreamState.FAILED else None
+        )
         self.listeners = 0
+        self.starved: dict[ListenerSession, None] = {}
+        self.grown_at = 0.0
+
+    @property
+    def content_type(self) -> str:
+        """The media type: as announced, else as the source tells it."""
+        told_by_audio = self.source.content_type if self.source else self._named_type
+        return self.stream.content_type or told_by_audio or UNKNOWN_CONTENT_TYPE
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that is equal for two audios only if they have the same bytes. Only for one that grows no more."""
+        identity = self.source.identity if self.source else None
+        return blake2b(repr(identity).encode(), digest_size=16).hexdigest()
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Length of the whole audio, None while it is not known."""
+        return None if self.growing else self.size
 
 
 class AudioPool:
@@ -42,42 +88,117 @@ class AudioPool:
         return len(self._open)
 
     def acquire(self, stream: AudioStream) -> SharedAudio:
-        """Return the stream's audio as it is now; `release` it when done. Raises `AudioUnavailable`."""
-        source = self._sources.open(stream.locator)
-        audio = self._open.get(source.identity)
-        if audio is None:
-            audio = self._open[source.identity] = SharedAudio(source)
-        else:
-            source.close()
+        """Return the stream's audio as it is now; `release` it when done.
+
+        Raises `AudioUnavailable`, or `GenerationFailed` for a failed stream of which there is nothing.
+        """
+        audio = self._growing(stream) if stream.state is StreamState.GENERATING else self._ended(stream)
         audio.listeners += 1
         return audio
+
+    def growing_of(self, stream_id: str) -> list[SharedAudio]:
+        """Return the open audios of a stream that may still grow: one for each of its epochs that has listeners."""
+        return [audio for audio in self._open.values() if audio.growing and audio.stream.stream_id == stream_id]
 
     def release(self, audio: SharedAudio) -> None:
         """Give back what `acquire` returned. The last one to do so closes the audio."""
         audio.listeners -= 1
         if audio.listeners:
             return
-        del self._open[audio.source.identity]
+        if self._open[audio.key] is audio:
+            del self._open[audio.key]
         for key in [key for key in self._batches if key[0] is audio]:
             self._forget(self._batches.pop(key))
-        audio.source.close()
+        if audio.source is not None:
+            audio.source.close()
+
+    def refresh(self, audio: SharedAudio) -> bool:
+        """Look how far a growing audio has come, and tell whether there is more than before.
+
+        Raises `AudioUnavailable` when what was there is gone.
+        """
+        if audio.source is None:
+            with suppress(AudioUnavailable):
+                audio.source = self._sources.open(audio.stream.locator, growing=True)
+            if audio.source is None:
+                return False
+        before = audio.size
+        audio.size = audio.source.refresh()
+        return audio.size > before
+
+    def settle(self, audio: SharedAudio, current: AudioStream | None) -> None:
+        """Let a growing audio grow no more, as its stream has become `current` (None: it was deleted).
+
+        What has been written by now is still read; then it ends as the stream did.
+        """
+        try:
+            self.refresh(audio)
+        except AudioUnavailable as error:
+            audio.failure = error
+        audio.growing = False
+        if audio.failure is not None:
+            return
+        if current is None:
+            audio.failure = StreamNotFound()
+        elif current.epoch != audio.stream.epoch:
+            audio.failure = EpochChanged(epoch=current.epoch)
+        elif current.state is StreamState.FAILED:
+            audio.failure = GenerationFailed(current.reason)
+        elif audio.source is None:
+            audio.failure = AudioUnavailable("It was never written.")
 
     def batch(self, audio: SharedAudio, offset: int) -> AudioBatch:
-        """Return the batch of `audio` in which byte `offset` lies. Raises `AudioUnavailable`."""
+        """Return the batch of `audio` in which byte `offset` lies, as far as it is written.
+
+        Raises `AudioUnavailable`.
+        """
         number = offset // self._pace.batch_bytes
         key = (audio, number)
-        batch = self._batches.get(key)
-        if batch is not None:
-            self._batches.move_to_end(key)
-            return batch
         start = number * self._pace.batch_bytes
         stop = min(start + self._pace.batch_bytes, audio.size)
-        batch = AudioBatch(start, audio.source.read(start, stop - start), self._pace.chunk_bytes)
-        self._batches[key] = batch
-        self._cached_bytes += len(batch.data)
+        batch = self._batches.get(key)
+        if batch is not None and batch.end == stop:
+            self._batches.move_to_end(key)
+            return batch
+        assert audio.source is not None  # noqa: S101 - it has at least `stop` bytes
+        data = batch.data if batch is not None else b""
+        read_from = start + len(data)
+        data += audio.source.read(read_from, stop - read_from)
+        if batch is not None:
+            self._forget(self._batches.pop(key))
+        batch = self._batches[key] = AudioBatch(start, data, self._pace.chunk_bytes)
+        self._cached_bytes += len(data)
         while len(self._batches) > MAX_CACHED_BATCHES or self._cached_bytes > MAX_CACHED_BYTES:
             self._forget(self._batches.popitem(last=False)[1])
         return batch
+
+    def _growing(self, stream: AudioStream) -> SharedAudio:
+        key = (stream.stream_id, stream.epoch)
+        audio = self._open.get(key)
+        if audio is None or not audio.growing:  # One that was given up may grow again for others.
+            audio = SharedAudio(key, stream, None, self._sources.content_type_of(stream.locator))
+            self.refresh(audio)
+            self._open[key] = audio
+        return audio
+
+    def _ended(self, stream: AudioStream) -> SharedAudio:
+        source = self._open_source(stream)
+        key = (source.identity, stream.stream_id, stream.epoch, stream.state)
+        audio = self._open.get(key)
+        if audio is None:
+            audio = self._open[key] = SharedAudio(key, stream, source)
+        else:
+            source.close()
+        return audio
+
+    def _open_source(self, stream: AudioStream) -> AudioSource:
+        locator: Locator = stream.locator
+        try:
+            return self._sources.open(locator)
+        except AudioUnavailable as error:
+            if stream.state is StreamState.FAILED:
+                raise GenerationFailed(stream.reason) from error
+            raise
 
     def _forget(self, batch: AudioBatch) -> None:
         self._cached_bytes -= len(batch.data)

@@ -1,11 +1,11 @@
 """The ports: all that the domain needs from outside. Adapters implement them, the container connects them."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Protocol
 
 from asf.domain.audio import AudioBatch
 from asf.domain.events import ListenerEvent
-from asf.domain.streams import AudioStream, Locator
+from asf.domain.streams import AudioStream, Locator, StreamState
 from asf.domain.updates import UiUpdate
 
 
@@ -22,18 +22,26 @@ class Clock(Protocol):
 
 
 class CatalogStore(Protocol):
-    """Keeps the announced streams."""
+    """Keeps the announced streams. Every method raises `CatalogUnavailable` when it cannot do its work now."""
 
     def put(self, stream: AudioStream) -> None:
-        """Keep `stream`, in place of an earlier one of the same id."""
+        """Keep `stream`, in place of an earlier one of the same id. It is kept when this returns."""
         ...
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None."""
         ...
 
-    def count(self) -> int:
-        """Return how many streams are kept."""
+    def delete(self, stream_id: str) -> bool:
+        """Forget the stream of that id, and tell whether there was one."""
+        ...
+
+    def page(self, limit: int, after: str) -> list[AudioStream]:
+        """Return at most `limit` streams in the order of their ids (by code points), those behind `after`."""
+        ...
+
+    def count(self) -> Mapping[StreamState, int]:
+        """Return how many streams of each state are kept. A state that is left out has none."""
         ...
 
 
@@ -42,7 +50,7 @@ class AudioSource(Protocol):
 
     @property
     def size(self) -> int:
-        """Length in bytes, as it was when the audio was opened."""
+        """Length in bytes, as it was when the audio was opened, or at the last `refresh`."""
         ...
 
     @property
@@ -56,9 +64,17 @@ class AudioSource(Protocol):
         ...
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return exactly `length` bytes from `offset` on.
+        """Return exactly `length` bytes from `offset` on, which lie within `size`.
 
-        Raises `AudioUnavailable` when they cannot be had, a source that shrank included.
+        Raises `AudioUnavailable` when they cannot be had: the source shrank, or was opened as one that does not
+        grow and has been changed since.
+        """
+        ...
+
+    def refresh(self) -> int:
+        """Return the length that an audio opened as growing has by now, in bytes.
+
+        Raises `AudioUnavailable` when it is shorter than it was, or what was opened is not at its place any more.
         """
         ...
 
@@ -77,8 +93,15 @@ class AudioSources(Protocol):
         """
         ...
 
-    def open(self, locator: Locator) -> AudioSource:
-        """Open the audio. Raises `AudioUnavailable` when it is missing, unreadable or not allowed (any more)."""
+    def content_type_of(self, locator: Locator) -> str | None:
+        """Return the media type that the name of the audio tells, which need not exist yet; None if it tells none."""
+        ...
+
+    def open(self, locator: Locator, *, growing: bool = False) -> AudioSource:
+        """Open the audio, as one that is still growing or as one that is not.
+
+        Raises `AudioUnavailable` when it is missing, unreadable or not allowed (any more).
+        """
         ...
 
 
@@ -132,6 +155,34 @@ class AudioTransport(Protocol):
 
     def when_ready(self, callback: Callable[[], None] | None) -> None:
         """Call `callback` once, as soon as the connection may take audio. None forgets an earlier one."""
+        ...
+
+
+class WebSocketConnection(AudioTransport, Protocol):
+    """One plain WebSocket connection."""
+
+    def receive(self) -> str | bytes | None:
+        """Wait for the next message: text, or binary; None at the end of the connection."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection after all that was sent before, with a close code (RFC 6455, section 7.4).
+
+        Nothing can be sent any more. A second call changes nothing.
+        """
+        ...
+
+
+class Timer(Protocol):
+    """Something that wants a turn at certain times, besides the sessions that are due."""
+
+    @property
+    def next_time(self) -> float | None:
+        """When the next turn is wanted, in seconds of the clock; None for never as things are."""
+        ...
+
+    def fire(self, now: float) -> None:
+        """Do what is to be done by `now`."""
         ...
 
 

@@ -1,18 +1,19 @@
 """The pump: moves the bytes that are due from the audio to the listeners."""
 
 import logging
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 
 from asf.domain.audio import AudioBatch
-from asf.domain.errors import AsfError, InternalError, ListenerTooSlow
-from asf.domain.pool import AudioPool
-from asf.domain.ports import Clock, StreamingObserver
+from asf.domain.errors import AsfError, InternalError
+from asf.domain.growth import GrowthWatch
+from asf.domain.patience import BlockedListeners
+from asf.domain.pool import AudioPool, SharedAudio
+from asf.domain.ports import Clock, StreamingObserver, Timer
 from asf.domain.schedule import Schedule
 from asf.domain.session import ListenerSession
-from asf.domain.streamer import ChunkStreamer, SendAudio, WaitUntil
+from asf.domain.streamer import ChunkStreamer, EndReached, SendAudio, WaitForGrowth, WaitUntil
 
 LISTENERS_PER_TURN = 32
 """Listeners served in one turn of the pump, before everything else of the process gets its turn."""
@@ -24,40 +25,58 @@ class AudioPump:
     """Serves all sessions of the process, one batch a turn each, whoever is due longest first.
 
     Something outside calls `turn` again and again, and sleeps in between for as long as `turn` says. `on_due` is
-    called when it should wake up sooner than it was told.
+    called when it should wake up sooner than it was told. `timers` have their turns too.
 
-    `slow_seconds` is how long a listener may take no byte before it loses its place. `bytes_sent` and `chunks_sent`
-    count what was sent since the beginning.
+    `bytes_sent` and `chunks_sent` count what was sent since the beginning.
     """
 
     def __init__(
-        self, streamer: ChunkStreamer, pool: AudioPool, clock: Clock, observer: StreamingObserver, slow_seconds: float
+        self,
+        streamer: ChunkStreamer,
+        pool: AudioPool,
+        schedule: Schedule,
+        growth: GrowthWatch,
+        blocked: BlockedListeners,
+        timers: Sequence[Timer],
+        clock: Clock,
+        observer: StreamingObserver,
     ) -> None:
         self._streamer = streamer
         self._pool = pool
+        self._schedule = schedule
+        self._growth = growth
+        self._blocked = blocked
+        self._timers = timers
         self._clock = clock
         self._observer = observer
-        self._slow_seconds = slow_seconds
-        self._schedule = Schedule()
-        # Sessions whose listener takes nothing now, the one blocked longest first.
-        self._blocked: OrderedDict[ListenerSession, None] = OrderedDict()
         self._wake_up: float | None = None
         self.on_due: Callable[[], None] = _nobody_sleeps
         self.bytes_sent = 0
         self.chunks_sent = 0
 
     @property
-    def blocked(self) -> int:
-        """How many listeners take nothing now."""
-        return len(self._blocked)
+    def chunk_bytes(self) -> int:
+        """Bytes in one chunk."""
+        return self._streamer.pace.chunk_bytes
 
-    def start(self, session: ListenerSession) -> None:
-        """Begin a session: send what it is due at this moment, as far as its listener takes it; schedule the rest."""
+    def serve_at_once(self, session: ListenerSession) -> None:
+        """Send what the session is due at this moment, as far as its listener takes it; schedule the rest."""
         now = self._clock.now()
-        session.start(now, self._clock.timestamp(), self._streamer.pace.chunk_bytes)
-        if session.ended:
-            return
         self._serve(session, now, self._schedule.advance(now))
+        self.look_again()
+
+    def serve_soon(self, session: ListenerSession) -> None:
+        """Decide anew about a session, to which something has happened, in the next turn."""
+        self._schedule.put_due(session)
+        self.look_again()
+
+    def feed(self, audio: SharedAudio) -> None:
+        """Let all sessions go on that wait for `audio` to grow."""
+        self._growth.feed(audio)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Wake up whoever turns the pump, if there is something to do sooner than it was told."""
         wake_up = self._next_wake_up()
         if wake_up is not None and (self._wake_up is None or wake_up < self._wake_up):
             self._wake_up = wake_up
@@ -75,7 +94,9 @@ class AudioPump:
         if due_time is not None and due_time <= now:
             self._observer.pump_lagged(now - due_time)
         until = schedule.advance(now)
-        self._drop_slow(now)
+        for timer in self._timers:
+            if timer.next_time is not None and timer.next_time <= now:
+                timer.fire(now)
         for _ in range(LISTENERS_PER_TURN):
             session = schedule.pop()
             if session is None:
@@ -85,9 +106,10 @@ class AudioPump:
         return None if self._wake_up is None else max(0.0, self._wake_up - self._clock.now())
 
     def remove(self, session: ListenerSession) -> None:
-        """Serve the session no more."""
+        """Serve the session no more, until it is put in again."""
         self._schedule.remove(session)
-        self._blocked.pop(session, None)
+        self._blocked.remove(session)
+        self._growth.remove(session)
 
     def _serve(self, session: ListenerSession, now: float, until: float) -> None:
         try:
@@ -95,13 +117,15 @@ class AudioPump:
         except AsfError as error:
             session.fail(error)
         except Exception:
-            logger.exception("Serving a listener of stream %r failed", session.stream.stream_id)
+            logger.exception("Serving a listener of stream %r failed", session.stream_id)
             session.fail(InternalError())
 
     def _send_due(self, session: ListenerSession, now: float, until: float) -> None:
+        audio = session.audio
+        assert audio is not None  # noqa: S101 - it has begun
         decision = self._streamer.decide(session, until)
         if isinstance(decision, SendAudio):
-            batch = self._pool.batch(session.audio, decision.start)
+            batch = self._pool.batch(audio, decision.start)
             taken = session.emitter.send_audio(batch, decision.start, decision.stop)
             if taken:
                 self._account(session, batch, taken, now)
@@ -111,51 +135,46 @@ class AudioPump:
                 self._block(session, now)
                 return
             decision = self._streamer.decide(session, until)
-        if isinstance(decision, SendAudio):
-            self._schedule.put_due(session)
-        elif isinstance(decision, WaitUntil):
-            self._schedule.put_at(session, decision.time)
-        else:
-            session.complete(self._clock.timestamp())
+        match decision:
+            case SendAudio():
+                self._schedule.put_due(session)
+            case WaitUntil():
+                self._schedule.put_at(session, decision.time)
+            case WaitForGrowth():
+                self._growth.starve(session, audio, now)
+            case EndReached():
+                if audio.failure is None:
+                    session.complete(self._clock.timestamp())
+                else:
+                    session.fail(audio.failure)
+            case _:  # WaitForCredit: an acknowledgement puts the session in again.
+                pass
 
     def _account(self, session: ListenerSession, batch: AudioBatch, taken: int, now: float) -> None:
         start = session.offset
         session.offset = stop = start + taken
         self.bytes_sent += taken
         self.chunks_sent += (stop - 1) // batch.chunk_bytes - start // batch.chunk_bytes + 1
-        self._blocked.pop(session, None)
+        self._blocked.remove(session)
         if not session.heard:
             session.heard = True
             self._observer.first_audio_sent(now - session.origin_time)
 
     def _block(self, session: ListenerSession, now: float) -> None:
         """Go on when the listener takes audio again."""
-        if session not in self._blocked:
-            session.blocked_since = now
-            self._blocked[session] = None
-        session.emitter.when_ready(partial(self._resume, session))
+        self._blocked.add(session, now)
+        session.emitter.when_ready(partial(self._unblock, session))
 
-    def _resume(self, session: ListenerSession) -> None:
-        if not session.ended:
-            self._schedule.put_due(session)
-            self.on_due()
-
-    def _drop_slow(self, now: float) -> None:
-        """Give up listeners that have taken nothing for too long."""
-        while self._blocked:
-            session = next(iter(self._blocked))
-            if now < session.blocked_since + self._slow_seconds:
-                return
-            session.fail(ListenerTooSlow())
+    def _unblock(self, session: ListenerSession) -> None:
+        if session.flowing:
+            self.serve_soon(session)
 
     def _next_wake_up(self) -> float | None:
         """Return when there is something to do next, in seconds of the clock: for ever ago when a session is due."""
         if self._schedule.has_due:
             return -inf
-        times = [] if self._schedule.next_time is None else [self._schedule.next_time]
-        if self._blocked:
-            times.append(next(iter(self._blocked)).blocked_since + self._slow_seconds)
-        return min(times, default=None)
+        times = [self._schedule.next_time, *(timer.next_time for timer in self._timers)]
+        return min((time for time in times if time is not None), default=None)
 
 
 def _nobody_sleeps() -> None:

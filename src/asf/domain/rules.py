@@ -8,6 +8,9 @@ import unicodedata
 MAX_IDENTIFIER_CHARACTERS = 255
 """Longest stream id, client id and event name: what fits one path segment of every file system and proxy."""
 
+MAX_OFFSET = 2**53 - 1
+"""Largest offset, in bytes: the largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
+
 RESERVED_EVENT_NAMES = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )

@@ -1,82 +1,201 @@
 """One listener's session on one stream."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from asf.domain.errors import AsfError
-from asf.domain.events import EndOfStream, Joined, StartOfStream, StreamFailed
+from asf.domain.events import EndOfStream, SessionStatus, StartOfStream, StatusChanged, StreamFailed
+from asf.domain.lifecycle import SessionEvent, SessionState, next_state
 from asf.domain.pool import SharedAudio
 from asf.domain.ports import ListenerEmitter
 from asf.domain.streams import AudioStream
 
 
+@dataclass(frozen=True, slots=True)
+class ListenRequest:
+    """What a listener asks for.
+
+    `offset` is the first byte wanted. `epoch`, where given, must be the stream's current one. `window` bounds the
+    bytes that are sent and not yet acknowledged (None: no bound). With `wait` the stream need not be announced yet. A
+    listener that is not `paced` gets the audio as fast as it takes it.
+    """
+
+    stream_id: str
+    offset: int = 0
+    epoch: str | None = None
+    window: int | None = None
+    wait: bool = False
+    paced: bool = True
+
+
 class ListenerSession:
     """How far one listener has come in one stream, and what is held for it.
 
-    `offset` is the next byte to send; `origin_offset` and `origin_time` (seconds of the clock) are where and when
-    the pace began to count, so that a session never drifts however late it is served. `heard` tells whether any
-    audio was taken; `blocked_since` is when the listener ceased to take any, for one that the pump counts among the
-    blocked. `slot` belongs to the `Schedule`. `on_end` is called once, with the outcome, when the session ends.
+    `offset` is the next byte to send, `acknowledged` the first byte that the listener has not acknowledged;
+    `origin_offset` and `origin_time` (seconds of the clock) are where and when the pace began to count, so that a
+    session never drifts however late it is served. `heard` tells whether any audio was taken; `blocked_since` is when
+    the listener ceased to take any, for one that counts among the blocked. `slot` belongs to the `Schedule`. `on_end`
+    is called once, with the outcome, when the session ends.
     """
 
     __slots__ = (
+        "acknowledged",
         "audio",
         "blocked_since",
         "emitter",
-        "ended",
         "heard",
         "offset",
         "on_end",
         "origin_offset",
         "origin_time",
+        "paced",
+        "request",
         "slot",
+        "state",
         "stream",
+        "window",
     )
 
     def __init__(
         self,
-        stream: AudioStream,
-        audio: SharedAudio,
+        request: ListenRequest,
         emitter: ListenerEmitter,
         on_end: "Callable[[ListenerSession, str], None]",
     ) -> None:
-        self.stream = stream
-        self.audio = audio
+        self.request = request
+        self.stream: AudioStream | None = None
+        self.audio: SharedAudio | None = None
         self.emitter = emitter
         self.on_end = on_end
-        self.offset = 0
-        self.origin_offset = 0
+        self.state = SessionState.WAITING
+        self.offset = self.acknowledged = request.offset
+        self.window = request.window
+        self.paced = request.paced
+        self.origin_offset = request.offset
         self.origin_time = 0.0
         self.slot: int | None = None
         self.heard = False
         self.blocked_since = 0.0
-        self.ended = False
 
-    def start(self, now: float, timestamp: float, chunk_bytes: int) -> None:
+    @property
+    def stream_id(self) -> str:
+        """The id of the stream that the listener asked for."""
+        return self.request.stream_id
+
+    @property
+    def ended(self) -> bool:
+        """Whether the session is over."""
+        return self.state is SessionState.ENDED
+
+    @property
+    def flowing(self) -> bool:
+        """Whether audio is to be sent."""
+        return self.state is SessionState.FLOWING
+
+    def wait(self) -> None:
+        """Tell the listener that nothing has been announced yet."""
+        self._tell(SessionStatus.WAITING)
+
+    def begin(self, stream: AudioStream, audio: SharedAudio, now: float, timestamp: float, chunk_bytes: int) -> None:
         """Begin: the listener hears that it joined and that audio follows; the pace counts from `now`."""
+        self._move(SessionEvent.BEGIN)
+        self.stream = stream
+        self.audio = audio
         self.origin_time = now
-        stream_id = self.stream.stream_id
-        self.emitter.emit(
-            Joined(stream_id),
-            StartOfStream(stream_id, timestamp, self.offset, self.audio.size, chunk_bytes, self.audio.content_type),
-        )
+        joined = StatusChanged(stream.stream_id, SessionStatus.JOINED)
+        self.emitter.emit(joined, self._start_of_stream(timestamp, chunk_bytes))
+
+    def pause(self) -> None:
+        """Send no audio until `resume`. What was taken before still arrives."""
+        self._move(SessionEvent.PAUSE)
+        self._tell(SessionStatus.PAUSED)
+
+    def resume(self, now: float) -> None:
+        """Go on after a pause; the pace counts from `now`. Without a pause before, nothing changes."""
+        if self.state is SessionState.PAUSED:
+            self._restart_pace(now)
+        self._move(SessionEvent.RESUME)
+        self._tell(SessionStatus.RESUMED)
+
+    def seek(self, offset: int, now: float, timestamp: float, chunk_bytes: int) -> None:
+        """Go on from byte `offset`. What was sent before counts as acknowledged."""
+        self._move(SessionEvent.SEEK)
+        self.offset = self.acknowledged = offset
+        self._restart_pace(now)
+        if self.audio is not None:
+            self.emitter.emit(self._start_of_stream(timestamp, chunk_bytes))
+
+    def acknowledge(self, received: int) -> bool:
+        """Take note that the listener has everything before byte `received`.
+
+        Returns False, and changes nothing, when that is more than was sent. Less than before changes nothing.
+        """
+        if received > self.offset:
+            return False
+        self.acknowledged = max(self.acknowledged, received)
+        return True
+
+    def stall(self) -> None:
+        """Tell the listener that nothing more has been written for long."""
+        self._move(SessionEvent.STALL)
+        self._tell(SessionStatus.STALLED)
+
+    def grow(self) -> None:
+        """Go on after `stall`."""
+        self._move(SessionEvent.GROW)
 
     def complete(self, timestamp: float) -> None:
         """End as all audio was sent."""
-        self.emitter.emit(EndOfStream(self.stream.stream_id, timestamp, self.audio.size))
-        self._end("complete")
+        assert self.audio is not None  # noqa: S101 - it has begun
+        if not self.ended:
+            self.emitter.emit(EndOfStream(self.stream_id, timestamp, self.audio.size))
+            self._end(SessionEvent.COMPLETE, "complete")
 
     def fail(self, error: AsfError) -> None:
         """End early: the listener hears why."""
-        self.emitter.emit(StreamFailed(self.stream.stream_id, error, self.offset))
-        self._end(error.error_code)
+        if not self.ended:
+            self.emitter.emit(StreamFailed(self.stream_id, error, self.offset))
+            self._end(SessionEvent.FAIL, error.error_code)
+
+    def leave(self) -> None:
+        """End as the listener wants nothing more, or something else. It hears that."""
+        if not self.ended:
+            self._tell(SessionStatus.LEFT)
+            self.abandon()
 
     def abandon(self) -> None:
-        """End as the listener went away, or asked for something else. It hears nothing more of this session."""
-        if not self.ended:
-            self._end("left")
+        """End as the listener is gone. It hears nothing more of this session."""
+        self._end(SessionEvent.LEAVE, "left")
 
-    def _end(self, outcome: str) -> None:
-        if not self.ended:  # Telling the listener may have shown that it is gone.
-            self.ended = True
-            self.emitter.close()
-            self.on_end(self, outcome)
+    def _start_of_stream(self, timestamp: float, chunk_bytes: int) -> StartOfStream:
+        stream, audio = self.stream, self.audio
+        assert stream is not None  # noqa: S101 - it has begun
+        assert audio is not None  # noqa: S101
+        return StartOfStream(
+            stream.stream_id,
+            timestamp,
+            self.offset,
+            audio.total_bytes,
+            chunk_bytes,
+            audio.content_type,
+            stream.epoch,
+            stream.state,
+            stream.metadata,
+        )
+
+    def _restart_pace(self, now: float) -> None:
+        self.origin_offset = self.offset
+        self.origin_time = now
+
+    def _tell(self, status: SessionStatus) -> None:
+        self.emitter.emit(StatusChanged(self.stream_id, status))
+
+    def _move(self, event: SessionEvent) -> None:
+        self.state = next_state(self.state, event)
+
+    def _end(self, event: SessionEvent, outcome: str) -> None:
+        if self.ended:  # Telling the listener may have shown that it is gone.
+            return
+        self._move(event)
+        self.emitter.close()
+        self.on_end(self, outcome)

@@ -1,19 +1,37 @@
 """Listeners come and go."""
 
+from dataclasses import dataclass
 from functools import partial
 
+from asf.domain import simulation
 from asf.domain.catalog import StreamCatalog
-from asf.domain.errors import TooManyListeners
-from asf.domain.pool import AudioPool
-from asf.domain.ports import ListenerEmitter, StreamingObserver
+from asf.domain.errors import AsfError, EpochChanged, InvalidAck, NoSession, StreamNotFound, TooManyListeners
+from asf.domain.pool import AudioPool, SharedAudio
+from asf.domain.ports import Clock, ListenerEmitter, StreamingObserver
 from asf.domain.pump import AudioPump
-from asf.domain.session import ListenerSession
+from asf.domain.session import ListenerSession, ListenRequest
+from asf.domain.streams import AudioStream, StreamState
+from asf.domain.waiting import WaitingRoom
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDescription:
+    """What can be said about a stream's audio before it is listened to.
+
+    `total_bytes` and `fingerprint`, which is equal only for equal bytes, are None unless the audio is complete.
+    """
+
+    stream: AudioStream
+    content_type: str
+    total_bytes: int | None
+    fingerprint: str | None
 
 
 class StreamingService:
     """The sessions of this process: one stream a listener, a session of its own for each.
 
-    A listener is known by the id of its connection. There are at most `max_listeners` at a time.
+    A listener is known by the id of its connection. There are at most `max_listeners` at a time. With
+    `with_simulation` the stream id `simulation` stands for the simulation, unless audio is announced under it.
     """
 
     def __init__(
@@ -21,44 +39,161 @@ class StreamingService:
         catalog: StreamCatalog,
         pool: AudioPool,
         pump: AudioPump,
+        waiting: WaitingRoom,
+        clock: Clock,
         observer: StreamingObserver,
         max_listeners: int,
+        *,
+        with_simulation: bool = False,
     ) -> None:
         self._catalog = catalog
         self._pool = pool
         self._pump = pump
+        self._waiting = waiting
+        self._clock = clock
         self._observer = observer
         self._max_listeners = max_listeners
+        self._with_simulation = with_simulation
+        self._chunk_bytes = pump.chunk_bytes
         self._sessions: dict[str, ListenerSession] = {}
+        catalog.watch(self._stream_changed)
 
     def __len__(self) -> int:
         """Return how many sessions are under way."""
         return len(self._sessions)
 
-    def join(self, listener_id: str, stream_id: str, emitter: ListenerEmitter) -> None:
-        """Begin a session on the stream, in place of the listener's earlier one, and send what is due at once.
+    def describe(self, stream_id: str) -> AudioDescription:
+        """Return what the stream's audio is now.
 
-        Raises `TooManyListeners`, `StreamNotFound` or `AudioUnavailable`; the earlier session, if any, has ended all
-        the same.
+        Raises `StreamNotFound`, `AudioUnavailable`, `GenerationFailed` or `CatalogUnavailable`.
         """
-        self.leave(listener_id)
-        if len(self._sessions) >= self._max_listeners:
-            raise TooManyListeners(f"There are {self._max_listeners}.")
         stream = self._catalog.find(stream_id)
         audio = self._pool.acquire(stream)
-        session = ListenerSession(stream, audio, emitter, partial(self._forget, listener_id))
-        self._sessions[listener_id] = session
-        self._observer.joined()
-        self._pump.start(session)
+        try:
+            complete = stream.state is StreamState.COMPLETE
+            return AudioDescription(
+                stream,
+                audio.content_type,
+                audio.total_bytes if complete else None,
+                audio.fingerprint if complete else None,
+            )
+        finally:
+            self._pool.release(audio)
 
-    def leave(self, listener_id: str) -> None:
-        """End the listener's session, if it has one, and free what it held."""
+    def join(self, listener_id: str, request: ListenRequest, emitter: ListenerEmitter) -> None:
+        """Begin a session on the stream, in place of the listener's earlier one, and send what is due at once.
+
+        Raises `TooManyListeners`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`, `GenerationFailed` or
+        `CatalogUnavailable`; the earlier session, if any, has ended all the same.
+        """
+        earlier = self._sessions.get(listener_id)
+        if earlier is not None:
+            earlier.leave()
+        if len(self._sessions) >= self._max_listeners:
+            raise TooManyListeners(f"There are {self._max_listeners}.")
+        try:
+            stream = self._catalog.find(request.stream_id)
+        except StreamNotFound:
+            if self._with_simulation and request.stream_id == simulation.STREAM_ID:
+                emitter.emit(*simulation.simulated_events(self._clock.timestamp(), self._chunk_bytes))
+                return
+            if not request.wait:
+                raise
+            self._wait(self._open_session(listener_id, request, emitter))
+            return
+        audio = self._audio_for(request, stream)
+        self._begin(self._open_session(listener_id, request, emitter), stream, audio)
+
+    def leave(self, listener_id: str, stream_id: str | None = None) -> None:
+        """End the listener's session, at its own wish. Raises `NoSession` when it has none (on that stream)."""
+        self._session(listener_id, stream_id).leave()
+
+    def disconnect(self, listener_id: str) -> None:
+        """End the session of a listener that is gone, if it has one, and free what it held."""
         session = self._sessions.get(listener_id)
         if session is not None:
             session.abandon()
 
+    def pause(self, listener_id: str, stream_id: str | None = None) -> None:
+        """Send the listener no audio until it resumes. Raises `NoSession`."""
+        session = self._session(listener_id, stream_id)
+        self._pump.remove(session)
+        session.pause()
+
+    def resume(self, listener_id: str, stream_id: str | None = None) -> None:
+        """Go on with the listener's audio. Raises `NoSession`."""
+        session = self._session(listener_id, stream_id)
+        session.resume(self._clock.now())
+        if session.flowing:
+            self._pump.serve_soon(session)
+
+    def seek(self, listener_id: str, offset: int) -> None:
+        """Go on from byte `offset` of the stream. Raises `NoSession`."""
+        session = self._session(listener_id, None)
+        self._pump.remove(session)
+        session.seek(offset, self._clock.now(), self._clock.timestamp(), self._chunk_bytes)
+        if session.flowing:
+            self._pump.serve_soon(session)
+
+    def acknowledge(self, listener_id: str, received: int) -> None:
+        """Take note that the listener has everything before byte `received` of the stream.
+
+        Raises `NoSession`, or `InvalidAck` when that is more than was sent; then nothing has changed.
+        """
+        session = self._session(listener_id, None)
+        if not session.acknowledge(received):
+            raise InvalidAck(f"{session.offset} were sent.")
+        if session.window is not None and session.flowing:
+            self._pump.serve_soon(session)
+
+    def _session(self, listener_id: str, stream_id: str | None) -> ListenerSession:
+        session = self._sessions.get(listener_id)
+        if session is None or (stream_id is not None and stream_id != session.stream_id):
+            raise NoSession
+        return session
+
+    def _open_session(self, listener_id: str, request: ListenRequest, emitter: ListenerEmitter) -> ListenerSession:
+        session = ListenerSession(request, emitter, partial(self._forget, listener_id))
+        self._sessions[listener_id] = session
+        self._observer.joined()
+        return session
+
+    def _wait(self, session: ListenerSession) -> None:
+        self._waiting.add(session, self._clock.now())
+        session.wait()
+        self._pump.look_again()
+
+    def _audio_for(self, request: ListenRequest, stream: AudioStream) -> SharedAudio:
+        if request.epoch is not None and request.epoch != stream.epoch:
+            raise EpochChanged(epoch=stream.epoch)
+        return self._pool.acquire(stream)
+
+    def _begin(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
+        session.begin(stream, audio, self._clock.now(), self._clock.timestamp(), self._chunk_bytes)
+        if session.flowing:
+            self._pump.serve_at_once(session)
+
+    def _stream_changed(self, stream_id: str, stream: AudioStream | None) -> None:
+        """Let those go on who wait for the stream, or for what becomes of its audio."""
+        for audio in self._pool.growing_of(stream_id):
+            if stream is None or stream.epoch != audio.stream.epoch or stream.state is not StreamState.GENERATING:
+                self._pool.settle(audio, stream)
+                self._pump.feed(audio)
+        if stream is None:
+            return
+        for session in self._waiting.of(stream_id):
+            try:
+                audio = self._audio_for(session.request, stream)
+            except AsfError as error:
+                session.fail(error)
+            else:
+                self._waiting.remove(session)
+                self._begin(session, stream, audio)
+
     def _forget(self, listener_id: str, session: ListenerSession, outcome: str) -> None:
         del self._sessions[listener_id]
+        self._waiting.remove(session)
         self._pump.remove(session)
-        self._pool.release(session.audio)
+        if session.audio is not None:
+            self._pool.release(session.audio)
         self._observer.ended(outcome)

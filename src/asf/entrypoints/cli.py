@@ -61,7 +61,8 @@ def serve() -> None:
     from asf.adapters.eventlet_runtime.patching import patch_standard_library  # noqa: PLC0415
 
     patch_standard_library()
-    from asf.entrypoints import server, settings  # noqa: PLC0415 - after patching
+    from asf.domain.errors import CatalogUnavailable  # noqa: PLC0415 - after patching
+    from asf.entrypoints import server, settings  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     environment = settings.environment_with_dotenv(os.environ, Path(".env"))
@@ -70,13 +71,22 @@ def serve() -> None:
     except settings.SettingsError as error:
         click.echo("\n".join(error.problems), err=True)
         sys.exit(EXIT_USAGE)
+    except CatalogUnavailable as error:
+        raise click.ClickException(f"ASF_DATABASE: {error}") from error
 
 
 @main.command()
 @click.argument("stream_id")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--state",
+    type=click.Choice(["generating", "complete", "failed"]),
+    default="complete",
+    show_default=True,
+    help="Whether FILE is still being written.",
+)
 @url_option
-def notify(stream_id: str, file: Path, url: str) -> None:
+def notify(stream_id: str, file: Path, state: str, url: str) -> None:
     r"""Announce FILE as the audio of STREAM_ID.
 
     The server reads the file itself: it must lie below one of its audio roots.
@@ -84,19 +94,28 @@ def notify(stream_id: str, file: Path, url: str) -> None:
     \b
     Example:
       asf notify demo demo/welcome.mp3
+      asf notify talk shared_audio/talk.mp3 --state generating
     """
     from asf.client import BackendClient  # noqa: PLC0415
 
-    BackendClient(url).notify_new_audio(stream_id, str(file.absolute()))
+    BackendClient(url).notify_new_audio(stream_id, str(file.absolute()), state)
     click.echo(f"Announced {stream_id}. Listen to it: asf listen {stream_id} -o out{file.suffix}")
 
 
 @main.command()
 @click.argument("stream_id")
 @click.option("-o", "--output", type=click.File("wb"), help="Where the audio goes; - is standard output.")
+@click.option("--wait", is_flag=True, help="Wait for a stream that is not announced yet.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds without a byte after which a lost connection is given up.",
+)
 @url_option
-def listen(stream_id: str, output: IO[bytes] | None, url: str) -> None:
-    r"""Listen to STREAM_ID until its end.
+def listen(stream_id: str, output: IO[bytes] | None, wait: bool, patience: float, url: str) -> None:  # noqa: FBT001
+    r"""Listen to STREAM_ID until its end. A connection that is lost is made again.
 
     \b
     Examples:
@@ -118,7 +137,7 @@ def listen(stream_id: str, output: IO[bytes] | None, url: str) -> None:
                 output.write(chunk)
             bar.update(len(chunk))
 
-        listen_to(url, stream_id, write, on_start)
+        listen_to(url, stream_id, write, on_start, wait=wait, patience=patience)
 
 
 @main.command()

@@ -1,34 +1,44 @@
 """The container: the one place where the parts of the server meet."""
 
+import secrets
 from collections.abc import Callable
+from functools import partial
 
 from dependency_injector import containers, providers
 from flask import Blueprint, Flask
 from flask_socketio import SocketIO
 from socketio import Namespace
 
-from asf.adapters import http_api, prometheus, socketio_api
+from asf.adapters import http_api, prometheus, realtime_api
 from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.eventlet_runtime import engineio_server, transport
-from asf.adapters.memory import InMemoryCatalogStore
+from asf.adapters.eventlet_runtime.websocket_door import WebSocketDoor
+from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.prometheus import PrometheusMetrics
+from asf.adapters.sqlite_catalog import SqliteCatalogStore
 from asf.adapters.system_clock import SystemClock
 from asf.domain import (
     AudioPool,
     AudioPump,
+    BlockedListeners,
     ChunkStreamer,
+    GrowthWatch,
     Pace,
+    Schedule,
     StreamCatalog,
     StreamingService,
+    StreamState,
     UiUpdateRouter,
+    WaitingRoom,
 )
+from asf.domain.errors import CatalogUnavailable
 from asf.domain.ports import AudioSources, CatalogStore, Clock, UiUpdateEmitter
 from asf.entrypoints.settings import ANY_ORIGIN, Settings
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
     origins = settings.cors_allowed_origins
-    socketio = socketio_api.create_socketio(
+    socketio = realtime_api.create_socketio(
         app, ANY_ORIGIN if origins == [ANY_ORIGIN] else origins, settings.max_message_bytes
     )
     engineio_server.install(socketio.server.eio)
@@ -37,24 +47,27 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
 
 def _ui_emitter(socketio: SocketIO, settings: Settings) -> UiUpdateEmitter | None:
     namespace = settings.ui_updates_namespace
-    return socketio_api.SocketIoUiUpdateEmitter(socketio, namespace) if namespace else None
+    return realtime_api.SocketIoUiUpdateEmitter(socketio, namespace) if namespace else None
 
 
 def _namespaces(service: StreamingService, router: UiUpdateRouter, settings: Settings) -> list[Namespace]:
-    namespaces: list[Namespace] = [socketio_api.AudioNamespace(service, transport.EngineIoTransport)]
+    namespaces: list[Namespace] = [realtime_api.AudioNamespace(service, transport.EngineIoTransport)]
     if settings.ui_updates_namespace:
-        namespaces.append(socketio_api.UiUpdatesNamespace(settings.ui_updates_namespace, router))
+        namespaces.append(realtime_api.UiUpdatesNamespace(settings.ui_updates_namespace, router))
     return namespaces
 
 
 def _render_metrics(
-    metrics: PrometheusMetrics, pump: AudioPump, streaming: StreamingService, store: CatalogStore
+    metrics: PrometheusMetrics,
+    pump: AudioPump,
+    streaming: StreamingService,
+    blocked: BlockedListeners,
+    store: CatalogStore,
 ) -> Callable[[], bytes]:
     metrics.read_gauges(
         [
             ("asf_listeners", "Sessions under way.", lambda: len(streaming)),
-            ("asf_listeners_blocked", "Listeners that take no audio now.", lambda: pump.blocked),
-            ("asf_catalog_streams", "Streams in the catalog.", store.count),
+            ("asf_listeners_blocked", "Listeners that take no audio now.", lambda: len(blocked)),
         ]
     )
     metrics.read_counters(
@@ -63,16 +76,47 @@ def _render_metrics(
             ("asf_chunks_sent", "Chunks of audio sent.", lambda: pump.chunks_sent),
         ]
     )
+    metrics.read_by_label(
+        "asf_catalog_streams", "Streams in the catalog, by state.", "state", partial(_streams_by_state, store)
+    )
     return metrics.render
 
 
-def _server_app(app: Flask, socketio: SocketIO, blueprints: list[Blueprint], namespaces: list[Namespace]) -> Flask:
+def _streams_by_state(store: CatalogStore) -> dict[str, float]:
+    """Return how many streams there are in each state; nothing while the catalog cannot be read."""
+    try:
+        counted = store.count()
+    except CatalogUnavailable:
+        return {}
+    return {state: counted.get(state, 0) for state in StreamState}
+
+
+def _server_app(
+    app: Flask,
+    socketio: SocketIO,
+    blueprints: list[Blueprint],
+    namespaces: list[Namespace],
+    plain_websockets: realtime_api.PlainWebSocketDoor,
+    settings: Settings,
+) -> Flask:
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     for namespace in namespaces:
         # Below Flask-SocketIO, whose handlers set up a Flask request context for every event, to no use here.
         socketio.server.register_namespace(namespace)
+    origins = settings.cors_allowed_origins
+    app.wsgi_app = WebSocketDoor(  # type: ignore[method-assign]
+        app.wsgi_app,
+        STREAM_URL,
+        plain_websockets.serve,
+        lambda origin: origins == [ANY_ORIGIN] or origin in origins,
+        settings.max_message_bytes,
+    )
     return app
+
+
+def _make_epoch() -> str:
+    return secrets.token_urlsafe(9)
 
 
 class Container(containers.DeclarativeContainer):
@@ -82,7 +126,9 @@ class Container(containers.DeclarativeContainer):
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
     metrics: providers.Provider[PrometheusMetrics] = providers.Singleton(PrometheusMetrics)
-    catalog_store: providers.Provider[CatalogStore] = providers.Singleton(InMemoryCatalogStore)
+    catalog_store: providers.Provider[CatalogStore] = providers.Singleton(
+        SqliteCatalogStore, settings.provided.database
+    )
     audio_sources: providers.Provider[AudioSources] = providers.Singleton(
         FileAudioSources, settings.provided.audio_roots
     )
@@ -90,14 +136,40 @@ class Container(containers.DeclarativeContainer):
     pace: providers.Provider[Pace] = providers.Singleton(
         Pace, settings.provided.chunk_size, settings.provided.stream_sleep_interval
     )
-    catalog: providers.Provider[StreamCatalog] = providers.Singleton(StreamCatalog, catalog_store, audio_sources)
+    catalog: providers.Provider[StreamCatalog] = providers.Singleton(
+        StreamCatalog, catalog_store, audio_sources, clock, providers.Object(_make_epoch)
+    )
     streamer: providers.Provider[ChunkStreamer] = providers.Singleton(ChunkStreamer, pace)
     pool: providers.Provider[AudioPool] = providers.Singleton(AudioPool, audio_sources, pace)
+    schedule: providers.Provider[Schedule] = providers.Singleton(Schedule)
+    growth: providers.Provider[GrowthWatch] = providers.Singleton(
+        GrowthWatch, pool, schedule, settings.provided.stall_seconds, settings.provided.stall_give_up_seconds
+    )
+    blocked: providers.Provider[BlockedListeners] = providers.Singleton(
+        BlockedListeners, settings.provided.slow_listener_seconds
+    )
+    waiting: providers.Provider[WaitingRoom] = providers.Singleton(WaitingRoom, settings.provided.join_wait_seconds)
     pump: providers.Provider[AudioPump] = providers.Singleton(
-        AudioPump, streamer, pool, clock, metrics, settings.provided.slow_listener_seconds
+        AudioPump,
+        streamer,
+        pool,
+        schedule,
+        growth,
+        blocked,
+        providers.List(growth, blocked, waiting),
+        clock,
+        metrics,
     )
     streaming: providers.Provider[StreamingService] = providers.Singleton(
-        StreamingService, catalog, pool, pump, metrics, settings.provided.max_listeners
+        StreamingService,
+        catalog,
+        pool,
+        pump,
+        waiting,
+        clock,
+        metrics,
+        settings.provided.max_listeners,
+        with_simulation=settings.provided.debug_mode,
     )
 
     bare_app: providers.Provider[Flask] = providers.Singleton(
@@ -107,11 +179,17 @@ class Container(containers.DeclarativeContainer):
     ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(_ui_emitter, socketio, settings)
     router: providers.Provider[UiUpdateRouter] = providers.Singleton(UiUpdateRouter, ui_emitter, clock, metrics)
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
-        _render_metrics, metrics, pump, streaming, catalog_store
+        _render_metrics, metrics, pump, streaming, blocked, catalog_store
     )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
         providers.Singleton(http_api.create_internal_blueprint, catalog, router),
+        providers.Singleton(http_api.create_playback_blueprint, streaming, settings.provided.cors_allowed_origins),
         providers.Singleton(http_api.create_operations_blueprint, render_metrics, prometheus.CONTENT_TYPE),
     )
-    app: providers.Provider[Flask] = providers.Singleton(_server_app, bare_app, socketio, blueprints, namespaces)
+    plain_websockets: providers.Provider[realtime_api.PlainWebSocketDoor] = providers.Singleton(
+        realtime_api.PlainWebSocketDoor, streaming
+    )
+    app: providers.Provider[Flask] = providers.Singleton(
+        _server_app, bare_app, socketio, blueprints, namespaces, plain_websockets, settings
+    )

@@ -42,6 +42,10 @@ class Settings:
     ui_updates_namespace: str
     audio_roots: list[Path]
     max_message_bytes: int
+    database: str
+    join_wait_seconds: float
+    stall_seconds: float
+    stall_give_up_seconds: float
     slow_listener_seconds: float
     max_listeners: int
     secret_key_is_random: bool
@@ -139,6 +143,29 @@ class SettingsSchema(Schema):
         load_default=65536,
         validate=_between(1024, 1048576),
         error_messages=_WHOLE_NUMBER,
+    )
+    database = fields.String(
+        data_key="ASF_DATABASE",
+        load_default="./var/asf.sqlite3",
+        validate=validate.Length(min=1, error="is allowed to be a file's path, or :memory:"),
+    )
+    join_wait_seconds = fields.Float(
+        data_key="ASF_JOIN_WAIT_SECONDS",
+        load_default=120.0,
+        validate=_between(0.1, 86400),
+        error_messages=_NUMBER,
+    )
+    stall_seconds = fields.Float(
+        data_key="ASF_STALL_SECONDS",
+        load_default=10.0,
+        validate=_between(0.1, 86400),
+        error_messages=_NUMBER,
+    )
+    stall_give_up_seconds = fields.Float(
+        data_key="ASF_STALL_GIVE_UP_SECONDS",
+        load_default=120.0,
+        validate=_between(0.1, 86400),
+        error_messages=_NUMBER,
     )
     slow_listener_seconds = fields.Float(
         data_key="ASF_SLOW_LISTENER_SECONDS",

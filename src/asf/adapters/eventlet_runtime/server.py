@@ -6,6 +6,7 @@ import logging
 import resource
 import signal
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import eventlet
@@ -22,6 +23,9 @@ UNSENT_BYTES = 65536
 """Bytes that the kernel keeps of a connection beyond what is on its way: about one batch. It bounds what a listener
 that stops reading costs, and how long an event waits behind audio, and leaves what is on its way to the kernel's own
 tuning (TCP_NOTSENT_LOWAT, tcp(7))."""
+
+KEEPALIVE_IDLE_SECONDS = 60
+"""Silence after which the kernel asks whether the peer is still there."""
 
 IDLE_SECONDS = 75.0
 """Longest time that a connection may be silent between two requests, and before its first one."""
@@ -80,6 +84,9 @@ def listen(host: str, port: int) -> Listener:
     # Accepted connections inherit the options. With Nagle's algorithm every first chunk waits for a delayed ACK.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    # A connection whose peer has vanished without a word ends some minutes later.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
     listening.bind(address)
     listening.listen(LISTEN_BACKLOG)
     return Listener(listening)
@@ -112,7 +119,8 @@ def serve(
     eventlet.spawn(
         eventlet.wsgi.server,
         listener,
-        _log_failures(application),
+        _with_abort(_log_failures(application)),
+        log=_wsgi_logger(),
         log_output=False,
         debug=False,
         protocol=_LeanProtocol,
@@ -129,6 +137,8 @@ class _LeanProtocol(eventlet.wsgi.HttpProtocol):
 
     rbufsize = 2048
     wbufsize = 4096
+    # What an application yields is sent at once, however short it is.
+    minimum_chunk_size = 1
 
 
 def _calm_collector() -> None:
@@ -150,6 +160,32 @@ def _log_failures(application: Callable[..., Iterable[bytes]]) -> Callable[..., 
             raise
 
     return logged
+
+
+def _with_abort(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Let the application break a connection off, so that what was sent of an answer is not taken for all of it.
+
+    `environ["asf.abort"]` is a function without arguments.
+    """
+
+    def abortable(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        connection = environ["eventlet.input"].get_socket()
+
+        def abort() -> None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+        environ["asf.abort"] = abort
+        return application(environ, start_response)
+
+    return abortable
+
+
+def _wsgi_logger() -> logging.Logger:
+    """Return a logger for the library's server, which would tell of each client that goes away early."""
+    wsgi_logger = logging.getLogger(f"{__name__}.wsgi")
+    wsgi_logger.setLevel(logging.WARNING)
+    return wsgi_logger
 
 
 def _drive(pump: AudioPump) -> None:

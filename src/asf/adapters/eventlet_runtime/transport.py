@@ -82,14 +82,7 @@ class EngineIoTransport:
         websocket = self._websocket
         if websocket is None or not self.ready:
             return 0
-        framing = framing_for(envelope)
-        frames = framing.render(batch, start, stop)
-        sent = websocket.write(frames)
-        if sent == len(frames):
-            return stop - start
-        taken, missing = framing.split_sent(batch, start, stop, sent)
-        websocket.finish(bytes(frames[sent : sent + missing]))
-        return taken
+        return websocket.write_chunks(framing_for(envelope), batch, start, stop)
 
     def send_texts(self, texts: Sequence[str]) -> bool:
         """Send text messages straight to the socket, where that is possible now, and tell whether it was."""
@@ -97,10 +90,7 @@ class EngineIoTransport:
             return False
         websocket = self._websocket
         assert websocket is not None  # noqa: S101 - it is ready
-        frames = memoryview(b"".join(map(text_frame, texts)))
-        sent = websocket.write(frames)
-        if sent < len(frames):
-            websocket.finish(bytes(frames[sent:]))
+        websocket.write_whole(b"".join(map(text_frame, texts)))
         return True
 
     def when_ready(self, callback: Callable[[], None] | None) -> None:

@@ -1,12 +1,17 @@
 """A WebSocket that audio can be written to without waiting, beside the library's own way of sending."""
 
 import errno
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import eventlet
 from eventlet import hubs
 from eventlet.websocket import FailedConnectionError, RFC6455WebSocket, WebSocketWSGI
+
+from asf.adapters.eventlet_runtime.wire import ChunkFraming
+from asf.domain.audio import AudioBatch
 
 WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
 MESSAGE_TOO_BIG = 1009
@@ -50,6 +55,26 @@ class DirectWebSocket(RFC6455WebSocket):
             return 0
         return sent
 
+    def write_whole(self, frames: bytes) -> None:
+        """Send `frames`, at once or as soon as the kernel takes them. Only to be called while `idle`."""
+        sent = self.write(memoryview(frames))
+        if sent < len(frames):
+            self.finish(frames[sent:])
+
+    def write_chunks(self, framing: ChunkFraming, batch: AudioBatch, start: int, stop: int) -> int:
+        """Send the batch's bytes from `start` to `stop` (offsets in the audio), as far as the kernel takes them.
+
+        Returns how many bytes of audio were taken. Of a message that is half-sent the rest is kept, and sent as soon
+        as the kernel takes it. Only to be called while `idle`.
+        """
+        frames = framing.render(batch, start, stop)
+        sent = self.write(frames)
+        if sent == len(frames):
+            return stop - start
+        taken, missing = framing.split_sent(batch, start, stop, sent)
+        self.finish(bytes(frames[sent : sent + missing]))
+        return taken
+
     def finish(self, rest: bytes) -> None:
         """Send `rest`, what is missing of a half-sent message, as soon as the kernel takes it; then be idle."""
         if self.websocket_closed:
@@ -70,6 +95,13 @@ class DirectWebSocket(RFC6455WebSocket):
             self._rest = b""
             self.websocket_closed = True
             self._let_go()
+
+    def break_off(self) -> None:
+        """End the connection at once, whatever is still to be sent; whoever receives from it learns that."""
+        self.abort()
+        self.websocket_closed = True
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def wait_ahead(self) -> bool:
         """Receive the next message and keep it for `wait`. Returns whether there was one."""

@@ -8,6 +8,8 @@ from asf.domain.audio import AudioBatch
 
 _FINAL_TEXT = 0x81
 _FINAL_BINARY = 0x82
+_FINAL_CLOSE = 0x88
+_MAX_CONTROL_PAYLOAD = 125
 _LENGTH_IN_2_BYTES = 126
 _LENGTH_IN_8_BYTES = 127
 _LARGEST_2_BYTE_LENGTH = 0xFFFF
@@ -26,6 +28,12 @@ def text_frame(text: str) -> bytes:
     """Return `text` as one complete frame."""
     payload = text.encode()
     return frame_header(_FINAL_TEXT, len(payload)) + payload
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Return the frame that closes a connection (RFC 6455, section 5.5.1); a `reason` that is too long is cut."""
+    payload = struct.pack("!H", code) + reason.encode()[: _MAX_CONTROL_PAYLOAD - 2]
+    return frame_header(_FINAL_CLOSE, len(payload)) + payload
 
 
 class ChunkFraming:

@@ -70,6 +70,20 @@ class PayloadTooLarge(RequestError):
     message = "Payload too large."
 
 
+class RangeNotSatisfiable(RequestError):
+    """The range that was asked for is not part of the audio, or is no range."""
+
+    error_code = "ASF_RANGE_NOT_SATISFIABLE"
+    message = "Range not satisfiable."
+
+
+class InvalidQuery(RequestError):
+    """A parameter of the URL's query has a value that it cannot have."""
+
+    error_code = "ASF_INVALID_QUERY"
+    message = "A query parameter is invalid."
+
+
 class BadRequest(RequestError):
     """The request breaks the rules of HTTP in a way that no other error describes."""
 
@@ -81,10 +95,17 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StreamNotFound: HTTPStatus.NOT_FOUND,
     errors.AudioUnavailable: HTTPStatus.NOT_FOUND,
+    errors.GenerationFailed: HTTPStatus.GONE,
+    errors.StreamStalled: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.EpochChanged: HTTPStatus.CONFLICT,
+    errors.NoSession: HTTPStatus.CONFLICT,
+    errors.InvalidAck: HTTPStatus.BAD_REQUEST,
+    errors.CatalogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ListenerTooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.TooManyListeners: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.InvalidStreamId: HTTPStatus.BAD_REQUEST,
     errors.InvalidFilepath: HTTPStatus.BAD_REQUEST,
+    errors.InvalidField: HTTPStatus.BAD_REQUEST,
     errors.InvalidClientId: HTTPStatus.BAD_REQUEST,
     errors.InvalidEventName: HTTPStatus.BAD_REQUEST,
     errors.UiNamespaceMissing: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -97,6 +118,8 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     RouteNotFound: HTTPStatus.NOT_FOUND,
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    InvalidQuery: HTTPStatus.BAD_REQUEST,
     BadRequest: HTTPStatus.BAD_REQUEST,
 }
 """Which HTTP status answers which error. Complete: a test walks the tree of errors."""
@@ -105,6 +128,7 @@ _ERRORS_OF_STATUSES: dict[int, type[AsfError]] = {
     HTTPStatus.NOT_FOUND: RouteNotFound,
     HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: PayloadTooLarge,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: RangeNotSatisfiable,
 }
 
 

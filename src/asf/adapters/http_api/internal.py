@@ -1,6 +1,6 @@
 """The internal API: what backend services call (docs/contract.md, section 2)."""
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from asf.adapters.http_api.errors import (
     NotifyInvalidPayload,
@@ -9,7 +9,7 @@ from asf.adapters.http_api.errors import (
     SendUiMalformedJson,
 )
 from asf.adapters.http_api.json_body import read_json_object
-from asf.adapters.http_api.schemas import NotifyNewAudioSchema, SendUiUpdateSchema
+from asf.adapters.http_api.schemas import NotifyNewAudioSchema, SendUiUpdateSchema, StreamPageSchema, StreamSchema
 from asf.domain.catalog import StreamCatalog
 from asf.domain.router import UiUpdateRouter
 from asf.domain.updates import UiUpdate
@@ -20,12 +20,36 @@ def create_internal_blueprint(catalog: StreamCatalog, router: UiUpdateRouter) ->
     blueprint = Blueprint("internal", "asf", url_prefix="/asf/internal")
     notify_schema = NotifyNewAudioSchema()
     update_schema = SendUiUpdateSchema()
+    page_schema = StreamPageSchema()
+    stream_schema = StreamSchema()
 
     @blueprint.post("/notify_new_audio")
     def notify_new_audio() -> Response:
         fields = notify_schema.read(read_json_object(NotifyMalformedJson, NotifyInvalidPayload))
-        stream = catalog.announce(fields["stream_id"], fields["filepath"])
-        return jsonify(message="Notification received successfully", stream_id=stream.stream_id)
+        stream = catalog.announce(fields["announcement"])
+        return jsonify(
+            message="Notification received successfully",
+            stream_id=stream.stream_id,
+            state=stream.state,
+            epoch=stream.epoch,
+        )
+
+    @blueprint.get("/streams")
+    def list_streams() -> Response:
+        query = page_schema.read(request.args)
+        streams = catalog.page(query["limit"] + 1, query["cursor"])
+        page = streams[: query["limit"]]
+        next_cursor = page[-1].stream_id if len(streams) > len(page) else None
+        return jsonify(streams=stream_schema.dump(page, many=True), next_cursor=next_cursor)
+
+    @blueprint.get("/streams/<path:stream_id>")
+    def get_stream(stream_id: str) -> Response:
+        return jsonify(stream_schema.dump(catalog.find(stream_id)))
+
+    @blueprint.delete("/streams/<path:stream_id>")
+    def delete_stream(stream_id: str) -> Response:
+        catalog.delete(stream_id)
+        return jsonify(message="Stream deleted", stream_id=stream_id)
 
     @blueprint.post("/send_ui_update")
     def send_ui_update() -> Response:

@@ -3,21 +3,27 @@
 A schema finds every wrong field; the answer names the first one, in the order in which the schema lists them.
 """
 
+import json
+import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from asf.adapters.http_api.errors import SendUiMissingData
+from asf.adapters.http_api.errors import InvalidQuery, SendUiMissingData
+from asf.domain.catalog import Announcement
 from asf.domain.errors import (
     AsfError,
     InvalidClientId,
     InvalidEventName,
+    InvalidField,
     InvalidFilepath,
     InvalidStreamId,
 )
 from asf.domain.rules import client_id_problem, event_name_problem, stream_id_problem
+from asf.domain.streams import StreamState
 
 
 def obeys(problem_of: Callable[[str], str | None]) -> Callable[[str], None]:
@@ -34,10 +40,31 @@ def _filepath_problem(value: str) -> str | None:
     return None if value.strip() else "It is empty or only white space."
 
 
-class RequestSchema(Schema):
-    """A request body. Unknown fields are ignored; `errors` maps each field to the error that answers for it."""
+MAX_METADATA_BYTES = 16 * 1024
+"""Largest `metadata`, in bytes of JSON (docs/contract.md, section 2)."""
 
-    errors: Mapping[str, type[AsfError]]
+MAX_REASON_CHARACTERS = 1000
+MAX_PAGE = 1000
+"""Most streams on one page."""
+
+AUDIO_TYPE = re.compile(r"audio/[\w!#$&^.+-]{1,100}(\s*;[\x20-\x7e]{0,200})?", re.ASCII)
+"""A media type of audio, with or without parameters (RFC 9110, section 8.3.1)."""
+
+
+def _content_type_problem(value: str) -> str | None:
+    return None if AUDIO_TYPE.fullmatch(value) else "It is no media type such as audio/mpeg."
+
+
+def _metadata_size(value: dict[str, Any]) -> None:
+    length = len(json.dumps(value).encode())
+    if length > MAX_METADATA_BYTES:
+        raise ValidationError(f"It has {length} bytes; at most {MAX_METADATA_BYTES} are allowed.")
+
+
+class RequestSchema(Schema):
+    """What a request says. Unknown fields are ignored; `errors` maps each field to the error that answers for it."""
+
+    errors: Mapping[str, Callable[[str], AsfError]]
 
     class Meta:
         """Options of marshmallow."""
@@ -56,12 +83,53 @@ class RequestSchema(Schema):
 
 
 class NotifyNewAudioSchema(RequestSchema):
-    """Body of POST /asf/internal/notify_new_audio."""
+    """Body of POST /asf/internal/notify_new_audio. Without `filepath` only a failure can be told."""
 
     stream_id = fields.String(required=True, validate=obeys(stream_id_problem))
-    filepath = fields.String(required=True, validate=obeys(_filepath_problem))
+    filepath = fields.String(load_default=None, validate=obeys(_filepath_problem))
+    state = fields.Enum(StreamState, by_value=True, load_default=StreamState.COMPLETE)
+    content_type = fields.String(load_default=None, validate=obeys(_content_type_problem))
+    metadata = fields.Dict(keys=fields.String(), load_default=None, validate=_metadata_size)
+    reason = fields.String(load_default=None, validate=validate.Length(max=MAX_REASON_CHARACTERS))
 
-    errors = MappingProxyType({"stream_id": InvalidStreamId, "filepath": InvalidFilepath})
+    errors = MappingProxyType(
+        {
+            "stream_id": InvalidStreamId,
+            "filepath": InvalidFilepath,
+            **{name: partial(InvalidField, field=name) for name in ("state", "content_type", "metadata", "reason")},
+        }
+    )
+
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _filepath_needed(self, _values: dict[str, Any], original: Mapping[str, Any], **_options: Any) -> None:
+        if "filepath" not in original and original.get("state") != StreamState.FAILED:
+            raise ValidationError("Missing data for required field.", "filepath")
+
+    @post_load
+    def _announcement(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        return {"announcement": Announcement(**values)}
+
+
+class StreamPageSchema(RequestSchema):
+    """Query of GET /asf/internal/streams."""
+
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=MAX_PAGE))
+    cursor = fields.String(load_default="")
+
+    errors = MappingProxyType({"limit": InvalidQuery, "cursor": InvalidQuery})
+
+
+class StreamSchema(Schema):
+    """A stream of the catalog, as it is answered."""
+
+    stream_id = fields.String()
+    state = fields.Enum(StreamState, by_value=True)
+    epoch = fields.String()
+    filepath = fields.String(attribute="locator.path")
+    content_type = fields.String(allow_none=True)
+    metadata = fields.Dict(allow_none=True)
+    reason = fields.String(allow_none=True)
+    announced_at = fields.Float()
 
 
 class SendUiUpdateSchema(RequestSchema):

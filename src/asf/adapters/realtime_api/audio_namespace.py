@@ -5,11 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from asf.adapters.socketio_api.listener_emitter import SocketIoListenerEmitter
-from asf.adapters.socketio_api.messages import CONNECTION_ACK, error_message, stream_error
-from asf.adapters.socketio_api.namespace import StrictNamespace
-from asf.adapters.socketio_api.payloads import JoinStreamSchema, PayloadError
-from asf.domain.errors import AsfError, InternalError
+from asf.adapters.realtime_api.commands import COMMANDS, Command
+from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter
+from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, stream_error
+from asf.adapters.realtime_api.namespace import StrictNamespace
+from asf.adapters.realtime_api.payloads import JoinStreamSchema, PayloadError
+from asf.domain.errors import AsfError, InternalError, ListenerError
 from asf.domain.ports import AudioTransport
 from asf.domain.streaming import StreamingService
 
@@ -29,6 +30,8 @@ class AudioNamespace(StrictNamespace):
         self._service = service
         self._transport_for = transport_for
         self._join_schema = JoinStreamSchema()
+        for command in COMMANDS:
+            setattr(self, f"on_{command.socketio_event}", partial(self._on_command, command))
 
     def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
         """Greet a listener."""
@@ -36,22 +39,28 @@ class AudioNamespace(StrictNamespace):
 
     def on_disconnect(self, sid: str, *_reason: Any) -> None:
         """End the session of a listener that is gone."""
-        self._service.leave(sid)
+        self._service.disconnect(sid)
 
-    def on_join_stream(self, sid: str, *arguments: Any) -> None:
+    def on_join_stream(self, sid: str, payload: Any = None, *_more: Any) -> None:
         """Begin a session."""
         try:
-            stream_id = self._join_schema.read(arguments)["stream_id"]
+            request = self._join_schema.read(payload)["request"]
         except PayloadError as error:
             self._emit(sid, "error", error_message(error))
             return
         try:
-            self._service.join(sid, stream_id, self._emitter_for(sid))
+            self._service.join(sid, request, self._emitter_for(sid))
         except AsfError as error:
-            self._emit(sid, "stream_error", stream_error(error, stream_id, 0))
+            self._emit(sid, "stream_error", stream_error(error, request.stream_id, request.offset))
         except Exception:
-            logger.exception("Joining stream %r failed", stream_id)
-            self._emit(sid, "stream_error", stream_error(InternalError(), stream_id, 0))
+            logger.exception("Joining stream %r failed", request.stream_id)
+            self._emit(sid, "stream_error", stream_error(InternalError(), request.stream_id, request.offset))
+
+    def _on_command(self, command: Command, sid: str, payload: Any = None, *_more: Any) -> None:
+        try:
+            command.handle(self._service, sid, {} if payload is None else payload)
+        except (PayloadError, ListenerError) as error:
+            self._emit(sid, "error", error_message(error))
 
     def _emitter_for(self, sid: str) -> SocketIoListenerEmitter:
         connection_id = self.server.manager.eio_sid_from_sid(sid, AUDIO_NAMESPACE)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from asf.adapters.socketio_api.messages import error_message
-from asf.adapters.socketio_api.namespace import StrictNamespace
-from asf.adapters.socketio_api.payloads import PayloadError, SubscribeSchema
+from asf.adapters.realtime_api.messages import error_message
+from asf.adapters.realtime_api.namespace import StrictNamespace
+from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema
 from asf.domain.router import UiUpdateRouter
 
 
@@ -25,10 +25,10 @@ class UiUpdatesNamespace(StrictNamespace):
         """Forget a subscriber that is gone."""
         self._router.drop(sid)
 
-    def on_subscribe_to_ui_updates(self, sid: str, *arguments: Any) -> None:
+    def on_subscribe_to_ui_updates(self, sid: str, payload: Any = None, *_more: Any) -> None:
         """Subscribe to the updates of one client."""
         try:
-            client_id = self._subscribe_schema.read(arguments)["client_id"]
+            client_id = self._subscribe_schema.read(payload)["client_id"]
         except PayloadError as error:
             self.emit("ui_error", error_message(error), to=sid)
             return

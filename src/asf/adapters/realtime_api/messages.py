@@ -1,21 +1,38 @@
-"""The domain's events in the words of the contract (section 3): an event name and a JSON payload each."""
+"""The domain's events in the words of the contract (sections 3 and 5)."""
 
 from typing import Any, assert_never
 
-from asf.domain.errors import AsfError
-from asf.domain.events import EndOfStream, Joined, ListenerEvent, StartOfStream, StreamFailed
+from asf.domain.errors import AsfError, EpochChanged
+from asf.domain.events import (
+    EndOfStream,
+    ListenerEvent,
+    SessionStatus,
+    SimulatedChunk,
+    StartOfStream,
+    StatusChanged,
+    StreamFailed,
+)
 
 CONNECTION_ACK = {"message": "Connected to ASF. Please send join_stream with your stream_id."}
 
+STATUS_MESSAGES = {
+    SessionStatus.JOINED: "Joined stream {}.",
+    SessionStatus.WAITING: "Waiting for stream {}.",
+    SessionStatus.PAUSED: "Paused stream {}.",
+    SessionStatus.RESUMED: "Resumed stream {}.",
+    SessionStatus.STALLED: "Stream {} has not grown for a while.",
+    SessionStatus.LEFT: "Left stream {}.",
+}
 
-def message_of(event: ListenerEvent) -> tuple[str, dict[str, Any]]:
+
+def message_of(event: ListenerEvent) -> tuple[str, Any]:
     """Return the name and the payload of the Socket.IO event that tells a listener about `event`."""
     match event:
-        case Joined():
+        case StatusChanged():
             return "stream_status", {
-                "status": "joined",
+                "status": event.status,
                 "stream_id": event.stream_id,
-                "message": f"Joined stream {event.stream_id}.",
+                "message": STATUS_MESSAGES[event.status].format(event.stream_id),
             }
         case StartOfStream():
             return "audio_control", {
@@ -26,7 +43,12 @@ def message_of(event: ListenerEvent) -> tuple[str, dict[str, Any]]:
                 "total_bytes": event.total_bytes,
                 "chunk_size": event.chunk_bytes,
                 "content_type": event.content_type,
+                "epoch": event.epoch,
+                "state": event.state,
+                "metadata": event.metadata,
             }
+        case SimulatedChunk():
+            return "audio_chunk", event.text
         case EndOfStream():
             return "audio_control", {
                 "event": "end_of_stream",
@@ -51,7 +73,9 @@ def stream_error(error: AsfError, stream_id: str, offset: int) -> dict[str, Any]
 
 def error_message(error: AsfError) -> dict[str, Any]:
     """Return what every error says, whatever event carries it."""
-    message = {"message": error.message, "error_code": error.error_code}
+    message: dict[str, Any] = {"message": error.message, "error_code": error.error_code}
     if error.details is not None:
         message["details"] = error.details
+    if isinstance(error, EpochChanged):
+        message["epoch"] = error.epoch
     return message

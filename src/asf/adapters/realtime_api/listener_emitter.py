@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from asf.adapters.socketio_api.messages import message_of
+from asf.adapters.realtime_api.messages import message_of
 from asf.domain.audio import AudioBatch
 from asf.domain.events import ListenerEvent
 from asf.domain.ports import AudioTransport

@@ -1,0 +1,131 @@
+"""The audio itself by its URL, for an `<audio>` element, curl or a podcast app (docs/contract.md, section 5)."""
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from queue import Queue
+
+from flask import Blueprint, Response, request
+from flask_cors import CORS
+
+from asf.domain.audio import AudioBatch
+from asf.domain.errors import ListenerTooSlow
+from asf.domain.events import EndOfStream, ListenerEvent, StreamFailed
+from asf.domain.session import ListenRequest
+from asf.domain.streaming import StreamingService
+
+STREAM_URL = "/api/v1/podcasts/stream/"
+
+
+class PlaybackBody:
+    """The body of one answer: implements the `ListenerEmitter` port, and is the iterator that the server sends from.
+
+    At most one batch waits to be sent. `abort` breaks the connection off, as nothing else tells the client of an
+    answer of unknown length that it is not whole.
+    """
+
+    def __init__(
+        self, service: StreamingService, listener_id: str, stream_id: str, abort: Callable[[], None]
+    ) -> None:
+        self._service = service
+        self._listener_id = listener_id
+        self._stream_id = stream_id
+        self._abort = abort
+        self._offset = 0
+        # Audio, then an event that ends it.
+        self._parts: Queue[bytes | EndOfStream | StreamFailed] = Queue()
+        self._callback: Callable[[], None] | None = None
+
+    def open(self, offset: int) -> None:
+        """Begin to listen at byte `offset`. Raises what `StreamingService.join` does."""
+        self._offset = offset
+        self._service.join(self._listener_id, ListenRequest(self._stream_id, offset, paced=False), self)
+
+    def emit(self, *events: ListenerEvent) -> None:
+        """Take the end; the rest has been said in the headers."""
+        for event in events:
+            if isinstance(event, EndOfStream | StreamFailed):
+                self._parts.put(event)
+            if isinstance(event, StreamFailed) and isinstance(event.error, ListenerTooSlow):
+                self._abort()  # Whoever sends is waiting for the client to read.
+
+    def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
+        """Take audio, unless some is waiting already."""
+        if self._parts.qsize():
+            return 0
+        self._parts.put(batch.data[start - batch.offset : stop - batch.offset])
+        return stop - start
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, when what waits is taken to be sent."""
+        self._callback = callback
+
+    def close(self) -> None:
+        """End listening."""
+        self._callback = None
+        self._service.disconnect(self._listener_id)
+
+    def __iter__(self) -> "PlaybackBody":
+        return self
+
+    def __next__(self) -> bytes:
+        part = self._parts.get()
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+        if isinstance(part, StreamFailed):
+            self._abort()
+        if not isinstance(part, bytes):
+            raise StopIteration
+        return part
+
+    # Werkzeug cuts a range out of what is seekable without reading what lies before it.
+
+    def seekable(self) -> bool:
+        """Tell that listening can begin anywhere."""
+        return True
+
+    def seek(self, offset: int) -> None:
+        """Be where `open` has begun: the offset is that of the same range."""
+        assert offset == self._offset  # noqa: S101
+
+    def tell(self) -> int:
+        """Return where listening began."""
+        return self._offset
+
+
+def create_playback_blueprint(service: StreamingService, origins: str | Sequence[str]) -> Blueprint:
+    """Return the route of the streams' own URLs, readable for browser pages of `origins`."""
+    blueprint = Blueprint("playback", "asf")
+    CORS(
+        blueprint,
+        origins=origins,
+        methods=["GET", "HEAD"],
+        expose_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
+        max_age=3600,
+    )
+    numbers = count(1)
+
+    @blueprint.get(f"{STREAM_URL}<path:stream_id>")
+    def play(stream_id: str) -> Response:
+        audio = service.describe(stream_id)
+        body = PlaybackBody(service, f"http-{next(numbers)}", stream_id, request.environ["asf.abort"])
+        response = Response(body, content_type=audio.content_type, direct_passthrough=True)
+        response.headers["Cache-Control"] = "no-cache"
+        if audio.fingerprint is None or audio.total_bytes is None:
+            response.headers["Accept-Ranges"] = "none"
+        else:
+            response.content_length = audio.total_bytes
+            response.set_etag(audio.fingerprint)
+            _ignore_several_ranges()
+            response.make_conditional(request, accept_ranges=True, complete_length=audio.total_bytes)
+        if request.method == "GET" and response.status_code in {200, 206}:
+            body.open(response.content_range.start or 0 if response.status_code == 206 else 0)  # noqa: PLR2004
+        return response
+
+    return blueprint
+
+
+def _ignore_several_ranges() -> None:
+    """Answer a request for several ranges with the whole (RFC 9110, section 14.2, allows that)."""
+    if request.range is not None and len(request.range.ranges) > 1:
+        del request.environ["HTTP_RANGE"]

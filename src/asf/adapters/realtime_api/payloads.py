@@ -1,0 +1,159 @@
+"""What clients send, as marshmallow schemas, and the errors for what is not that."""
+
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
+
+from asf.domain.errors import AsfError
+from asf.domain.rules import MAX_OFFSET, client_id_problem
+from asf.domain.session import ListenRequest
+
+
+class PayloadError(AsfError):
+    """A client's event has a payload of the wrong shape."""
+
+
+class InvalidPayload(PayloadError):
+    """The payload of an event is not what it should be."""
+
+    error_code = "ASF_INVALID_PAYLOAD"
+    message = "The payload of this event is not valid."
+
+
+class InvalidJoin(PayloadError):
+    """The payload of `join_stream` names no stream."""
+
+    error_code = "ASF_JOIN_INVALID_PAYLOAD"
+    message = "stream_id is required for join_stream."
+
+
+class InvalidSubscription(PayloadError):
+    """The payload of `subscribe_to_ui_updates` is not what it should be."""
+
+    error_code = "ASF_SUBSCRIBE_INVALID_PAYLOAD"
+    message = "client_id is required for UI update subscription."
+
+
+class PayloadSchema(Schema):
+    """The payload of an event. Unknown fields are ignored.
+
+    Where `leading` is wrong, or the payload has no fields at all, `leading_error` is raised; else `InvalidPayload`.
+    """
+
+    leading: str | None = None
+    leading_error: type[PayloadError] = InvalidPayload
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = EXCLUDE
+
+    def read(self, payload: Any) -> dict[str, Any]:
+        """Return the validated fields of a payload. Raises a `PayloadError`."""
+        try:
+            loaded: dict[str, Any] = self.load(payload)
+        except ValidationError as error:
+            problems = error.messages_dict
+            details = " ".join(f"{name.lstrip('_')}: {' '.join(texts)}" for name, texts in problems.items())
+            leads = self.leading in problems or "_schema" in problems
+            raise (self.leading_error if leads else InvalidPayload)(details) from error
+        return loaded
+
+
+def _stream_id_given(value: str) -> None:
+    if not value.strip():
+        raise ValidationError("It is empty or only white space.")
+
+
+def _client_id_rule(value: str) -> None:
+    if problem := client_id_problem(value):
+        raise ValidationError(problem)
+
+
+class Text(fields.String):
+    """Text, and nothing that could be decoded to text: an attachment is none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class WholeNumber(fields.Integer):
+    """A whole number, and nothing that could be converted to one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.make_error("invalid")
+        return int(super()._deserialize(value, attr, data, **kwargs))
+
+
+class Flag(fields.Boolean):
+    """True or false, and nothing that could be converted to it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return bool(super()._deserialize(value, attr, data, **kwargs))
+
+
+OFFSET_RANGE = validate.Range(min=0, max=MAX_OFFSET)
+WINDOW_RANGE = validate.Range(min=1, max=MAX_OFFSET)
+
+
+class JoinStreamSchema(PayloadSchema):
+    """Payload of `join_stream`."""
+
+    leading = "stream_id"
+    leading_error = InvalidJoin
+
+    stream_id = Text(required=True, validate=_stream_id_given)
+    offset = WholeNumber(load_default=0, validate=OFFSET_RANGE)
+    epoch = Text(load_default=None, allow_none=True)
+    window = WholeNumber(load_default=None, allow_none=True, validate=WINDOW_RANGE)
+    wait = Flag(load_default=False)
+
+    @post_load
+    def _request(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        return {"request": ListenRequest(**values)}
+
+
+class ListenQuerySchema(PayloadSchema):
+    """Query of the stream's URL, whose values are texts, beside the stream id of its path."""
+
+    stream_id = fields.String(required=True)
+    offset = fields.Integer(load_default=0, validate=OFFSET_RANGE)
+    epoch = fields.String(load_default=None)
+    window = fields.Integer(load_default=None, validate=WINDOW_RANGE)
+    wait = fields.Boolean(load_default=False)
+
+    @post_load
+    def _request(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        return {"request": ListenRequest(**values)}
+
+
+class SessionCommandSchema(PayloadSchema):
+    """Payload of `leave_stream`, `pause_stream` and `resume_stream`."""
+
+    stream_id = Text(load_default=None, allow_none=True)
+
+
+class SeekSchema(PayloadSchema):
+    """Payload of `seek_stream`."""
+
+    offset = WholeNumber(required=True, validate=OFFSET_RANGE)
+
+
+class AckSchema(PayloadSchema):
+    """Payload of `audio_ack`."""
+
+    received = WholeNumber(required=True, validate=OFFSET_RANGE)
+
+
+class SubscribeSchema(PayloadSchema):
+    """Payload of `subscribe_to_ui_updates`."""
+
+    leading = "client_id"
+    leading_error = InvalidSubscription
+
+    client_id = Text(required=True, validate=_client_id_rule)

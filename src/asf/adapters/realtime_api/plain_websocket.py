@@ -1,0 +1,156 @@
+"""A stream by its URL, over a plain WebSocket (docs/contract.md, section 5).
+
+Control messages are JSON text, audio is binary.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+from asf.adapters.realtime_api.commands import COMMANDS
+from asf.adapters.realtime_api.messages import error_message, message_of
+from asf.adapters.realtime_api.payloads import InvalidPayload, ListenQuerySchema, PayloadError
+from asf.domain.audio import AudioBatch
+from asf.domain.errors import (
+    AsfError,
+    AudioUnavailable,
+    EpochChanged,
+    GenerationFailed,
+    InternalError,
+    ListenerError,
+    ListenerTooSlow,
+    StreamNotFound,
+    StreamStalled,
+    TooManyListeners,
+)
+from asf.domain.events import EndOfStream, ListenerEvent, SessionStatus, SimulatedChunk, StatusChanged, StreamFailed
+from asf.domain.ports import WebSocketConnection
+from asf.domain.streaming import StreamingService
+
+NORMAL_CLOSURE = 1000
+UNSUPPORTED_DATA = 1003
+INTERNAL_ERROR = 1011
+TRY_AGAIN_LATER = 1013
+"""Close codes of RFC 6455, section 7.4.1, and its registry."""
+
+CLOSE_CODES: dict[type[AsfError], int] = {
+    PayloadError: UNSUPPORTED_DATA,
+    TooManyListeners: TRY_AGAIN_LATER,
+    StreamNotFound: 4404,
+    AudioUnavailable: 4404,
+    ListenerTooSlow: 4408,
+    EpochChanged: 4409,
+    GenerationFailed: 4410,
+    StreamStalled: 4410,
+}
+"""Which close code goes with which error; all others are internal ones (docs/contract.md, section 5)."""
+
+logger = logging.getLogger(__name__)
+
+
+def close_code_of(error: AsfError) -> int:
+    """Return the close code that goes with `error`."""
+    return next((CLOSE_CODES[kind] for kind in type(error).__mro__ if kind in CLOSE_CODES), INTERNAL_ERROR)
+
+
+class PlainWebSocketEmitter:
+    """The way to one listener over a plain WebSocket: implements the `ListenerEmitter` port.
+
+    The end of the session is the end of the connection.
+    """
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        self._connection = connection
+
+    def emit(self, *events: ListenerEvent) -> None:
+        """Tell the listener about `events`."""
+        self._connection.send_texts([_text_of(event) for event in events])
+        last = events[-1]
+        if isinstance(last, StreamFailed):
+            self._connection.close(close_code_of(last.error), last.error.error_code)
+        elif isinstance(last, EndOfStream) or (isinstance(last, StatusChanged) and last.status is SessionStatus.LEFT):
+            self._connection.close(NORMAL_CLOSURE, "")
+
+    def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
+        """Send chunks, and return how many bytes were taken."""
+        return self._connection.send_audio(batch, start, stop, "")
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, as soon as the listener may take audio again."""
+        self._connection.when_ready(callback)
+
+    def close(self) -> None:
+        """Forget the callback."""
+        self._connection.when_ready(None)
+
+
+class PlainWebSocketDoor:
+    """Lets listeners in by a plain WebSocket. `serve` runs in a green thread of the connection's own."""
+
+    def __init__(self, service: StreamingService) -> None:
+        self._service = service
+        self._numbers = count(1)
+        self._query_schema = ListenQuerySchema()
+        self._commands = {command.name: command for command in COMMANDS}
+
+    def serve(self, connection: WebSocketConnection, stream_id: str, query: Mapping[str, str]) -> None:
+        """Serve one connection until it ends."""
+        listener_id = f"websocket-{next(self._numbers)}"
+        try:
+            self._join(listener_id, connection, stream_id, query)
+            while (message := connection.receive()) is not None:
+                self._handle(listener_id, connection, message)
+        finally:
+            self._service.disconnect(listener_id)
+
+    def _join(
+        self, listener_id: str, connection: WebSocketConnection, stream_id: str, query: Mapping[str, str]
+    ) -> None:
+        emitter = PlainWebSocketEmitter(connection)
+        try:
+            request = self._query_schema.read({**query, "stream_id": stream_id})["request"]
+            self._service.join(listener_id, request, emitter)
+        except AsfError as error:
+            emitter.emit(StreamFailed(stream_id, error, 0))
+        except Exception:
+            logger.exception("Joining stream %r failed", stream_id)
+            emitter.emit(StreamFailed(stream_id, InternalError(), 0))
+
+    def _handle(self, listener_id: str, connection: WebSocketConnection, message: str | bytes) -> None:
+        try:
+            payload = _object_of(message)
+            command = self._commands.get(str(payload.get("event")))
+            if command is None:
+                raise InvalidPayload(f"event: It is none of {', '.join(self._commands)}.")
+            command.handle(self._service, listener_id, payload)
+        except ListenerError as error:
+            connection.send_texts([_json({"event": "error"} | error_message(error))])
+        except PayloadError as error:
+            connection.send_texts([_json({"event": "error"} | error_message(error))])
+            self._service.disconnect(listener_id)
+            connection.close(close_code_of(error), error.error_code)
+
+
+def _object_of(message: str | bytes) -> dict[str, Any]:
+    if isinstance(message, bytes):
+        raise InvalidPayload("It is binary; only JSON text is understood.")
+    try:
+        payload = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        raise InvalidPayload("It is not JSON.") from error
+    if not isinstance(payload, dict):
+        raise InvalidPayload("It is not a JSON object.")
+    return payload
+
+
+def _text_of(event: ListenerEvent) -> str:
+    if isinstance(event, SimulatedChunk):
+        return event.text
+    name, payload = message_of(event)
+    return _json(payload if "event" in payload else {"event": name} | payload)
+
+
+def _json(payload: Mapping[str, Any]) -> str:
+    return json.dumps(payload, separators=(",", ":"))

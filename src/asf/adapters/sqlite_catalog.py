@@ -1,0 +1,171 @@
+"""The catalog in an SQLite database: implements the `CatalogStore` port.
+
+What `put` has written is there after the process is killed. SQLite's write-ahead log is not synced at every commit
+(`synchronous=NORMAL`): after a loss of power the last announcements may be missing, and the database is intact.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from asf.domain.errors import CatalogUnavailable
+from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
+
+IN_MEMORY = ":memory:"
+
+LOCKED_ATTEMPTS = 40
+LOCKED_PAUSE_SECONDS = 0.05
+"""How often, and after what pause, a database is tried again that another process has locked. SQLite's own waiting
+would stop everything else of this process."""
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE streams (
+    stream_id TEXT PRIMARY KEY,
+    locator_kind TEXT NOT NULL,
+    locator TEXT NOT NULL,
+    state TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    content_type TEXT,
+    metadata TEXT,
+    reason TEXT,
+    announced_at REAL NOT NULL
+) WITHOUT ROWID
+"""
+COLUMNS = "stream_id, locator_kind, locator, state, epoch, content_type, metadata, reason, announced_at"
+FILE_KIND = "file"
+
+Result = TypeVar("Result")
+
+
+class SqliteCatalogStore:
+    """One table of one database file. `path` may be `:memory:`; the file and its folder are made where missing.
+
+    Raises `CatalogUnavailable` when the database cannot be opened, is no database, or is of a later version.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        with _translated(path):
+            if path != IN_MEMORY:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            # One thread; green threads take turns only where a statement is not running.
+            self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self._retried(self._prepare)
+
+    def put(self, stream: AudioStream) -> None:
+        """Keep `stream`, in place of an earlier one of the same id. Raises `CatalogUnavailable`."""
+        marks = ", ".join("?" * (COLUMNS.count(",") + 1))
+        self._query(f"INSERT OR REPLACE INTO streams ({COLUMNS}) VALUES ({marks})", _row_of(stream))  # noqa: S608
+
+    def get(self, stream_id: str) -> AudioStream | None:
+        """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
+        rows = self._query(f"SELECT {COLUMNS} FROM streams WHERE stream_id = ?", (stream_id,))  # noqa: S608
+        return _stream_of(rows[0]) if rows else None
+
+    def delete(self, stream_id: str) -> bool:
+        """Forget the stream of that id, and tell whether there was one. Raises `CatalogUnavailable`."""
+        return bool(self._query("DELETE FROM streams WHERE stream_id = ? RETURNING 1", (stream_id,)))
+
+    def page(self, limit: int, after: str) -> list[AudioStream]:
+        """Return at most `limit` streams in the order of their ids, those behind `after`.
+
+        Raises `CatalogUnavailable`.
+        """
+        select = f"SELECT {COLUMNS} FROM streams WHERE stream_id > ? ORDER BY stream_id LIMIT ?"  # noqa: S608
+        return [_stream_of(row) for row in self._query(select, (after, limit))]
+
+    def count(self) -> Mapping[StreamState, int]:
+        """Return how many streams of each state are kept. Raises `CatalogUnavailable`."""
+        rows = self._query("SELECT state, count(*) FROM streams GROUP BY state", ())
+        return {StreamState(state): count for state, count in rows}
+
+    def close(self) -> None:
+        """Close the database. Closing twice does no harm."""
+        self._connection.close()
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = NORMAL")
+        execute("BEGIN IMMEDIATE")
+        try:
+            self._check_or_create()
+        except BaseException:
+            execute("ROLLBACK")
+            raise
+        execute("COMMIT")
+
+    def _check_or_create(self) -> None:
+        execute = self._connection.execute
+        version = execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise CatalogUnavailable(f"'{self._path}' was written by a later version of this program.")
+        if version < SCHEMA_VERSION:
+            execute(SCHEMA)
+            execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        problem = execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise CatalogUnavailable(f"'{self._path}' is damaged: {problem}")
+
+    def _query(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return self._retried(lambda: self._connection.execute(statement, values).fetchall())
+
+    def _retried(self, action: Callable[[], Result]) -> Result:
+        """Return what `action` returns, tried again for as long as another process locks the database."""
+        for attempt in range(1, LOCKED_ATTEMPTS + 1):
+            with _translated(self._path):
+                try:
+                    return action()
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or attempt == LOCKED_ATTEMPTS:
+                        raise
+            time.sleep(LOCKED_PAUSE_SECONDS)
+        raise AssertionError
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Raise `CatalogUnavailable` for what goes wrong with the database."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise CatalogUnavailable(f"'{path}': {error}.") from error
+
+
+def _row_of(stream: AudioStream) -> tuple[Any, ...]:
+    return (
+        stream.stream_id,
+        FILE_KIND,
+        stream.locator.path,
+        stream.state,
+        stream.epoch,
+        stream.content_type,
+        None if stream.metadata is None else json.dumps(stream.metadata),
+        stream.reason,
+        stream.announced_at,
+    )
+
+
+def _stream_of(row: tuple[Any, ...]) -> AudioStream:
+    stream_id, kind, locator, state, epoch, content_type, metadata, reason, announced_at = row
+    return AudioStream(
+        stream_id,
+        _locator_of(kind, locator),
+        StreamState(state),
+        epoch,
+        content_type,
+        None if metadata is None else json.loads(metadata),
+        reason,
+        announced_at,
+    )
+
+
+def _locator_of(kind: str, locator: str) -> Locator:
+    if kind != FILE_KIND:
+        raise CatalogUnavailable(f"It has a locator of the unknown kind '{kind}'.")
+    return FileLocator(locator)

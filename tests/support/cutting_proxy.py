@@ -1,0 +1,75 @@
+"""A TCP proxy that cuts connections in their midst."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+PIECE_BYTES = 4096
+
+
+class CuttingProxy:
+    """Forwards connections to `target_port`, which may change, and cuts the one that brings the next doomed byte.
+
+    `cuts` says after how many bytes towards the client, counted over all connections, each cut is made.
+    """
+
+    def __init__(self, target_port: int, cuts: Iterator[int]) -> None:
+        self.target_port = target_port
+        self.cuts_made = 0
+        self._cuts = cuts
+        self._next_cut = next(cuts, None)
+        self._forwarded = 0
+        self._lock = threading.Lock()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.target_port))
+                except OSError:
+                    client.close()
+                    continue
+                threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._forward_back, args=(server, client), daemon=True).start()
+
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(PIECE_BYTES):
+                target.sendall(piece)
+        _cut(source, target)
+
+    def _forward_back(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(PIECE_BYTES):
+                allowed, cut = self._allowed(len(piece))
+                target.sendall(piece[:allowed])
+                if cut:
+                    break
+        _cut(source, target)
+
+    def _allowed(self, length: int) -> tuple[int, bool]:
+        with self._lock:
+            if self._next_cut is None or self._forwarded + length <= self._next_cut:
+                self._forwarded += length
+                return length, False
+            allowed = self._next_cut - self._forwarded
+            self._forwarded = self._next_cut
+            self._next_cut = next(self._cuts, None)
+            self.cuts_made += 1
+            return allowed, True
+
+
+def _cut(*sockets: socket.socket) -> None:
+    for one in sockets:
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()

@@ -1,0 +1,238 @@
+"""Whatever happens to a session in whatever order: what it promises holds."""
+
+import importlib.util
+import random
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from asf.domain.errors import InvalidAck, NoSession
+from asf.domain.events import StartOfStream
+from asf.domain.lifecycle import TRANSITIONS, ImpossibleTransition, SessionEvent, SessionState, next_state
+from asf.domain.streams import StreamState
+from tests.support.virtual import VirtualServer
+
+STALL_SECONDS, GIVE_UP_SECONDS, WAIT_SECONDS, SLOW_SECONDS = 3.0, 9.0, 8.0, 7.0
+AUDIO = random.Random(1).randbytes(50_000)
+ENDS = {"EndOfStream", "StreamFailed", "left"}
+
+
+class Listening(RuleBasedStateMachine):
+    """One listener of one stream, in virtual time, beside another that must not be disturbed."""
+
+    @initialize(
+        chunk_bytes=st.integers(1, 60),
+        chunk_seconds=st.sampled_from([0.0, 0.01, 0.3]),
+        window=st.none() | st.integers(1, 400),
+        offset=st.sampled_from([0, 0, 1, 500]),
+        announced=st.booleans(),
+        capacity=st.sampled_from([None, None, 150, 1000]),
+    )
+    def join(
+        self,
+        chunk_bytes: int,
+        chunk_seconds: float,
+        window: int | None,
+        offset: int,
+        announced: bool,
+        capacity: int | None,
+    ) -> None:
+        self.audios: dict[str, bytes] = {}
+        self.server = VirtualServer(
+            self.audios,
+            chunk_bytes,
+            chunk_seconds,
+            slow_seconds=SLOW_SECONDS,
+            wait_seconds=WAIT_SECONDS,
+            stall_seconds=STALL_SECONDS,
+            give_up_seconds=GIVE_UP_SECONDS,
+        )
+        self.announced = False
+        self.state = StreamState.GENERATING
+        self.written = b""
+        if announced:
+            self.announce()
+        self.window = window
+        self.acknowledged = offset
+        self.listener = self.server.join("s", capacity=capacity, offset=offset, window=window, wait=True)
+        self.other = self.server.join("s", "other", wait=True)
+        self.base, self.heard_before = offset, 0
+
+    def announce(self) -> None:
+        self.announced = True
+        self.server.announce("s", state=self.state)
+
+    @property
+    def position(self) -> int:
+        """The offset that the listener has come to."""
+        return self.base + len(self.listener.received) - self.heard_before
+
+    @property
+    def over(self) -> bool:
+        return bool(ENDS & set(self.listener.kinds))
+
+    @precondition(lambda self: self.state is StreamState.GENERATING)
+    @rule(length=st.sampled_from([1, 100, 1000]))
+    def write(self, length: int) -> None:
+        self.written = AUDIO[: len(self.written) + length]
+        self.audios["s"] = self.written
+
+    @precondition(lambda self: not self.announced)
+    @rule()
+    def announce_generating(self) -> None:
+        self.announce()
+
+    @precondition(lambda self: self.announced and self.written and self.state is StreamState.GENERATING)
+    @rule(state=st.sampled_from([StreamState.COMPLETE, StreamState.FAILED]))
+    def finish(self, state: StreamState) -> None:
+        self.state = state
+        self.announce()
+
+    @rule(seconds=st.sampled_from([0.01, 0.1, 1.0, 4.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.server.run(seconds)
+
+    @rule(length=st.integers(1, 500))
+    def read(self, length: int) -> None:
+        self.listener.read(length)
+
+    @rule(share=st.floats(0, 1.2))
+    def acknowledge_some(self, share: float) -> None:
+        self.acknowledge(int(share * self.position))
+
+    def acknowledge(self, received: int) -> None:
+        try:
+            self.server.service.acknowledge("listener", received)
+        except NoSession:
+            assert self.over
+        except InvalidAck:
+            assert received > self.position
+        else:
+            assert received <= self.position
+            self.acknowledged = max(self.acknowledged, received)
+
+    @rule()
+    def acknowledge_all(self) -> None:
+        self.acknowledge(self.position)
+
+    @rule()
+    def pause(self) -> None:
+        self._command("pause")
+
+    @rule()
+    def resume(self) -> None:
+        self._command("resume")
+
+    @precondition(lambda self: "joined" in self.listener.kinds and not self.over)
+    @rule(share=st.floats(0, 1.1))
+    def seek(self, share: float) -> None:
+        offset = int(share * len(self.written))
+        self.server.service.seek("listener", offset)
+        start = self.listener.events[-1]
+        assert isinstance(start, StartOfStream)
+        assert start.offset == offset
+        self.base, self.heard_before, self.acknowledged = offset, len(self.listener.received), offset
+
+    @rule()
+    def disconnect_the_other(self) -> None:
+        self.server.service.disconnect("other")
+
+    @precondition(lambda self: self.server.clock.time > 1030)
+    @rule()
+    def leave(self) -> None:
+        self._command("leave")
+
+    def _command(self, name: str) -> None:
+        try:
+            getattr(self.server.service, name)("listener")
+        except NoSession:
+            assert self.over
+
+    @invariant()
+    def bytes_are_the_audio_from_the_offset_on(self) -> None:
+        heard = bytes(self.listener.received[self.heard_before :])
+        assert self.written[self.base :].startswith(heard)
+
+    @invariant()
+    def the_window_is_kept(self) -> None:
+        assert self.window is None or self.position - self.acknowledged <= self.window
+
+    @invariant()
+    def nothing_follows_an_end(self) -> None:
+        ends = [number for number, kind in enumerate(self.listener.kinds) if kind in ENDS]
+        assert ends in ([], [len(self.listener.kinds) - 1])
+        if not ends:
+            return
+        assert self.listener.closed
+        if not hasattr(self, "at_end"):
+            self.at_end = len(self.listener.received)
+        assert self.at_end == len(self.listener.received)
+
+    @invariant()
+    def an_end_of_stream_comes_after_the_whole_of_a_complete_audio(self) -> None:
+        if "EndOfStream" in self.listener.kinds:
+            assert self.state is StreamState.COMPLETE
+            assert self.position >= len(self.written)
+
+    def _listen_to_the_end(self) -> None:
+        for _ in range(10_000):
+            if self.over:
+                return
+            self.server.run(0.5)
+            self.listener.read(0)
+            self.acknowledge(self.position)
+        raise AssertionError("It never ends.")
+
+    def teardown(self) -> None:
+        """An ended session holds nothing open, and a listener that takes everything gets everything."""
+        if not hasattr(self, "server"):
+            return
+        if not self.over:
+            self.listener.capacity = None
+            self.listener.read(0)
+            self._command("resume")
+            self._listen_to_the_end()
+        self.server.service.disconnect("other")
+        assert len(self.server.service) == 0
+        assert len(self.server.pool) == 0
+        assert len(self.server.blocked) == 0
+        self.server.run(1000.0)
+        assert self.server.pump.turn() is None
+
+
+TestListening = Listening.TestCase
+TestListening.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+
+
+def test_the_table_knows_every_state_and_nothing_follows_the_end() -> None:
+    """Every state can be reached and, but for the last, left by leaving."""
+    assert set(TRANSITIONS) == set(SessionState)
+    reached = {state for row in TRANSITIONS.values() for state in row.values()}
+    assert reached == set(SessionState)
+    for state, row in TRANSITIONS.items():
+        assert (row == {}) is (state is SessionState.ENDED)
+        if row:
+            assert row[SessionEvent.LEAVE] is row[SessionEvent.FAIL] is SessionState.ENDED
+
+
+def test_what_the_table_does_not_list_is_refused() -> None:
+    """It would be a mistake of the program."""
+    for event in SessionEvent:
+        try:
+            next_state(SessionState.ENDED, event)
+        except ImpossibleTransition:
+            continue
+        raise AssertionError(event)
+
+
+def test_the_picture_of_the_table_is_up_to_date() -> None:
+    """`make docs` draws it."""
+    path = Path(__file__).parents[2] / "tools" / "draw_session.py"
+    specification = importlib.util.spec_from_file_location("draw_session", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    assert module.DOCUMENT.read_text() == module.draw()

@@ -1,0 +1,142 @@
+"""The catalog in SQLite keeps its port's promises, and what it was given."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from asf.adapters import sqlite_catalog
+from asf.adapters.sqlite_catalog import SqliteCatalogStore
+from asf.domain import AudioStream, FileLocator, StreamState
+from asf.domain.errors import CatalogUnavailable
+from tests.contracts.catalog_store import CatalogStoreContract
+
+STREAM = AudioStream("strm_1", FileLocator("/audio/one.mp3"), StreamState.GENERATING, "epoch", announced_at=12.5)
+
+
+class TestSqliteCatalogStore(CatalogStoreContract):
+    """The contract, on databases in files."""
+
+    @pytest.fixture
+    def make_store(self, tmp_path: Path) -> Iterator[Callable[[], SqliteCatalogStore]]:
+        stores: list[SqliteCatalogStore] = []
+
+        def make() -> SqliteCatalogStore:
+            stores.append(SqliteCatalogStore(str(tmp_path / f"{len(stores)}.sqlite3")))
+            return stores[-1]
+
+        yield make
+        for store in stores:
+            store.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """Return where a database may be made, in a folder that is not there yet."""
+    return str(tmp_path / "var" / "asf.sqlite3")
+
+
+def test_what_was_put_survives(path: str) -> None:
+    """Another process finds it, whether or not this one has closed the database."""
+    first = SqliteCatalogStore(path)
+    first.put(STREAM)
+    second = SqliteCatalogStore(path)
+    assert second.get("strm_1") == STREAM
+    first.close()
+    first.close()
+    second.close()
+
+
+def test_a_database_in_memory_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is another one for each store."""
+    monkeypatch.chdir(tmp_path)
+    store, other = SqliteCatalogStore(":memory:"), SqliteCatalogStore(":memory:")
+    store.put(STREAM)
+    assert other.get("strm_1") is None
+    assert list(tmp_path.iterdir()) == []
+    store.close()
+    other.close()
+
+
+def test_what_is_no_database_is_refused(path: str) -> None:
+    """It is neither emptied nor taken for an empty catalog."""
+    Path(path).parent.mkdir()
+    Path(path).write_bytes(b"This is a text, not a database.\n" * 100)
+    with pytest.raises(CatalogUnavailable, match="not a database"):
+        SqliteCatalogStore(path)
+    assert Path(path).read_bytes().startswith(b"This is a text")
+
+
+def test_a_damaged_database_is_refused(path: str) -> None:
+    """A page in the middle is overwritten."""
+    store = SqliteCatalogStore(path)
+    for number in range(500):
+        store.put(AudioStream(f"strm_{number}", FileLocator("/audio/" + "x" * 100)))
+    store.close()
+    with Path(path).open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * 8192)
+    with pytest.raises(CatalogUnavailable, match=r"damaged|malformed"):
+        SqliteCatalogStore(path)
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """A file in the place of the folder, or a folder in the place of the file."""
+    (tmp_path / "file").write_bytes(b"")
+    for place in (tmp_path / "file" / "asf.sqlite3", tmp_path):
+        with pytest.raises(CatalogUnavailable):
+            SqliteCatalogStore(str(place))
+
+
+def test_a_database_of_a_later_version_is_refused(path: str) -> None:
+    """Rather than read in a wrong way."""
+    SqliteCatalogStore(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(CatalogUnavailable, match="later version"):
+        SqliteCatalogStore(path)
+
+
+def test_a_locator_of_an_unknown_kind_is_an_error(path: str) -> None:
+    """Such as a later version may have written."""
+    store = SqliteCatalogStore(path)
+    store.put(STREAM)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE streams SET locator_kind = 'tape'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(CatalogUnavailable, match="tape"):
+        store.get("strm_1")
+    store.close()
+
+
+def test_a_lock_is_waited_for(path: str) -> None:
+    """Another process writes, and is done soon."""
+    store = SqliteCatalogStore(path)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.2, lambda: other.execute("COMMIT"))
+    timer.start()
+    store.put(STREAM)
+    timer.join()
+    assert store.get("strm_1") == STREAM
+    other.close()
+    store.close()
+
+
+def test_a_lock_that_stays_is_an_error(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading goes on; nothing is written, and that is said."""
+    monkeypatch.setattr(sqlite_catalog, "LOCKED_ATTEMPTS", 3)
+    store = SqliteCatalogStore(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(CatalogUnavailable, match="locked"):
+        store.put(STREAM)
+    assert store.get("strm_1") is None
+    other.execute("ROLLBACK")
+    store.put(STREAM)
+    other.close()
+    store.close()
