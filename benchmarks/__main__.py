@@ -83,10 +83,9 @@ def _steps(audio: Path, *, quick: bool) -> dict[str, Any]:
         return figures
 
     return {
-        "cpu_per_chunk": lambda: (
-            of_all(peers, measure.cpu_per_chunk, audio, 50, seconds)
-            | {"asf_500": measure.cpu_per_chunk(asf, audio, 100 if quick else 500, seconds)}
-        ),
+        "cpu_per_chunk": lambda: of_all(peers, measure.cpu_per_chunk, audio, 100, seconds),
+        "doors": lambda: {door: measure.cpu_per_chunk(asf, audio, 500, seconds, door) for door in ("sio", "ws")},
+        "growing": lambda: measure.growing(audio, 20 if quick else 100),
         "cpu_per_listener": per_listener,
         "cpu_per_join": lambda: of_all(peers, measure.cpu_per_join, audio, many),
         # The ordinary server cannot hold this load: it is asked for a tenth of it.

@@ -1,13 +1,17 @@
 """What is measured, one function for each figure. CPU is the server's own, in seconds of one core."""
 
+import random
+import statistics
 import subprocess
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
+import websocket
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.processes import STREAM_ID, Load, Server, asf
@@ -17,6 +21,7 @@ Start = Callable[[dict[str, str]], AbstractContextManager[Server]]
 
 SETTLE_SECONDS = 1.0
 JOINS_PER_SECOND = 100
+STREAM_PATH = f"/api/v1/podcasts/stream/{STREAM_ID}"
 REAL_TIME = {"ASF_STREAM_SLEEP_INTERVAL": "0.256"}
 """4096 bytes every 256 ms: 128 kbit/s."""
 REAL_TIME_BYTES_PER_SECOND = 16_000.0
@@ -35,10 +40,14 @@ def checked(result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def cpu_per_chunk(start: Start, audio: Path, listeners: int, seconds: float) -> Figures:
-    """Return the CPU per chunk at the default pace, and the longest gaps, in steady state."""
+def cpu_per_chunk(start: Start, audio: Path, listeners: int, seconds: float, door: str = "sio") -> Figures:
+    """Return the CPU per chunk at the default pace, and the longest gaps, in steady state.
+
+    `door` is `sio` for Socket.IO or `ws` for the plain WebSocket.
+    """
+    target = STREAM_ID if door == "sio" else STREAM_PATH
     with start({}) as server:
-        load = Load("listeners", "sio", server.port, listeners, 100, seconds, 0, STREAM_ID, audio)
+        load = Load("listeners", door, server.port, listeners, 100, seconds, 0, target, audio)
         load.wait_for_ramp()
         before = server.cpu()
         result = checked(load.result())
@@ -149,6 +158,30 @@ def relay_latency(start: Start, audio: Path, listeners: int, seconds: float) -> 
     if result["not_ok"] or result["problems"]:
         raise Wrong(str(result))
     return {"relay_ms_p50": result["relay_ms_p50"], "relay_ms_p99": result["relay_ms_p99"]}
+
+
+def growing(audio: Path, rounds: int) -> Figures:
+    """Return how long a listener that waits at a growing stream waits for the first byte that is written."""
+    waited = []
+    with asf(audio) as server, TemporaryDirectory(dir=audio.parent) as directory:
+        for number in range(rounds):
+            path = Path(directory) / f"{number}.mp3"
+            body = {"stream_id": f"growing-{number}", "filepath": str(path), "state": "generating"}
+            url = f"http://127.0.0.1:{server.port}/asf/internal/notify_new_audio"
+            requests.post(url, json=body, timeout=10).raise_for_status()
+            listener = websocket.create_connection(
+                f"ws://127.0.0.1:{server.port}/api/v1/podcasts/stream/growing-{number}", timeout=10
+            )
+            while b"start_of_stream" not in listener.recv_data()[1]:
+                pass
+            time.sleep(random.uniform(0.05, 0.1))
+            path.write_bytes(b"x")
+            written = time.monotonic()
+            if listener.recv_data()[1] != b"x":
+                raise Wrong("Another byte than the one that was written.")
+            waited.append((time.monotonic() - written) * 1e3)
+            listener.close()
+    return {"first_byte_ms_p50": statistics.median(waited), "first_byte_ms_max": max(waited)}
 
 
 def growth(audio: Path, environment: dict[str, str], listeners: int, seconds: float) -> Figures:

@@ -70,7 +70,12 @@ def build_load_tools() -> None:
 @contextmanager
 def asf(audio: Path, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Run ASF with `audio` announced as the stream `STREAM_ID`."""
-    settings = {"ASF_HOST": "127.0.0.1", "ASF_AUDIO_ROOTS": str(audio.parent), **(environment or {})}
+    settings = {
+        "ASF_HOST": "127.0.0.1",
+        "ASF_AUDIO_ROOTS": str(audio.parent),
+        "ASF_DATABASE": ":memory:",
+        **(environment or {}),
+    }
     command = [sys.executable, "-m", "asf", "serve"]
     with _running(lambda port: (command, settings | {"ASF_PORT": str(port)})) as server:
         import requests  # noqa: PLC0415

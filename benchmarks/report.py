@@ -21,11 +21,11 @@ def table(results: Results) -> str:
     stalled = results["memory_stalled"]
     rows = [
         (
-            "CPU per chunk, default pace, against the ordinary server",
+            "CPU per chunk, default pace, 100 listeners, against the ordinary server",
             *_less(chunk, "cpu_us_per_chunk", "ordinary", "µs"),
         ),
         (
-            "CPU per chunk, default pace, against socket.io on Node.js",
+            "CPU per chunk, default pace, 100 listeners, against socket.io on Node.js",
             *_less(chunk, "cpu_us_per_chunk", "node", "µs"),
         ),
         (
@@ -46,6 +46,8 @@ def table(results: Results) -> str:
     lines = ["| figure | ratio | ASF | the other |", "|---|---|---|---|"]
     lines += [f"| {name} | **{ratio}** | {ours} | {theirs} |" for name, ratio, ours, theirs in rows]
     gaps = " | ".join(f"{chunk[who]['gap_ms_p99']:.0f} ms" for who in ("asf", "ordinary"))
+    doors = " / ".join(f"{results['doors'][door]['cpu_us_per_chunk']:.2f} µs" for door in ("sio", "ws"))
+    first_byte = " / ".join(f"{results['growing'][f'first_byte_ms_{which}']:.0f} ms" for which in ("p50", "max"))
     verified = f"{results['chunks_verified']:,} chunks in these runs, none wrong, lost or repeated."
     lines += [
         "",
@@ -60,9 +62,14 @@ def table(results: Results) -> str:
         "",
         "| figure | ASF | the ordinary server |",
         "|---|---|---|",
-        f"| longest gap at the default pace, 50 listeners, p99 | {gaps} |",
+        f"| longest gap at the default pace, 100 listeners, p99 | {gaps} |",
         _memory_row("memory per listener: process / kernel's send queue", memory),
         _memory_row("memory per listener that stopped reading: process / kernel's send queue", stalled),
+        "",
+        "| figure | ASF |",
+        "|---|---|",
+        f"| CPU per chunk, 500 listeners: Socket.IO / plain WebSocket | {doors} |",
+        f"| from a growing file's first byte to a waiting listener, p50 / longest | {first_byte} |",
         "",
         f"Every byte was verified: {verified}",
     ]
