@@ -60,8 +60,8 @@ def test_push_reaches_watch(server: ServerProcess) -> None:
         output, _ = watching.communicate(timeout=30)
     assert watching.returncode == 0
     assert [json.loads(line) for line in output.splitlines()] == [
-        {"event": "progress", "data": {"percentage": 50, "step": "Grüße"}},
-        {"event": "progress", "data": None},
+        {"event": "progress", "data": {"percentage": 50, "step": "Grüße"}, "seq": 1},
+        {"event": "progress", "data": None, "seq": 2},
     ]
 
 

@@ -35,6 +35,9 @@ class Subscriber:
     async def subscribe(self, *payload: Any) -> None:
         await self._client.emit("subscribe_to_ui_updates", *payload, namespace=self._namespace)
 
+    async def unsubscribe(self, *payload: Any) -> None:
+        await self._client.emit("unsubscribe_from_ui_updates", *payload, namespace=self._namespace)
+
     async def until(self, condition: Callable[[Events], Any]) -> None:
         async with self._changed:
             await asyncio.wait_for(self._changed.wait_for(lambda: condition(self.events)), 15)
@@ -68,7 +71,13 @@ def test_an_update_reaches_its_client_and_nobody_else(server: ServerProcess, tra
             await alice.until(has("generation_progress"))
             await bob.until(has("task_completed"))
             greeting = {"message": "Connected to ASF UI updates on namespace /ui_updates."}
-            confirmation = {"status": "success", "client_id": "alice", "subscribed_to_room": "alice"}
+            confirmation = {
+                "status": "success",
+                "client_id": "alice",
+                "subscribed_to_room": "alice",
+                "epoch": answer.json()["epoch"],
+                "seq": answer.json()["seq"] - 1,
+            }
             assert alice.events == [
                 ("ui_connection_ack", greeting),
                 ("subscribed_ui_updates", confirmation),

@@ -21,7 +21,9 @@ from asf.domain import (
     StreamState,
     WaitingRoom,
 )
+from asf.domain.errors import UiEmitFailed
 from asf.domain.events import ListenerEvent, StatusChanged
+from asf.domain.updates import Handover, SequencedUpdate, Subscription
 
 
 class ManualClock:
@@ -95,6 +97,8 @@ class RecordingObserver:
         self.outcomes: list[str] = []
         self.lags: list[float] = []
         self.updates: list[str] = []
+        self.recoveries: list[str] = []
+        self.dropped = 0
 
     def joined(self) -> None:
         self.joins += 1
@@ -111,6 +115,39 @@ class RecordingObserver:
     def relayed(self, outcome: str, seconds: float) -> None:
         assert seconds >= 0
         self.updates.append(outcome)
+
+    def recovered(self, outcome: str) -> None:
+        self.recoveries.append(outcome)
+
+    def subscriber_dropped(self) -> None:
+        self.dropped += 1
+
+
+class ScriptedSubscribers:
+    """The way to the connections of subscribers: keeps what each is sent, or does what `outcomes` says of it."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, list[Subscription | SequencedUpdate]] = {}
+        self.outcomes: dict[str, Handover | UiEmitFailed] = {}
+
+    def confirm(self, connection_id: str, subscription: Subscription) -> Handover:
+        return self._take(connection_id, subscription, *subscription.missed)
+
+    def emit(self, connection_id: str, update: SequencedUpdate, *, with_position: bool) -> Handover:
+        assert isinstance(with_position, bool)
+        return self._take(connection_id, update)
+
+    def updates(self, connection_id: str) -> list[SequencedUpdate]:
+        """Return the updates that a connection was sent."""
+        return [item for item in self.sent.get(connection_id, []) if isinstance(item, SequencedUpdate)]
+
+    def _take(self, connection_id: str, *items: Subscription | SequencedUpdate) -> Handover:
+        outcome = self.outcomes.get(connection_id, Handover.TAKEN)
+        if isinstance(outcome, UiEmitFailed):
+            raise outcome
+        if outcome is Handover.TAKEN:
+            self.sent.setdefault(connection_id, []).extend(items)
+        return outcome
 
 
 class VirtualServer:

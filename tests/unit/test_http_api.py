@@ -9,15 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from asf.adapters.http_api import create_app, create_internal_blueprint, create_operations_blueprint
+from asf.adapters.http_api import (
+    create_app,
+    create_internal_streams_blueprint,
+    create_internal_updates_blueprint,
+    create_operations_blueprint,
+)
 from asf.adapters.http_api.json_body import MAX_BODY_BYTES, MAX_JSON_DEPTH
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
-from asf.domain import StreamCatalog, UiUpdate, UiUpdateRouter
+from asf.adapters.memory_update_log import InMemoryUpdateLog
+from asf.domain import StreamCatalog, UiUpdateRouter
 from asf.domain.errors import UiEmitFailed
-from tests.support.virtual import ManualClock, RecordingObserver
+from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
 NOTIFY = "/asf/internal/notify_new_audio"
 SEND_UI = "/asf/internal/send_ui_update"
+SEND_UIS = "/asf/internal/send_ui_updates"
 
 NOTIFY_ERRORS = {
     "ASF_NOTIFY_MALFORMED_JSON": "Malformed JSON payload.",
@@ -34,31 +41,24 @@ SEND_UI_ERRORS = {
 }
 
 
-class Emitter:
-    """Keeps what is emitted, or fails when told to."""
-
-    def __init__(self) -> None:
-        self.updates: list[UiUpdate] = []
-        self.failure: Exception | None = None
-
-    def emit(self, _connection_id: str, update: UiUpdate) -> None:
-        if self.failure:
-            raise self.failure
-        self.updates.append(update)
-
-
 class Api:
     """The application on in-memory adapters."""
 
     def __init__(self, *, with_namespace: bool = True) -> None:
-        self.emitter = Emitter()
+        self.subscribers = ScriptedSubscribers()
         self.catalog = StreamCatalog(
             InMemoryCatalogStore(), InMemoryAudioSources({"one.mp3": b"x"}), ManualClock(), lambda: "epoch"
         )
-        self.router = UiUpdateRouter(self.emitter if with_namespace else None, ManualClock(), RecordingObserver())
+        self.router = UiUpdateRouter(
+            self.subscribers if with_namespace else None,
+            InMemoryUpdateLog(500, 300.0, lambda: "epoch"),
+            ManualClock(),
+            RecordingObserver(),
+        )
         self.answered: list[tuple[str, int]] = []
         app = create_app("secret", lambda route, status: self.answered.append((route, status)))
-        app.register_blueprint(create_internal_blueprint(self.catalog, self.router))
+        app.register_blueprint(create_internal_streams_blueprint(self.catalog))
+        app.register_blueprint(create_internal_updates_blueprint(self.router))
         app.register_blueprint(create_operations_blueprint(lambda: b"asf_metric 1\n", "text/plain"))
 
         @app.get("/asf/broken")
@@ -107,9 +107,16 @@ def test_an_update_is_relayed(api: Api) -> None:
     response = api.post(SEND_UI, '{"client_id": "alice", "event_name": "progress", "data": {"percentage": 50}}')
     assert response.status_code == 200
     answer = response.get_json()
-    assert (answer["status"], answer["message"]) == ("success", "UI update sent to client.")
-    assert answer["subscribers"] == 1
-    assert api.emitter.updates == [UiUpdate("alice", "progress", {"percentage": 50})]
+    assert answer == {
+        "status": "success",
+        "message": "UI update sent to client.",
+        "epoch": "epoch",
+        "seq": 1,
+        "subscribers": 1,
+        "duplicate": False,
+    }
+    (update,) = api.subscribers.updates("connection")
+    assert (update.event_name, update.data_json) == ("progress", '{"percentage":50}')
 
 
 @pytest.mark.parametrize("data", [None, False, 0, "", [], {}, 1.5, "text", [1, {"a": None}]])
@@ -118,7 +125,52 @@ def test_any_json_value_is_data(api: Api, data: Any) -> None:
     api.router.subscribe("connection", "alice")
     body = json.dumps({"client_id": "alice", "event_name": "e", "data": data})
     assert api.post(SEND_UI, body).status_code == 200
-    assert api.emitter.updates[0].data == data
+    assert json.loads(api.subscribers.updates("connection")[0].data_json) == data
+
+
+def test_an_update_that_is_sent_again(api: Api) -> None:
+    """The key tells; the answer is the first one's, but for `duplicate`."""
+    body = '{"client_id": "alice", "event_name": "e", "data": 1, "idempotency_key": "key"}'
+    first, again = api.post(SEND_UI, body).get_json(), api.post(SEND_UI, body).get_json()
+    assert again == first | {"duplicate": True}
+    response = api.post(SEND_UI, body.replace("1", "2"))
+    message = "The idempotency key belongs to another update."
+    assert_error(response, 409, "ASF_IDEMPOTENCY_CONFLICT", message)
+
+
+@pytest.mark.parametrize("wrong", [5, "", " ", "x" * 129, ["key"], {}, True, "a\nb"])
+def test_a_wrong_idempotency_key(api: Api, wrong: Any) -> None:
+    """Nothing is sent."""
+    body = {"client_id": "alice", "event_name": "e", "data": 1, "idempotency_key": wrong}
+    message = "Validation failed: 'idempotency_key' is invalid."
+    response = api.post(SEND_UI, json.dumps(body))
+    assert_error(response, 400, "ASF_SENDUI_INVALID_IDEMPOTENCY_KEY", message, details=True)
+
+
+def test_several_updates_at_once_have_an_answer_each(api: Api) -> None:
+    """In order; one that is wrong does not keep the others back."""
+    api.router.subscribe("connection", "alice")
+    update = {"client_id": "alice", "event_name": "progress", "data": 1}
+    wrong: list[Any] = [update | {"client_id": ""}, {}, None, 5, [update], {"client_id": "alice"}]
+    answer = api.post(SEND_UIS, json.dumps({"updates": [update, *wrong, update | {"data": None}]})).get_json()
+    codes = [result.get("error_code") for result in answer["results"]]
+    assert codes == [
+        None,
+        "ASF_SENDUI_INVALID_CLIENT_ID",
+        *["ASF_SENDUI_INVALID_PAYLOAD"] * 4,
+        "ASF_SENDUI_INVALID_EVENT_NAME",
+        None,
+    ]
+    assert [result["status"] for result in answer["results"]] == ["success", *["error"] * 6, "success"]
+    assert [result["seq"] for result in answer["results"] if "seq" in result] == [1, 2]
+    assert [update.data_json for update in api.subscribers.updates("connection")] == ["1", "null"]
+
+
+@pytest.mark.parametrize("wrong", [None, [], {}, "text", 5, [{}] * 1001])
+def test_what_is_no_list_of_updates(api: Api, wrong: Any) -> None:
+    """Nothing is sent."""
+    code = "ASF_SENDUI_INVALID_PAYLOAD"
+    assert_error(api.post(SEND_UIS, json.dumps({"updates": wrong})), 400, code, SEND_UI_ERRORS[code], details=True)
 
 
 MALFORMED = [
@@ -256,7 +308,7 @@ SHARED_API = Api()
 def test_an_emit_that_fails_is_no_success(api: Api) -> None:
     """The documented code, and what failed."""
     api.router.subscribe("connection", "alice")
-    api.emitter.failure = UiEmitFailed("OSError: broken")
+    api.subscribers.outcomes["connection"] = UiEmitFailed("OSError: broken")
     response = api.post(SEND_UI, '{"client_id": "alice", "event_name": "e", "data": 1}')
     assert_error(response, 500, "ASF_SOCKETIO_EMIT_FAILED", "Failed to emit the UI update.", details=True)
 

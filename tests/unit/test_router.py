@@ -1,93 +1,267 @@
-"""Each update reaches exactly the connections that subscribed to its client."""
+"""Each update reaches exactly the connections that subscribed to its client, and none is lost on the way."""
+
+from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.domain import UiUpdate, UiUpdateRouter
-from asf.domain.errors import InvalidClientId, InvalidEventName, UiEmitFailed, UiNamespaceMissing
-from tests.support.virtual import ManualClock, RecordingObserver
+from asf.domain.errors import (
+    IdempotencyConflict,
+    InvalidClientId,
+    InvalidEventName,
+    InvalidIdempotencyKey,
+    NotSubscribed,
+    UiEmitFailed,
+    UiNamespaceMissing,
+)
+from asf.domain.updates import EVERYTHING, Handover, Position, SequencedUpdate, Subscription
+from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
-connections = st.sampled_from(["c1", "c2", "c3"])
-clients = st.sampled_from(["alice", "bob"])
+HISTORY = 4
+HISTORY_SECONDS = 60.0
 
 
-class RecordingEmitter:
-    """Keeps what is emitted; connections in `broken` fail."""
+class VirtualRouter:
+    """A router with a log in memory, on a manual clock."""
 
-    def __init__(self, broken: frozenset[str] = frozenset()) -> None:
-        self.emitted: list[tuple[str, UiUpdate]] = []
-        self.broken = broken
+    def __init__(self, *, with_namespace: bool = True) -> None:
+        epochs = count(1)
+        self.clock = ManualClock()
+        self.subscribers = ScriptedSubscribers()
+        self.observer = RecordingObserver()
+        self.log = InMemoryUpdateLog(HISTORY, HISTORY_SECONDS, lambda: f"epoch-{next(epochs)}")
+        self.router = UiUpdateRouter(
+            self.subscribers if with_namespace else None, self.log, self.clock, self.observer
+        )
 
-    def emit(self, connection_id: str, update: UiUpdate) -> None:
-        if connection_id in self.broken:
-            raise UiEmitFailed("broken")
-        self.emitted.append((connection_id, update))
+
+@dataclass
+class Tab:
+    """A browser tab that wants all updates of one client: what it got, over all its connections."""
+
+    client_id: str
+    connection_id: str | None = None
+    last: Position = EVERYTHING
+    received: list[SequencedUpdate] = field(default_factory=list)
+    """Since it was told the last time that it has missed something."""
 
 
 class RouterMachine(RuleBasedStateMachine):
-    """The router against a plain model: a set of pairs."""
+    """Tabs come, go and come back while updates are published, expire and overflow the history."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.emitter = RecordingEmitter()
-        self.observer = RecordingObserver()
-        self.router = UiUpdateRouter(self.emitter, ManualClock(), self.observer)
-        self.model: set[tuple[str, str]] = set()
-        self.number = 0
+        self.virtual = VirtualRouter()
+        self.router = self.virtual.router
+        self.tabs = [Tab("alice"), Tab("alice"), Tab("bob")]
+        self.live: dict[str, tuple[str, list[SequencedUpdate]]] = {}  # connections that know only the seeds
+        self.connections = (f"connection-{number}" for number in count(1))
+        self.published: dict[str, list[SequencedUpdate]] = {"alice": [], "bob": []}
+        self.numbers = count(1)
 
-    @rule(connection=connections, client=clients)
-    def subscribe(self, connection: str, client: str) -> None:
-        """Subscribe, for the first time or again."""
-        self.router.subscribe(connection, client)
-        self.model.add((connection, client))
+    tabs_numbers = st.integers(0, 2)
+    client_ids = st.sampled_from(["alice", "bob"])
 
-    @rule(connection=connections)
-    def drop(self, connection: str) -> None:
-        """Lose a connection."""
-        self.router.drop(connection)
-        self.model = {pair for pair in self.model if pair[0] != connection}
+    @rule(number=tabs_numbers)
+    def come_back(self, number: int) -> None:
+        """Subscribe with the last place that is known; on a connection that is subscribed, begin anew."""
+        tab = self.tabs[number]
+        if tab.connection_id is None:
+            tab.connection_id = next(self.connections)
+        self._take(tab)
+        sent = self.virtual.subscribers.sent.setdefault(tab.connection_id, [])
+        sent.clear()
+        self.router.subscribe(tab.connection_id, tab.client_id, tab.last)
+        if self.virtual.subscribers.outcomes.get(tab.connection_id) is Handover.TOO_SLOW:
+            tab.connection_id = None  # It is broken off instead.
+            return
+        subscription = sent.pop(0)
+        assert isinstance(subscription, Subscription)
+        assert subscription.client_id == tab.client_id
+        assert list(subscription.missed) == sent
+        if not subscription.recovered:
+            assert sent == []
+            tab.received = []
+            tab.last = subscription.latest
+        self._take(tab)
+        assert self.virtual.observer.recoveries[-1] == ("recovered" if subscription.recovered else "not_recovered")
+        # Nothing that is still kept may be refused.
+        lost = [one for one in self.published[tab.client_id][:-HISTORY] if one.seq > tab.last.seq]
+        expired = self.virtual.clock.timestamp() - HISTORY_SECONDS
+        assert (
+            subscription.recovered or lost or any(one.timestamp <= expired for one in self.published[tab.client_id])
+        )
 
-    @rule(client=clients)
-    def publish(self, client: str) -> None:
+    @rule(number=tabs_numbers)
+    def lose(self, number: int) -> None:
+        """Cut the connection of a tab."""
+        tab = self.tabs[number]
+        if tab.connection_id is not None:
+            self._take(tab)
+            self.router.drop(tab.connection_id)
+            tab.connection_id = None
+
+    @rule(number=tabs_numbers)
+    def stop_reading(self, number: int) -> None:
+        """Make the next hand-over to a tab find it too slow."""
+        tab = self.tabs[number]
+        if tab.connection_id is not None:
+            self.virtual.subscribers.outcomes[tab.connection_id] = Handover.TOO_SLOW
+
+    @rule(client_id=client_ids)
+    def come_without_a_place(self, client_id: str) -> None:
+        """Subscribe as the seeds have it."""
+        connection_id = next(self.connections)
+        self.router.subscribe(connection_id, client_id)
+        (subscription,) = self.virtual.subscribers.sent.pop(connection_id)
+        assert isinstance(subscription, Subscription)
+        assert (subscription.recovered, subscription.missed) == (None, ())
+        self.live[connection_id] = (client_id, [])
+
+    @precondition(lambda self: self.live)
+    @rule()
+    def unsubscribe(self) -> None:
+        """End a subscription; a second time there is none."""
+        connection_id, (client_id, _) = self.live.popitem()
+        self.router.unsubscribe(connection_id, client_id)
+        with pytest.raises(NotSubscribed):
+            self.router.unsubscribe(connection_id, client_id)
+
+    @rule(client_id=client_ids)
+    def publish(self, client_id: str) -> None:
         """Send an update."""
-        self.number += 1
-        self.emitter.emitted.clear()
-        update = UiUpdate(client, "progress", self.number)
-        receivers = {connection for connection, subscribed in self.model if subscribed == client}
-        assert self.router.publish(update) == len(receivers)
-        assert self.observer.updates.pop() == ("relayed" if receivers else "no_subscriber")
-        assert sorted(self.emitter.emitted, key=lambda pair: pair[0]) == [(one, update) for one in sorted(receivers)]
+        tabs = [tab for tab in self.tabs if tab.client_id == client_id and tab.connection_id]
+        slow = [tab for tab in tabs if tab.connection_id in self.virtual.subscribers.outcomes]
+        live = {key: value for key, value in self.live.items() if value[0] == client_id}
+        before = self.virtual.observer.dropped
+        published = self.router.publish(UiUpdate(client_id, "progress", next(self.numbers)))
+        assert published.subscribers == len(tabs) - len(slow) + len(live)
+        assert self.virtual.observer.dropped == before + len(slow)
+        assert self.virtual.observer.updates.pop() == ("relayed" if published.subscribers else "no_subscriber")
+        kept = self.virtual.log.recover(client_id, EVERYTHING, self.virtual.clock.timestamp()).updates[-1]
+        assert (kept.epoch, kept.seq) == (published.epoch, published.seq)
+        self.published[client_id].append(kept)
+        for connection_id, (_, expected) in live.items():
+            expected.append(kept)
+            assert self.virtual.subscribers.updates(connection_id) == expected
+        for tab in slow:
+            tab.connection_id = None
+
+    @rule(seconds=st.floats(1, HISTORY_SECONDS * 1.1))
+    def wait(self, seconds: float) -> None:
+        """Let updates expire."""
+        self.virtual.clock.advance(seconds)
+
+    @invariant()
+    def what_a_tab_got_is_gapless(self) -> None:
+        """Over all its connections, since it was told last that it missed something."""
+        for tab in self.tabs:
+            self._take(tab)
+            numbers = [update.seq for update in tab.received]
+            assert numbers == list(range(numbers[0], numbers[-1] + 1)) if numbers else True
+            assert tab.received == [one for one in self.published[tab.client_id] if one.seq in set(numbers)]
+            if tab.connection_id is not None and numbers:
+                assert tab.received[-1] == self.published[tab.client_id][-1]
 
     @invariant()
     def nothing_is_left_behind(self) -> None:
         """Connections that are gone leave no trace."""
-        assert set(self.router._clients) == {connection for connection, _ in self.model}  # noqa: SLF001
-        assert set(self.router._connections) == {client for _, client in self.model}  # noqa: SLF001
+        subscribed = len(self.live) + sum(tab.connection_id is not None for tab in self.tabs)
+        assert self.router.subscriptions == subscribed
+        assert sum(map(len, self.router._connections.values())) == subscribed  # noqa: SLF001
+        assert all(self.router._connections.values())  # noqa: SLF001
+
+    def _take(self, tab: Tab) -> None:
+        """Let a tab read what it was sent."""
+        if tab.connection_id is not None:
+            sent = self.virtual.subscribers.sent.get(tab.connection_id, [])
+            for update in sent:
+                assert isinstance(update, SequencedUpdate)
+                tab.received.append(update)
+                tab.last = Position(update.epoch, update.seq)
+            sent.clear()
 
 
 TestRouter = RouterMachine.TestCase
 
 
-def test_one_broken_connection_does_not_keep_the_others_waiting() -> None:
+@pytest.fixture
+def virtual() -> VirtualRouter:
+    """Return a router."""
+    return VirtualRouter()
+
+
+def test_one_broken_connection_does_not_keep_the_others_waiting(virtual: VirtualRouter) -> None:
     """They are served, and the answer is an error all the same: not every subscriber has it."""
-    emitter = RecordingEmitter(broken=frozenset({"c1"}))
-    observer = RecordingObserver()
-    router = UiUpdateRouter(emitter, ManualClock(), observer)
     for connection in ("c1", "c2"):
-        router.subscribe(connection, "alice")
+        virtual.router.subscribe(connection, "alice")
+    virtual.subscribers.outcomes["c1"] = UiEmitFailed("broken")
     with pytest.raises(UiEmitFailed, match="1 of 2"):
-        router.publish(UiUpdate("alice", "done", None))
-    assert [connection for connection, _ in emitter.emitted] == ["c2"]
-    assert observer.updates == ["ASF_SOCKETIO_EMIT_FAILED"]
+        virtual.router.publish(UiUpdate("alice", "done", None))
+    assert len(virtual.subscribers.updates("c2")) == 1
+    assert virtual.observer.updates == ["ASF_SOCKETIO_EMIT_FAILED"]
+
+
+def test_after_an_error_the_same_update_again_is_a_success(virtual: VirtualRouter) -> None:
+    """The connection that lacks it is subscribed no more; nobody else gets it twice."""
+    for connection in ("c1", "c2"):
+        virtual.router.subscribe(connection, "alice")
+    virtual.subscribers.outcomes["c1"] = UiEmitFailed("broken")
+    with pytest.raises(UiEmitFailed):
+        virtual.router.publish(UiUpdate("alice", "done", None, "key"))
+    published = virtual.router.publish(UiUpdate("alice", "done", None, "key"))
+    assert (published.duplicate, published.seq, published.subscribers) == (True, 1, 1)
+    assert len(virtual.subscribers.updates("c2")) == 1
+    assert virtual.observer.updates == ["ASF_SOCKETIO_EMIT_FAILED", "duplicate"]
+
+
+def test_a_key_that_belongs_to_something_else(virtual: VirtualRouter) -> None:
+    """Nothing is published, and the outcome is counted."""
+    virtual.router.publish(UiUpdate("alice", "done", 1, "key"))
+    with pytest.raises(IdempotencyConflict):
+        virtual.router.publish(UiUpdate("alice", "done", 2, "key"))
+    assert virtual.observer.updates == ["no_subscriber", "ASF_IDEMPOTENCY_CONFLICT"]
+
+
+@pytest.mark.parametrize("outcome", [Handover.GONE, Handover.TOO_SLOW, UiEmitFailed("broken")])
+def test_a_connection_that_cannot_be_told_is_not_subscribed(
+    virtual: VirtualRouter, outcome: Handover | UiEmitFailed
+) -> None:
+    """Its client may come back."""
+    virtual.subscribers.outcomes["c1"] = outcome
+    if isinstance(outcome, UiEmitFailed):
+        with pytest.raises(UiEmitFailed):
+            virtual.router.subscribe("c1", "alice")
+    else:
+        virtual.router.subscribe("c1", "alice")
+    assert virtual.router.subscriptions == 0
+    assert virtual.observer.dropped == (outcome is Handover.TOO_SLOW)
+
+
+def test_one_connection_may_watch_several_clients(virtual: VirtualRouter) -> None:
+    """Each by itself: ending one leaves the others."""
+    for client_id in ("alice", "bob"):
+        virtual.router.subscribe("c1", client_id)
+    virtual.router.unsubscribe("c1", "alice")
+    for client_id in ("alice", "bob"):
+        virtual.router.publish(UiUpdate(client_id, "progress", 1))
+    assert [update.client_id for update in virtual.subscribers.updates("c1")] == ["bob"]
+    virtual.router.drop("c1")
+    assert virtual.router.subscriptions == 0
 
 
 def test_without_a_namespace_nothing_is_accepted() -> None:
     """A server that relays nothing says so."""
-    observer = RecordingObserver()
+    virtual = VirtualRouter(with_namespace=False)
     with pytest.raises(UiNamespaceMissing):
-        UiUpdateRouter(None, ManualClock(), observer).publish(UiUpdate("alice", "done", None))
-    assert observer.updates == ["ASF_CONFIG_ERROR_UI_NAMESPACE"]
+        virtual.router.publish(UiUpdate("alice", "done", None))
+    with pytest.raises(UiNamespaceMissing):
+        virtual.router.subscribe("c1", "alice")
+    assert virtual.observer.updates == ["ASF_CONFIG_ERROR_UI_NAMESPACE"]
 
 
 def test_what_breaks_the_rules_is_refused() -> None:
@@ -96,3 +270,5 @@ def test_what_breaks_the_rules_is_refused() -> None:
         UiUpdate(" ", "done", None)
     with pytest.raises(InvalidEventName):
         UiUpdate("alice", "disconnect", None)
+    with pytest.raises(InvalidIdempotencyKey):
+        UiUpdate("alice", "done", None, "x" * 129)

@@ -30,6 +30,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.audio_roots == [Path("shared_audio")]
     assert settings.max_message_bytes == 65536
     assert (settings.slow_listener_seconds, settings.max_listeners) == (30.0, 10000)
+    assert (settings.ui_history_size, settings.ui_history_seconds) == (500, 300.0)
 
 
 def test_without_a_secret_a_random_one_is_made() -> None:
@@ -60,6 +61,8 @@ def test_everything_can_be_set() -> None:
             "ASF_STALL_SECONDS": "2",
             "ASF_STALL_GIVE_UP_SECONDS": "3.5",
             "ASF_SLOW_LISTENER_SECONDS": "0.5",
+            "ASF_UI_HISTORY_SIZE": "7",
+            "ASF_UI_HISTORY_SECONDS": "1.5",
             "ASF_MAX_LISTENERS": "1",
         }
     )
@@ -80,6 +83,8 @@ def test_everything_can_be_set() -> None:
             stall_seconds=2.0,
             stall_give_up_seconds=3.5,
             slow_listener_seconds=0.5,
+            ui_history_size=7,
+            ui_history_seconds=1.5,
             max_listeners=1,
             secret_key_is_random=False,
         )
@@ -116,6 +121,10 @@ WRONG = [
     ("ASF_STALL_SECONDS", "x"),
     ("ASF_STALL_GIVE_UP_SECONDS", "inf"),
     ("ASF_SLOW_LISTENER_SECONDS", "0"),
+    ("ASF_UI_HISTORY_SIZE", "-1"),
+    ("ASF_UI_HISTORY_SIZE", "1.5"),
+    ("ASF_UI_HISTORY_SECONDS", "nan"),
+    ("ASF_UI_HISTORY_SECONDS", "-1"),
     ("ASF_MAX_LISTENERS", "0"),
 ]
 

@@ -1,38 +1,147 @@
 """The way of UI updates into Socket.IO."""
 
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from asf.adapters.realtime_api import SocketIoUiUpdateEmitter
-from asf.domain import UiUpdate
+from asf.adapters.realtime_api.ui_update_emitter import MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES
 from asf.domain.errors import UiEmitFailed
+from asf.domain.updates import Handover, Position, SequencedUpdate, Subscription
 
 
-class FakeSocketIo:
-    """Keeps what is emitted, or fails."""
+class ScriptedTransport:
+    """Keeps what is sent, or fails."""
 
-    def __init__(self, failure: Exception | None = None) -> None:
-        self.failure = failure
-        self.emitted: list[tuple[Any, ...]] = []
+    def __init__(self) -> None:
+        self.queued_messages = self.queued_bytes = self.queued_late = 0
+        self.sent: list[str] = []
+        self.disconnected = False
+        self.failure: Exception | None = None
 
-    def emit(self, *arguments: Any, to: str, namespace: str) -> None:
-        if self.failure:
+    def send(self, text: str) -> None:
+        if self.failure is not None:
             raise self.failure
-        self.emitted.append((*arguments, to, namespace))
+        self.sent.append(text)
+
+    def send_late(self, render: Callable[[], str]) -> None:
+        self.send(render())
+
+    def disconnect(self) -> None:
+        self.disconnected = True
 
 
-@pytest.mark.parametrize("data", [None, [], [1, 2], {"a": 1}, "text"])
-def test_data_is_always_one_argument(data: Any) -> None:
+class Emitter:
+    """An emitter, and the transport of its one connection, `connection`."""
+
+    def __init__(self) -> None:
+        self.transport = ScriptedTransport()
+        manager = SimpleNamespace(
+            eio_sid_from_sid=lambda sid, namespace: "engine" if (sid, namespace) == ("connection", "/ui") else None
+        )
+        server = SimpleNamespace(manager=manager, eio=SimpleNamespace(sockets={"engine": object()}))
+        self.emitter = SocketIoUiUpdateEmitter(SimpleNamespace(server=server), "/ui", lambda _socket: self.transport)
+
+    def emit(self, update: SequencedUpdate, *, with_position: bool = False) -> Handover:
+        return self.emitter.emit("connection", update, with_position=with_position)
+
+    @property
+    def events(self) -> list[Any]:
+        """What was sent, as the client has it."""
+        prefix = "42/ui,"
+        assert all(text.startswith(prefix) for text in self.transport.sent)
+        return [json.loads(text.removeprefix(prefix)) for text in self.transport.sent]
+
+
+@pytest.fixture
+def emitter() -> Emitter:
+    """Return an emitter."""
+    return Emitter()
+
+
+def update_of(data: Any, seq: int = 1) -> SequencedUpdate:
+    """Return an update for alice."""
+    return SequencedUpdate("alice", "progress", json.dumps(data), "epoch", seq, 1.5)
+
+
+@pytest.mark.parametrize("data", [None, [], [1, 2], {"a": "ä"}, "text"])
+def test_data_is_always_one_argument(emitter: Emitter, data: Any) -> None:
     """Null and lists too, which Socket.IO would take for none and for several."""
-    socketio = FakeSocketIo()
-    SocketIoUiUpdateEmitter(socketio, "/ui_updates").emit("connection", UiUpdate("alice", "e", data))
-    assert socketio.emitted == [("e", (data,), "connection", "/ui_updates")]
+    assert emitter.emit(update_of(data)) is Handover.TAKEN
+    assert emitter.events == [["progress", data]]
 
 
-def test_a_failure_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever it was; the library's exception does not cross the port."""
-    emitter = SocketIoUiUpdateEmitter(FakeSocketIo(RuntimeError("no queue")), "/ui_updates")
+def test_the_place_is_a_second_argument(emitter: Emitter) -> None:
+    """For those that asked for it, also where the same update went to one that did not."""
+    update = update_of(5)
+    for with_position in (False, True, False):
+        emitter.emit(update, with_position=with_position)
+    plain = ["progress", 5]
+    assert emitter.events == [plain, [*plain, {"epoch": "epoch", "seq": 1, "timestamp": 1.5}], plain]
+
+
+def test_what_was_missed_follows_the_confirmation(emitter: Emitter) -> None:
+    """In order, with the places."""
+    missed = (update_of("one", 1), update_of("two", 2))
+    emitter.emitter.confirm("connection", Subscription("alice", Position("epoch", 2), recovered=True, missed=missed))
+    confirmation, *updates = emitter.events
+    assert confirmation == [
+        "subscribed_ui_updates",
+        {
+            "status": "success",
+            "client_id": "alice",
+            "subscribed_to_room": "alice",
+            "epoch": "epoch",
+            "seq": 2,
+            "recovered": True,
+        },
+    ]
+    assert [(name, data, place["seq"]) for name, data, place in updates] == [
+        ("progress", "one", 1),
+        ("progress", "two", 2),
+    ]
+
+
+def test_who_did_not_ask_is_not_told_of_recovery(emitter: Emitter) -> None:
+    """The key is not there at all."""
+    emitter.emitter.confirm("connection", Subscription("alice", Position("epoch", 0), recovered=None))
+    assert "recovered" not in emitter.events[0][1]
+
+
+def test_a_connection_that_is_gone(emitter: Emitter) -> None:
+    """It is no failure."""
+    assert emitter.emitter.emit("another", update_of(1), with_position=False) is Handover.GONE
+
+
+@pytest.mark.parametrize(
+    ("waiting", "limit"), [("queued_messages", MAX_QUEUED_MESSAGES), ("queued_bytes", MAX_QUEUED_BYTES)]
+)
+def test_who_does_not_read_is_broken_off(emitter: Emitter, waiting: str, limit: int) -> None:
+    """At the limit, and not before it."""
+    setattr(emitter.transport, waiting, limit - 1)
+    assert emitter.emit(update_of(1)) is Handover.TAKEN
+    setattr(emitter.transport, waiting, limit)
+    assert emitter.emit(update_of(2)) is Handover.TOO_SLOW
+    assert emitter.transport.disconnected
+    assert emitter.events == [["progress", 1]]
+
+
+def test_who_does_not_read_what_it_missed_may_not_ask_again(emitter: Emitter) -> None:
+    """What waits of that does not count against what is live, though."""
+    emitter.transport.queued_late = MAX_QUEUED_MESSAGES
+    assert emitter.emit(update_of(1)) is Handover.TAKEN
+    again = Subscription("alice", Position("epoch", 1), recovered=True, missed=(update_of(1),))
+    assert emitter.emitter.confirm("connection", again) is Handover.TOO_SLOW
+    assert emitter.transport.disconnected
+
+
+def test_a_failure_is_told_and_logged(emitter: Emitter, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it was; the library's exception does not cross the port, and the connection is broken off."""
+    emitter.transport.failure = RuntimeError("no queue")
     with pytest.raises(UiEmitFailed, match="RuntimeError: no queue"):
-        emitter.emit("connection", UiUpdate("alice", "e", 1))
+        emitter.emit(update_of(1))
     assert "Emitting a UI update failed" in caplog.text
+    assert emitter.transport.disconnected

@@ -42,6 +42,12 @@ class PrometheusMetrics:
             buckets=SECONDS_BUCKETS,
             registry=self.registry,
         )
+        self._recoveries = Counter(
+            "asf_ui_recoveries", "Subscribers that came back, by outcome.", ["outcome"], registry=self.registry
+        )
+        self._dropped = Counter(
+            "asf_ui_subscribers_dropped", "Subscribers given up, as they did not read.", registry=self.registry
+        )
         self._requests = Counter(
             "asf_http_requests", "HTTP requests, by route and status.", ["route", "status"], registry=self.registry
         )
@@ -68,6 +74,14 @@ class PrometheusMetrics:
         """Count an update, and observe how long it took."""
         self._updates.labels(outcome).inc()
         self._relay.observe(seconds)
+
+    def recovered(self, outcome: str) -> None:
+        """Count a subscriber that came back."""
+        self._recoveries.labels(outcome).inc()
+
+    def subscriber_dropped(self) -> None:
+        """Count a subscriber that was given up."""
+        self._dropped.inc()
 
     def request_answered(self, route: str, status: int) -> None:
         """Count an HTTP request."""

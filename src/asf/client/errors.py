@@ -23,4 +23,8 @@ class RequestRefused(AsfClientError):
 
 
 class StreamRefused(RequestRefused):
-    """The listener cannot have the stream, or lost it on the way."""
+    """The listener cannot have the stream, or lost it on the way. `retryable` tells whether trying again may help."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        super().__init__(answer)
+        self.retryable = bool(answer.get("retryable"))

@@ -1,19 +1,15 @@
 """Listening to a stream."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from asf.client.errors import ServerUnreachable, StreamRefused
 from asf.client.ordered import OrderedClient
+from asf.client.patience import Patience
 
 AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
-
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 2.0
-"""How long to wait before connecting again: twice as long each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +32,24 @@ def listen(
     """Receive the whole stream: `on_start` is called first, then `write` with its bytes, piece by piece.
 
     Both are called from another thread. With `wait` the stream need not be announced yet. A connection that is lost
-    on the way is made again, and listening goes on at the byte where it broke, for `patience` seconds without a
-    byte. Returns at the end of the stream. Raises `StreamRefused` and `ServerUnreachable`, and whatever `write` or
-    `on_start` raised.
+    on the way, or while waiting, is made again, and listening goes on at the byte where it broke, for `patience`
+    seconds without a byte. Returns at the end of the stream. Raises `StreamRefused` and `ServerUnreachable`, and
+    whatever `write` or `on_start` raised.
     """
     progress = _Progress(stream_id, wait)
-    lost_at, pause = 0.0, FIRST_PAUSE_SECONDS
+    left = Patience(patience)
     while True:
         before = progress.received
         try:
             _Listening(progress, write, on_start).run(base_url)
-        except ServerUnreachable:
+        except (ServerUnreachable, StreamRefused) as error:
             if progress.received > before:
-                lost_at, pause = time.monotonic(), FIRST_PAUSE_SECONDS
-            if progress.epoch is None or time.monotonic() >= lost_at + patience:
+                left.renew()
+            worth_it = progress.joined and not (isinstance(error, StreamRefused) and not error.retryable)
+            if not worth_it or not left.pause():
                 raise
         else:
             return
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
 @dataclass(slots=True)
@@ -63,6 +58,7 @@ class _Progress:
 
     stream_id: str
     wait: bool
+    joined: bool = False
     epoch: str | None = None
     received: int = 0
 
@@ -89,6 +85,7 @@ class _Listening:
     def run(self, base_url: str) -> None:
         handlers: dict[str, Callable[..., object]] = {
             "connect": self._join,
+            "stream_status": self._on_status,
             "audio_control": self._on_control,
             "audio_chunk": self._on_chunk,
             "stream_error": lambda message: self._end(StreamRefused(message)),
@@ -108,6 +105,9 @@ class _Listening:
 
     def _join(self) -> None:
         self._client.emit("join_stream", self._progress.request(), namespace=AUDIO_NAMESPACE)
+
+    def _on_status(self, message: dict[str, Any]) -> None:
+        self._progress.joined = self._progress.joined or message["status"] in {"joined", "waiting"}
 
     def _on_control(self, message: dict[str, Any]) -> None:
         if message["event"] == "end_of_stream":

@@ -7,57 +7,127 @@ from typing import Any
 
 from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable
 from asf.client.ordered import OrderedClient
+from asf.client.patience import Patience
 
 DEFAULT_UI_NAMESPACE = "/ui_updates"
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One update: the name of its event and its data, any JSON value."""
+    """One update: the name of its event, its data, any JSON value, and its number in the epoch."""
 
     event_name: str
     data: Any
+    epoch: str
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """From here on no update is missed."""
+    """From here on no update is missed, even if the connection is lost and made again."""
 
 
-def watch(base_url: str, client_id: str, namespace: str = DEFAULT_UI_NAMESPACE) -> Iterator[Subscribed | Update]:
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """While the connection was lost there were more updates than ASF keeps: all of those are missing here."""
+
+
+def watch(
+    base_url: str,
+    client_id: str,
+    namespace: str = DEFAULT_UI_NAMESPACE,
+    *,
+    history: bool = False,
+    patience: float = 60.0,
+) -> Iterator[Subscribed | Update | Missed]:
     """Yield `Subscribed`, and then the client's updates as they come, without end.
 
-    Raises `RequestRefused` and `ServerUnreachable`.
+    With `history` those that ASF still keeps come first. A connection that is lost is made again, for up to
+    `patience` seconds, and what was sent meanwhile is yielded then. Raises `RequestRefused` and `ServerUnreachable`.
     """
-    received: queue.Queue[Subscribed | Update | AsfClientError] = queue.Queue()
-    client = OrderedClient(reconnection=False)
+    position = _Position("", 0) if history else None
+    subscribed = False
+    left = Patience(patience)
+    while True:
+        watching = _Watching(client_id, namespace, position)
+        try:
+            for item in watching.run(base_url):
+                left.renew()
+                if not isinstance(item, Subscribed):
+                    yield item
+                elif not subscribed:
+                    subscribed = True
+                    yield item
+        except ServerUnreachable:
+            position = watching.position
+            if not subscribed or not left.pause():
+                raise
 
-    def on_any(event: str, data: Any = None, *_more: Any) -> None:
-        received.put(Update(event, data))
 
-    client.on(
-        "connect",
-        lambda: client.emit("subscribe_to_ui_updates", {"client_id": client_id}, namespace=namespace),
-        namespace=namespace,
-    )
-    client.on("ui_connection_ack", lambda _message: None, namespace=namespace)
-    client.on("subscribed_ui_updates", lambda _message: received.put(Subscribed()), namespace=namespace)
-    client.on("ui_error", lambda message: received.put(RequestRefused(message)), namespace=namespace)
-    client.on(
-        "disconnect",
-        lambda *_reason: received.put(ServerUnreachable("The connection to ASF was lost.")),
-        namespace=namespace,
-    )
-    client.on("*", on_any, namespace=namespace)
-    client.connect_to(base_url, namespace)
-    try:
-        while True:
-            try:
-                item = received.get(timeout=1.0)  # A bounded wait lets Ctrl-C through.
-            except queue.Empty:
-                continue
-            if isinstance(item, AsfClientError):
-                raise item
-            yield item
-    finally:
-        client.disconnect()
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """The place behind the latest update that came."""
+
+    epoch: str
+    seq: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "seq": self.seq}
+
+
+class _Watching:
+    """One connection of a subscriber. `position` is where it left off, and then where it is."""
+
+    def __init__(self, client_id: str, namespace: str, position: _Position | None) -> None:
+        self.position = position
+        self._client_id = client_id
+        self._namespace = namespace
+        self._received: queue.Queue[Subscribed | Update | Missed | AsfClientError] = queue.Queue()
+        self._client = OrderedClient(reconnection=False)
+
+    def run(self, base_url: str) -> Iterator[Subscribed | Update | Missed]:
+        handlers = {
+            "connect": self._subscribe,
+            "ui_connection_ack": lambda _message: None,
+            "subscribed_ui_updates": self._on_subscribed,
+            "ui_error": lambda message: self._received.put(RequestRefused(message)),
+            "disconnect": lambda *_reason: self._received.put(ServerUnreachable("The connection to ASF was lost.")),
+            "*": self._on_update,
+        }
+        for event, handler in handlers.items():
+            self._client.on(event, handler, namespace=self._namespace)
+        self._client.connect_to(base_url, self._namespace)
+        try:
+            while True:
+                try:
+                    item = self._received.get(timeout=1.0)  # A bounded wait lets Ctrl-C through.
+                except queue.Empty:
+                    continue
+                if isinstance(item, AsfClientError):
+                    raise item
+                yield item
+        finally:
+            self._client.disconnect()
+
+    def _subscribe(self) -> None:
+        payload: dict[str, Any] = {"client_id": self._client_id}
+        if self.position is not None:
+            payload["since"] = self.position.as_json()
+        self._client.emit("subscribe_to_ui_updates", payload, namespace=self._namespace)
+
+    def _on_subscribed(self, message: dict[str, Any]) -> None:
+        self._received.put(Subscribed())
+        latest = _Position(message["epoch"], message["seq"])
+        if message.get("recovered") is True:
+            return  # What was missed follows, with its places.
+        if message.get("recovered") is False:
+            self._received.put(Missed())
+        self.position = latest
+
+    def _on_update(self, event: str, data: Any = None, place: dict[str, Any] | None = None, *_more: Any) -> None:
+        if place is not None:
+            self.position = _Position(place["epoch"], place["seq"])
+        elif self.position is not None:  # Without a place it is the next one: updates come in order, without a gap.
+            self.position = _Position(self.position.epoch, self.position.seq + 1)
+        assert self.position is not None  # noqa: S101 - the confirmation came first
+        self._received.put(Update(event, data, self.position.epoch, self.position.seq))

@@ -167,6 +167,27 @@ class InvalidEventName(UiUpdateError):
     message = "Validation failed: 'event_name' must be a non-empty string."
 
 
+class IdempotencyConflict(UiUpdateError):
+    """The idempotency key was used for another update before."""
+
+    error_code = "ASF_IDEMPOTENCY_CONFLICT"
+    message = "The idempotency key belongs to another update."
+
+
+class InvalidIdempotencyKey(UiUpdateError):
+    """The idempotency key breaks the rules of `asf.domain.rules.idempotency_key_problem`."""
+
+    error_code = "ASF_SENDUI_INVALID_IDEMPOTENCY_KEY"
+    message = "Validation failed: 'idempotency_key' is invalid."
+
+
+class NotSubscribed(AsfError):
+    """A connection ends a subscription that it does not have."""
+
+    error_code = "ASF_NOT_SUBSCRIBED"
+    message = "This connection is not subscribed to that client."
+
+
 class UiNamespaceMissing(UiUpdateError):
     """The server was started without a namespace for UI updates."""
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from asf.domain.audio import AudioBatch
 from asf.domain.events import ListenerEvent
 from asf.domain.streams import AudioStream, Locator, StreamState
-from asf.domain.updates import UiUpdate
+from asf.domain.updates import Appended, Handover, Position, Recovery, SequencedUpdate, Subscription, UiUpdate
 
 
 class Clock(Protocol):
@@ -129,6 +129,37 @@ class ListenerEmitter(Protocol):
         ...
 
 
+class MessageTransport(Protocol):
+    """One connection, as something that text messages are sent on, in order and without waiting."""
+
+    @property
+    def queued_messages(self) -> int:
+        """How many messages wait to be sent, without those of `send_late`."""
+        ...
+
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes those have together."""
+        ...
+
+    @property
+    def queued_late(self) -> int:
+        """How many messages of `send_late` wait to be sent."""
+        ...
+
+    def send(self, text: str) -> None:
+        """Send a text message, now or behind those that wait."""
+        ...
+
+    def send_late(self, render: Callable[[], str]) -> None:
+        """Send a text message that is made only when it goes out: while it waits, its text takes no memory."""
+        ...
+
+    def disconnect(self) -> None:
+        """Break the connection off."""
+        ...
+
+
 class AudioTransport(Protocol):
     """One connection, as emitters see it: messages are queued on it, and audio may pass the queue."""
 
@@ -206,11 +237,44 @@ class StreamingObserver(Protocol):
         ...
 
 
+class UpdateLog(Protocol):
+    """Numbers the updates of each client, and keeps the latest of them for subscribers that come back.
+
+    The numbers of one client are 1, 2, 3 … within an epoch; a log that has forgotten them begins another epoch.
+    """
+
+    def append(self, update: UiUpdate, timestamp: float) -> Appended:
+        """Keep `update` under the next number, unless its idempotency key shows that it was kept before.
+
+        `timestamp` is the time now, in seconds since the Unix epoch. Raises `IdempotencyConflict` when the key
+        belongs to another update.
+        """
+        ...
+
+    def recover(self, client_id: str, since: Position | None, timestamp: float) -> Recovery:
+        """Return the client's updates behind `since`, or none where some of those are no longer kept.
+
+        Without `since` only the latest place is asked for.
+        """
+        ...
+
+
 class UiUpdateEmitter(Protocol):
     """The way to the connections that subscribed to UI updates."""
 
-    def emit(self, connection_id: str, update: UiUpdate) -> None:
-        """Hand `update` to the transport of one connection. Raises `UiEmitFailed` when that fails."""
+    def confirm(self, connection_id: str, subscription: Subscription) -> Handover:
+        """Tell a connection what it has subscribed to, and send what it missed, with the places of the updates.
+
+        Raises `UiEmitFailed` when the transport fails; the connection is broken off then.
+        """
+        ...
+
+    def emit(self, connection_id: str, update: SequencedUpdate, *, with_position: bool) -> Handover:
+        """Hand `update` to the transport of one connection, behind all that was handed to it before.
+
+        `with_position` tells the connection the place of the update, too. Raises `UiEmitFailed` when the transport
+        fails; the connection is broken off then.
+        """
         ...
 
 
@@ -220,6 +284,14 @@ class UiUpdateObserver(Protocol):
     def relayed(self, outcome: str, seconds: float) -> None:
         """Take note that an update was dealt with in so many seconds.
 
-        `outcome` is `relayed`, `no_subscriber`, or the `error_code` of what went wrong.
+        `outcome` is `relayed`, `no_subscriber`, `duplicate`, or the `error_code` of what went wrong.
         """
+        ...
+
+    def recovered(self, outcome: str) -> None:
+        """Take note that a subscriber came back: `recovered` or `not_recovered`."""
+        ...
+
+    def subscriber_dropped(self) -> None:
+        """Take note that a subscriber was given up, as it did not read."""
         ...

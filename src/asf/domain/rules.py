@@ -8,6 +8,8 @@ import unicodedata
 MAX_IDENTIFIER_CHARACTERS = 255
 """Longest stream id, client id and event name: what fits one path segment of every file system and proxy."""
 
+MAX_IDEMPOTENCY_KEY_CHARACTERS = 128
+
 MAX_OFFSET = 2**53 - 1
 """Largest offset, in bytes: the largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
 
@@ -24,6 +26,13 @@ def stream_id_problem(value: str) -> str | None:
 
 def client_id_problem(value: str) -> str | None:
     """Return what keeps `value` from being a client id, or None."""
+    return _identifier_problem(value)
+
+
+def idempotency_key_problem(value: str) -> str | None:
+    """Return what keeps `value` from being an idempotency key, or None."""
+    if len(value) > MAX_IDEMPOTENCY_KEY_CHARACTERS:
+        return f"It has {len(value)} characters; at most {MAX_IDEMPOTENCY_KEY_CHARACTERS} are allowed."
     return _identifier_problem(value)
 
 

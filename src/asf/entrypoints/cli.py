@@ -166,23 +166,30 @@ def push(client_id: str, event: str, data: str, url: str) -> None:
 @click.argument("client_id")
 @click.option("--namespace", default="/ui_updates", show_default=True, help="The server's ASF_UI_UPDATES_NAMESPACE.")
 @click.option("-n", "--count", type=click.IntRange(min=1), help="Stop after so many updates.")
+@click.option("--history", is_flag=True, help="Begin with the updates that the server still keeps.")
 @url_option
-def watch(client_id: str, namespace: str, count: int | None, url: str) -> None:
+def watch(client_id: str, namespace: str, count: int | None, history: bool, url: str) -> None:  # noqa: FBT001
     r"""Print the UI updates of CLIENT_ID as they come, one line of JSON each.
+
+    A connection that is lost is made again, and the updates of the time between follow.
 
     \b
     Example:
       asf watch alice
     """
-    from asf.client import Update  # noqa: PLC0415
+    from asf.client import Missed, Subscribed  # noqa: PLC0415
     from asf.client import watch as watch_client  # noqa: PLC0415
 
     seen = 0
-    for item in watch_client(url, client_id, namespace):
-        if not isinstance(item, Update):
-            click.echo(f"Watching {client_id} (Ctrl-C ends it)", err=True)
-            continue
-        click.echo(json.dumps({"event": item.event_name, "data": item.data}, ensure_ascii=False))
-        seen += 1
-        if seen == count:
-            return
+    for item in watch_client(url, client_id, namespace, history=history):
+        match item:
+            case Subscribed():
+                click.echo(f"Watching {client_id} (Ctrl-C ends it)", err=True)
+            case Missed():
+                click.echo("Some updates were missed while the connection was lost", err=True)
+            case _:
+                line = {"event": item.event_name, "data": item.data, "seq": item.seq}
+                click.echo(json.dumps(line, ensure_ascii=False))
+                seen += 1
+                if seen == count:
+                    return

@@ -14,6 +14,7 @@ from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.eventlet_runtime import engineio_server, transport
 from asf.adapters.eventlet_runtime.websocket_door import WebSocketDoor
 from asf.adapters.http_api.playback import STREAM_URL
+from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.prometheus import PrometheusMetrics
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
 from asf.adapters.system_clock import SystemClock
@@ -47,7 +48,9 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
 
 def _ui_emitter(socketio: SocketIO, settings: Settings) -> UiUpdateEmitter | None:
     namespace = settings.ui_updates_namespace
-    return realtime_api.SocketIoUiUpdateEmitter(socketio, namespace) if namespace else None
+    if not namespace:
+        return None
+    return realtime_api.SocketIoUiUpdateEmitter(socketio, namespace, transport.EngineIoTransport)
 
 
 def _namespaces(service: StreamingService, router: UiUpdateRouter, settings: Settings) -> list[Namespace]:
@@ -63,11 +66,15 @@ def _render_metrics(
     streaming: StreamingService,
     blocked: BlockedListeners,
     store: CatalogStore,
+    router: UiUpdateRouter,
+    update_log: InMemoryUpdateLog,
 ) -> Callable[[], bytes]:
     metrics.read_gauges(
         [
             ("asf_listeners", "Sessions under way.", lambda: len(streaming)),
             ("asf_listeners_blocked", "Listeners that take no audio now.", lambda: len(blocked)),
+            ("asf_ui_subscriptions", "Subscriptions to UI updates.", lambda: router.subscriptions),
+            ("asf_ui_history_bytes", "Memory of the UI updates that are kept.", lambda: update_log.kept_bytes),
         ]
     )
     metrics.read_counters(
@@ -177,13 +184,22 @@ class Container(containers.DeclarativeContainer):
     )
     socketio: providers.Provider[SocketIO] = providers.Singleton(_socketio, bare_app, settings)
     ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(_ui_emitter, socketio, settings)
-    router: providers.Provider[UiUpdateRouter] = providers.Singleton(UiUpdateRouter, ui_emitter, clock, metrics)
+    update_log: providers.Provider[InMemoryUpdateLog] = providers.Singleton(
+        InMemoryUpdateLog,
+        settings.provided.ui_history_size,
+        settings.provided.ui_history_seconds,
+        providers.Object(_make_epoch),
+    )
+    router: providers.Provider[UiUpdateRouter] = providers.Singleton(
+        UiUpdateRouter, ui_emitter, update_log, clock, metrics
+    )
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
-        _render_metrics, metrics, pump, streaming, blocked, catalog_store
+        _render_metrics, metrics, pump, streaming, blocked, catalog_store, router, update_log
     )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
-        providers.Singleton(http_api.create_internal_blueprint, catalog, router),
+        providers.Singleton(http_api.create_internal_streams_blueprint, catalog),
+        providers.Singleton(http_api.create_internal_updates_blueprint, router),
         providers.Singleton(http_api.create_playback_blueprint, streaming, settings.provided.cors_allowed_origins),
         providers.Singleton(http_api.create_operations_blueprint, render_metrics, prometheus.CONTENT_TYPE),
     )

@@ -47,6 +47,8 @@ class Settings:
     stall_seconds: float
     stall_give_up_seconds: float
     slow_listener_seconds: float
+    ui_history_size: int
+    ui_history_seconds: float
     max_listeners: int
     secret_key_is_random: bool
 
@@ -171,6 +173,18 @@ class SettingsSchema(Schema):
         data_key="ASF_SLOW_LISTENER_SECONDS",
         load_default=30.0,
         validate=_between(0.1, 3600),
+        error_messages=_NUMBER,
+    )
+    ui_history_size = fields.Integer(
+        data_key="ASF_UI_HISTORY_SIZE",
+        load_default=500,
+        validate=_between(0, 100000),
+        error_messages=_WHOLE_NUMBER,
+    )
+    ui_history_seconds = fields.Float(
+        data_key="ASF_UI_HISTORY_SECONDS",
+        load_default=300.0,
+        validate=_between(0, 86400),
         error_messages=_NUMBER,
     )
     max_listeners = fields.Integer(

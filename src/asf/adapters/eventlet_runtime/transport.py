@@ -8,6 +8,7 @@ polling, and in the middle of the upgrade, it takes the queue like everything el
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engineio.packet import MESSAGE, Packet
 from engineio.payload import Payload
 from eventlet.queue import Empty, Queue
 
@@ -17,6 +18,18 @@ from asf.domain.audio import AudioBatch
 
 MESSAGES_PER_CHUNK = 2
 """A binary event is a text message and a binary one."""
+
+
+class LatePacket(Packet):
+    """A text message that is made when it goes out."""
+
+    def __init__(self, render: Callable[[], str]) -> None:
+        super().__init__(MESSAGE)
+        self._render = render
+
+    def encode(self, b64: bool = False) -> str:  # noqa: ARG002, FBT001, FBT002 - as the library has it
+        """Return the message, which begins with its Engine.IO type."""
+        return self._render()
 
 
 class PacketQueue(Queue):
@@ -29,7 +42,15 @@ class PacketQueue(Queue):
     def __init__(self) -> None:
         super().__init__()
         self.on_taken: Callable[[], None] | None = None
+        self.queued_bytes = 0
+        self.queued_late = 0
         self._taken = 0
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
+        """Queue a packet; None ends the queue."""
+        self.queued_bytes += _length_of(item)
+        self.queued_late += isinstance(item, LatePacket)
+        super().put(item, block, timeout)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
         """Return the next packet. A blocking call begins an answer, the calls that do not block fill it up."""
@@ -38,6 +59,8 @@ class PacketQueue(Queue):
         elif self._taken >= Payload.max_decode_packets:
             raise Empty
         packet = super().get(block, timeout)
+        self.queued_bytes -= _length_of(packet)
+        self.queued_late -= isinstance(packet, LatePacket)
         self._taken += 1
         if self.on_taken is not None:
             self.on_taken()
@@ -45,7 +68,10 @@ class PacketQueue(Queue):
 
 
 class EngineIoTransport:
-    """One Engine.IO connection: implements the `AudioTransport` port. `socket` is the library's object for it."""
+    """One Engine.IO connection: implements the `AudioTransport` and the `MessageTransport` port.
+
+    `socket` is the library's object for it.
+    """
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
@@ -93,6 +119,41 @@ class EngineIoTransport:
         websocket.write_whole(b"".join(map(text_frame, texts)))
         return True
 
+    @property
+    def queued_messages(self) -> int:
+        """How many messages wait to be sent, without those of `send_late`."""
+        return int(self._queue.qsize()) - self._queue.queued_late
+
+    @property
+    def queued_late(self) -> int:
+        """How many messages of `send_late` wait to be sent."""
+        return self._queue.queued_late
+
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes those have together."""
+        return self._queue.queued_bytes
+
+    def send(self, text: str) -> None:
+        """Send a text message, straight to the socket where that is possible now, or else by the queue."""
+        if not self.send_texts((text,)):
+            # Engine.IO writes the type in front of a message itself.
+            self._socket.send(Packet(MESSAGE, text[1:]))
+
+    def send_late(self, render: Callable[[], str]) -> None:
+        """Send a text message that is made when it goes out."""
+        if self.is_direct and self.ready:
+            self.send_texts((render(),))
+        elif self._socket.check_ping_timeout():
+            self._queue.put(LatePacket(render))
+
+    def disconnect(self) -> None:
+        """Break the connection off, without waiting for what is queued."""
+        websocket = self._websocket
+        if websocket is not None:
+            websocket.break_off()
+        self._socket.close(wait=False, abort=True)
+
     def when_ready(self, callback: Callable[[], None] | None) -> None:
         """Call `callback` once, as soon as the transport is ready. None forgets an earlier one."""
         self._callback = callback
@@ -110,3 +171,8 @@ class EngineIoTransport:
         if callback is not None and self.ready:
             self.when_ready(None)
             callback()
+
+
+def _length_of(packet: Any) -> int:
+    data = getattr(packet, "data", None)
+    return len(data) if isinstance(data, str | bytes) else 0

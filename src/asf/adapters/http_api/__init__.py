@@ -1,8 +1,15 @@
 """The HTTP side of ASF, on Flask and marshmallow (docs/contract.md, sections 2, 5 and 7)."""
 
 from asf.adapters.http_api.app import create_app
-from asf.adapters.http_api.internal import create_internal_blueprint
+from asf.adapters.http_api.internal_streams import create_internal_streams_blueprint
+from asf.adapters.http_api.internal_updates import create_internal_updates_blueprint
 from asf.adapters.http_api.operations import create_operations_blueprint
 from asf.adapters.http_api.playback import create_playback_blueprint
 
-__all__ = ["create_app", "create_internal_blueprint", "create_operations_blueprint", "create_playback_blueprint"]
+__all__ = [
+    "create_app",
+    "create_internal_streams_blueprint",
+    "create_internal_updates_blueprint",
+    "create_operations_blueprint",
+    "create_playback_blueprint",
+]

@@ -108,6 +108,9 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.InvalidField: HTTPStatus.BAD_REQUEST,
     errors.InvalidClientId: HTTPStatus.BAD_REQUEST,
     errors.InvalidEventName: HTTPStatus.BAD_REQUEST,
+    errors.InvalidIdempotencyKey: HTTPStatus.BAD_REQUEST,
+    errors.IdempotencyConflict: HTTPStatus.CONFLICT,
+    errors.NotSubscribed: HTTPStatus.CONFLICT,
     errors.UiNamespaceMissing: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.UiEmitFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     NotifyMalformedJson: HTTPStatus.BAD_REQUEST,
@@ -134,10 +137,15 @@ _ERRORS_OF_STATUSES: dict[int, type[AsfError]] = {
 
 def error_response(error: AsfError) -> tuple[Response, HTTPStatus]:
     """Return the JSON answer that carries `error`."""
+    return jsonify(error_body(error)), HTTP_STATUSES[type(error)]
+
+
+def error_body(error: AsfError) -> dict[str, Any]:
+    """Return what every error says."""
     body: dict[str, Any] = {"error_code": error.error_code, "message": error.message}
     if error.details is not None:
         body["details"] = error.details
-    return jsonify(body), HTTP_STATUSES[type(error)]
+    return body
 
 
 def error_of_exception(exception: HTTPException) -> AsfError:

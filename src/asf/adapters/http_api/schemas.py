@@ -12,7 +12,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from asf.adapters.http_api.errors import InvalidQuery, SendUiMissingData
+from asf.adapters.http_api.errors import InvalidQuery, SendUiInvalidPayload, SendUiMissingData
 from asf.domain.catalog import Announcement
 from asf.domain.errors import (
     AsfError,
@@ -20,10 +20,12 @@ from asf.domain.errors import (
     InvalidEventName,
     InvalidField,
     InvalidFilepath,
+    InvalidIdempotencyKey,
     InvalidStreamId,
 )
-from asf.domain.rules import client_id_problem, event_name_problem, stream_id_problem
+from asf.domain.rules import client_id_problem, event_name_problem, idempotency_key_problem, stream_id_problem
 from asf.domain.streams import StreamState
+from asf.domain.updates import UiUpdate
 
 
 def obeys(problem_of: Callable[[str], str | None]) -> Callable[[str], None]:
@@ -46,6 +48,9 @@ MAX_METADATA_BYTES = 16 * 1024
 MAX_REASON_CHARACTERS = 1000
 MAX_PAGE = 1000
 """Most streams on one page."""
+
+MAX_UPDATES = 1000
+"""Most UI updates in one request."""
 
 AUDIO_TYPE = re.compile(r"audio/[\w!#$&^.+-]{1,100}(\s*;[\x20-\x7e]{0,200})?", re.ASCII)
 """A media type of audio, with or without parameters (RFC 9110, section 8.3.1)."""
@@ -138,7 +143,27 @@ class SendUiUpdateSchema(RequestSchema):
     client_id = fields.String(required=True, validate=obeys(client_id_problem))
     event_name = fields.String(required=True, validate=obeys(event_name_problem))
     data = fields.Raw(required=True, allow_none=True)
+    idempotency_key = fields.String(load_default=None, validate=obeys(idempotency_key_problem))
 
     errors = MappingProxyType(
-        {"client_id": InvalidClientId, "event_name": InvalidEventName, "data": SendUiMissingData}
+        {
+            "client_id": InvalidClientId,
+            "event_name": InvalidEventName,
+            "data": SendUiMissingData,
+            "idempotency_key": InvalidIdempotencyKey,
+        }
     )
+
+    @post_load
+    def _update(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        return {"update": UiUpdate(**values)}
+
+
+class SendUiUpdatesSchema(RequestSchema):
+    """Body of POST /asf/internal/send_ui_updates. Each update is looked at by itself, with `SendUiUpdateSchema`."""
+
+    updates = fields.List(
+        fields.Raw(allow_none=True), required=True, validate=validate.Length(min=1, max=MAX_UPDATES)
+    )
+
+    errors = MappingProxyType({"updates": SendUiInvalidPayload})

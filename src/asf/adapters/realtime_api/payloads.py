@@ -7,6 +7,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, val
 from asf.domain.errors import AsfError
 from asf.domain.rules import MAX_OFFSET, client_id_problem
 from asf.domain.session import ListenRequest
+from asf.domain.updates import Position
 
 
 class PayloadError(AsfError):
@@ -54,10 +55,16 @@ class PayloadSchema(Schema):
             loaded: dict[str, Any] = self.load(payload)
         except ValidationError as error:
             problems = error.messages_dict
-            details = " ".join(f"{name.lstrip('_')}: {' '.join(texts)}" for name, texts in problems.items())
+            details = " ".join(f"{name.lstrip('_')}: {_in_words(texts)}" for name, texts in problems.items())
             leads = self.leading in problems or "_schema" in problems
             raise (self.leading_error if leads else InvalidPayload)(details) from error
         return loaded
+
+
+def _in_words(problems: Any) -> str:
+    if isinstance(problems, dict):
+        return " ".join(f"{name.lstrip('_')}: {_in_words(texts)}" for name, texts in problems.items())
+    return " ".join(problems)
 
 
 def _stream_id_given(value: str) -> None:
@@ -150,10 +157,32 @@ class AckSchema(PayloadSchema):
     received = WholeNumber(required=True, validate=OFFSET_RANGE)
 
 
-class SubscribeSchema(PayloadSchema):
-    """Payload of `subscribe_to_ui_updates`."""
+class PositionSchema(Schema):
+    """A place in the updates of a client, as `since` has it."""
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = EXCLUDE
+
+    epoch = Text(required=True)
+    seq = WholeNumber(required=True, validate=OFFSET_RANGE)
+
+    @post_load
+    def _position(self, values: dict[str, Any], **_options: Any) -> Position:
+        return Position(**values)
+
+
+class UnsubscribeSchema(PayloadSchema):
+    """Payload of `unsubscribe_from_ui_updates`."""
 
     leading = "client_id"
     leading_error = InvalidSubscription
 
     client_id = Text(required=True, validate=_client_id_rule)
+
+
+class SubscribeSchema(UnsubscribeSchema):
+    """Payload of `subscribe_to_ui_updates`."""
+
+    since = fields.Nested(PositionSchema, load_default=None, allow_none=True)

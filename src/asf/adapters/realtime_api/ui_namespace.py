@@ -4,7 +4,8 @@ from typing import Any
 
 from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.namespace import StrictNamespace
-from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema
+from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema, UnsubscribeSchema
+from asf.domain.errors import NotSubscribed, UiUpdateError
 from asf.domain.router import UiUpdateRouter
 
 
@@ -15,6 +16,7 @@ class UiUpdatesNamespace(StrictNamespace):
         super().__init__(namespace)
         self._router = router
         self._subscribe_schema = SubscribeSchema()
+        self._unsubscribe_schema = UnsubscribeSchema()
 
     def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
         """Greet a subscriber."""
@@ -28,10 +30,14 @@ class UiUpdatesNamespace(StrictNamespace):
     def on_subscribe_to_ui_updates(self, sid: str, payload: Any = None, *_more: Any) -> None:
         """Subscribe to the updates of one client."""
         try:
-            client_id = self._subscribe_schema.read(payload)["client_id"]
-        except PayloadError as error:
+            fields = self._subscribe_schema.read(payload)
+            self._router.subscribe(sid, fields["client_id"], fields["since"])
+        except (PayloadError, UiUpdateError) as error:
             self.emit("ui_error", error_message(error), to=sid)
-            return
-        self._router.subscribe(sid, client_id)
-        confirmation = {"status": "success", "client_id": client_id, "subscribed_to_room": client_id}
-        self.emit("subscribed_ui_updates", confirmation, to=sid)
+
+    def on_unsubscribe_from_ui_updates(self, sid: str, payload: Any = None, *_more: Any) -> None:
+        """End the subscription to the updates of one client."""
+        try:
+            self._router.unsubscribe(sid, self._unsubscribe_schema.read(payload)["client_id"])
+        except (PayloadError, NotSubscribed) as error:
+            self.emit("ui_error", error_message(error), to=sid)

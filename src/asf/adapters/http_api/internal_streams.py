@@ -1,25 +1,17 @@
-"""The internal API: what backend services call (docs/contract.md, section 2)."""
+"""The internal API of streams: voice agents announce them here (docs/contract.md, section 2)."""
 
 from flask import Blueprint, Response, jsonify, request
 
-from asf.adapters.http_api.errors import (
-    NotifyInvalidPayload,
-    NotifyMalformedJson,
-    SendUiInvalidPayload,
-    SendUiMalformedJson,
-)
+from asf.adapters.http_api.errors import NotifyInvalidPayload, NotifyMalformedJson
 from asf.adapters.http_api.json_body import read_json_object
-from asf.adapters.http_api.schemas import NotifyNewAudioSchema, SendUiUpdateSchema, StreamPageSchema, StreamSchema
+from asf.adapters.http_api.schemas import NotifyNewAudioSchema, StreamPageSchema, StreamSchema
 from asf.domain.catalog import StreamCatalog
-from asf.domain.router import UiUpdateRouter
-from asf.domain.updates import UiUpdate
 
 
-def create_internal_blueprint(catalog: StreamCatalog, router: UiUpdateRouter) -> Blueprint:
-    """Return the routes under /asf/internal/."""
-    blueprint = Blueprint("internal", "asf", url_prefix="/asf/internal")
+def create_internal_streams_blueprint(catalog: StreamCatalog) -> Blueprint:
+    """Return the routes under /asf/internal/ that concern streams."""
+    blueprint = Blueprint("internal_streams", "asf", url_prefix="/asf/internal")
     notify_schema = NotifyNewAudioSchema()
-    update_schema = SendUiUpdateSchema()
     page_schema = StreamPageSchema()
     stream_schema = StreamSchema()
 
@@ -50,11 +42,5 @@ def create_internal_blueprint(catalog: StreamCatalog, router: UiUpdateRouter) ->
     def delete_stream(stream_id: str) -> Response:
         catalog.delete(stream_id)
         return jsonify(message="Stream deleted", stream_id=stream_id)
-
-    @blueprint.post("/send_ui_update")
-    def send_ui_update() -> Response:
-        fields = update_schema.read(read_json_object(SendUiMalformedJson, SendUiInvalidPayload))
-        subscribers = router.publish(UiUpdate(fields["client_id"], fields["event_name"], fields["data"]))
-        return jsonify(status="success", message="UI update sent to client.", subscribers=subscribers)
 
     return blueprint

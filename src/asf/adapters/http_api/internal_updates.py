@@ -1,0 +1,49 @@
+"""The internal API of UI updates: orchestrators send them here (docs/contract.md, section 2)."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from asf.adapters.http_api.errors import SendUiInvalidPayload, SendUiMalformedJson, error_body
+from asf.adapters.http_api.json_body import read_json_object
+from asf.adapters.http_api.schemas import SendUiUpdateSchema, SendUiUpdatesSchema
+from asf.domain.errors import AsfError
+from asf.domain.router import Published, UiUpdateRouter
+
+
+def create_internal_updates_blueprint(router: UiUpdateRouter) -> Blueprint:
+    """Return the routes under /asf/internal/ that concern UI updates."""
+    blueprint = Blueprint("internal_updates", "asf", url_prefix="/asf/internal")
+    update_schema = SendUiUpdateSchema()
+    updates_schema = SendUiUpdatesSchema()
+
+    @blueprint.post("/send_ui_update")
+    def send_ui_update() -> Response:
+        fields = update_schema.read(read_json_object(SendUiMalformedJson, SendUiInvalidPayload))
+        return jsonify(_answer_to(router.publish(fields["update"])))
+
+    @blueprint.post("/send_ui_updates")
+    def send_ui_updates() -> Response:
+        fields = updates_schema.read(read_json_object(SendUiMalformedJson, SendUiInvalidPayload))
+        return jsonify(results=[publish_one(update) for update in fields["updates"]])
+
+    def publish_one(update: Any) -> dict[str, Any]:
+        try:
+            if not isinstance(update, dict) or not update:
+                raise SendUiInvalidPayload("The update is not a non-empty JSON object.")
+            return _answer_to(router.publish(update_schema.read(update)["update"]))
+        except AsfError as error:
+            return {"status": "error"} | error_body(error)
+
+    return blueprint
+
+
+def _answer_to(published: Published) -> dict[str, Any]:
+    return {
+        "status": "success",
+        "message": "UI update sent to client.",
+        "seq": published.seq,
+        "epoch": published.epoch,
+        "subscribers": published.subscribers,
+        "duplicate": published.duplicate,
+    }

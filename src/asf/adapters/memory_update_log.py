@@ -1,0 +1,138 @@
+"""The latest UI updates of each client, in this process's memory: implements the `UpdateLog` port."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from asf.domain.errors import IdempotencyConflict
+from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, UiUpdate
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Most memory, in bytes, that all updates that are kept may take together. The oldest go first."""
+
+MAX_CLIENTS = 100_000
+"""Most clients whose numbers are remembered."""
+
+MAX_KEYS = 100_000
+KEY_SECONDS = 300.0
+"""How many idempotency keys are remembered, and for how long (docs/contract.md, section 2)."""
+
+OVERHEAD_BYTES = 400
+"""What an update takes beside its text, about."""
+
+
+@dataclass(slots=True)
+class _Client:
+    """The numbers and the kept updates of one client."""
+
+    epoch: str
+    seq: int = 0
+    updates: deque[SequencedUpdate] = field(default_factory=deque)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The place of an update that had an idempotency key, and what tells it from others."""
+
+    digest: bytes
+    epoch: str
+    seq: int
+    timestamp: float
+
+
+class InMemoryUpdateLog:
+    """Keeps at most `max_updates` updates of each client, for at most `max_seconds`.
+
+    `make_epoch` returns another text at every call. What is kept ends with the process.
+    """
+
+    def __init__(
+        self, max_updates: int, max_seconds: float, make_epoch: Callable[[], str], max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._max_updates = max_updates
+        self._max_seconds = max_seconds
+        self._make_epoch = make_epoch
+        self._max_bytes = max_bytes
+        # The client without an update for longest comes first.
+        self._clients: OrderedDict[str, _Client] = OrderedDict()
+        # All updates that are kept, the oldest first, by their places.
+        self._kept: OrderedDict[tuple[str, int], _Client] = OrderedDict()
+        self._keys: OrderedDict[str, _Remembered] = OrderedDict()
+        self.kept_bytes = 0
+
+    def append(self, update: UiUpdate, timestamp: float) -> Appended:
+        """Keep `update` under the next number, unless it was kept before. Raises `IdempotencyConflict`."""
+        said = (update.client_id, update.event_name, update.data_json)
+        self._forget_keys(timestamp)
+        earlier = self._keys.get(update.idempotency_key or "")
+        if earlier is not None:
+            if earlier.digest != _digest_of(said):
+                raise IdempotencyConflict
+            return Appended(SequencedUpdate(*said, earlier.epoch, earlier.seq, earlier.timestamp), duplicate=True)
+        client = self._client(update.client_id)
+        client.seq += 1
+        kept = SequencedUpdate(*said, client.epoch, client.seq, timestamp)
+        client.updates.append(kept)
+        self._kept[client.epoch, client.seq] = client
+        self.kept_bytes += _size_of(kept)
+        if update.idempotency_key is not None:
+            self._keys[update.idempotency_key] = _Remembered(_digest_of(said), kept.epoch, kept.seq, timestamp)
+            if len(self._keys) > MAX_KEYS:
+                self._keys.popitem(last=False)
+        while len(client.updates) > self._max_updates:
+            self._forget_oldest(client)
+        self._forget_updates(timestamp)
+        return Appended(kept, duplicate=False)
+
+    def recover(self, client_id: str, since: Position | None, timestamp: float) -> Recovery:
+        """Return the client's updates behind `since`, or none where some of those are no longer kept."""
+        client = self._client(client_id)
+        self._forget_updates(timestamp)
+        latest = Position(client.epoch, client.seq)
+        if since is None:
+            return Recovery(latest, recovered=False, updates=())
+        if since == EVERYTHING:
+            return Recovery(latest, recovered=True, updates=tuple(client.updates))
+        oldest = client.seq - len(client.updates)  # the place in front of the oldest that is kept
+        if since.epoch != client.epoch or not oldest <= since.seq <= client.seq:
+            return Recovery(latest, recovered=False, updates=())
+        return Recovery(latest, recovered=True, updates=tuple(one for one in client.updates if one.seq > since.seq))
+
+    def _client(self, client_id: str) -> _Client:
+        client = self._clients.get(client_id)
+        if client is not None:
+            self._clients.move_to_end(client_id)
+            return client
+        client = self._clients[client_id] = _Client(self._make_epoch())
+        if len(self._clients) > MAX_CLIENTS:
+            _, forgotten = self._clients.popitem(last=False)
+            while forgotten.updates:
+                self._forget_oldest(forgotten)
+        return client
+
+    def _forget_updates(self, timestamp: float) -> None:
+        """Forget what is too old, and what is too much."""
+        while self._kept:
+            client = next(iter(self._kept.values()))
+            if self.kept_bytes <= self._max_bytes and client.updates[0].timestamp > timestamp - self._max_seconds:
+                return
+            self._forget_oldest(client)
+
+    def _forget_oldest(self, client: _Client) -> None:
+        update = client.updates.popleft()
+        del self._kept[update.epoch, update.seq]
+        self.kept_bytes -= _size_of(update)
+
+    def _forget_keys(self, timestamp: float) -> None:
+        keys = self._keys
+        while keys and next(iter(keys.values())).timestamp <= timestamp - KEY_SECONDS:
+            keys.popitem(last=False)
+
+
+def _digest_of(said: tuple[str, str, str]) -> bytes:
+    return blake2b(repr(said).encode(), digest_size=16).digest()
+
+
+def _size_of(update: SequencedUpdate) -> int:
+    return OVERHEAD_BYTES + len(update.data_json) + len(update.event_name)

@@ -1,0 +1,145 @@
+"""What every `UpdateLog` promises."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from asf.domain import UiUpdate
+from asf.domain.errors import IdempotencyConflict
+from asf.domain.ports import UpdateLog
+from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
+
+MAX_UPDATES = 4
+MAX_SECONDS = 60.0
+START = 1_700_000_000.0
+
+client_ids = st.sampled_from(["alice", "bob"])
+data = st.none() | st.integers() | st.just({"text": "Über alles", "list": [1, None, 2.5]})
+
+
+class UpdateLogContract:
+    """Inherit, and provide the fixture `make_log`: returns an empty log at each call, for `MAX_UPDATES` updates of
+    each client and `MAX_SECONDS`.
+    """  # noqa: D205
+
+    @pytest.fixture
+    def make_log(self) -> Callable[[], UpdateLog]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def log(self, make_log: Callable[[], UpdateLog]) -> UpdateLog:
+        return make_log()
+
+    def test_updates_of_each_client_are_numbered_from_one(self, log: UpdateLog) -> None:
+        for number in (1, 2, 3):
+            for client_id in ("alice", "bob"):
+                kept = log.append(UiUpdate(client_id, "progress", {"n": number}), START).update
+                assert (kept.client_id, kept.event_name, kept.data_json) == (
+                    client_id,
+                    "progress",
+                    f'{{"n":{number}}}',
+                )
+                assert (kept.seq, kept.timestamp) == (number, START)
+
+    def test_who_does_not_ask_gets_the_latest_place_only(self, log: UpdateLog) -> None:
+        kept = log.append(UiUpdate("alice", "progress", 1), START).update
+        recovery = log.recover("alice", None, START)
+        assert (recovery.latest, recovery.updates) == (Position(kept.epoch, 1), ())
+
+    def test_the_place_of_a_client_without_updates_stays(self, log: UpdateLog) -> None:
+        """So that a subscriber that came first can tell that it has missed nothing, or what."""
+        latest = log.recover("alice", EVERYTHING, START).latest
+        assert latest.seq == 0
+        assert latest.epoch
+        kept = log.append(UiUpdate("alice", "progress", 1), START).update
+        recovery = log.recover("alice", latest, START)
+        assert (recovery.recovered, recovery.updates) == (True, (kept,))
+
+    def test_the_same_key_is_the_same_update(self, log: UpdateLog) -> None:
+        update = UiUpdate("alice", "progress", {"a": 1}, "key-1")
+        first = log.append(update, START)
+        again = log.append(replace(update), START + 299)
+        assert (first.duplicate, again.duplicate) == (False, True)
+        assert again.update == first.update
+        assert log.recover("alice", None, START).latest.seq == 1
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            UiUpdate("bob", "progress", {"a": 1}, "key-1"),
+            UiUpdate("alice", "done", {"a": 1}, "key-1"),
+            UiUpdate("alice", "progress", {"a": 2}, "key-1"),
+        ],
+    )
+    def test_the_same_key_with_something_else_is_a_conflict(self, log: UpdateLog, other: UiUpdate) -> None:
+        log.append(UiUpdate("alice", "progress", {"a": 1}, "key-1"), START)
+        with pytest.raises(IdempotencyConflict):
+            log.append(other, START)
+        assert log.recover("alice", None, START).latest.seq == 1
+        assert log.recover("bob", None, START).latest.seq == 0
+
+    def test_a_key_is_forgotten_after_five_minutes(self, log: UpdateLog) -> None:
+        for timestamp in (START, START + 301):
+            assert not log.append(UiUpdate("alice", "progress", 1, "key-1"), timestamp).duplicate
+
+    @pytest.mark.parametrize("since", [Position("another", 1), Position("", 1), Position("another", 0)])
+    def test_a_place_of_another_epoch_is_not_known(self, log: UpdateLog, since: Position) -> None:
+        log.append(UiUpdate("alice", "progress", 1), START)
+        recovery = log.recover("alice", since, START)
+        assert (recovery.recovered, recovery.updates) == (False, ())
+
+    def test_a_place_in_the_future_is_not_known(self, log: UpdateLog) -> None:
+        epoch = log.append(UiUpdate("alice", "progress", 1), START).update.epoch
+        recovery = log.recover("alice", Position(epoch, 2), START)
+        assert (recovery.recovered, recovery.updates) == (False, ())
+
+    def test_as_a_model(self, make_log: Callable[[], UpdateLog]) -> None:
+        """Any order of updates, returns and the passing of time."""
+
+        class Machine(RuleBasedStateMachine):
+            def __init__(self) -> None:
+                super().__init__()
+                self.log = make_log()
+                self.time = START
+                self.model: dict[str, list[SequencedUpdate]] = {"alice": [], "bob": []}
+
+            @rule(client_id=client_ids, data=data)
+            def append(self, client_id: str, data: object) -> None:
+                kept = self.log.append(UiUpdate(client_id, "progress", data), self.time).update
+                self.model[client_id].append(kept)
+                assert kept.seq == len(self.model[client_id])
+                assert kept.epoch == self.model[client_id][0].epoch
+
+            @rule(seconds=st.floats(0.5, MAX_SECONDS * 1.2))
+            def wait(self, seconds: float) -> None:
+                self.time += seconds
+
+            @rule(client_id=client_ids)
+            def ask_for_all(self, client_id: str) -> None:
+                recovery = self.log.recover(client_id, EVERYTHING, self.time)
+                assert recovery.recovered
+                assert list(recovery.updates) == self._reachable(client_id)
+
+            @precondition(lambda self: any(self.model.values()))
+            @rule(client_id=client_ids, back=st.integers(-2, MAX_UPDATES + 3))
+            def come_back(self, client_id: str, back: int) -> None:
+                updates = self.model[client_id]
+                if not updates:
+                    return
+                since = Position(updates[-1].epoch, max(0, len(updates) - back))
+                recovery = self.log.recover(client_id, since, self.time)
+                behind = [update for update in updates if update.seq > since.seq]
+                assert recovery.latest == Position(updates[-1].epoch, len(updates))
+                reachable = since.seq <= len(updates) and len(behind) <= len(self._reachable(client_id))
+                assert recovery.recovered is reachable
+                assert list(recovery.updates) == (behind if reachable else [])
+
+            def _reachable(self, client_id: str) -> list[SequencedUpdate]:
+                latest = self.model[client_id][-MAX_UPDATES:]
+                return [update for update in latest if update.timestamp > self.time - MAX_SECONDS]
+
+        run_state_machine_as_test(Machine, settings=settings(max_examples=100, stateful_step_count=40))

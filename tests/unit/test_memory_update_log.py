@@ -1,0 +1,76 @@
+"""The update log in memory keeps its port's promises, and its bounds."""
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from asf.adapters import memory_update_log
+from asf.adapters.memory_update_log import InMemoryUpdateLog
+from asf.domain import UiUpdate
+from asf.domain.updates import EVERYTHING
+from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract
+
+
+def make_memory_log(max_updates: int = MAX_UPDATES, max_bytes: int = 64 * 1024 * 1024) -> InMemoryUpdateLog:
+    """Return an empty log."""
+    epochs = count(1)
+    return InMemoryUpdateLog(max_updates, MAX_SECONDS, lambda: f"epoch-{next(epochs)}", max_bytes)
+
+
+class TestInMemoryUpdateLog(UpdateLogContract):
+    """The contract."""
+
+    @pytest.fixture
+    def make_log(self) -> Callable[[], InMemoryUpdateLog]:
+        return make_memory_log
+
+
+def test_all_clients_together_are_bounded() -> None:
+    """The oldest updates go first, whoever's they are; the numbers go on."""
+    log = make_memory_log(max_updates=1000, max_bytes=100_000)
+    for number in range(300):
+        log.append(UiUpdate(f"client-{number % 3}", "progress", "x" * 600), START + number)
+        assert 0 < log.kept_bytes <= 100_000
+    kept = [log.recover(f"client-{number}", EVERYTHING, START + 300).updates for number in range(3)]
+    assert [updates[-1].seq for updates in kept] == [100, 100, 100]
+    assert all(10 < len(updates) < 60 for updates in kept)
+
+
+def test_what_is_too_old_takes_no_memory() -> None:
+    """It is gone with the next one, of whichever client."""
+    log = make_memory_log()
+    log.append(UiUpdate("alice", "progress", "x" * 1000), START)
+    log.append(UiUpdate("bob", "progress", 1), START + MAX_SECONDS)
+    assert log.kept_bytes < 1000
+
+
+def test_an_update_that_is_larger_than_all_that_may_be_kept_is_numbered_all_the_same() -> None:
+    """Live subscribers get it; nobody recovers it."""
+    log = make_memory_log(max_bytes=1000)
+    assert log.append(UiUpdate("alice", "progress", "x" * 2000), START).update.seq == 1
+    assert log.kept_bytes == 0
+    assert log.append(UiUpdate("alice", "progress", 1), START).update.seq == 2
+
+
+def test_the_number_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has been silent for longest begins another epoch."""
+    monkeypatch.setattr(memory_update_log, "MAX_CLIENTS", 2)
+    log = make_memory_log()
+    first = log.append(UiUpdate("alice", "progress", 1), START).update
+    for client_id in ("bob", "carol"):
+        log.append(UiUpdate(client_id, "progress", 1), START)
+    again = log.append(UiUpdate("alice", "progress", 1), START).update
+    assert (first.seq, again.seq) == (1, 1)
+    assert first.epoch != again.epoch
+
+
+def test_the_number_of_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest are forgotten first."""
+    monkeypatch.setattr(memory_update_log, "MAX_KEYS", 2)
+    log = make_memory_log()
+    for key in ("one", "two", "three"):
+        log.append(UiUpdate("alice", "progress", key, key), START)
+    assert log.append(UiUpdate("alice", "progress", "three", "three"), START).duplicate
+    assert log.append(UiUpdate("alice", "progress", "two", "two"), START).duplicate
+    assert not log.append(UiUpdate("alice", "progress", "one", "one"), START).duplicate
