@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.domain.errors import AudioUnavailable, InvalidFilepath
-from asf.domain.ports import AudioSources
+from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
+from asf.domain.ports import AudioSource, AudioSources
 
 AUDIO = bytes(range(256)) * 40
 
@@ -84,6 +84,14 @@ class AudioSourcesContract:
         """Let the audio at `path` have these bytes from now on, by writing on at its end or by cutting it short."""
         raise NotImplementedError
 
+    def rewrite(self, path: str, audio: bytes) -> None:
+        """Let the audio at `path` be cut to nothing and written anew with these bytes."""
+        raise NotImplementedError
+
+    def move(self, path: str) -> None:
+        """Let the audio at `path` be somewhere else."""
+        raise NotImplementedError
+
     def test_a_growing_audio_yields_what_is_written(self, sources: AudioSources, path: str) -> None:
         source = sources.open(sources.locate(path), growing=True)
         self.grow(path, AUDIO + b"more")
@@ -97,6 +105,49 @@ class AudioSourcesContract:
         self.grow(path, AUDIO[:-1])
         with pytest.raises(AudioUnavailable):
             source.refresh()
+        source.close()
+
+    def test_a_growing_audio_that_is_begun_anew_is_an_error(self, sources: AudioSources, path: str) -> None:
+        """However long the new one is by the time of the next look; no byte of it is read."""
+        source = sources.open(sources.locate(path), growing=True)
+        self.rewrite(path, b"x" * (len(AUDIO) + 10))
+        never_other_bytes(source)
+        with pytest.raises(AudioChanged):
+            source.refresh()
+        never_other_bytes(source)
+        source.close()
+
+    def test_a_growing_audio_that_moves_away_is_an_error(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path), growing=True)
+        self.move(path)
+        with pytest.raises(AudioChanged):
+            source.refresh()
+        source.close()
+
+    def test_an_audio_that_has_settled_has_all_that_was_written(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path), growing=True)
+        self.grow(path, AUDIO + b"more")
+        assert source.settle() == source.size == len(AUDIO) + 4
+        assert source.read(len(AUDIO), 4) == b"more"
+        again = sources.open(sources.locate(path))
+        assert source.identity == again.identity
+        source.close()
+        again.close()
+
+    @pytest.mark.parametrize("length", [10, len(AUDIO), len(AUDIO) + 10])
+    def test_an_audio_that_has_settled_does_not_change(self, sources: AudioSources, path: str, length: int) -> None:
+        source = sources.open(sources.locate(path), growing=True)
+        source.settle()
+        self.rewrite(path, b"x" * length)
+        never_other_bytes(source)
+        source.close()
+
+    @pytest.mark.parametrize("change", [b"x" * (len(AUDIO) + 10), AUDIO[:-1]])
+    def test_settling_finds_what_has_changed(self, sources: AudioSources, path: str, change: bytes) -> None:
+        source = sources.open(sources.locate(path), growing=True)
+        self.rewrite(path, change)
+        with pytest.raises(AudioChanged):
+            source.settle()
         source.close()
 
     def test_what_is_not_growing_keeps_its_length(self, sources: AudioSources, path: str) -> None:
@@ -119,3 +170,12 @@ class AudioSourcesContract:
         source = sources.open(sources.locate(path))
         assert source.content_type == "audio/mpeg"
         source.close()
+
+
+def never_other_bytes(source: AudioSource) -> None:
+    """Check that reading gives the bytes that were opened, or an error."""
+    try:
+        data = source.read(0, 10)
+    except AudioUnavailable:
+        return
+    assert data == AUDIO[:10]

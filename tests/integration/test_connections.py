@@ -125,6 +125,22 @@ def test_a_stalled_listener_costs_a_bounded_amount_of_memory(start_server: Start
         listener.close()
 
 
+def test_a_client_that_sends_and_does_not_read_is_given_up(start_server: StartServer) -> None:
+    """Its answers do not pile up without an end."""
+    server = start_server()
+    client = WireListener(server.url, polling=False)
+    bad_acks = [f'42{NAMESPACE},["audio_ack",{{"received":"{"x" * 50}"}}]'] * 1000
+
+    def is_given_up() -> bool:
+        with suppress(OSError, websocket.WebSocketException):
+            for message in bad_acks:
+                client.send(message)
+        return any("does not read is given up" in line for line in server.log)
+
+    eventually(is_given_up, 60)
+    client.close()
+
+
 def test_a_polling_listener_that_vanishes_leaves_nothing_behind(start_server: StartServer) -> None:
     """Without a word: no poll comes any more."""
     server = start_server(OFTEN, observed=True)

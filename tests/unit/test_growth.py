@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources
 from asf.domain.catalog import Announcement
 from asf.domain.errors import (
     AsfError,
@@ -19,7 +20,8 @@ from asf.domain.errors import (
 )
 from asf.domain.events import EndOfStream, SimulatedChunk, StartOfStream, StreamFailed
 from asf.domain.growth import LOOK_SECONDS
-from asf.domain.streams import StreamState
+from asf.domain.pump import LISTENERS_PER_TURN
+from asf.domain.streams import Locator, StreamState
 from tests.support.virtual import ScriptedListener, VirtualServer
 
 GENERATING, COMPLETE, FAILED = StreamState.GENERATING, StreamState.COMPLETE, StreamState.FAILED
@@ -164,6 +166,72 @@ def test_an_audio_that_is_not_what_it_was_ends_in_an_error(now: bytes | None) ->
     server.run(1.0)
     assert listener.received == b"abc"
     assert isinstance(error_of(listener), AudioUnavailable)
+
+
+def test_what_was_given_up_is_freed_by_its_last_listener() -> None:
+    """Also where others have the audio open anew by then."""
+    server, _audios = growing(b"abc", stall_seconds=1.0, give_up_seconds=2.0)
+    server.join("s", "paused")
+    server.service.pause("paused")
+    server.join("s", "starved")
+    server.run(3.0)
+    assert len(server.service) == 1
+    server.join("s", "later")
+    server.service.disconnect("paused")
+    server.service.disconnect("later")
+    assert len(server.pool) == 0
+    assert server.observer.outcomes == ["ASF_STREAM_STALLED", "left", "left"]
+
+
+def test_a_start_that_is_told_late_tells_how_it_is_now() -> None:
+    """Whoever seeks after the end of the generation hears of a whole audio."""
+    server, _audios = growing(b"abc")
+    listener = server.join("s")
+    server.service.pause("listener")
+    server.announce("s", state=COMPLETE)
+    server.service.seek("listener", 1)
+    start = listener.events[-1]
+    assert isinstance(start, StartOfStream)
+    assert (start.state, start.total_bytes, start.offset) == (COMPLETE, 3, 1)
+
+
+class MutteringSources(InMemoryAudioSources):
+    """Audio whose media type cannot be told."""
+
+    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
+        class Muttering(InMemoryAudioSource):
+            @property
+            def content_type(self) -> str:  # type: ignore[override]
+                raise AudioUnavailable("Reading failed.")
+
+        assert locator.path in self._audios
+        assert isinstance(growing, bool)
+        return Muttering(self._audios, locator.path)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_session_that_fails_as_it_begins_leaves_nothing_behind(wait: bool) -> None:
+    """It is told, and gives back what it held."""
+    server = VirtualServer(sources=MutteringSources({"s": b"abc"}))
+    if not wait:
+        server.announce("s")
+    listener = server.join("s", wait=wait)
+    server.announce("s")
+    assert isinstance(error_of(listener), AudioUnavailable)
+    assert (len(server.service), len(server.pool)) == (0, 0)
+
+
+def test_many_who_waited_are_served_in_turns() -> None:
+    """An announcement does not keep everything else of the process waiting."""
+    server = VirtualServer(audios := {})
+    listeners = [server.join("s", f"listener-{number}", wait=True) for number in range(100)]
+    audios["s"] = b"abc"
+    server.announce("s")
+    assert [listener.received for listener in listeners] == [b""] * 100
+    server.pump.turn()
+    assert sum(map(bool, (listener.received for listener in listeners))) == LISTENERS_PER_TURN
+    server.run_until_idle()
+    assert all(listener.received == b"abc" for listener in listeners)
 
 
 def test_generating_anew_starts_an_epoch_and_tells_those_of_the_old_one() -> None:

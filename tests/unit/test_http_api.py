@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -249,6 +250,38 @@ def test_a_wrong_filepath(api: Api, wrong: Any) -> None:
     code = "ASF_NOTIFY_INVALID_FILEPATH"
     response = api.post(NOTIFY, json.dumps({"stream_id": "s", "filepath": wrong}))
     assert_error(response, 400, code, NOTIFY_ERRORS[code], details=True)
+
+
+@pytest.mark.parametrize("wrong", [None, "/etc/passwd", ""])
+def test_a_wrong_filepath_of_a_known_stream_comes_before_a_wrong_state(api: Api, wrong: Any) -> None:
+    """And what is known stays as it is."""
+    assert api.post(NOTIFY, '{"stream_id": "s", "filepath": "one.mp3"}').status_code == 200
+    code = "ASF_NOTIFY_INVALID_FILEPATH"
+    for state in ("complete", "nonsense", 5):
+        response = api.post(NOTIFY, json.dumps({"stream_id": "s", "filepath": wrong, "state": state}))
+        assert_error(response, 400, code, NOTIFY_ERRORS[code], details=True)
+    assert api.catalog.find("s").locator.path == "one.mp3"
+
+
+def test_text_that_is_no_text(api: Api) -> None:
+    """Half of a surrogate pair cannot be kept."""
+    body = '{"stream_id": "s", "filepath": "one.mp3", "reason": "\\ud800"}'
+    message = "Validation failed: 'reason' is invalid."
+    assert_error(api.post(NOTIFY, body), 400, "ASF_NOTIFY_INVALID_FIELD", message, details=True)
+
+
+@pytest.mark.parametrize("stream_id", ["/x", "x//y", "x/", " x", "ü?"])
+def test_any_stream_id_has_a_url(api: Api, stream_id: str) -> None:
+    """One that begins with a slash is not taken for another."""
+    for one in (stream_id, "x"):
+        api.post(NOTIFY, json.dumps({"stream_id": one, "filepath": "one.mp3"}))
+    url = "/asf/internal/streams/" + quote(stream_id, safe="/")
+    assert api.client.get(url).get_json()["stream_id"] == stream_id
+    assert api.client.delete(url).status_code == 200
+    assert_error(
+        api.client.delete(url), 404, "ASF_STREAM_NOT_FOUND", "Audio stream ID not found or not yet processed."
+    )
+    assert api.catalog.find("x").stream_id == "x"
 
 
 def test_missing_fields(api: Api) -> None:

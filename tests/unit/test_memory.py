@@ -29,6 +29,12 @@ class TestInMemoryAudioSources(AudioSourcesContract):
     def grow(self, path: str, audio: bytes) -> None:
         self.kept[path] = audio
 
+    def rewrite(self, path: str, audio: bytes) -> None:
+        self.kept[path] = audio
+
+    def move(self, path: str) -> None:
+        self.kept["elsewhere"] = self.kept.pop(path)
+
     @pytest.fixture
     def path(self) -> str:
         return "one"

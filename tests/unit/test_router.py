@@ -73,6 +73,7 @@ class RouterMachine(RuleBasedStateMachine):
         if tab.connection_id is None:
             tab.connection_id = next(self.connections)
         self._take(tab)
+        last = tab.last
         sent = self.virtual.subscribers.sent.setdefault(tab.connection_id, [])
         sent.clear()
         self.router.subscribe(tab.connection_id, tab.client_id, tab.last)
@@ -90,7 +91,7 @@ class RouterMachine(RuleBasedStateMachine):
         self._take(tab)
         assert self.virtual.observer.recoveries[-1] == ("recovered" if subscription.recovered else "not_recovered")
         # Nothing that is still kept may be refused.
-        lost = [one for one in self.published[tab.client_id][:-HISTORY] if one.seq > tab.last.seq]
+        lost = [one for one in self.published[tab.client_id][:-HISTORY] if one.seq > last.seq]
         expired = self.virtual.clock.timestamp() - HISTORY_SECONDS
         assert (
             subscription.recovered or lost or any(one.timestamp <= expired for one in self.published[tab.client_id])

@@ -115,6 +115,7 @@ WRONG = [
     ("ASF_CORS_ALLOWED_ORIGINS", "app.example.com"),
     ("ASF_CORS_ALLOWED_ORIGINS", "https://a.example/path"),
     ("ASF_CORS_ALLOWED_ORIGINS", "*,https://a.example"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://*.example.com"),
     ("ASF_MAX_MESSAGE_BYTES", "12"),
     ("ASF_DATABASE", ""),
     ("ASF_JOIN_WAIT_SECONDS", "0"),

@@ -319,6 +319,15 @@ def test_what_happens_is_observed() -> None:
     assert server.pump.chunks_sent == 37 + 16
 
 
+def test_a_tick_that_a_join_overtakes_is_observed() -> None:
+    """The lag is that of the tick, whoever serves it."""
+    server = VirtualServer({"s": audio_of(500_000)})
+    server.join("s", "one")
+    server.clock.advance(2.0)
+    server.join("s", "two")
+    assert server.observer.lags == [pytest.approx(2.0 - 0.16, abs=TICK_SECONDS)]
+
+
 def test_the_sleeper_is_woken_only_when_something_is_due_sooner() -> None:
     """A join whose next batch comes after what is waited for anyway wakes nobody."""
     server = VirtualServer({"s": audio_of(500_000)})

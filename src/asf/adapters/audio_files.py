@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import filetype
 
-from asf.domain.errors import AudioUnavailable, InvalidFilepath
+from asf.domain.audio import UNKNOWN_CONTENT_TYPE
+from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.streams import FileLocator, Locator
 
 CONTENT_TYPES = {
@@ -40,18 +41,26 @@ SNIFFED_TYPES = {
 }
 """What the library calls otherwise. The containers are also those of video; here they hold audio."""
 
-UNKNOWN_CONTENT_TYPE = "application/octet-stream"
+
+TAIL_BYTES = 64
+"""How many bytes at the end of a growing file are compared with what they were: a new beginning is no growth."""
 
 
 class FileAudioSource:
-    """One opened file: implements the `AudioSource` port. A file that is not growing must stay as it was opened."""
+    """One opened file: implements the `AudioSource` port.
 
-    def __init__(self, descriptor: int, status: os.stat_result, named_type: str | None, *, growing: bool) -> None:
+    A file that is growing may only be appended to, at its place; any other must stay as it was opened.
+    """
+
+    def __init__(self, descriptor: int, path: str, named_type: str | None, *, growing: bool) -> None:
+        status = os.fstat(descriptor)
         self._descriptor = descriptor
+        self._path = path
         self._content_type = named_type
         self._growing = growing
         self.size = status.st_size
         self.identity = _identity_of(status)
+        self._tail = self._read_tail() if growing else b""
 
     @property
     def content_type(self) -> str:
@@ -67,24 +76,59 @@ class FileAudioSource:
             status = os.fstat(self._descriptor)
         except OSError as error:
             raise _unreadable(error) from error
+        # What was read counts only if the file is the same after it.
+        if self._growing:
+            self._check_growth(status)
+        elif _identity_of(status) != self.identity:
+            raise AudioChanged("The file was changed while it was streamed.")
         if len(data) < length:
-            raise AudioUnavailable(f"The file ends at byte {offset + len(data)} and had {self.size}.")
-        if not self._growing and _identity_of(status) != self.identity:
-            raise AudioUnavailable("The file was changed while it was streamed.")
+            raise AudioUnavailable(f"The file ends at byte {offset + len(data)}.")
         return data
 
     def refresh(self) -> int:
-        """Return the file's length by now. Raises `AudioUnavailable` when it shrank, was deleted or was replaced."""
+        """Return the file's length by now. Raises `AudioChanged`, or `AudioUnavailable` when it cannot be read."""
+        status = self._look()
+        if status.st_size > self.size:
+            self.size = status.st_size
+            self._tail = self._read_tail()
+        return self.size
+
+    def settle(self) -> int:
+        """Do as `refresh`; from now on the file must stay as it is."""
+        self.refresh()
+        status = self._look()
+        self.size = status.st_size
+        self.identity = _identity_of(status)
+        self._growing = False
+        return self.size
+
+    def _look(self) -> os.stat_result:
         try:
             status = os.fstat(self._descriptor)
         except OSError as error:
             raise _unreadable(error) from error
-        if status.st_nlink == 0:
-            raise AudioUnavailable("The file was deleted or replaced while it was growing.")
+        self._check_growth(status)
+        try:
+            place = os.stat(self._path)  # noqa: PTH116 - fifty times a second
+        except OSError:
+            place = None
+        if place is None or (place.st_dev, place.st_ino) != (status.st_dev, status.st_ino):
+            raise AudioChanged("The file was deleted, moved or replaced while it was growing.")
+        return status
+
+    def _check_growth(self, status: os.stat_result) -> None:
         if status.st_size < self.size:
-            raise AudioUnavailable(f"The file shrank to {status.st_size} bytes and had {self.size}.")
-        self.size = status.st_size
-        return self.size
+            raise AudioChanged(f"The file shrank to {status.st_size} bytes and had {self.size}.")
+        if self._read_tail() != self._tail:
+            raise AudioChanged("The file was written anew while it was growing.")
+
+    def _read_tail(self) -> bytes:
+        """Return the last bytes before `size`."""
+        start = max(0, self.size - TAIL_BYTES)
+        try:
+            return os.pread(self._descriptor, self.size - start, start)
+        except OSError as error:
+            raise _unreadable(error) from error
 
     def close(self) -> None:
         """Close the file. Closing twice does no harm."""
@@ -129,11 +173,10 @@ class FileAudioSources:
                 descriptor = self._open_resolved(locator.path)
         except OSError as error:
             raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise AudioUnavailable("It is not a regular file.")
-        return FileAudioSource(descriptor, status, _named_type(locator.path), growing=growing)
+        return FileAudioSource(descriptor, locator.path, _named_type(locator.path), growing=growing)
 
     def _open_as_located(self, path: str) -> int | None:
         """Open a path as it was located, which is without links; return None where it is not like that any more."""

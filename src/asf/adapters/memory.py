@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from asf.domain.errors import AudioUnavailable, InvalidFilepath
+from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
 
 
@@ -45,7 +45,7 @@ class InMemoryAudioSource:
         self._name = name
         self._data: bytes | None = audios[name]
         self.size = len(self._data)
-        self.identity = self._data
+        self.identity: bytes | None = self._data
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on. Raises `AudioUnavailable`."""
@@ -60,9 +60,15 @@ class InMemoryAudioSource:
         """Return the length by now. Raises `AudioUnavailable` when it is gone, or not what it was."""
         data = self._audios.get(self._name)
         if data is None or self._data is None or not data.startswith(self._data):
-            raise AudioUnavailable("It is not what it was.")
+            raise AudioChanged("It is not what it was.")
         self._data = data
         self.size = len(data)
+        return self.size
+
+    def settle(self) -> int:
+        """Do as `refresh`."""
+        self.refresh()
+        self.identity = self._data
         return self.size
 
     def close(self) -> None:

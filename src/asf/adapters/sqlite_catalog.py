@@ -6,21 +6,22 @@ What `put` has written is there after the process is killed. SQLite's write-ahea
 
 import json
 import sqlite3
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
 
 IN_MEMORY = ":memory:"
 
-LOCKED_ATTEMPTS = 40
-LOCKED_PAUSE_SECONDS = 0.05
-"""How often, and after what pause, a database is tried again that another process has locked. SQLite's own waiting
-would stop everything else of this process."""
+LOCKED_SECONDS = 0.1
+"""How long a database that another process has locked is waited for. Nothing else of this process moves meanwhile: so
+nothing comes between what is read and what is written, and nobody hears a tenth of a second."""
+
+START_LOCKED_SECONDS = 5.0
+"""The same while the server starts."""
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -39,8 +40,6 @@ CREATE TABLE streams (
 COLUMNS = "stream_id, locator_kind, locator, state, epoch, content_type, metadata, reason, announced_at"
 FILE_KIND = "file"
 
-Result = TypeVar("Result")
-
 
 class SqliteCatalogStore:
     """One table of one database file. `path` may be `:memory:`; the file and its folder are made where missing.
@@ -54,8 +53,11 @@ class SqliteCatalogStore:
             if path != IN_MEMORY:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
             # One thread; green threads take turns only where a statement is not running.
-            self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        self._retried(self._prepare)
+            self._connection = sqlite3.connect(
+                path, timeout=START_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._prepare()
+            self._connection.execute(f"PRAGMA busy_timeout = {int(LOCKED_SECONDS * 1000)}")
 
     def put(self, stream: AudioStream) -> None:
         """Keep `stream`, in place of an earlier one of the same id. Raises `CatalogUnavailable`."""
@@ -65,7 +67,7 @@ class SqliteCatalogStore:
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
         rows = self._query(f"SELECT {COLUMNS} FROM streams WHERE stream_id = ?", (stream_id,))  # noqa: S608
-        return _stream_of(rows[0]) if rows else None
+        return self._stream_of(rows[0]) if rows else None
 
     def delete(self, stream_id: str) -> bool:
         """Forget the stream of that id, and tell whether there was one. Raises `CatalogUnavailable`."""
@@ -77,12 +79,12 @@ class SqliteCatalogStore:
         Raises `CatalogUnavailable`.
         """
         select = f"SELECT {COLUMNS} FROM streams WHERE stream_id > ? ORDER BY stream_id LIMIT ?"  # noqa: S608
-        return [_stream_of(row) for row in self._query(select, (after, limit))]
+        return [self._stream_of(row) for row in self._query(select, (after, limit))]
 
     def count(self) -> Mapping[StreamState, int]:
         """Return how many streams of each state are kept. Raises `CatalogUnavailable`."""
         rows = self._query("SELECT state, count(*) FROM streams GROUP BY state", ())
-        return {StreamState(state): count for state, count in rows}
+        return {StreamState(state): count for state, count in rows if state in set(StreamState)}
 
     def close(self) -> None:
         """Close the database. Closing twice does no harm."""
@@ -112,20 +114,25 @@ class SqliteCatalogStore:
         if problem != "ok":
             raise CatalogUnavailable(f"'{self._path}' is damaged: {problem}")
 
-    def _query(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        return self._retried(lambda: self._connection.execute(statement, values).fetchall())
+    def _stream_of(self, row: tuple[Any, ...]) -> AudioStream:
+        stream_id, kind, locator, state, epoch, content_type, metadata, reason, announced_at = row
+        try:
+            return AudioStream(
+                stream_id,
+                _locator_of(kind, locator),
+                StreamState(state),
+                epoch,
+                content_type,
+                None if metadata is None else json.loads(metadata),
+                reason,
+                announced_at,
+            )
+        except ValueError as error:
+            raise CatalogUnavailable(f"The entry of stream '{stream_id}' is damaged: {error}.") from error
 
-    def _retried(self, action: Callable[[], Result]) -> Result:
-        """Return what `action` returns, tried again for as long as another process locks the database."""
-        for attempt in range(1, LOCKED_ATTEMPTS + 1):
-            with _translated(self._path):
-                try:
-                    return action()
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or attempt == LOCKED_ATTEMPTS:
-                        raise
-            time.sleep(LOCKED_PAUSE_SECONDS)
-        raise AssertionError
+    def _query(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with _translated(self._path):
+            return self._connection.execute(statement, values).fetchall()
 
 
 @contextmanager
@@ -148,20 +155,6 @@ def _row_of(stream: AudioStream) -> tuple[Any, ...]:
         None if stream.metadata is None else json.dumps(stream.metadata),
         stream.reason,
         stream.announced_at,
-    )
-
-
-def _stream_of(row: tuple[Any, ...]) -> AudioStream:
-    stream_id, kind, locator, state, epoch, content_type, metadata, reason, announced_at = row
-    return AudioStream(
-        stream_id,
-        _locator_of(kind, locator),
-        StreamState(state),
-        epoch,
-        content_type,
-        None if metadata is None else json.loads(metadata),
-        reason,
-        announced_at,
     )
 
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+UNKNOWN_CONTENT_TYPE = "application/octet-stream"
+"""The media type of audio that neither its name nor its first bytes tell of."""
+
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class AudioBatch:

@@ -6,6 +6,7 @@ from typing import Any
 
 from asf.domain.errors import InvalidFilepath, StreamNotFound
 from asf.domain.ports import AudioSources, CatalogStore, Clock
+from asf.domain.rules import stream_id_problem
 from asf.domain.streams import AudioStream, Locator, StreamState
 
 StreamWatcher = Callable[[str, AudioStream | None], None]
@@ -48,7 +49,7 @@ class StreamCatalog:
 
         The same locator again moves the state on and keeps the epoch, and whatever else is not said anew. Another
         locator, or generating after an end, starts a new epoch. Raises `InvalidStreamId`, `InvalidFilepath` or
-        `CatalogUnavailable`; then nothing has changed.
+        `CatalogUnavailable`; then the stream is what it was.
         """
         known = self._store.get(announcement.stream_id)
         locator = self._locator(announcement, known)
@@ -75,10 +76,16 @@ class StreamCatalog:
 
     def find(self, stream_id: str) -> AudioStream:
         """Return the stream of that id. Raises `StreamNotFound` or `CatalogUnavailable`."""
+        if problem := stream_id_problem(stream_id):
+            raise StreamNotFound(problem)
         stream = self._store.get(stream_id)
         if stream is None:
             raise StreamNotFound
         return stream
+
+    def check_filepath(self, filepath: str) -> None:
+        """Raise `InvalidFilepath` where audio at `filepath` could not be announced."""
+        self._sources.locate(filepath)
 
     def page(self, limit: int, after: str = "") -> list[AudioStream]:
         """Return at most `limit` streams in the order of their ids, those behind `after`.
@@ -92,7 +99,7 @@ class StreamCatalog:
 
         Raises `StreamNotFound` or `CatalogUnavailable`.
         """
-        if not self._store.delete(stream_id):
+        if stream_id_problem(stream_id) or not self._store.delete(stream_id):
             raise StreamNotFound
         self._tell(stream_id, None)
 

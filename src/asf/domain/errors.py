@@ -11,8 +11,8 @@ from typing import ClassVar
 class AsfError(Exception):
     """Root of all errors that ASF answers with.
 
-    `error_code` is stable and unique to the class, `message` is the text of the contract, and `retryable` tells
-    a client whether the same request may succeed later. `details` may be None.
+    `error_code` is stable and unique to the class (a special case of another may share it), `message` is the text of
+    the contract, and `retryable` tells a client whether the same request may succeed later. `details` may be None.
     """
 
     error_code: ClassVar[str] = "ASF_INTERNAL_ERROR"
@@ -50,6 +50,12 @@ class AudioUnavailable(StreamError):
     retryable = True
 
 
+class AudioChanged(AudioUnavailable):
+    """The audio is not, or may not be, the one that was announced any more: what was sent does not belong to it."""
+
+    retryable = False
+
+
 class GenerationFailed(StreamError):
     """The making of the audio ended early; what there is has been sent. `details` says why, where that is known."""
 
@@ -70,7 +76,6 @@ class EpochChanged(StreamError):
 
     error_code = "ASF_EPOCH_CHANGED"
     message = "The audio of this stream was made anew."
-    retryable = True
 
     def __init__(self, details: str | None = None, epoch: str = "") -> None:
         super().__init__(details)

@@ -8,7 +8,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from asf.domain.audio import AudioBatch
+from asf.domain.audio import UNKNOWN_CONTENT_TYPE, AudioBatch
 from asf.domain.errors import AsfError, AudioUnavailable, EpochChanged, GenerationFailed, StreamNotFound
 from asf.domain.streams import AudioStream, Locator, StreamState
 
@@ -23,8 +23,6 @@ MAX_CACHED_BATCHES = 1024
 MAX_CACHED_BYTES = 32 * 1024 * 1024
 """Bounds of what is kept of audio that was read, for listeners that come by later. A batch has at most 64 KiB, or is
 a single larger chunk."""
-
-UNKNOWN_CONTENT_TYPE = "application/octet-stream"
 
 
 class SharedAudio:
@@ -105,7 +103,7 @@ class AudioPool:
         audio.listeners -= 1
         if audio.listeners:
             return
-        if self._open[audio.key] is audio:
+        if self._open.get(audio.key) is audio:  # One that was given up may have been replaced.
             del self._open[audio.key]
         for key in [key for key in self._batches if key[0] is audio]:
             self._forget(self._batches.pop(key))
@@ -133,6 +131,10 @@ class AudioPool:
         """
         try:
             self.refresh(audio)
+            if current is not None and current.epoch == audio.stream.epoch:
+                audio.stream = current
+                if audio.source is not None:  # Whoever wrote it says that it is done.
+                    audio.size = audio.source.settle()
         except AudioUnavailable as error:
             audio.failure = error
         audio.growing = False
@@ -183,7 +185,7 @@ class AudioPool:
 
     def _ended(self, stream: AudioStream) -> SharedAudio:
         source = self._open_source(stream)
-        key = (source.identity, stream.stream_id, stream.epoch, stream.state)
+        key = (source.identity, stream.stream_id, stream.epoch, stream.state, stream.content_type)
         audio = self._open.get(key)
         if audio is None:
             audio = self._open[key] = SharedAudio(key, stream, source)

@@ -1,6 +1,6 @@
 """The ports: all that the domain needs from outside. Adapters implement them, the container connects them."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
 from asf.domain.audio import AudioBatch
@@ -66,16 +66,20 @@ class AudioSource(Protocol):
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset` on, which lie within `size`.
 
-        Raises `AudioUnavailable` when they cannot be had: the source shrank, or was opened as one that does not
-        grow and has been changed since.
+        Raises `AudioUnavailable` when they cannot be had, and `AudioChanged` when they may be others than they were:
+        the source was changed, other than by growing where it was opened as one that grows.
         """
         ...
 
     def refresh(self) -> int:
         """Return the length that an audio opened as growing has by now, in bytes.
 
-        Raises `AudioUnavailable` when it is shorter than it was, or what was opened is not at its place any more.
+        Raises `AudioChanged` when it is shorter than it was, was begun anew, or is not at its place any more.
         """
+        ...
+
+    def settle(self) -> int:
+        """Do as `refresh`, and from now on be an audio that was opened as one that does not grow."""
         ...
 
     def close(self) -> None:
@@ -126,81 +130,6 @@ class ListenerEmitter(Protocol):
 
     def close(self) -> None:
         """Forget the callback. What was taken before is still sent, and the connection stays open."""
-        ...
-
-
-class MessageTransport(Protocol):
-    """One connection, as something that text messages are sent on, in order and without waiting."""
-
-    @property
-    def queued_messages(self) -> int:
-        """How many messages wait to be sent, without those of `send_late`."""
-        ...
-
-    @property
-    def queued_bytes(self) -> int:
-        """How many bytes those have together."""
-        ...
-
-    @property
-    def queued_late(self) -> int:
-        """How many messages of `send_late` wait to be sent."""
-        ...
-
-    def send(self, text: str) -> None:
-        """Send a text message, now or behind those that wait."""
-        ...
-
-    def send_late(self, render: Callable[[], str]) -> None:
-        """Send a text message that is made only when it goes out: while it waits, its text takes no memory."""
-        ...
-
-    def disconnect(self) -> None:
-        """Break the connection off."""
-        ...
-
-
-class AudioTransport(Protocol):
-    """One connection, as emitters see it: messages are queued on it, and audio may pass the queue."""
-
-    @property
-    def is_direct(self) -> bool:
-        """Whether audio may pass the queue, by `send_audio`. Else it is queued, as far as there is `room`."""
-        ...
-
-    @property
-    def room(self) -> int:
-        """How many more messages may be queued now."""
-        ...
-
-    def send_texts(self, texts: Sequence[str]) -> bool:
-        """Send text messages straight to the connection. Returns False, and sends none, where that cannot be now."""
-        ...
-
-    def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
-        """Send chunks straight to the connection, each as a binary message behind the text message `envelope`.
-
-        `start` and `stop` are offsets in the audio, inside `batch`. Returns how many bytes of audio were taken.
-        """
-        ...
-
-    def when_ready(self, callback: Callable[[], None] | None) -> None:
-        """Call `callback` once, as soon as the connection may take audio. None forgets an earlier one."""
-        ...
-
-
-class WebSocketConnection(AudioTransport, Protocol):
-    """One plain WebSocket connection."""
-
-    def receive(self) -> str | bytes | None:
-        """Wait for the next message: text, or binary; None at the end of the connection."""
-        ...
-
-    def close(self, code: int, reason: str) -> None:
-        """Close the connection after all that was sent before, with a close code (RFC 6455, section 7.4).
-
-        Nothing can be sent any more. A second call changes nothing.
-        """
         ...
 
 

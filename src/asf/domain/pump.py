@@ -62,7 +62,7 @@ class AudioPump:
     def serve_at_once(self, session: ListenerSession) -> None:
         """Send what the session is due at this moment, as far as its listener takes it; schedule the rest."""
         now = self._clock.now()
-        self._serve(session, now, self._schedule.advance(now))
+        self._serve(session, now, self._advance(now))
         self.look_again()
 
     def serve_soon(self, session: ListenerSession) -> None:
@@ -90,10 +90,7 @@ class AudioPump:
         """
         schedule = self._schedule
         now = self._clock.now()
-        due_time = schedule.next_time
-        if due_time is not None and due_time <= now:
-            self._observer.pump_lagged(now - due_time)
-        until = schedule.advance(now)
+        until = self._advance(now)
         for timer in self._timers:
             if timer.next_time is not None and timer.next_time <= now:
                 timer.fire(now)
@@ -110,6 +107,13 @@ class AudioPump:
         self._schedule.remove(session)
         self._blocked.remove(session)
         self._growth.remove(session)
+
+    def _advance(self, now: float) -> float:
+        """Let become due what is due by `now`, and return until when things count as due."""
+        due_time = self._schedule.next_time
+        if due_time is not None and due_time <= now:
+            self._observer.pump_lagged(now - due_time)
+        return self._schedule.advance(now)
 
     def _serve(self, session: ListenerSession, now: float, until: float) -> None:
         try:

@@ -179,7 +179,7 @@ class ListenerSession:
             chunk_bytes,
             audio.content_type,
             stream.epoch,
-            stream.state,
+            audio.stream.state,  # It may have ended since this session began.
             stream.metadata,
         )
 

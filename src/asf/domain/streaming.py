@@ -102,7 +102,10 @@ class StreamingService:
             self._wait(self._open_session(listener_id, request, emitter))
             return
         audio = self._audio_for(request, stream)
-        self._begin(self._open_session(listener_id, request, emitter), stream, audio)
+        session = self._open_session(listener_id, request, emitter)
+        self._begin(session, stream, audio)
+        if session.flowing:
+            self._pump.serve_at_once(session)
 
     def leave(self, listener_id: str, stream_id: str | None = None) -> None:
         """End the listener's session, at its own wish. Raises `NoSession` when it has none (on that stream)."""
@@ -169,9 +172,11 @@ class StreamingService:
         return self._pool.acquire(stream)
 
     def _begin(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
-        session.begin(stream, audio, self._clock.now(), self._clock.timestamp(), self._chunk_bytes)
-        if session.flowing:
-            self._pump.serve_at_once(session)
+        """Begin the session. It holds `audio` from now on, and gives it back when it ends, which may be at once."""
+        try:
+            session.begin(stream, audio, self._clock.now(), self._clock.timestamp(), self._chunk_bytes)
+        except AsfError as error:
+            session.fail(error)
 
     def _stream_changed(self, stream_id: str, stream: AudioStream | None) -> None:
         """Let those go on who wait for the stream, or for what becomes of its audio."""
@@ -189,6 +194,8 @@ class StreamingService:
             else:
                 self._waiting.remove(session)
                 self._begin(session, stream, audio)
+                if session.flowing:
+                    self._pump.serve_soon(session)
 
     def _forget(self, listener_id: str, session: ListenerSession, outcome: str) -> None:
         del self._sessions[listener_id]

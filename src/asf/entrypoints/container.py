@@ -56,7 +56,9 @@ def _ui_emitter(socketio: SocketIO, settings: Settings) -> UiUpdateEmitter | Non
 def _namespaces(service: StreamingService, router: UiUpdateRouter, settings: Settings) -> list[Namespace]:
     namespaces: list[Namespace] = [realtime_api.AudioNamespace(service, transport.EngineIoTransport)]
     if settings.ui_updates_namespace:
-        namespaces.append(realtime_api.UiUpdatesNamespace(settings.ui_updates_namespace, router))
+        namespaces.append(
+            realtime_api.UiUpdatesNamespace(settings.ui_updates_namespace, router, transport.EngineIoTransport)
+        )
     return namespaces
 
 

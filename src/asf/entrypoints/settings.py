@@ -72,7 +72,7 @@ def _origins(values: list[str]) -> None:
         return
     for value in values:
         parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query or "*" in value:
             raise ValidationError(
                 "is allowed to be * or origins such as https://app.example.com, with commas between"
             )

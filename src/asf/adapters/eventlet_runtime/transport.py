@@ -19,6 +19,9 @@ from asf.domain.audio import AudioBatch
 MESSAGES_PER_CHUNK = 2
 """A binary event is a text message and a binary one."""
 
+MAX_POLLED_BYTES = 64 * 1024
+"""With so many bytes queued for a client on long polling, it is sent no more audio until it has taken some."""
+
 
 class LatePacket(Packet):
     """A text message that is made when it goes out."""
@@ -68,10 +71,7 @@ class PacketQueue(Queue):
 
 
 class EngineIoTransport:
-    """One Engine.IO connection: implements the `AudioTransport` and the `MessageTransport` port.
-
-    `socket` is the library's object for it.
-    """
+    """One Engine.IO connection. `socket` is the library's object for it."""
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
@@ -85,17 +85,19 @@ class EngineIoTransport:
 
     @property
     def room(self) -> int:
-        """How many more messages may be queued: as many as the next answer to a poll still carries."""
-        return max(0, int(Payload.max_decode_packets - self._queue.qsize()))
+        """How many more chunks may be queued: as many as the next answer to a poll still carries, in bounds."""
+        if self._queue.queued_bytes >= MAX_POLLED_BYTES:
+            return 0
+        return int(max(0, Payload.max_decode_packets - self._queue.qsize()) // MESSAGES_PER_CHUNK)
 
     @property
     def ready(self) -> bool:
         """Whether the connection may take audio.
 
-        On a WebSocket: when nothing is queued or half-sent. Else: when there is room for the two messages of a chunk.
+        On a WebSocket: when nothing is queued or half-sent. Else: when there is room for a chunk.
         """
         if not self.is_direct:
-            return self.room >= MESSAGES_PER_CHUNK
+            return self.room > 0
         websocket = self._websocket
         return self._queue.qsize() == 0 and websocket is not None and websocket.idle
 

@@ -10,7 +10,6 @@ from eventlet import hubs
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
 from asf.adapters.eventlet_runtime.wire import close_frame, framing_for, text_frame
 from asf.domain.audio import AudioBatch
-from asf.domain.ports import WebSocketConnection
 
 CLOSE_SECONDS = 5.0
 """How long a client may take to read what was sent before the close, and to answer it."""
@@ -19,11 +18,10 @@ MAX_WAITING_BYTES = 65536
 """Most bytes of text that wait for a client that does not read; beyond that the connection is broken off."""
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-Handler = Callable[[WebSocketConnection, str, Mapping[str, str]], None]
 
 
 class PlainWebSocket:
-    """One plain WebSocket: implements the `WebSocketConnection` port."""
+    """One plain WebSocket connection."""
 
     is_direct = True
     room = 0
@@ -89,6 +87,9 @@ class PlainWebSocket:
         self._waiting.clear()
         self._closing = True
         self._websocket.break_off()
+
+
+Handler = Callable[[PlainWebSocket, str, Mapping[str, str]], None]
 
 
 class WebSocketDoor:

@@ -6,12 +6,20 @@ from http import HTTPStatus
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
 
 from asf.adapters.http_api.errors import error_of_exception, error_response
 from asf.adapters.http_api.json_body import MAX_BODY_BYTES
 from asf.domain.errors import AsfError, InternalError
 
 logger = logging.getLogger(__name__)
+
+
+class StreamIdConverter(BaseConverter):
+    """A stream id as the rest of a URL's path, slashes and all."""
+
+    regex = ".+"
+    part_isolating = False
 
 
 def create_app(secret_key: str, request_answered: Callable[[str, int], object]) -> Flask:
@@ -22,6 +30,8 @@ def create_app(secret_key: str, request_answered: Callable[[str, int], object]) 
     app = Flask("asf", static_folder=None)
     # Werkzeug cuts a body of undeclared length at the limit without a word. One byte more shows that it was longer.
     app.config.update(SECRET_KEY=secret_key, MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1)
+    app.url_map.merge_slashes = False  # A stream id may begin with a slash, or have two in a row.
+    app.url_map.converters["stream_id"] = StreamIdConverter
     app.register_error_handler(AsfError, error_response)
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(Exception, _answer_unexpected)

@@ -95,6 +95,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StreamNotFound: HTTPStatus.NOT_FOUND,
     errors.AudioUnavailable: HTTPStatus.NOT_FOUND,
+    errors.AudioChanged: HTTPStatus.NOT_FOUND,
     errors.GenerationFailed: HTTPStatus.GONE,
     errors.StreamStalled: HTTPStatus.GATEWAY_TIMEOUT,
     errors.EpochChanged: HTTPStatus.CONFLICT,

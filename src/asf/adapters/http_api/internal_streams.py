@@ -11,7 +11,7 @@ from asf.domain.catalog import StreamCatalog
 def create_internal_streams_blueprint(catalog: StreamCatalog) -> Blueprint:
     """Return the routes under /asf/internal/ that concern streams."""
     blueprint = Blueprint("internal_streams", "asf", url_prefix="/asf/internal")
-    notify_schema = NotifyNewAudioSchema()
+    notify_schema = NotifyNewAudioSchema(catalog.check_filepath)
     page_schema = StreamPageSchema()
     stream_schema = StreamSchema()
 
@@ -34,11 +34,11 @@ def create_internal_streams_blueprint(catalog: StreamCatalog) -> Blueprint:
         next_cursor = page[-1].stream_id if len(streams) > len(page) else None
         return jsonify(streams=stream_schema.dump(page, many=True), next_cursor=next_cursor)
 
-    @blueprint.get("/streams/<path:stream_id>")
+    @blueprint.get("/streams/<stream_id:stream_id>")
     def get_stream(stream_id: str) -> Response:
         return jsonify(stream_schema.dump(catalog.find(stream_id)))
 
-    @blueprint.delete("/streams/<path:stream_id>")
+    @blueprint.delete("/streams/<stream_id:stream_id>")
     def delete_stream(stream_id: str) -> Response:
         catalog.delete(stream_id)
         return jsonify(message="Stream deleted", stream_id=stream_id)

@@ -1,6 +1,8 @@
 """The audio itself by its URL, for an `<audio>` element, curl or a podcast app (docs/contract.md, section 5)."""
 
+import re
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from itertools import count
 from queue import Queue
 
@@ -15,11 +17,14 @@ from asf.domain.streaming import StreamingService
 
 STREAM_URL = "/api/v1/podcasts/stream/"
 
+PART_BYTES = 16 * 1024
+"""Most bytes that are handed to the connection at once: so often a slow client shows that it takes something."""
+
 
 class PlaybackBody:
     """The body of one answer: implements the `ListenerEmitter` port, and is the iterator that the server sends from.
 
-    At most one batch waits to be sent. `abort` breaks the connection off, as nothing else tells the client of an
+    At most `PART_BYTES` wait to be sent. `abort` breaks the connection off, as nothing else tells the client of an
     answer of unknown length that it is not whole.
     """
 
@@ -35,10 +40,10 @@ class PlaybackBody:
         self._parts: Queue[bytes | EndOfStream | StreamFailed] = Queue()
         self._callback: Callable[[], None] | None = None
 
-    def open(self, offset: int) -> None:
+    def open(self, offset: int, epoch: str) -> None:
         """Begin to listen at byte `offset`. Raises what `StreamingService.join` does."""
         self._offset = offset
-        self._service.join(self._listener_id, ListenRequest(self._stream_id, offset, paced=False), self)
+        self._service.join(self._listener_id, ListenRequest(self._stream_id, offset, epoch, paced=False), self)
 
     def emit(self, *events: ListenerEvent) -> None:
         """Take the end; the rest has been said in the headers."""
@@ -52,6 +57,7 @@ class PlaybackBody:
         """Take audio, unless some is waiting already."""
         if self._parts.qsize():
             return 0
+        stop = min(stop, start + PART_BYTES)
         self._parts.put(batch.data[start - batch.offset : stop - batch.offset])
         return stop - start
 
@@ -93,19 +99,20 @@ class PlaybackBody:
         return self._offset
 
 
-def create_playback_blueprint(service: StreamingService, origins: str | Sequence[str]) -> Blueprint:
+def create_playback_blueprint(service: StreamingService, origins: Sequence[str]) -> Blueprint:
     """Return the route of the streams' own URLs, readable for browser pages of `origins`."""
     blueprint = Blueprint("playback", "asf")
     CORS(
         blueprint,
-        origins=origins,
+        # A plain text with characters such as [ would be taken for a pattern.
+        origins="*" if origins == ["*"] else [re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
         methods=["GET", "HEAD"],
         expose_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
         max_age=3600,
     )
     numbers = count(1)
 
-    @blueprint.get(f"{STREAM_URL}<path:stream_id>")
+    @blueprint.get(f"{STREAM_URL}<stream_id:stream_id>")
     def play(stream_id: str) -> Response:
         audio = service.describe(stream_id)
         body = PlaybackBody(service, f"http-{next(numbers)}", stream_id, request.environ["asf.abort"])
@@ -118,8 +125,9 @@ def create_playback_blueprint(service: StreamingService, origins: str | Sequence
             response.set_etag(audio.fingerprint)
             _ignore_several_ranges()
             response.make_conditional(request, accept_ranges=True, complete_length=audio.total_bytes)
-        if request.method == "GET" and response.status_code in {200, 206}:
-            body.open(response.content_range.start or 0 if response.status_code == 206 else 0)  # noqa: PLR2004
+        if request.method == "GET" and response.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            is_range = response.status_code == HTTPStatus.PARTIAL_CONTENT
+            body.open(response.content_range.start or 0 if is_range else 0, audio.stream.epoch)
         return response
 
     return blueprint

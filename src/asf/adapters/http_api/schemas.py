@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates, validates_schema
 
 from asf.adapters.http_api.errors import InvalidQuery, SendUiInvalidPayload, SendUiMissingData
 from asf.domain.catalog import Announcement
@@ -66,6 +66,13 @@ def _metadata_size(value: dict[str, Any]) -> None:
         raise ValidationError(f"It has {length} bytes; at most {MAX_METADATA_BYTES} are allowed.")
 
 
+def _encodable(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValidationError("It contains lone surrogates, which are no text.") from None
+
+
 class RequestSchema(Schema):
     """What a request says. Unknown fields are ignored; `errors` maps each field to the error that answers for it."""
 
@@ -88,14 +95,21 @@ class RequestSchema(Schema):
 
 
 class NotifyNewAudioSchema(RequestSchema):
-    """Body of POST /asf/internal/notify_new_audio. Without `filepath` only a failure can be told."""
+    """Body of POST /asf/internal/notify_new_audio. Without `filepath` only a failure can be told.
+
+    `check_filepath` raises `InvalidFilepath` for a path that may not be announced.
+    """
+
+    def __init__(self, check_filepath: Callable[[str], None]) -> None:
+        super().__init__()
+        self._check_filepath = check_filepath
 
     stream_id = fields.String(required=True, validate=obeys(stream_id_problem))
-    filepath = fields.String(load_default=None, validate=obeys(_filepath_problem))
+    filepath = fields.String(load_default=None, allow_none=False, validate=obeys(_filepath_problem))
     state = fields.Enum(StreamState, by_value=True, load_default=StreamState.COMPLETE)
     content_type = fields.String(load_default=None, validate=obeys(_content_type_problem))
     metadata = fields.Dict(keys=fields.String(), load_default=None, validate=_metadata_size)
-    reason = fields.String(load_default=None, validate=validate.Length(max=MAX_REASON_CHARACTERS))
+    reason = fields.String(load_default=None, validate=[validate.Length(max=MAX_REASON_CHARACTERS), _encodable])
 
     errors = MappingProxyType(
         {
@@ -104,6 +118,14 @@ class NotifyNewAudioSchema(RequestSchema):
             **{name: partial(InvalidField, field=name) for name in ("state", "content_type", "metadata", "reason")},
         }
     )
+
+    @validates("filepath")
+    def _filepath_allowed(self, value: str | None, **_options: Any) -> None:
+        try:
+            if value is not None:
+                self._check_filepath(value)
+        except InvalidFilepath as error:
+            raise ValidationError(str(error.details)) from error
 
     @validates_schema(skip_on_field_errors=False, pass_original=True)
     def _filepath_needed(self, _values: dict[str, Any], original: Mapping[str, Any], **_options: Any) -> None:

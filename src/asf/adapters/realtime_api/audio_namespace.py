@@ -10,8 +10,8 @@ from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter
 from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, stream_error
 from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import JoinStreamSchema, PayloadError
+from asf.adapters.realtime_api.transports import SocketIoTransport
 from asf.domain.errors import AsfError, InternalError, ListenerError
-from asf.domain.ports import AudioTransport
 from asf.domain.streaming import StreamingService
 
 AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
@@ -19,16 +19,12 @@ AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
 logger = logging.getLogger(__name__)
 
 
-class AudioNamespace(StrictNamespace):
-    """Turns the events of listeners into calls of the `StreamingService`.
+class AudioNamespace(StrictNamespace[SocketIoTransport]):
+    """Turns the events of listeners into calls of the `StreamingService`."""
 
-    `transport_for` makes the transport of one of the Engine.IO server's connection objects.
-    """
-
-    def __init__(self, service: StreamingService, transport_for: Callable[[Any], AudioTransport]) -> None:
-        super().__init__(AUDIO_NAMESPACE)
+    def __init__(self, service: StreamingService, transport_for: Callable[[Any], SocketIoTransport]) -> None:
+        super().__init__(AUDIO_NAMESPACE, transport_for)
         self._service = service
-        self._transport_for = transport_for
         self._join_schema = JoinStreamSchema()
         for command in COMMANDS:
             setattr(self, f"on_{command.socketio_event}", partial(self._on_command, command))
@@ -48,8 +44,12 @@ class AudioNamespace(StrictNamespace):
         except PayloadError as error:
             self._emit(sid, "error", error_message(error))
             return
+        transport = self.transport_of(sid)
+        if transport is None:
+            return
+        emitter = SocketIoListenerEmitter(partial(self._emit, sid), transport, AUDIO_NAMESPACE)
         try:
-            self._service.join(sid, request, self._emitter_for(sid))
+            self._service.join(sid, request, emitter)
         except AsfError as error:
             self._emit(sid, "stream_error", stream_error(error, request.stream_id, request.offset))
         except Exception:
@@ -61,11 +61,6 @@ class AudioNamespace(StrictNamespace):
             command.handle(self._service, sid, {} if payload is None else payload)
         except (PayloadError, ListenerError) as error:
             self._emit(sid, "error", error_message(error))
-
-    def _emitter_for(self, sid: str) -> SocketIoListenerEmitter:
-        connection_id = self.server.manager.eio_sid_from_sid(sid, AUDIO_NAMESPACE)
-        transport = self._transport_for(self.server.eio.sockets[connection_id])
-        return SocketIoListenerEmitter(partial(self._emit, sid), transport, AUDIO_NAMESPACE)
 
     def _emit(self, sid: str, event: str, payload: Any) -> None:
         # Audio and its control messages stay on this node: they never pass a message queue.

@@ -6,12 +6,11 @@ from functools import cache
 from typing import Any
 
 from asf.adapters.realtime_api.messages import message_of
+from asf.adapters.realtime_api.transports import AudioTransport
 from asf.domain.audio import AudioBatch
 from asf.domain.events import ListenerEvent
-from asf.domain.ports import AudioTransport
 
 AUDIO_CHUNK = "audio_chunk"
-MESSAGES_PER_CHUNK = 2
 
 
 @cache
@@ -53,7 +52,7 @@ class SocketIoListenerEmitter:
         transport = self._transport
         if transport.is_direct:
             return transport.send_audio(batch, start, stop, self._envelope)
-        chunks = batch.chunks(start, stop)[: transport.room // MESSAGES_PER_CHUNK]
+        chunks = batch.chunks(start, stop)[: transport.room]
         for chunk in chunks:
             self._emit(AUDIO_CHUNK, chunk)
         return sum(map(len, chunks))

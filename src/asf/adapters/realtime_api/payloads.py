@@ -1,11 +1,12 @@
 """What clients send, as marshmallow schemas, and the errors for what is not that."""
 
+from collections.abc import Callable
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
 from asf.domain.errors import AsfError
-from asf.domain.rules import MAX_OFFSET, client_id_problem
+from asf.domain.rules import MAX_OFFSET, client_id_problem, stream_id_problem
 from asf.domain.session import ListenRequest
 from asf.domain.updates import Position
 
@@ -67,14 +68,14 @@ def _in_words(problems: Any) -> str:
     return " ".join(problems)
 
 
-def _stream_id_given(value: str) -> None:
-    if not value.strip():
-        raise ValidationError("It is empty or only white space.")
+def _obeys(problem_of: Callable[[str], str | None]) -> Callable[[str], None]:
+    """Return a validator that applies one of the domain's rules."""
 
+    def validate(value: str) -> None:
+        if problem := problem_of(value):
+            raise ValidationError(problem)
 
-def _client_id_rule(value: str) -> None:
-    if problem := client_id_problem(value):
-        raise ValidationError(problem)
+    return validate
 
 
 class Text(fields.String):
@@ -114,7 +115,7 @@ class JoinStreamSchema(PayloadSchema):
     leading = "stream_id"
     leading_error = InvalidJoin
 
-    stream_id = Text(required=True, validate=_stream_id_given)
+    stream_id = Text(required=True, validate=_obeys(stream_id_problem))
     offset = WholeNumber(load_default=0, validate=OFFSET_RANGE)
     epoch = Text(load_default=None, allow_none=True)
     window = WholeNumber(load_default=None, allow_none=True, validate=WINDOW_RANGE)
@@ -179,7 +180,7 @@ class UnsubscribeSchema(PayloadSchema):
     leading = "client_id"
     leading_error = InvalidSubscription
 
-    client_id = Text(required=True, validate=_client_id_rule)
+    client_id = Text(required=True, validate=_obeys(client_id_problem))
 
 
 class SubscribeSchema(UnsubscribeSchema):

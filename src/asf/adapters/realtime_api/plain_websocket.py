@@ -12,6 +12,7 @@ from typing import Any
 from asf.adapters.realtime_api.commands import COMMANDS
 from asf.adapters.realtime_api.messages import error_message, message_of
 from asf.adapters.realtime_api.payloads import InvalidPayload, ListenQuerySchema, PayloadError
+from asf.adapters.realtime_api.transports import WebSocketConnection
 from asf.domain.audio import AudioBatch
 from asf.domain.errors import (
     AsfError,
@@ -26,7 +27,6 @@ from asf.domain.errors import (
     TooManyListeners,
 )
 from asf.domain.events import EndOfStream, ListenerEvent, SessionStatus, SimulatedChunk, StatusChanged, StreamFailed
-from asf.domain.ports import WebSocketConnection
 from asf.domain.streaming import StreamingService
 
 NORMAL_CLOSURE = 1000

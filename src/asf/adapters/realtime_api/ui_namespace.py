@@ -1,19 +1,23 @@
 """The Socket.IO namespace of UI updates (docs/contract.md, section 4)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema, UnsubscribeSchema
+from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import NotSubscribed, UiUpdateError
 from asf.domain.router import UiUpdateRouter
 
 
-class UiUpdatesNamespace(StrictNamespace):
+class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
     """Turns the events of subscribers into calls of the `UiUpdateRouter`."""
 
-    def __init__(self, namespace: str, router: UiUpdateRouter) -> None:
-        super().__init__(namespace)
+    def __init__(
+        self, namespace: str, router: UiUpdateRouter, transport_for: Callable[[Any], MessageTransport]
+    ) -> None:
+        super().__init__(namespace, transport_for)
         self._router = router
         self._subscribe_schema = SubscribeSchema()
         self._unsubscribe_schema = UnsubscribeSchema()

@@ -8,8 +8,8 @@ from typing import Any
 
 from flask_socketio import SocketIO
 
+from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import UiEmitFailed
-from asf.domain.ports import MessageTransport
 from asf.domain.updates import Handover, SequencedUpdate, Subscription
 
 MAX_QUEUED_MESSAGES = 1000
