@@ -60,7 +60,9 @@ class Api:
         app = create_app("secret", lambda route, status: self.answered.append((route, status)))
         app.register_blueprint(create_internal_streams_blueprint(self.catalog))
         app.register_blueprint(create_internal_updates_blueprint(self.router))
-        app.register_blueprint(create_operations_blueprint(lambda: b"asf_metric 1\n", "text/plain"))
+        app.register_blueprint(
+            create_operations_blueprint(lambda: b"asf_metric 1\n", "text/plain", {"one": {"a": 1}})
+        )
 
         @app.get("/asf/broken")
         def broken() -> str:
@@ -373,6 +375,12 @@ def test_health(api: Api) -> None:
     """Alive."""
     response = api.client.get("/asf/health")
     assert (response.status_code, response.get_json()) == (200, {"status": "ok"})
+
+
+def test_documents(api: Api) -> None:
+    """By their names."""
+    response = api.client.get("/asf/one.json")
+    assert (response.status_code, response.content_type, response.get_json()) == (200, "application/json", {"a": 1})
 
 
 def test_metrics_and_every_answer_is_counted(api: Api) -> None:

@@ -3,12 +3,14 @@
 import secrets
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from dependency_injector import containers, providers
 from flask import Blueprint, Flask
 from flask_socketio import SocketIO
 from socketio import Namespace
 
+from asf import __version__
 from asf.adapters import http_api, prometheus, realtime_api
 from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.eventlet_runtime import engineio_server, transport
@@ -199,11 +201,14 @@ class Container(containers.DeclarativeContainer):
         _render_metrics, metrics, pump, streaming, blocked, catalog_store, router, update_log
     )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
+    documents: providers.Provider[dict[str, Any]] = providers.Dict(
+        openapi=providers.Singleton(http_api.openapi_document, __version__)
+    )
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
         providers.Singleton(http_api.create_internal_streams_blueprint, catalog),
         providers.Singleton(http_api.create_internal_updates_blueprint, router),
         providers.Singleton(http_api.create_playback_blueprint, streaming, settings.provided.cors_allowed_origins),
-        providers.Singleton(http_api.create_operations_blueprint, render_metrics, prometheus.CONTENT_TYPE),
+        providers.Singleton(http_api.create_operations_blueprint, render_metrics, prometheus.CONTENT_TYPE, documents),
     )
     plain_websockets: providers.Provider[realtime_api.PlainWebSocketDoor] = providers.Singleton(
         realtime_api.PlainWebSocketDoor, streaming

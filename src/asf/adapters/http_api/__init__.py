@@ -3,6 +3,7 @@
 from asf.adapters.http_api.app import create_app
 from asf.adapters.http_api.internal_streams import create_internal_streams_blueprint
 from asf.adapters.http_api.internal_updates import create_internal_updates_blueprint
+from asf.adapters.http_api.openapi import openapi_document
 from asf.adapters.http_api.operations import create_operations_blueprint
 from asf.adapters.http_api.playback import create_playback_blueprint
 
@@ -12,4 +13,5 @@ __all__ = [
     "create_internal_updates_blueprint",
     "create_operations_blueprint",
     "create_playback_blueprint",
+    "openapi_document",
 ]

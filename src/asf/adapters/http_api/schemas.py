@@ -23,7 +23,14 @@ from asf.domain.errors import (
     InvalidIdempotencyKey,
     InvalidStreamId,
 )
-from asf.domain.rules import client_id_problem, event_name_problem, idempotency_key_problem, stream_id_problem
+from asf.domain.rules import (
+    MAX_IDEMPOTENCY_KEY_CHARACTERS,
+    MAX_IDENTIFIER_CHARACTERS,
+    client_id_problem,
+    event_name_problem,
+    idempotency_key_problem,
+    stream_id_problem,
+)
 from asf.domain.streams import StreamState
 from asf.domain.updates import UiUpdate
 
@@ -73,6 +80,10 @@ def _encodable(value: str) -> None:
         raise ValidationError("It contains lone surrogates, which are no text.") from None
 
 
+IDENTIFIER = {"minLength": 1, "maxLength": MAX_IDENTIFIER_CHARACTERS}
+"""What the OpenAPI description says of identifiers."""
+
+
 class RequestSchema(Schema):
     """What a request says. Unknown fields are ignored; `errors` maps each field to the error that answers for it."""
 
@@ -104,7 +115,7 @@ class NotifyNewAudioSchema(RequestSchema):
         super().__init__()
         self._check_filepath = check_filepath
 
-    stream_id = fields.String(required=True, validate=obeys(stream_id_problem))
+    stream_id = fields.String(required=True, validate=obeys(stream_id_problem), metadata=IDENTIFIER)
     filepath = fields.String(load_default=None, allow_none=False, validate=obeys(_filepath_problem))
     state = fields.Enum(StreamState, by_value=True, load_default=StreamState.COMPLETE)
     content_type = fields.String(load_default=None, validate=obeys(_content_type_problem))
@@ -162,10 +173,14 @@ class StreamSchema(Schema):
 class SendUiUpdateSchema(RequestSchema):
     """Body of POST /asf/internal/send_ui_update."""
 
-    client_id = fields.String(required=True, validate=obeys(client_id_problem))
-    event_name = fields.String(required=True, validate=obeys(event_name_problem))
+    client_id = fields.String(required=True, validate=obeys(client_id_problem), metadata=IDENTIFIER)
+    event_name = fields.String(required=True, validate=obeys(event_name_problem), metadata=IDENTIFIER)
     data = fields.Raw(required=True, allow_none=True)
-    idempotency_key = fields.String(load_default=None, validate=obeys(idempotency_key_problem))
+    idempotency_key = fields.String(
+        load_default=None,
+        validate=obeys(idempotency_key_problem),
+        metadata={"minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY_CHARACTERS},
+    )
 
     errors = MappingProxyType(
         {

@@ -1,0 +1,210 @@
+"""The OpenAPI description of the HTTP side, made from the schemas that validate and the errors that answer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
+
+from asf.adapters.http_api import answers
+from asf.adapters.http_api.errors import (
+    HTTP_STATUSES,
+    BadRequest,
+    InvalidQuery,
+    MethodNotAllowed,
+    NotifyInvalidPayload,
+    NotifyMalformedJson,
+    PayloadTooLarge,
+    RangeNotSatisfiable,
+    RouteNotFound,
+    SendUiInvalidPayload,
+    SendUiMalformedJson,
+    SendUiMissingData,
+)
+from asf.adapters.http_api.playback import STREAM_URL
+from asf.adapters.http_api.schemas import (
+    NotifyNewAudioSchema,
+    SendUiUpdateSchema,
+    SendUiUpdatesSchema,
+    StreamPageSchema,
+    StreamSchema,
+)
+from asf.domain import errors
+from asf.domain.errors import AsfError
+
+OPENAPI_VERSION = "3.1.0"
+
+EVERY_ROUTE = (BadRequest, RouteNotFound, MethodNotAllowed, PayloadTooLarge, errors.InternalError)
+"""Errors that any route may answer with."""
+
+JSON = "application/json"
+AUDIO = "audio/*"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation: what it takes, what it answers with, and the errors beside those of every route.
+
+    `content` maps the media types of the 200 to their schemas, None for one that is not JSON; `statuses` are others
+    that carry the same content (206) or nothing (304).
+    """
+
+    method: str
+    path: str
+    summary: str
+    content: dict[str, type[Schema] | None]
+    body: Schema | type[Schema] | None = None
+    query: type[Schema] | None = None
+    errors: tuple[type[AsfError], ...] = ()
+    statuses: dict[HTTPStatus, str] = field(default_factory=dict)
+
+
+_OF_CATALOG = (errors.CatalogUnavailable,)
+_OF_STREAM = (errors.StreamNotFound, *_OF_CATALOG)
+_OF_UPDATES = (SendUiMalformedJson, SendUiInvalidPayload)
+
+ROUTES = (
+    Route(
+        "post",
+        "/asf/internal/notify_new_audio",
+        "Announce the audio of a stream, or what has become of it.",
+        {JSON: answers.NotifiedSchema},
+        body=NotifyNewAudioSchema(check_filepath=lambda _filepath: None),
+        errors=(
+            NotifyMalformedJson,
+            NotifyInvalidPayload,
+            errors.InvalidStreamId,
+            errors.InvalidFilepath,
+            errors.InvalidField,
+            *_OF_CATALOG,
+        ),
+    ),
+    Route(
+        "get",
+        "/asf/internal/streams",
+        "List the announced streams in the order of their ids.",
+        {JSON: answers.StreamsSchema},
+        query=StreamPageSchema,
+        errors=(InvalidQuery, *_OF_CATALOG),
+    ),
+    Route(
+        "get",
+        "/asf/internal/streams/{stream_id}",
+        "Tell what is known about a stream.",
+        {JSON: StreamSchema},
+        errors=_OF_STREAM,
+    ),
+    Route(
+        "delete",
+        "/asf/internal/streams/{stream_id}",
+        "Forget a stream. Its file stays, and who listens finishes on what there is.",
+        {JSON: answers.DeletedSchema},
+        errors=_OF_STREAM,
+    ),
+    Route(
+        "post",
+        "/asf/internal/send_ui_update",
+        "Send a UI update to all subscribers of a client.",
+        {JSON: answers.PublishedSchema},
+        body=SendUiUpdateSchema,
+        errors=(
+            *_OF_UPDATES,
+            errors.InvalidClientId,
+            errors.InvalidEventName,
+            SendUiMissingData,
+            errors.InvalidIdempotencyKey,
+            errors.IdempotencyConflict,
+            errors.UiNamespaceMissing,
+            errors.UiEmitFailed,
+        ),
+    ),
+    Route(
+        "post",
+        "/asf/internal/send_ui_updates",
+        "Send several UI updates, in order, each by itself and with an answer of its own.",
+        {JSON: answers.ResultsSchema},
+        body=SendUiUpdatesSchema,
+        errors=_OF_UPDATES,
+    ),
+    Route(
+        "get",
+        f"{STREAM_URL}{{stream_id}}",
+        "Listen to a stream: the audio itself, following its growth.",
+        {AUDIO: None, "application/octet-stream": None},
+        errors=(
+            *_OF_STREAM,
+            errors.AudioUnavailable,
+            errors.GenerationFailed,
+            RangeNotSatisfiable,
+            errors.TooManyListeners,
+        ),
+        statuses={
+            HTTPStatus.PARTIAL_CONTENT: "The range that was asked for.",
+            HTTPStatus.NOT_MODIFIED: "The audio is the one that the client has.",
+        },
+    ),
+    Route("get", "/asf/health", "Tell that the process is alive.", {JSON: answers.HealthSchema}),
+    Route("get", "/metrics", "Return all metrics, for Prometheus.", {"text/plain": None}),
+    Route("get", "/asf/openapi.json", "Return this description.", {JSON: answers.DocumentSchema}),
+)
+
+
+def openapi_document(version: str) -> dict[str, Any]:
+    """Return the description of `ROUTES`, of version `version` of ASF."""
+    spec = APISpec(
+        title="Audio Stream Feeder",
+        version=version,
+        openapi_version=OPENAPI_VERSION,
+        info={"description": "The HTTP side of ASF. Every error has a stable `error_code`."},
+        plugins=[MarshmallowPlugin(schema_name_resolver=_name_of)],
+    )
+    spec.components.schema("Error", schema=answers.ErrorSchema)
+    for path in dict.fromkeys(route.path for route in ROUTES):
+        operations = {route.method: _operation(route) for route in ROUTES if route.path == path}
+        spec.path(path, operations=operations)
+    document: dict[str, Any] = spec.to_dict()
+    return document
+
+
+def _name_of(schema: Any) -> str:
+    """Return the name of a schema's component: its class's, without the suffix."""
+    kind = schema if isinstance(schema, type) else type(schema)
+    return kind.__name__.removesuffix("Schema")
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {"summary": route.summary, "responses": _responses(route)}
+    parameters: list[dict[str, Any]] = []
+    if "{stream_id}" in route.path:
+        schema = {"type": "string", "minLength": 1}
+        parameters.append({"name": "stream_id", "in": "path", "required": True, "schema": schema})
+    if route.query is not None:
+        parameters.append({"in": "query", "schema": route.query})
+    if parameters:
+        operation["parameters"] = parameters
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": route.body}}}
+    return operation
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    content = {media: {"schema": schema} if schema else {} for media, schema in route.content.items()}
+    responses: dict[str, Any] = {"200": {"description": "Done.", "content": content}}
+    for status, description in route.statuses.items():
+        responses[str(status.value)] = {"description": description}
+        if status is HTTPStatus.PARTIAL_CONTENT:
+            responses[str(status.value)]["content"] = content
+    for status, found in _by_status((*route.errors, *EVERY_ROUTE)).items():
+        lines = "\n".join(f"- `{error.error_code}`: {error.message}" for error in found)
+        responses[str(status.value)] = {"description": lines, "content": {JSON: {"schema": "Error"}}}
+    return responses
+
+
+def _by_status(found: Iterable[type[AsfError]]) -> dict[HTTPStatus, list[type[AsfError]]]:
+    by_status: dict[HTTPStatus, list[type[AsfError]]] = {}
+    for error in found:
+        by_status.setdefault(HTTP_STATUSES[error], []).append(error)
+    return dict(sorted(by_status.items()))

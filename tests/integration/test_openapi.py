@@ -1,0 +1,43 @@
+"""The description of the HTTP side is true: no request whatever gets an answer that it does not know."""
+
+import re
+from typing import Any
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from asf import __version__
+from asf.adapters.http_api import openapi_document
+from asf.entrypoints.container import Container
+from asf.entrypoints.settings import read_settings
+from tests.support.processes import ServerProcess
+
+DOCUMENT = openapi_document(__version__)
+schema = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+@schema.parametrize()
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_described(case: Any, server: ServerProcess) -> None:
+    """Right requests and wrong ones: the status, the media type and the body of every answer are as described."""
+    # A JSON schema cannot say all that the rules for identifiers and paths do: what fits it may still get a 400.
+    case.call_and_validate(base_url=server.url, excluded_checks=[positive_data_acceptance])
+
+
+def test_every_route_is_described() -> None:
+    """And nothing that does not exist."""
+    app = Container(settings=read_settings({"ASF_DATABASE": ":memory:"})).app()
+    routes = {
+        (re.sub(r"<\w+:(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    described = {(path, method) for path, operations in DOCUMENT["paths"].items() for method in operations}
+    assert described == routes
+
+
+def test_the_description_is_served(server: ServerProcess) -> None:
+    """As it is."""
+    assert requests.get(f"{server.url}/asf/openapi.json", timeout=10).json() == DOCUMENT
