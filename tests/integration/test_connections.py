@@ -255,6 +255,7 @@ def test_a_server_short_of_file_descriptors_goes_on(tmp_path: Path) -> None:
         assert requests.post(f"{url}/asf/internal/notify_new_audio", json=body, timeout=10).status_code == 200
         listener = WireListener(url, polling=False)
         listener.emit("join_stream", {"stream_id": "s"})
+        listener.receive_until("start_of_stream")
         address = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
         crowd = [socket.create_connection(address) for _ in range(limit + 20)]
         eventually(lambda: any("could not be accepted" in line for line in log))

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -10,12 +11,22 @@ import websocket
 TIMEOUT_SECONDS = 30
 
 
+class _ClosingWebSocket(websocket.WebSocket):
+    """Answers a close frame as every WebSocket does; it is no failure if the server has not waited for that."""
+
+    def send_close(self, *arguments: Any, **options: Any) -> None:
+        with suppress(OSError):
+            super().send_close(*arguments, **options)
+
+
 class PlainListener:
     """Keeps what it is told in `messages`, other text in `texts`, and what it hears in `audio`."""
 
     def __init__(self, url: str, stream_id: str, **query: Any) -> None:
         address = f"{url.replace('http', 'ws', 1)}/api/v1/podcasts/stream/{quote(stream_id, safe='')}"
-        self.socket = websocket.create_connection(f"{address}?{urlencode(query)}", timeout=TIMEOUT_SECONDS)
+        self.socket = websocket.create_connection(
+            f"{address}?{urlencode(query)}", timeout=TIMEOUT_SECONDS, class_=_ClosingWebSocket
+        )
         self.messages: list[dict[str, Any]] = []
         self.texts: list[str] = []
         self.audio = bytearray()
