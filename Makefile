@@ -13,7 +13,7 @@ run: .venv/.run ## Set up and start the server (port 5006)
 	@echo
 	@echo "  When ASF listens, in another terminal, in this directory:"
 	@echo
-	@echo "    $(BIN)/asf notify demo demo/welcome.mp3         announce the demo clip"
+	@echo "    $(BIN)/asf demo                                 make a podcast, and hear it meanwhile"
 	@echo "    $(BIN)/asf listen demo -o out.mp3               receive it (then play out.mp3)"
 	@echo "    $(BIN)/asf watch alice                          wait for the UI updates of alice"
 	@echo "    $(BIN)/asf push alice progress '{\"percent\": 50}'   send her one (a third terminal)"

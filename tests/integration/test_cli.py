@@ -13,15 +13,9 @@ from pathlib import Path
 import pytest
 
 from asf import __version__
+from tests.support.command_line import asf
 from tests.support.fixtures import audio_of
 from tests.support.processes import ServerProcess, eventually
-
-
-def asf(*arguments: str, url: str | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run one command to its end."""
-    environment = os.environ | ({"ASF_URL": url} if url else {})
-    command = [sys.executable, "-m", "asf", *arguments]
-    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, timeout=60, check=False)
 
 
 def serve(environment: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[bytes]:
@@ -134,11 +128,12 @@ def test_help_and_version() -> None:
     assert __version__.encode() in asf("--version").stdout
     listing = asf("--help").stdout.decode()
     commands = re.findall(r"^  (\w+)  ", listing.split("Commands:")[1], re.MULTILINE)
-    assert {"serve", "notify", "listen", "push", "watch"} <= set(commands)
+    assert {"serve", "doctor", "demo", "notify", "listen", "push", "watch", "streams"} <= set(commands)
     for command in commands:
         result = asf(command, "--help")
         assert result.returncode == 0
-        assert b"Example" in result.stdout
+        assert re.search(rb"\n  Examples?:\n    \S", result.stdout), "an example on a line of its own"
+    assert b"Exit codes: 0 " in asf("--help").stdout
 
 
 def test_bad_settings_stop_the_start_with_a_line_each(tmp_path: Path) -> None:

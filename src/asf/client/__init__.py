@@ -1,19 +1,27 @@
 """Clients of a running ASF, in Python. They know its wire contract and nothing of its code."""
 
+from asf.client.answers import Announced, Delivered, State, Stream, UiUpdate
 from asf.client.backend import BackendClient
 from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable, StreamRefused
+from asf.client.growing import GrowingAudio
 from asf.client.listener import StreamStart, listen
 from asf.client.watcher import Missed, Subscribed, Update, watch
 
 __all__ = [
+    "Announced",
     "AsfClientError",
     "BackendClient",
+    "Delivered",
+    "GrowingAudio",
     "Missed",
     "RequestRefused",
     "ServerUnreachable",
+    "State",
+    "Stream",
     "StreamRefused",
     "StreamStart",
     "Subscribed",
+    "UiUpdate",
     "Update",
     "listen",
     "watch",

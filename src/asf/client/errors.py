@@ -9,16 +9,29 @@ class AsfClientError(Exception):
 
 
 class ServerUnreachable(AsfClientError):
-    """Nothing that speaks ASF's language answered, or the connection was lost."""
+    """Nothing that speaks ASF's language answered, or the connection was lost.
+
+    `temporary` tells whether the same request may succeed later, as far as the client can know.
+    """
+
+    def __init__(self, message: str, *, temporary: bool = True) -> None:
+        super().__init__(message)
+        self.temporary = temporary
 
 
 class RequestRefused(AsfClientError):
-    """ASF answered with an error: `error_code` is stable, `message` and `details` (or None) are for people."""
+    """ASF answered with an error: `error_code` is stable, `message` and `details` (or None) are for people.
 
-    def __init__(self, answer: Mapping[str, Any]) -> None:
+    `status` is the HTTP status, or None where the answer came another way. `attempt` counts from 1 and tells which
+    attempt of a repeated request was answered so.
+    """
+
+    def __init__(self, answer: Mapping[str, Any], status: int | None = None, attempt: int = 1) -> None:
         self.error_code = str(answer.get("error_code", ""))
         self.message = str(answer.get("message", "The request was refused."))
         self.details: str | None = answer.get("details")
+        self.status = status
+        self.attempt = attempt
         super().__init__(" ".join(filter(None, [self.message, self.details, f"({self.error_code})"])))
 
 

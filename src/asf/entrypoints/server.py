@@ -4,12 +4,7 @@ import logging
 
 from asf.adapters.eventlet_runtime import server as runtime
 from asf.entrypoints.container import Container
-from asf.entrypoints.settings import Settings
-
-SPARE_CONNECTIONS = 1_000
-"""Connections beyond the listeners' own: of backends, of subscribers to UI updates, of listeners that come and go."""
-
-LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+from asf.entrypoints.settings import LOOPBACK_OF_WILDCARD, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +20,7 @@ def run(settings: Settings) -> None:
         listener,
         application,
         container.pump(),
-        max_connections=settings.max_listeners + SPARE_CONNECTIONS,
+        max_connections=settings.max_connections,
         on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host),
     )
 

@@ -17,6 +17,12 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, vali
 
 ANY_ORIGIN = "*"
 MIN_SECRET_KEY_CHARACTERS = 32
+LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+"""Addresses that can be opened on this machine, for those of ASF_HOST that cannot."""
+
+SPARE_CONNECTIONS = 1_000
+"""Connections beyond the listeners' own: of backends, of subscribers to UI updates, of listeners that come and go."""
+
 RESERVED_NAMESPACE = "/api/v1/podcasts/stream"
 
 
@@ -51,6 +57,11 @@ class Settings:
     ui_history_seconds: float
     max_listeners: int
     secret_key_is_random: bool
+
+    @property
+    def max_connections(self) -> int:
+        """Most connections at a time."""
+        return self.max_listeners + SPARE_CONNECTIONS
 
 
 class _Separated(fields.Field[list[str]]):

@@ -1,0 +1,71 @@
+"""The file of an audio that is being made."""
+
+import errno
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+class GrowingAudio(io.BufferedIOBase):
+    """A file to write an audio to, piece by piece. What `write` has taken is there for listeners at once.
+
+    `stream_id` and `epoch` are those of the stream.
+    """
+
+    def __init__(self, file: io.FileIO, stream_id: str, epoch: str) -> None:
+        self.stream_id = stream_id
+        self.epoch = epoch
+        self._file = file
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return how many bytes have been written."""
+        return self._file.tell()
+
+    def write(self, audio: "ReadableBuffer", /) -> int:
+        """Write all of `audio`, and return its length in bytes. Raises OSError."""
+        rest = memoryview(audio).cast("B")
+        length = len(rest)
+        while rest:
+            rest = rest[self._file.write(rest) or 0 :]
+        return length
+
+    def close(self) -> None:
+        """Close the file. Closing twice does no harm."""
+        try:
+            super().close()
+        finally:
+            self._file.close()
+
+
+@contextmanager
+def out_of_the_way(path: Path) -> Iterator[None]:
+    """Have no file at `path`: one that is there is removed at the end, or put back when an exception leaves.
+
+    Listeners of an earlier audio hear it to its end from the file that they have open; nobody hears a mixture.
+    Raises IsADirectoryError for a directory.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    aside = path.with_name(f".{uuid4().hex}")
+    try:
+        path.rename(aside)
+    except (FileNotFoundError, NotADirectoryError):
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        aside.rename(path)
+        raise
+    aside.unlink()

@@ -1,0 +1,118 @@
+"""Calls of the internal API: JSON there and back, tried again where that may help."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import requests
+from requests.auth import AuthBase
+from urllib3.util import Retry
+
+from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable
+
+TIMEOUT_SECONDS = 10.0
+"""Longest silence of the server, in connecting and in answering."""
+
+RETRIES = 6
+BACKOFF_SECONDS = 0.1
+LONGEST_BACKOFF_SECONDS = 5.0
+"""Pauses before the second attempt and those after it: none, then 0.2, 0.4, 0.8 … seconds, and at random up to
+`BACKOFF_SECONDS` more, so that clients that failed together do not come back together."""
+
+JSON_HEADERS = {"Content-Type": "application/json"}
+
+SERVER_ERRORS = 500
+CONFIGURATION_ERRORS = "ASF_CONFIG_ERROR_"
+"""What error codes begin with that stay until somebody changes the server's settings."""
+
+
+class InternalApi:
+    """The internal API of the ASF at `base_url`, over connections that are kept open.
+
+    `token` is sent as a bearer token where it is given. A request is tried again, `retries` times at most and after
+    growing pauses, when the connection fails or the server answers with a 5xx, its errors of configuration excepted.
+    Not to be shared between threads.
+    """
+
+    def __init__(self, base_url: str, token: str | None, retries: int) -> None:
+        self._internal_url = base_url.rstrip("/") + "/asf/internal/"
+        self._retry = Retry(
+            total=retries,
+            backoff_factor=BACKOFF_SECONDS,
+            backoff_max=LONGEST_BACKOFF_SECONDS,
+            backoff_jitter=BACKOFF_SECONDS,
+        )
+        self._session = requests.Session()
+        if token is not None:
+            self._session.auth = _BearerToken(token)
+
+    def close(self) -> None:
+        """Close the connections. Closing twice does no harm."""
+        self._session.close()
+
+    def call(
+        self,
+        method: str,
+        route: str,
+        payload: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Return the answer. Raises `RequestRefused`, `ServerUnreachable`, and what `json.dumps` does for no JSON."""
+        url = self._internal_url + route
+        body = None if payload is None else json.dumps(payload, allow_nan=False).encode()
+        send = partial(
+            self._session.request,
+            method,
+            url,
+            params=query,
+            data=body,
+            headers=JSON_HEADERS if payload is not None else None,
+            timeout=TIMEOUT_SECONDS,
+        )
+        retry, attempt = self._retry, 1
+        while True:
+            try:
+                return _answer_to(send, url, attempt)
+            except AsfClientError as error:
+                if not (retry.total and _may_pass(error)):
+                    raise
+            retry, attempt = retry.increment(method, url), attempt + 1
+            retry.sleep()
+
+
+class _BearerToken(AuthBase):
+    """Sends the token with every request; it goes before what a .netrc file may say about the host."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _answer_to(send: Callable[[], requests.Response], url: str, attempt: int) -> dict[str, Any]:
+    try:
+        response = send()
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        raise ServerUnreachable(f"{url} does not answer.") from error
+    except requests.RequestException as error:
+        raise ServerUnreachable(f"{url} does not answer: {error}", temporary=False) from error
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        temporary = response.status_code >= SERVER_ERRORS
+        message = f"{url} answers, but not as ASF does (HTTP status {response.status_code})."
+        raise ServerUnreachable(message, temporary=temporary)
+    if not response.ok:
+        raise RequestRefused(answer, response.status_code, attempt)
+    return answer
+
+
+def _may_pass(error: AsfClientError) -> bool:
+    if isinstance(error, RequestRefused):
+        return (error.status or 0) >= SERVER_ERRORS and not error.error_code.startswith(CONFIGURATION_ERRORS)
+    return isinstance(error, ServerUnreachable) and error.temporary

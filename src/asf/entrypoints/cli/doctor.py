@@ -1,0 +1,31 @@
+"""`asf doctor`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from asf.entrypoints.cli.options import examples
+from asf.entrypoints.diagnosis import Severity, examine
+from asf.entrypoints.settings import environment_with_dotenv
+
+COLOURS = {Severity.OK: "green", Severity.ADVICE: "yellow", Severity.PROBLEM: "red"}
+
+
+@click.command(epilog=examples("asf doctor"))
+@click.pass_context
+def doctor(ctx: click.Context) -> None:
+    """Check whether a server can work here, and say what to do where it cannot.
+
+    The settings, the audio roots, the database, the port and the limit of open files are looked at, as `asf serve`
+    would find them when it is started in this directory. The exit code is 1 when there is a problem.
+    """
+    problems = 0
+    for finding in examine(environment_with_dotenv(os.environ, Path(".env"))):
+        label = click.style(f"{finding.severity:8}", fg=COLOURS[finding.severity])
+        click.echo(f"{label} {finding.subject}: {finding.text}")
+        if finding.remedy:
+            click.echo(f"{'':8} → {finding.remedy}")
+        problems += finding.severity is Severity.PROBLEM
+    if problems:
+        ctx.exit(1)

@@ -1,0 +1,54 @@
+"""`asf listen`."""
+
+import sys
+from contextlib import ExitStack
+from typing import IO
+
+import click
+from tqdm import tqdm
+
+from asf.client import StreamStart
+from asf.client import listen as listen_to
+from asf.entrypoints.cli.options import examples, url_option
+
+
+@click.command(epilog=examples("asf listen demo -o out.mp3", "asf listen demo --wait -o - | ffplay -"))
+@click.argument("stream_id")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Where the audio goes; - is standard output.",
+)
+@click.option("--wait", is_flag=True, help="Wait for a stream that is not announced yet.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds without a byte after which a lost connection is given up.",
+)
+@url_option
+def listen(stream_id: str, output: str | None, wait: bool, patience: float, url: str) -> None:  # noqa: FBT001
+    """Listen to STREAM_ID until its end. A connection that is lost is made again.
+
+    FILE is opened when the stream begins: where there is none, an earlier file stays.
+    """
+    with ExitStack() as stack:
+        bar = stack.enter_context(tqdm(unit="B", unit_scale=True, desc=stream_id, file=sys.stderr))
+        sink: IO[bytes] | None = None
+
+        def on_start(start: StreamStart) -> None:
+            nonlocal sink
+            bar.reset(start.total_bytes)
+            if output is not None:
+                sink = stack.enter_context(click.open_file(output, "wb"))
+
+        def write(chunk: bytes) -> None:
+            if sink is not None:
+                sink.write(chunk)
+                sink.flush()  # A player behind a pipe waits for it.
+            bar.update(len(chunk))
+
+        listen_to(url, stream_id, write, on_start, wait=wait, patience=patience)

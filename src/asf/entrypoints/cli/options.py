@@ -1,0 +1,93 @@
+"""Options and kinds of arguments that several commands have."""
+
+import json
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import click
+
+DEFAULT_URL = "http://127.0.0.1:5006"
+
+RETRIES = 2
+"""How often a call is tried again: less than services do, as a person waits for it."""
+
+
+class ServerUrl(click.ParamType[str]):
+    """The address of a server. A slash at its end does not count."""
+
+    name = "URL"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the URL without a slash at its end."""
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # no number as its port
+            usable = False
+        if not usable:
+            self.fail(f"'{value}' is no address such as {DEFAULT_URL}.", param, ctx)
+        return value.rstrip("/")
+
+
+class Json(click.ParamType[Any]):
+    """Text that is JSON (RFC 8259)."""
+
+    name = "JSON"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value that the text stands for."""
+        try:
+            return json.loads(value, parse_constant=_refuse_constant, parse_float=_finite)
+        except (ValueError, RecursionError) as error:
+            self.fail(f"{error}. Text needs quotes of its own: '\"done\"'", param, ctx)
+
+
+class JsonObject(Json):
+    """Text that is a JSON object."""
+
+    name = "OBJECT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """Return the object that the text stands for."""
+        converted = super().convert(value, param, ctx)
+        if not isinstance(converted, dict):
+            self.fail('It is no JSON object, such as \'{"title": "News"}\'', param, ctx)
+        return converted
+
+
+url_option = click.option(
+    "--url",
+    envvar="ASF_URL",
+    type=ServerUrl(),
+    default=DEFAULT_URL,
+    show_default=True,
+    help="Address of the server (or ASF_URL).",
+)
+
+token_option = click.option(
+    "--token",
+    envvar="ASF_INTERNAL_API_TOKEN",
+    help="Bearer token of the internal API (or ASF_INTERNAL_API_TOKEN).",
+)
+
+
+def examples(*commands: str) -> str:
+    """Return the end of a command's help: examples, one on each line."""
+    lines = ["Examples:" if len(commands) > 1 else "Example:", *(f"  {command}" for command in commands)]
+    return "\b\n" + "\n".join(lines)  # \b keeps click from joining the lines.
+
+
+def elsewhere(url: str) -> str:
+    """Return what a command has to be told to reach the same server: nothing, or the option."""
+    return "" if url == DEFAULT_URL else f" --url {url}"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in {float("inf"), float("-inf")}:
+        raise ValueError(f"{text} is too large a number")
+    return value

@@ -1,0 +1,36 @@
+"""`asf serve`."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from asf.entrypoints.cli.options import examples
+
+EXIT_USAGE = 2
+
+
+@click.command(epilog=examples("ASF_AUDIO_ROOTS=/srv/audio ASF_PORT=8080 asf serve"))
+def serve() -> None:
+    """Start the server.
+
+    Settings come from the environment, and from .env in the working directory. SIGTERM and Ctrl-C end it, with exit
+    code 0. Wrong settings are named line by line; the exit code is 2.
+    """
+    from asf.adapters.eventlet_runtime.patching import patch_standard_library  # noqa: PLC0415
+
+    patch_standard_library()
+    from asf.domain.errors import CatalogUnavailable  # noqa: PLC0415 - after patching
+    from asf.entrypoints import server, settings  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    environment = settings.environment_with_dotenv(os.environ, Path(".env"))
+    try:
+        server.run(settings.read_settings(environment))
+    except settings.SettingsError as error:
+        click.echo("\n".join(error.problems), err=True)
+        sys.exit(EXIT_USAGE)
+    except CatalogUnavailable as error:
+        raise click.ClickException(f"ASF_DATABASE: {error}") from error

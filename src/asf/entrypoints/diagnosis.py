@@ -1,0 +1,166 @@
+"""Whether a server can do its work on this machine with these settings, and what to do where it cannot."""
+
+import errno
+import os
+import resource
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import requests
+
+from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
+from asf.domain.errors import CatalogUnavailable
+from asf.entrypoints.settings import LOOPBACK_OF_WILDCARD, Settings, SettingsError, read_settings
+
+ANSWER_SECONDS = 3.0
+"""How long a server on the port may take to answer."""
+
+SPARE_FILES = 200
+"""Open files beside connections: audio, the database, libraries."""
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    ADVICE = "advice"
+    """The server works, though perhaps not as meant."""
+    PROBLEM = "problem"
+    """The server does not start, or not all of it works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found about one subject, and what to do about it; an empty remedy where there is nothing to do."""
+
+    subject: str
+    severity: Severity
+    text: str
+    remedy: str = ""
+
+
+def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is found with the settings in `environment`. Nothing is changed on the machine."""
+    try:
+        settings = read_settings(environment)
+    except SettingsError as error:
+        for problem in error.problems:
+            yield Finding("settings", Severity.PROBLEM, problem, "Correct it in the environment or in .env.")
+        return
+    yield Finding("settings", Severity.OK, "all are as they are allowed to be")
+    yield from examine_posture(settings)
+    for root in settings.audio_roots:
+        yield examine_audio_root(root)
+    yield examine_database(settings.database)
+    if environment.get("ASF_REDIS_URL"):
+        text = "ASF_REDIS_URL is set, but this version does not support Redis: the catalog is kept in ASF_DATABASE"
+        yield Finding("redis", Severity.ADVICE, text, "Unset it, and run one server only.")
+    yield examine_address(settings.host, settings.port)
+    yield examine_file_limit(settings.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def examine_posture(settings: Settings) -> Iterator[Finding]:
+    """Yield what holds of development and production."""
+    if settings.debug_mode:
+        text = "ASF_DEBUG_MODE is True: made for development"
+        remedy = "In production set ASF_DEBUG_MODE=False and an ASF_SECRET_KEY of 32 or more characters."
+        yield Finding("settings", Severity.ADVICE, text, remedy)
+    if not settings.ui_updates_namespace:
+        text = "ASF_UI_UPDATES_NAMESPACE is empty: UI updates are turned off"
+        yield Finding("settings", Severity.ADVICE, text, "Unset it to turn them on.")
+
+
+def examine_audio_root(root: Path) -> Finding:
+    """Return whether audio can be read from `root`."""
+    path = root.absolute()
+    if not path.exists():
+        return _problem("audio root", f"{path} does not exist", f"mkdir -p {path}, or correct ASF_AUDIO_ROOTS.")
+    if not path.is_dir():
+        return _problem("audio root", f"{path} is not a directory", "Correct ASF_AUDIO_ROOTS.")
+    if not os.access(path, os.R_OK | os.X_OK):
+        remedy = "Give the user that runs the server the rights to read and enter it (chmod o+rx)."
+        return _problem("audio root", f"{path} cannot be read", remedy)
+    return Finding("audio root", Severity.OK, f"{path} can be read")
+
+
+def examine_database(database: str) -> Finding:
+    """Return whether the catalog can be opened, or made where there is none yet."""
+    if database == IN_MEMORY:
+        text = "the catalog is forgotten when the server ends"
+        return Finding("database", Severity.ADVICE, text, "Set ASF_DATABASE to a file to keep it.")
+    path = Path(database).absolute()
+    if not path.exists():
+        folder = next(one for one in path.parents if one.exists())
+        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            return Finding("database", Severity.OK, f"{path} will be made by the server")
+        return _problem(
+            "database", f"{path} cannot be made in {folder}", "Correct ASF_DATABASE or the folder's rights."
+        )
+    if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK | os.X_OK):
+        remedy = "Give the user that runs the server the rights to it and to its folder."
+        return _problem("database", f"{path} cannot be written to", remedy)
+    try:
+        with closing(SqliteCatalogStore(str(path))) as store:
+            streams = sum(store.count().values())
+    except CatalogUnavailable as error:
+        remedy = "Move it away, and the server makes a new one; backends have to announce their streams again."
+        return _problem("database", f"{error.details}", remedy)
+    return Finding("database", Severity.OK, f"{path} can be opened; streams in it: {streams}")
+
+
+def examine_address(host: str, port: int) -> Finding:
+    """Return whether the address is free, or ASF answers there already."""
+    if port == 0:
+        return Finding("port", Severity.OK, "any free one (ASF_PORT=0)")
+    problem = _listening_problem(host, port)
+    if problem is None:
+        return Finding("port", Severity.OK, f"{port} is free on {host}")
+    if problem.errno != errno.EADDRINUSE:
+        remedy = "Correct ASF_HOST and ASF_PORT. Ports below 1024 need a privilege."
+        return _problem("port", f"{host} port {port} cannot be listened on: {problem.strerror}", remedy)
+    if _asf_answers(LOOPBACK_OF_WILDCARD.get(host, host), port):
+        return Finding("port", Severity.OK, f"ASF answers on port {port} already")
+    remedy = f"End that program, or choose another ASF_PORT. Which it is: ss -ltnp 'sport = :{port}'"
+    return _problem("port", f"{port} is taken by another program, which does not answer as ASF does", remedy)
+
+
+def examine_file_limit(max_connections: int, hard_limit: int) -> Finding:
+    """Return whether as many connections may be open as the settings allow.
+
+    `hard_limit`, to which the server raises its limit, may be RLIM_INFINITY.
+    """
+    needed = max_connections + SPARE_FILES
+    if hard_limit == resource.RLIM_INFINITY or hard_limit >= needed:
+        return Finding("open files", Severity.OK, f"enough for {max_connections} connections")
+    remedy = f"Raise it (ulimit -Hn {needed}, LimitNOFILE={needed} with systemd) or lower ASF_MAX_LISTENERS."
+    return _problem("open files", f"{hard_limit} may be open, and up to {needed} are needed", remedy)
+
+
+def _problem(subject: str, text: str, remedy: str) -> Finding:
+    return Finding(subject, Severity.PROBLEM, text, remedy)
+
+
+def _listening_problem(host: str, port: int) -> OSError | None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+    except OSError as error:
+        return error
+    return None
+
+
+def _asf_answers(host: str, port: int) -> bool:
+    address = f"[{host}]" if ":" in host else host
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # This machine is asked, and no proxy.
+            answer = session.get(f"http://{address}:{port}/asf/health", timeout=ANSWER_SECONDS)
+            return answer.ok and answer.json() == {"status": "ok"}
+    except (requests.RequestException, ValueError):
+        return False

@@ -1,0 +1,291 @@
+"""The Python client of backends: against servers that fail, and against the real one."""
+
+import io
+import math
+from pathlib import Path
+
+import pytest
+import requests
+
+from asf.client import (
+    Announced,
+    BackendClient,
+    Delivered,
+    RequestRefused,
+    ServerUnreachable,
+    Stream,
+    UiUpdate,
+)
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.plain_websocket import PlainListener
+from tests.support.processes import ServerProcess, eventually
+from tests.support.scripted_server import ScriptedServer
+
+DELIVERED = {"status": "success", "seq": 3, "epoch": "e", "subscribers": 2, "duplicate": False}
+INTERNAL_ERROR = {"error_code": "ASF_INTERNAL_ERROR", "message": "Internal error."}
+
+
+def keys_of(server: ScriptedServer) -> list[str]:
+    """Return the idempotency key of each request."""
+    return [request["body"]["idempotency_key"] for request in server.requests]
+
+
+def test_a_call_is_tried_again_with_the_same_key() -> None:
+    """After a lost connection, an error of the server, and an error of something in front of it."""
+    answers = ("drop", (500, INTERNAL_ERROR), (502, "<html>Bad gateway</html>"), (200, DELIVERED))
+    with ScriptedServer(*answers) as server, BackendClient(server.url) as backend:
+        assert backend.send_ui_update("alice", "e", {"a": 1}) == Delivered(3, "e", 2, duplicate=False)
+        assert backend.send_ui_update("alice", "e", {"a": 1}) == Delivered(3, "e", 2, duplicate=False)
+    keys = keys_of(server)
+    assert len(keys) == 5
+    assert len(set(keys[:4])) == 1, "no attempt is another update"
+    assert keys[4] != keys[0], "another call is"
+    assert len(keys[0]) >= 16
+    said = {"client_id": "alice", "event_name": "e", "data": {"a": 1}}
+    assert all(said.items() <= request["body"].items() for request in server.requests)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ((500, {"error_code": "ASF_CONFIG_ERROR_UI_NAMESPACE", "message": "No."}), RequestRefused),
+        ((400, {"error_code": "ASF_SENDUI_MISSING_DATA", "message": "No."}), RequestRefused),
+        ((200, "not JSON"), ServerUnreachable),
+        ((200, {"status": "success"}), ServerUnreachable),
+        ((404, "<html>Not found</html>"), ServerUnreachable),
+    ],
+)
+def test_what_stays_wrong_is_not_tried_again(answer: tuple[int, object], expected: type[Exception]) -> None:
+    """Errors of the request and of the server's configuration, and servers of another kind."""
+    with ScriptedServer(answer) as server, BackendClient(server.url) as backend, pytest.raises(expected):
+        backend.send_ui_update("alice", "e", None)
+    assert len(server.requests) == 1
+
+
+def test_retries_end() -> None:
+    """With the last error, after as many attempts as were asked for."""
+    with ScriptedServer((500, INTERNAL_ERROR)) as server, BackendClient(server.url, retries=2) as backend:
+        with pytest.raises(RequestRefused) as refusal:
+            backend.notify_new_audio("s", "/x.mp3")
+        assert (refusal.value.error_code, refusal.value.status) == ("ASF_INTERNAL_ERROR", 500)
+        assert refusal.value.attempt == 3
+    assert len(server.requests) == 3
+    dropping = ScriptedServer("drop")
+    with dropping as server, BackendClient(server.url, retries=0) as backend, pytest.raises(ServerUnreachable):
+        backend.notify_new_audio("s", "/x.mp3")
+    assert len(server.requests) == 1
+    for address in ("http://127.0.0.1:9", "nonsense", "http://"):
+        with BackendClient(address, retries=1) as backend, pytest.raises(ServerUnreachable, match="does not answer"):
+            backend.notify_new_audio("s", "/x.mp3")
+
+
+def test_a_deletion_whose_answer_was_lost_is_done() -> None:
+    """Not found means deleted by an attempt before; at the first attempt it is an error."""
+    not_found = (404, {"error_code": "ASF_STREAM_NOT_FOUND", "message": "No."})
+    with ScriptedServer("drop", not_found) as server, BackendClient(server.url) as backend:
+        backend.delete_stream("a/b c")
+        with pytest.raises(RequestRefused):
+            backend.delete_stream("a")
+    assert server.requests[0]["path"] == "/asf/internal/streams/a%2Fb%20c"
+
+
+def test_the_token_goes_with_every_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before what .netrc says; without one nothing is sent."""
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with ScriptedServer((200, DELIVERED)) as server, BackendClient(server.url, token="t0k.en") as backend:  # noqa: S106
+        backend.send_ui_update("alice", "e", 1)
+    assert server.requests[0]["headers"]["Authorization"] == "Bearer t0k.en"
+    monkeypatch.delenv("NETRC")
+    with ScriptedServer((200, DELIVERED)) as server, BackendClient(server.url) as backend:
+        backend.send_ui_update("alice", "e", 1)
+    assert "Authorization" not in server.requests[0]["headers"]
+
+
+def test_what_is_no_json_is_not_sent(server: ServerProcess) -> None:
+    """It is the caller's error, and says so."""
+    with BackendClient(server.url) as backend:
+        with pytest.raises(ValueError, match="JSON"):
+            backend.send_ui_update("alice", "e", math.nan)
+        with pytest.raises(TypeError):
+            backend.send_ui_update("alice", "e", object())
+
+
+def test_an_update_whose_answer_is_lost_is_sent_once(server: ServerProcess) -> None:
+    """The real server has it already when the call is tried again."""
+    proxy = CuttingProxy(server.port, iter([10]))  # The first answer breaks off after 10 bytes.
+    with BackendClient(proxy.url) as backend:
+        delivered = backend.send_ui_update("once", "e", 1)
+    assert proxy.cuts_made == 1
+    assert delivered.duplicate
+    assert delivered.seq == 1
+    with BackendClient(server.url) as backend:
+        following = backend.send_ui_update("once", "e", 1)
+        assert (following.seq, following.duplicate) == (2, False)
+        first = backend.send_ui_update("once", "e", 2, idempotency_key="k")
+        again = backend.send_ui_update("once", "e", 2, idempotency_key="k")
+        assert (first.seq, first.duplicate) == (3, False)
+        assert (again.seq, again.duplicate) == (3, True)
+        with pytest.raises(RequestRefused) as refusal:
+            backend.send_ui_update("once", "e", 3, idempotency_key="k")
+        assert refusal.value.error_code == "ASF_IDEMPOTENCY_CONFLICT"
+    proxy.close()
+
+
+def test_a_batch_has_an_answer_for_each(server: ServerProcess) -> None:
+    """One that is refused does not hold up the others; an empty batch is no request."""
+    updates = [UiUpdate("b", "progress", 1), UiUpdate("b", "connect", 2), UiUpdate("b", "progress", None)]
+    with BackendClient(server.url) as backend:
+        first, second, third = backend.send_ui_updates(updates)
+        assert isinstance(first, Delivered)
+        assert isinstance(third, Delivered)
+        assert (first.seq, third.seq, first.epoch == third.epoch) == (1, 2, True)
+        assert isinstance(second, RequestRefused)
+        assert second.error_code == "ASF_SENDUI_INVALID_EVENT_NAME"
+        with pytest.raises(RequestRefused):
+            backend.send_ui_updates([UiUpdate("b", "e", 1)] * 1001)
+    proxy = CuttingProxy(server.port, iter([10]))
+    with BackendClient(proxy.url) as backend:
+        answers = backend.send_ui_updates([UiUpdate("b2", "progress", number) for number in range(3)])
+    assert [answer.duplicate for answer in answers if isinstance(answer, Delivered)] == [True, True, True]
+    assert [answer.seq for answer in answers if isinstance(answer, Delivered)] == [1, 2, 3]
+    proxy.close()
+    with BackendClient("http://127.0.0.1:9") as backend:
+        assert backend.send_ui_updates([]) == []
+
+
+def test_the_catalog(start_server: StartServer) -> None:
+    """Announced, listed over its pages, looked at, deleted."""
+    server = start_server()
+    with BackendClient(server.url) as backend:
+        path = server.audio_root / "x.mp3"
+        announced = backend.notify_new_audio("s/0 ü", path, "generating", metadata={"n": 0}, content_type="audio/aac")
+        assert announced == Announced("s/0 ü", "generating", announced.epoch)
+        for number in range(1, 7):
+            backend.notify_new_audio(f"s/{number}", path)
+        failed = backend.notify_new_audio("s/0 ü", None, "failed", reason="No voice.")
+        assert (failed.state, failed.epoch) == ("failed", announced.epoch)
+        streams = list(backend.streams(page_size=3))
+        assert sorted(stream.stream_id for stream in streams) == ["s/0 ü", *(f"s/{n}" for n in range(1, 7))]
+        stream = backend.stream("s/0 ü")
+        assert stream == Stream(
+            "s/0 ü", "failed", announced.epoch, str(path), "audio/aac", {"n": 0}, "No voice.", stream.announced_at
+        )
+        backend.delete_stream("s/0 ü")
+        with pytest.raises(RequestRefused) as refusal:
+            backend.stream("s/0 ü")
+        assert refusal.value.error_code == "ASF_STREAM_NOT_FOUND"
+        with pytest.raises(RequestRefused):
+            backend.delete_stream("s/0 ü")
+
+
+def test_an_audio_is_heard_while_it_is_written(start_server: StartServer) -> None:
+    """Each piece at once, and the end on leaving."""
+    server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0"})
+    audio = audio_of(20_000)
+    path = server.audio_root / "new" / "s.mp3"
+    with BackendClient(server.url) as backend:
+        listener = PlainListener(server.url, "s", wait="true")
+        with backend.generating("s", path, content_type="audio/aac", metadata={"title": "T"}) as growing:
+            assert isinstance(growing, io.BufferedIOBase)
+            assert (growing.stream_id, growing.epoch) == ("s", backend.stream("s").epoch)
+            assert growing.write(audio[:5000]) == 5000
+            listener.receive_until_bytes(5000)
+            growing.writelines([bytearray(audio[5000:6000]), memoryview(audio[6000:])])
+            growing.flush()
+            assert growing.tell() == len(audio)
+            listener.receive_until_bytes(len(audio))
+            assert backend.stream("s").state == "generating"
+        assert growing.closed
+        with pytest.raises(ValueError, match="closed"):
+            growing.write(b"more")
+        assert listener.receive_to_the_end() == 1000
+        assert listener.audio == path.read_bytes() == audio
+        stream = backend.stream("s")
+        assert (stream.state, stream.content_type, stream.metadata) == ("complete", "audio/aac", {"title": "T"})
+
+
+def test_an_exception_makes_the_stream_a_failed_one(tmp_path: Path) -> None:
+    """Listeners get what there is and then the reason; the caller gets the exception, told or not."""
+    server = ServerProcess(tmp_path, {"ASF_STREAM_SLEEP_INTERVAL": "0"})
+    with BackendClient(server.url, retries=0) as backend:
+        listener = PlainListener(server.url, "s", wait="true")
+
+        def fail() -> None:
+            with backend.generating("s", server.audio_root / "s.mp3") as growing:
+                growing.write(b"beginning")
+                listener.receive_until_bytes(9)
+                raise RuntimeError("no voice " + "x" * 2000)
+
+        with pytest.raises(RuntimeError, match="no voice"):
+            fail()
+        assert listener.receive_to_the_end() == 4410
+        assert listener.messages[-1]["details"].startswith("RuntimeError: no voice")
+        assert backend.stream("s").state == "failed"
+
+        def be_interrupted() -> None:
+            with backend.generating("t", server.audio_root / "t.mp3"):
+                server.kill()
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt) as interrupt:
+            be_interrupted()
+        assert "could not be told" in interrupt.value.__notes__[0]
+
+
+def test_making_it_anew_takes_nothing_from_those_who_listen(start_server: StartServer) -> None:
+    """A file of the same name is another audio, of another epoch, whether the earlier one was ended or not."""
+    server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0.01"})
+    path = server.audio_root / "s.mp3"
+    first, second = audio_of(1_000_000, seed=1), audio_of(10_000, seed=2)
+    with BackendClient(server.url) as backend:
+        with backend.generating("s", path) as growing:
+            growing.write(first)
+        listener = PlainListener(server.url, "s")
+        listener.receive_until_bytes(1)
+        with backend.generating("s", path) as again:
+            again.write(second)
+        assert listener.receive_to_the_end() == 1000
+        assert listener.audio == first
+        assert again.epoch != growing.epoch
+        assert requests.get(server.stream_url("s"), timeout=30).content == second
+
+        crashed = backend.notify_new_audio("s", path, "generating")
+        with backend.generating("s", path) as growing:
+            growing.write(first)
+        assert growing.epoch != crashed.epoch
+    assert [one.name for one in server.audio_root.iterdir()] == ["s.mp3"]
+
+
+def test_what_cannot_be_announced_is_not_touched(server: ServerProcess, tmp_path: Path) -> None:
+    """A file outside the audio roots stays as it is, and a folder is no file."""
+    precious = tmp_path / "precious.mp3"
+    precious.write_bytes(b"precious")
+    with BackendClient(server.url) as backend:
+        with pytest.raises(RequestRefused), backend.generating("s", precious):
+            raise AssertionError
+        assert precious.read_bytes() == b"precious"
+        assert list(tmp_path.iterdir()) == [precious]
+        with pytest.raises(IsADirectoryError), backend.generating("s", server.audio_root):
+            raise AssertionError
+        assert server.audio_root.is_dir()
+        (server.audio_root / "file").write_bytes(b"")
+        with pytest.raises(OSError, match="file"), backend.generating("in-a-file", server.audio_root / "file" / "x"):
+            raise AssertionError
+        eventually(lambda: backend.stream("in-a-file").state == "failed")
+
+
+def test_the_readme_s_lines(server: ServerProcess) -> None:
+    """They do what they say, as they are written there."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    code = readme.split("## A backend\n\n```python\n")[1].split("```")[0]
+    path = server.audio_root / "readme.mp3"
+    lines = code.replace("http://127.0.0.1:5006", server.url).replace("/srv/audio/demo.mp3", str(path))
+    exec(lines, {"voice": [b"one", b"two"]})  # noqa: S102 - the README's own code
+    assert requests.get(server.stream_url("demo"), timeout=30).content == b"onetwo"
+    with BackendClient(server.url) as backend:
+        assert backend.stream("demo").state == "complete"
+        assert backend.send_ui_update("alice", "next", None).seq == 2

@@ -1,0 +1,280 @@
+"""The tools of the command line, on a real server: what they do, and every way in which they fail."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import asf
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.processes import ServerProcess, eventually
+from tests.support.scripted_server import ScriptedServer
+
+ROOT = Path(__file__).parents[2]
+CLIP = ROOT / "demo" / "welcome.mp3"
+NOWHERE = "http://127.0.0.1:9"
+
+
+def start(*arguments: str, url: str, stdout: int = subprocess.PIPE) -> "subprocess.Popen[bytes]":
+    """Start a command that goes on for a while."""
+    command = [sys.executable, "-u", "-m", "asf", *arguments, "--url", url]
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE)
+
+
+def test_a_demo_is_heard_and_watched_while_it_is_made(start_server: StartServer) -> None:
+    """The listener that was there first ends with the clip's bytes; the client sees all of the progress, in order."""
+    server = start_server()
+    folder = server.audio_root.parent
+    audio_roots = {"ASF_AUDIO_ROOTS": str(server.audio_root)}
+    listening = start("listen", "demo", "--wait", "-o", str(folder / "out.mp3"), url=server.url)
+    watching = start("watch", "demo", url=server.url)
+    try:
+        assert watching.stderr is not None
+        assert b"Watching demo" in watching.stderr.readline()
+        eventually(lambda: "asf_listeners 1.0" in server.metrics())
+        made = asf("demo", "--pace", "20", url=server.url, cwd=folder, environment=audio_roots)
+        assert made.returncode == 0, made.stderr
+        text = made.stdout.decode()
+        assert f"{server.url}/api/v1/podcasts/stream/demo" in text
+        assert f"asf listen demo -o - --url {server.url} | ffplay -" in text
+        assert f"asf watch demo --url {server.url}" in text
+        assert f"complete: {server.audio_root / 'demo.mp3'}" in text
+        assert b"Speaking" in made.stderr
+        assert b"100 %" in made.stderr
+
+        updates = []
+        assert watching.stdout is not None
+        for line in watching.stdout:
+            updates.append(json.loads(line))
+            if updates[-1]["event"] != "generation_progress":
+                break
+        assert [update["seq"] for update in updates] == list(range(1, len(updates) + 1))
+        completed = updates.pop()
+        assert completed["event"] == "task_completed"
+        assert completed["data"] == {"stream_id": "demo", "total_bytes": CLIP.stat().st_size}
+        percentages = [update["data"]["percentage"] for update in updates]
+        assert percentages == sorted(percentages)
+        assert (percentages[0], percentages[-1], len(percentages) > 10) == (0, 100, True)
+        assert all(update["data"]["step"] for update in updates)
+
+        _, stderr = listening.communicate(timeout=30)
+        assert listening.returncode == 0, stderr
+        assert (folder / "out.mp3").read_bytes() == CLIP.read_bytes()
+        again = asf("demo", "--pace", "1000", "--audio-root", str(server.audio_root), url=server.url)
+        assert again.returncode == 0, again.stderr
+    finally:
+        for process in (listening, watching):
+            process.kill()
+            process.communicate(timeout=10)
+
+
+def test_a_demo_that_is_interrupted_is_a_failed_one(start_server: StartServer) -> None:
+    """Who listens hears of it; the exit code is that of an interrupt."""
+    server = start_server()
+    making = start("demo", "stopped", "--audio-root", str(server.audio_root), url=server.url)
+    try:
+        eventually((server.audio_root / "stopped.mp3").exists)
+        making.send_signal(signal.SIGINT)
+        _, stderr = making.communicate(timeout=30)
+    finally:
+        making.kill()
+        making.communicate(timeout=10)
+    assert making.returncode == 130
+    assert b"Traceback" not in stderr
+    listed = asf("streams", "stopped", "--json", url=server.url)
+    assert json.loads(listed.stdout)["state"] == "failed"
+
+
+def test_streams_are_listed_and_deleted(start_server: StartServer) -> None:
+    """As a table and as JSON; none at first."""
+    server = start_server()
+    none = asf("streams", url=server.url)
+    assert (none.returncode, none.stdout) == (0, b"")
+    assert b"No stream is announced yet" in none.stderr
+    path = str(server.audio_root / "a\x1b[2J.mp3")
+    assert asf("notify", "talk", path, "--metadata", '{"n": 1}', url=server.url).returncode == 0
+    assert asf("notify", "große€", path, "--state", "generating", url=server.url).returncode == 0
+    assert asf("notify", "große€", "--state", "failed", "--reason", "No voice.", url=server.url).returncode == 0
+    shown = asf("streams", url=server.url)
+    assert shown.returncode == 0
+    heading, first, second = shown.stdout.decode().splitlines()
+    assert heading.split() == ["STREAM", "STATE", "TYPE", "ANNOUNCED", "FILE"]
+    assert re.fullmatch(r"große€  failed    -     \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  /.*/a\\x1b\[2J\.mp3", first), first
+    assert second.startswith("talk    complete  -")
+    as_json = [json.loads(line) for line in asf("streams", "--json", url=server.url).stdout.splitlines()]
+    assert [stream["stream_id"] for stream in as_json] == ["große€", "talk"]
+    assert (as_json[0]["reason"], as_json[1]["metadata"]) == ("No voice.", {"n": 1})
+    latin = asf("streams", url=server.url, environment={"PYTHONIOENCODING": "latin-1"})
+    assert (latin.returncode, b"gro\xdfe\\u20ac" in latin.stdout) == (0, True), latin.stderr
+    assert asf("streams", "große€", "--delete", url=server.url).returncode == 0
+    gone = asf("streams", "große€", url=server.url)
+    assert (gone.returncode, b"ASF_STREAM_NOT_FOUND" in gone.stderr) == (1, True)
+
+
+def test_a_push_with_a_key_is_sent_once(server: ServerProcess) -> None:
+    """The second time it says so."""
+    first = asf("push", "keyed", "e", "1", "--idempotency-key", "k", url=server.url)
+    again = asf("push", "keyed", "e", "1", "--idempotency-key", "k", url=server.url)
+    assert first.stdout == b"Sent to 0 subscriber(s) of keyed.\n"
+    assert again.stdout == b"Sent before, as update 1 of keyed.\n"
+
+
+def test_the_token_is_sent() -> None:
+    """From the option and from the environment."""
+    announced = {"stream_id": "s", "state": "complete", "epoch": "e"}
+    with ScriptedServer((200, announced)) as scripted:
+        assert asf("notify", "s", "queue:talk", "--token", "one", url=scripted.url).returncode == 0
+        environment = {"ASF_INTERNAL_API_TOKEN": "two"}
+        assert asf("notify", "s", "s3://b/k.mp3", url=scripted.url, environment=environment).returncode == 0
+    assert [one["headers"]["Authorization"] for one in scripted.requests] == ["Bearer one", "Bearer two"]
+    assert [one["body"]["filepath"] for one in scripted.requests] == ["queue:talk", "s3://b/k.mp3"]
+
+
+def failures(server: str, folder: Path) -> list[tuple[tuple[str, ...], str, bytes]]:
+    """Return commands that fail, the server that they are for, and what they have to say."""
+    root = ("--audio-root", str(folder))
+    return [
+        (("demo", *root), NOWHERE, b"Is the server running"),
+        (("demo", *root), server, b"ASF_NOTIFY_INVALID_FILEPATH"),
+        (("demo", "--clip", str(folder / "missing.mp3"), *root), server, b"missing.mp3: No such file"),
+        (("demo", "--clip", "/proc/self/mem", *root), server, b"Input/output error"),
+        (("streams",), NOWHERE, b"does not answer"),
+        (("streams", "unknown"), server, b"ASF_STREAM_NOT_FOUND"),
+        (("streams", "unknown", "--delete"), server, b"ASF_STREAM_NOT_FOUND"),
+        (("notify", "unknown", "--state", "failed"), server, b"ASF_NOTIFY_INVALID_FILEPATH"),
+        (("notify", "s", "audio/x.mp3", "--content-type", "video/mp4"), server, b"ASF_NOTIFY_INVALID_FIELD"),
+        (("push", "s", "e", "1", "--idempotency-key", "k" * 129), server, b"ASF_SENDUI_INVALID_IDEMPOTENCY_KEY"),
+        (("listen", "clip", "-o", str(folder / "no" / "out.mp3")), server, b"out.mp3: No such file"),
+        (("listen", "clip", "-o", "/dev/full"), server, b"No space left"),
+    ]
+
+
+def test_failures_are_told_in_words(start_server: StartServer, tmp_path: Path) -> None:
+    """With exit code 1, and never a traceback."""
+    server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0"})
+    server.announce("clip", audio_of(100))
+    for arguments, url, expected in failures(server.url, tmp_path):
+        result = asf(*arguments, url=url, cwd=tmp_path)
+        assert result.returncode == 1, (arguments, result)
+        assert expected in result.stderr, (arguments, result)
+        assert b"Traceback" not in result.stderr, (arguments, result)
+    (tmp_path / "kept.mp3").write_bytes(b"kept")
+    assert asf("listen", "unknown", "-o", "kept.mp3", url=server.url, cwd=tmp_path).returncode == 1
+    assert (tmp_path / "kept.mp3").read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("push", "a", "e", "NaN"),
+        ("push", "a", "e", "not json"),
+        ("notify", "s"),
+        ("notify", "s", "x.mp3", "--metadata", "[]"),
+        ("notify", "s", "x.mp3", "--state", "perhaps"),
+        ("streams", "--delete"),
+        ("streams", "--url", "127.0.0.1:5006"),
+        ("demo", "--pace", "0"),
+        ("demo", "--clip", "/"),
+        ("listen", "s", "-o", "/"),
+        ("listen", "s", "--patience", "-1"),
+        ("nonsense",),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...]) -> None:
+    """Exit code 2, before any server is asked."""
+    result = asf(*arguments, url=NOWHERE)
+    assert result.returncode == 2, result
+    assert b"Traceback" not in result.stderr
+    assert b"Error: " in result.stderr
+
+
+def test_wrong_settings_are_wrong_usage(tmp_path: Path) -> None:
+    """The demo looks there for an audio root."""
+    result = asf("demo", url=NOWHERE, cwd=tmp_path, environment={"ASF_PORT": "none"})
+    assert (result.returncode, b"ASF_PORT" in result.stderr) == (2, True)
+
+
+def test_a_reader_that_has_enough(start_server: StartServer) -> None:
+    """`| head` ends a command without a word, and with 1."""
+    server = start_server()
+    server.announce("long", audio_of(2_000_000))
+    for number in range(300):
+        server.notify(f"s{number}", str(server.audio_root / ("x" * 200)))
+    for arguments in (("listen", "long", "-o", "-"), ("streams", "--json")):
+        reading, writing = os.pipe()
+        with start(*arguments, url=server.url, stdout=writing) as process:
+            os.close(writing)
+            assert os.read(reading, 10)
+            os.close(reading)
+            _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 1, arguments
+        assert b"Error" not in stderr
+        assert b"Exception" not in stderr
+        assert b"Traceback" not in stderr
+
+
+def test_an_interrupt_has_its_exit_code(server: ServerProcess) -> None:
+    """While it waits, listens or watches."""
+    server.announce("endless", audio_of(20_000_000))
+    for arguments in (("listen", "nobody", "--wait"), ("listen", "endless"), ("watch", "alice")):
+        process = start(*arguments, url=server.url)
+        assert process.stderr is not None
+        os.set_blocking(process.stderr.fileno(), False)
+        said = bytearray()
+
+        def has_begun(process: "subprocess.Popen[bytes]" = process, said: bytearray = said) -> bool:
+            assert process.stderr is not None
+            said.extend(process.stderr.read() or b"")
+            waiting = "asf_listeners 0.0" not in server.metrics()
+            return waiting if process.args[4] == "listen" else b"Watching" in said  # type: ignore[index]
+
+        eventually(has_begun)
+        process.send_signal(signal.SIGINT)
+        os.set_blocking(process.stderr.fileno(), True)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 130, (arguments, stderr)
+        assert b"Interrupted." in stderr
+        assert b"Traceback" not in stderr
+        eventually(lambda: "asf_listeners 0.0" in server.metrics())
+
+
+def test_the_doctor(server: ServerProcess, tmp_path: Path) -> None:
+    """Where all is well, where ASF answers already, and where nothing is as it should be."""
+    settings = {"ASF_HOST": "127.0.0.1", "ASF_AUDIO_ROOTS": str(tmp_path), "ASF_MAX_LISTENERS": "10"}
+    well = asf("doctor", cwd=tmp_path, environment=settings | {"ASF_PORT": "0"})
+    assert well.returncode == 0, well.stdout
+    assert b"problem" not in well.stdout
+    answering = asf("doctor", cwd=tmp_path, environment=settings | {"ASF_PORT": str(server.port)})
+    assert answering.returncode == 0, answering.stdout
+    assert f"ASF answers on port {server.port} already".encode() in answering.stdout
+    assert list(tmp_path.iterdir()) == []
+
+    (tmp_path / ".env").write_text("ASF_AUDIO_ROOTS=./missing\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        environment = {"ASF_HOST": "127.0.0.1", "ASF_PORT": str(port), "ASF_DATABASE": str(CLIP)}
+        environment |= {"ASF_MAX_LISTENERS": "1000000", "ASF_REDIS_URL": "redis://127.0.0.1"}
+        ill = asf("doctor", cwd=tmp_path, environment=environment)
+    assert ill.returncode == 1
+    assert ill.stderr == b""
+    text = ill.stdout.decode()
+    for expected in (
+        "missing does not exist",
+        "file is not a database",
+        f"{port} is taken",
+        "does not support Redis",
+    ):
+        assert expected in text
+    assert "mkdir -p" in text
+    with ScriptedServer((200, "<html>")) as other:
+        environment = settings | {"ASF_PORT": other.url.rsplit(":", 1)[1]}
+        taken = asf("doctor", cwd=tmp_path, environment=environment)
+    assert (taken.returncode, b"taken by another program" in taken.stdout) == (1, True)
+    wrong = asf("doctor", cwd=tmp_path, environment={"ASF_CHUNK_SIZE": "0"})
+    assert (wrong.returncode, b"ASF_CHUNK_SIZE='0'" in wrong.stdout) == (1, True)

@@ -1,0 +1,84 @@
+"""The stand-in for the services that make a podcast, on a real server."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asf.client import BackendClient
+from asf.client.demo import FIRST_PIECE_SECONDS, Progress, demo_clip, make_demo_podcast
+from tests.integration.test_ui_updates import Subscriber, has
+from tests.support.fixtures import audio_of
+from tests.support.processes import ServerProcess
+
+
+def updates_of(server: ServerProcess, client_id: str, last: str) -> list[tuple[Any, ...]]:
+    """Return the name and the data of every update that is kept of the client, up to the one named `last`."""
+
+    async def recover() -> list[tuple[Any, ...]]:
+        async with Subscriber(server.url, ["websocket"]) as subscriber:
+            await subscriber.subscribe({"client_id": client_id, "since": {"epoch": "", "seq": 0}})
+            await subscriber.until(has(last))
+            return [event[:2] for event in subscriber.events if event[0].startswith(("task_", "generation_"))]
+
+    return asyncio.run(recover())
+
+
+def test_it_grows_at_the_speed_of_speech(server: ServerProcess) -> None:
+    """Faster by the pace; what is called back is what the client is sent."""
+    pace, bytes_per_second, length = 10.0, 1000, 12_000
+    clip = server.audio_root.parent / "clip.mp3"
+    clip.write_bytes(audio_of(length))
+    told: list[Progress] = []
+    sizes: list[int] = []
+    path = server.audio_root / "a%2Fb.mp3"
+
+    def on_progress(progress: Progress) -> None:
+        told.append(progress)
+        sizes.append(path.stat().st_size if path.exists() else 0)
+
+    with BackendClient(server.url) as backend:
+        started = time.monotonic()
+        made = make_demo_podcast(
+            backend,
+            clip,
+            server.audio_root,
+            "a/b",
+            "speed",
+            pace,
+            bytes_per_second=bytes_per_second,
+            on_progress=on_progress,
+        )
+        elapsed = time.monotonic() - started
+        assert backend.stream("a/b").state == "complete"
+        assert backend.stream("a/b").metadata == {"title": "clip"}
+    assert made == path
+    assert path.read_bytes() == clip.read_bytes()
+    assert elapsed >= (length / bytes_per_second - FIRST_PIECE_SECONDS) / pace
+    assert sizes == sorted(sizes)
+    assert sizes[:2] == [0, FIRST_PIECE_SECONDS * bytes_per_second]
+    assert len(set(sizes)) > 5
+    progress = [("generation_progress", {"percentage": one.percentage, "step": one.step}) for one in told]
+    completed = ("task_completed", {"stream_id": "a/b", "total_bytes": length})
+    assert updates_of(server, "speed", "task_completed") == [*progress, completed]
+    assert told[-1].percentage == 100
+
+
+def test_a_demo_that_fails_says_so(server: ServerProcess) -> None:
+    """To the listeners by the stream's state, to the client by an event."""
+
+    def give_up(progress: Progress) -> None:
+        if progress.percentage > 0:
+            raise RuntimeError("The voice is gone.")
+
+    with BackendClient(server.url) as backend:
+        with pytest.raises(RuntimeError, match="voice is gone"):
+            make_demo_podcast(backend, demo_clip(), server.audio_root, "f", "failing", 1000.0, on_progress=give_up)
+        stream = backend.stream("f")
+        assert (stream.state, stream.reason) == ("failed", "RuntimeError: The voice is gone.")
+        failed = ("task_failed", {"stream_id": "f", "reason": "The voice is gone."})
+        assert updates_of(server, "failing", "task_failed")[-1] == failed
+        with pytest.raises(FileNotFoundError):
+            make_demo_podcast(backend, Path("missing.mp3"), server.audio_root, "m", "missing")

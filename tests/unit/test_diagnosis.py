@@ -1,0 +1,121 @@
+"""What `asf doctor` finds, and what it says to do."""
+
+import os
+import resource
+import socket
+from pathlib import Path
+
+import pytest
+
+from asf.adapters.sqlite_catalog import SqliteCatalogStore
+from asf.domain.streams import AudioStream, FileLocator
+from asf.entrypoints.diagnosis import (
+    Finding,
+    Severity,
+    examine,
+    examine_address,
+    examine_audio_root,
+    examine_database,
+    examine_file_limit,
+)
+
+
+def severities(findings: list[Finding]) -> dict[str, set[Severity]]:
+    """Return the severities that each subject has."""
+    found: dict[str, set[Severity]] = {}
+    for finding in findings:
+        found.setdefault(finding.subject, set()).add(finding.severity)
+    return found
+
+
+def test_a_problem_says_what_to_do(tmp_path: Path) -> None:
+    """Always; and what is as it should be says nothing to do."""
+    environment = {
+        "ASF_AUDIO_ROOTS": f"{tmp_path}:{tmp_path / 'missing'}",
+        "ASF_DATABASE": str(tmp_path / "x" / "y.sqlite3"),
+        "ASF_PORT": "0",
+        "ASF_REDIS_URL": "redis://127.0.0.1",
+        "ASF_UI_UPDATES_NAMESPACE": "",
+        "ASF_MAX_LISTENERS": "1",
+    }
+    findings = list(examine(environment))
+    assert all(bool(finding.remedy) == (finding.severity is not Severity.OK) for finding in findings)
+    assert severities(findings) == {
+        "settings": {Severity.OK, Severity.ADVICE},
+        "audio root": {Severity.OK, Severity.PROBLEM},
+        "database": {Severity.OK},
+        "redis": {Severity.ADVICE},
+        "port": {Severity.OK},
+        "open files": {Severity.OK},
+    }
+    assert list(tmp_path.iterdir()) == [], "nothing is made by looking"
+
+
+def test_production_without_advice(tmp_path: Path) -> None:
+    """All as it should be."""
+    environment = {
+        "ASF_AUDIO_ROOTS": str(tmp_path),
+        "ASF_DATABASE": str(tmp_path / "y.sqlite3"),
+        "ASF_PORT": "0",
+        "ASF_DEBUG_MODE": "False",
+        "ASF_SECRET_KEY": "k" * 32,
+        "ASF_MAX_LISTENERS": "1",
+    }
+    assert {finding.severity for finding in examine(environment)} == {Severity.OK}
+
+
+def test_wrong_settings_are_all_that_is_said() -> None:
+    """One finding for each; without settings there is nothing to look at. A secret is not repeated."""
+    findings = list(examine({"ASF_PORT": "x", "ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "hunter2"}))
+    assert [(finding.subject, finding.severity) for finding in findings] == [("settings", Severity.PROBLEM)] * 2
+    assert not any("hunter2" in finding.text for finding in findings)
+
+
+def test_audio_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, a directory, readable."""
+    (tmp_path / "file").write_bytes(b"")
+    assert examine_audio_root(tmp_path).severity is Severity.OK
+    assert "does not exist" in examine_audio_root(tmp_path / "missing").text
+    assert "mkdir -p" in examine_audio_root(tmp_path / "missing").remedy
+    assert "not a directory" in examine_audio_root(tmp_path / "file").text
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)  # The tests may run as root, who may do all.
+    assert "cannot be read" in examine_audio_root(tmp_path).text
+
+
+def test_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory, missing, in a place where it cannot be, good, damaged, not ours to write."""
+    path = tmp_path / "d.sqlite3"
+    assert examine_database(":memory:").severity is Severity.ADVICE
+    assert examine_database(str(path)).severity is Severity.OK
+    (tmp_path / "file").write_bytes(b"no database" * 1000)
+    assert "cannot be made" in examine_database(str(tmp_path / "file" / "d.sqlite3")).text
+    assert examine_database(str(tmp_path / "file")).severity is Severity.PROBLEM
+    store = SqliteCatalogStore(str(path))
+    store.put(AudioStream("s", FileLocator("/x.mp3")))
+    assert examine_database(str(path)).text.endswith("streams in it: 1"), "while a server has it open"
+    store.close()
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+    assert "cannot be written to" in examine_database(str(path)).text
+
+
+def test_addresses() -> None:
+    """Free, taken, not to be had."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        taken.settimeout(0)
+        port = taken.getsockname()[1]
+        taken.close()
+        assert examine_address("127.0.0.1", port).severity is Severity.OK
+    assert examine_address("127.0.0.1", 0).severity is Severity.OK
+    nowhere = examine_address("no.such.host.invalid", 5006)
+    assert (nowhere.severity, nowhere.subject) == (Severity.PROBLEM, "port")
+    assert examine_address("192.0.2.1", 5006).severity is Severity.PROBLEM, "an address of another machine"
+
+
+def test_open_files() -> None:
+    """The hard limit counts; there may be none."""
+    assert examine_file_limit(10_000, 10_200).severity is Severity.OK
+    assert examine_file_limit(10_000, resource.RLIM_INFINITY).severity is Severity.OK
+    short = examine_file_limit(10_000, 4096)
+    assert short.severity is Severity.PROBLEM
+    assert "10200" in short.text
+    assert "ASF_MAX_LISTENERS" in short.remedy
