@@ -95,7 +95,10 @@ def _steps(audio: Path, *, quick: bool) -> dict[str, Any]:
         },
         "memory": lambda: of_all(pair, measure.memory_per_listener, audio, many, stalled=False),
         "memory_stalled": lambda: {"asf": measure.memory_per_listener(asf, audio, many // 2, stalled=True)},
-        "relays": lambda: of_all(pair, measure.relays, seconds),
+        "relays": lambda: {
+            **of_all(pair, measure.relays, seconds),
+            "asf, batches of 50": measure.relays(asf, seconds, batch=50),
+        },
         "relay_latency": lambda: {
             "asf": measure.relay_latency(asf, audio, 500, seconds),
             "ordinary": measure.relay_latency(ordinary, audio, 50, seconds),

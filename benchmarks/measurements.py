@@ -135,10 +135,13 @@ def _send_queues(port: int) -> int:
     return sum(int(line.split()[1]) for line in listing.splitlines())
 
 
-def relays(start: Start, seconds: float) -> Figures:
-    """Return how many UI updates are relayed per second of CPU: 100 subscribers, 20 backends that never wait."""
+def relays(start: Start, seconds: float, batch: int = 1) -> Figures:
+    """Return how many UI updates are relayed per second of CPU: 100 subscribers, 20 backends that never wait.
+
+    `batch` is how many updates a request has; with more than one it is one for `send_ui_updates`.
+    """
     with start({}) as server:
-        load = Load("updates", server.port, 100, 20, 0, seconds)
+        load = Load("updates", server.port, 100, 20, 0, seconds, batch)
         load.wait_for_ramp()
         before = server.cpu()
         result = load.result()
@@ -153,7 +156,7 @@ def relay_latency(start: Start, audio: Path, listeners: int, seconds: float) -> 
     with start({}) as server:
         crowd = Load("listeners", "sio", server.port, listeners, 200, seconds + 4, 0, STREAM_ID, audio)
         crowd.wait_for_ramp()
-        result = Load("updates", server.port, 100, 20, 500, seconds).result()
+        result = Load("updates", server.port, 100, 20, 500, seconds, 1).result()
         checked(crowd.result())
     if result["not_ok"] or result["problems"]:
         raise Wrong(str(result))

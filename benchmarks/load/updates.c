@@ -1,7 +1,8 @@
 /* UI updates: backends POST them, subscribers receive them, the time between is measured.
  *
- * usage: updates PORT SUBSCRIBERS POSTERS RATE SECONDS
- *   RATE  updates a second over all posters; 0: each poster sends the next one when the last was answered
+ * usage: updates PORT SUBSCRIBERS POSTERS RATE SECONDS BATCH
+ *   RATE   requests a second over all posters; 0: each poster sends the next one when the last was answered
+ *   BATCH  updates in one request; with 1 they go to send_ui_update, with more to send_ui_updates
  * Prints {"ramped": true} when all have subscribed, then one JSON line with the result. */
 #define _GNU_SOURCE
 #include "connection.h"
@@ -15,7 +16,7 @@
 
 #define NAMESPACE "/ui_updates"
 static const char *HOST = "127.0.0.1";
-enum { EVENTS = 1024, MAX_UPDATES = 4000000, PATIENCE_SECONDS = 5 };
+enum { EVENTS = 1024, MAX_UPDATES = 4000000, PATIENCE_SECONDS = 5, MAX_BATCH = 50, MAX_BODY = 256 * MAX_BATCH };
 
 typedef struct {
     Connection connection;
@@ -23,7 +24,7 @@ typedef struct {
     bool is_poster, ready;
 } Peer;
 
-static int epoll, port, subscribers;
+static int epoll, port, subscribers, batch;
 static double *latencies;
 static size_t received, answered, posted, problems, not_ok;
 static int subscribed;
@@ -58,16 +59,20 @@ static void on_text(Connection *connection, const char *text) {
 }
 
 static void post(Peer *peer) {
-    char body[512], request[1024];
-    int length = snprintf(body, sizeof body,
-                          "{\"client_id\":\"client-%zu\",\"event_name\":\"generation_progress\",\"data\":{\"sent\":%.9f,"
-                          "\"percentage\":50,\"current_step\":\"script_generation\",\"podcast_id\":\"task_uuid_123\"}}",
-                          posted % (size_t)subscribers, seconds_now());
+    static char body[MAX_BODY], request[MAX_BODY + 512];
+    int length = batch > 1 ? snprintf(body, sizeof body, "{\"updates\":[") : 0;
+    for (int i = 0; i < batch; i++) {
+        length += snprintf(body + length, sizeof body - (size_t)length,
+                           "%s{\"client_id\":\"client-%zu\",\"event_name\":\"generation_progress\",\"data\":{\"sent\":%.9f,"
+                           "\"percentage\":50,\"current_step\":\"script_generation\",\"podcast_id\":\"task_uuid_123\"}}",
+                           i ? "," : "", posted % (size_t)subscribers, seconds_now());
+        posted++;
+    }
+    if (batch > 1) length += snprintf(body + length, sizeof body - (size_t)length, "]}");
     int size = snprintf(request, sizeof request,
-                        "POST /asf/internal/send_ui_update HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+                        "POST /asf/internal/send_ui_update%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
                         "Content-Length: %d\r\n\r\n%s",
-                        HOST, length, body);
-    posted++;
+                        batch > 1 ? "s" : "", HOST, length, body);
     peer->ready = false;
     if (send(peer->connection.fd, request, (size_t)size, MSG_NOSIGNAL) != size) problems++;
 }
@@ -86,21 +91,22 @@ static void read_answer(Peer *peer) {
     char *declared = strcasestr(connection->text, "content-length:");
     if (!end || !declared || connection->text_length < (size_t)(end + 4 - connection->text) + (size_t)atoi(declared + 15))
         return;
-    if (strncmp(connection->text + 9, "200", 3) != 0) not_ok++;
+    if (strncmp(connection->text + 9, "200", 3) != 0 || strstr(connection->text, "\"error\"")) not_ok++;
     connection->text_length = 0;
     peer->ready = true;
-    answered++;
+    answered += (size_t)batch;
 }
 
 int main(int argc, char **argv) {
-    if (argc < 6) {
-        fprintf(stderr, "usage: %s PORT SUBSCRIBERS POSTERS RATE SECONDS\n", argv[0]);
+    if (argc < 7 || atoi(argv[6]) < 1 || atoi(argv[6]) > MAX_BATCH) {
+        fprintf(stderr, "usage: %s PORT SUBSCRIBERS POSTERS RATE SECONDS BATCH (1 to %d)\n", argv[0], MAX_BATCH);
         return 2;
     }
     port = atoi(argv[1]);
     subscribers = atoi(argv[2]);
     int posters = atoi(argv[3]), all = subscribers + posters;
     double rate = atof(argv[4]), wanted = atof(argv[5]);
+    batch = atoi(argv[6]);
     raise_file_limit();
     setvbuf(stdout, NULL, _IOLBF, 0);
     latencies = malloc(sizeof *latencies * MAX_UPDATES);
@@ -127,7 +133,7 @@ int main(int argc, char **argv) {
             begin = seconds_now();
         }
         for (int i = subscribers; begin != 0 && elapsed < wanted && i < all; i++) {
-            if (rate > 0 && (double)posted >= (seconds_now() - begin) * rate) break;
+            if (rate > 0 && (double)posted / batch >= (seconds_now() - begin) * rate) break;
             Peer *peer = &peers[next];
             next = next + 1 < all ? next + 1 : subscribers;
             if (peer->ready) post(peer);

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable
 from http import HTTPStatus
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
+from flask.sessions import SessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
@@ -22,6 +23,13 @@ class StreamIdConverter(BaseConverter):
     part_isolating = False
 
 
+class NoSessions(SessionInterface):
+    """No session for any request: nothing here keeps one, and the search for its cookie costs as much as a route."""
+
+    def open_session(self, _app: Flask, _request: Request) -> None:
+        """Return none."""
+
+
 def create_app(secret_key: str, request_answered: Callable[[str, int], object]) -> Flask:
     """Return an application without routes yet. Every error is answered as JSON.
 
@@ -30,6 +38,7 @@ def create_app(secret_key: str, request_answered: Callable[[str, int], object]) 
     app = Flask("asf", static_folder=None)
     # Werkzeug cuts a body of undeclared length at the limit without a word. One byte more shows that it was longer.
     app.config.update(SECRET_KEY=secret_key, MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1)
+    app.session_interface = NoSessions()
     app.url_map.merge_slashes = False  # A stream id may begin with a slash, or have two in a row.
     app.url_map.converters["stream_id"] = StreamIdConverter
     app.register_error_handler(AsfError, error_response)
