@@ -202,7 +202,10 @@ class Container(containers.DeclarativeContainer):
     )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
     documents: providers.Provider[dict[str, Any]] = providers.Dict(
-        openapi=providers.Singleton(http_api.openapi_document, __version__)
+        openapi=providers.Singleton(http_api.openapi_document, __version__),
+        asyncapi=providers.Singleton(
+            realtime_api.asyncapi_document, __version__, settings.provided.ui_updates_namespace
+        ),
     )
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
         providers.Singleton(http_api.create_internal_streams_blueprint, catalog),

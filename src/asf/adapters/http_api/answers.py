@@ -72,8 +72,8 @@ class HealthSchema(Schema):
     status = fields.Constant("ok", required=True, metadata={"const": "ok"})
 
 
-class DocumentSchema(Schema):
-    """A description such as OpenAPI's."""
+class OpenApiSchema(Schema):
+    """A description as OpenAPI has it."""
 
     class Meta:
         """Options of marshmallow."""
@@ -81,3 +81,14 @@ class DocumentSchema(Schema):
         unknown = INCLUDE
 
     openapi = fields.String(required=True)
+
+
+class AsyncApiSchema(Schema):
+    """A description as AsyncAPI has it."""
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = INCLUDE
+
+    asyncapi = fields.String(required=True)

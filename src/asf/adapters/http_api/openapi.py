@@ -148,7 +148,10 @@ ROUTES = (
     ),
     Route("get", "/asf/health", "Tell that the process is alive.", {JSON: answers.HealthSchema}),
     Route("get", "/metrics", "Return all metrics, for Prometheus.", {"text/plain": None}),
-    Route("get", "/asf/openapi.json", "Return this description.", {JSON: answers.DocumentSchema}),
+    Route("get", "/asf/openapi.json", "Return this description.", {JSON: answers.OpenApiSchema}),
+    Route(
+        "get", "/asf/asyncapi.json", "Return the description of the real-time side.", {JSON: answers.AsyncApiSchema}
+    ),
 )
 
 

@@ -1,9 +1,17 @@
 """What clients say and hear in real time, over Socket.IO and plain WebSockets (docs/contract.md, sections 3 to 5)."""
 
+from asf.adapters.realtime_api.asyncapi import asyncapi_document
 from asf.adapters.realtime_api.audio_namespace import AudioNamespace
 from asf.adapters.realtime_api.plain_websocket import PlainWebSocketDoor
 from asf.adapters.realtime_api.server import create_socketio
 from asf.adapters.realtime_api.ui_namespace import UiUpdatesNamespace
 from asf.adapters.realtime_api.ui_update_emitter import SocketIoUiUpdateEmitter
 
-__all__ = ["AudioNamespace", "PlainWebSocketDoor", "SocketIoUiUpdateEmitter", "UiUpdatesNamespace", "create_socketio"]
+__all__ = [
+    "AudioNamespace",
+    "PlainWebSocketDoor",
+    "SocketIoUiUpdateEmitter",
+    "UiUpdatesNamespace",
+    "asyncapi_document",
+    "create_socketio",
+]

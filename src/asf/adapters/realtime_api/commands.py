@@ -14,6 +14,7 @@ class Command:
 
     name: str
     socketio_event: str
+    summary: str
     schema: PayloadSchema
     run: Callable[[StreamingService, str, Mapping[str, Any]], None]
 
@@ -26,30 +27,35 @@ COMMANDS = (
     Command(
         "leave",
         "leave_stream",
+        "Ends the session.",
         SessionCommandSchema(),
         lambda service, listener_id, fields: service.leave(listener_id, fields["stream_id"]),
     ),
     Command(
         "pause",
         "pause_stream",
+        "Stops the sending, until it is resumed.",
         SessionCommandSchema(),
         lambda service, listener_id, fields: service.pause(listener_id, fields["stream_id"]),
     ),
     Command(
         "resume",
         "resume_stream",
+        "Goes on with the sending.",
         SessionCommandSchema(),
         lambda service, listener_id, fields: service.resume(listener_id, fields["stream_id"]),
     ),
     Command(
         "seek",
         "seek_stream",
+        "Goes on from another byte of the stream.",
         SeekSchema(),
         lambda service, listener_id, fields: service.seek(listener_id, fields["offset"]),
     ),
     Command(
         "ack",
         "audio_ack",
+        "Acknowledges all bytes of the stream before a certain one.",
         AckSchema(),
         lambda service, listener_id, fields: service.acknowledge(listener_id, fields["received"]),
     ),

@@ -1,0 +1,169 @@
+"""The AsyncAPI description of the real-time side, made from the schemas that validate."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
+
+from asf.adapters.realtime_api import payloads, told
+from asf.adapters.realtime_api.audio_namespace import AUDIO_NAMESPACE
+from asf.adapters.realtime_api.commands import COMMANDS
+from asf.adapters.realtime_api.listener_emitter import AUDIO_CHUNK
+
+ASYNCAPI_VERSION = "3.0.0"
+JSON_SCHEMA_OF = "3.1.0"
+"""The version of OpenAPI whose schemas are plain JSON Schema, as AsyncAPI's are."""
+
+BINARY = "application/octet-stream"
+AUDIO: dict[str, Any] = {"type": "string", "format": "binary"}
+ANY_JSON: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One event: which way it goes, its name, and its payload: a schema, or several of which it is one."""
+
+    direction: Literal["receive", "send"]
+    """As seen from ASF."""
+    name: str
+    summary: str
+    payload: tuple[Schema | type[Schema] | dict[str, Any], ...]
+
+
+def _messages_of_audio() -> list[Message]:
+    return [
+        Message("send", "connection_ack", "Greets a listener.", (told.GreetingSchema,)),
+        Message("receive", "join_stream", "Begins a session.", (payloads.JoinStreamSchema,)),
+        *(Message("receive", command.socketio_event, command.summary, (command.schema,)) for command in COMMANDS),
+        Message("send", "stream_status", "Tells what has become of the session.", (told.StatusSchema,)),
+        Message(
+            "send",
+            "audio_control",
+            "Tells where the audio begins, and that it has ended.",
+            (told.StartOfStreamSchema, told.EndOfStreamSchema),
+        ),
+        Message("send", AUDIO_CHUNK, "Audio, and nothing else.", (AUDIO,)),
+        Message("send", "stream_error", "Tells why the session has ended.", (told.StreamErrorSchema,)),
+        Message("send", "error", "Tells what was wrong with an event.", (told.ErrorSchema,)),
+    ]
+
+
+def _messages_of_updates() -> list[Message]:
+    return [
+        Message("send", "ui_connection_ack", "Greets a subscriber.", (told.GreetingSchema,)),
+        Message("receive", "subscribe_to_ui_updates", "Begins a subscription.", (payloads.SubscribeSchema,)),
+        Message("receive", "unsubscribe_from_ui_updates", "Ends a subscription.", (payloads.UnsubscribeSchema,)),
+        Message("send", "subscribed_ui_updates", "Confirms a subscription.", (told.SubscribedSchema,)),
+        Message("send", "ui_error", "Tells what was wrong with an event.", (told.ErrorSchema,)),
+        Message(
+            "send",
+            "{event_name}",
+            "An update, under the name and with the data that the backend gave it. Where the subscription has "
+            "`since`, a second argument tells its place: epoch, seq, timestamp.",
+            (ANY_JSON,),
+        ),
+    ]
+
+
+def _messages_of_websocket() -> list[Message]:
+    return [
+        *(Message("receive", command.name, command.summary, (command.schema,)) for command in COMMANDS),
+        Message("send", "stream_status", "Tells what has become of the session.", (told.StatusSchema,)),
+        Message("send", "start_of_stream", "Audio follows, as binary messages.", (told.StartOfStreamSchema,)),
+        Message("send", "audio", "Audio, and nothing else: a binary message.", (AUDIO,)),
+        Message("send", "end_of_stream", "All audio has been sent.", (told.EndOfStreamSchema,)),
+        Message("send", "stream_error", "Tells why the session has ended.", (told.StreamErrorSchema,)),
+        Message("send", "error", "Tells what was wrong with a message.", (told.ErrorSchema,)),
+    ]
+
+
+def asyncapi_document(version: str, ui_updates_namespace: str) -> dict[str, Any]:
+    """Return the description, of version `version` of ASF. An empty `ui_updates_namespace` leaves UI updates out."""
+    schemas = _Schemas()
+    channels = {
+        "audio": _Channel(
+            AUDIO_NAMESPACE, "Socket.IO namespace of audio. One stream a connection.", _messages_of_audio()
+        ),
+        "websocket": _Channel(
+            f"{AUDIO_NAMESPACE}/{{stream_id}}",
+            "The stream by its URL, as a plain WebSocket. The name of a message is its field `event`; what joins is "
+            "the query: offset, epoch, window, wait.",
+            _messages_of_websocket(),
+        ),
+    }
+    if ui_updates_namespace:
+        channels["ui_updates"] = _Channel(
+            ui_updates_namespace, "Socket.IO namespace of UI updates.", _messages_of_updates()
+        )
+    return {
+        "asyncapi": ASYNCAPI_VERSION,
+        "info": {
+            "title": "Audio Stream Feeder",
+            "version": version,
+            "description": "The real-time side of ASF: Socket.IO 5 at /socket.io/, and plain WebSockets.",
+        },
+        "channels": {name: channel.described(schemas) for name, channel in channels.items()},
+        "operations": {
+            f"{name}.{message.name.strip('{}')}": {
+                "action": message.direction,
+                "channel": {"$ref": f"#/channels/{name}"},
+                "messages": [{"$ref": f"#/channels/{name}/messages/{message.name.strip('{}')}"}],
+            }
+            for name, channel in channels.items()
+            for message in channel.messages
+        },
+        "components": {"schemas": schemas.components},
+    }
+
+
+@dataclass(frozen=True)
+class _Channel:
+    address: str
+    description: str
+    messages: list[Message]
+
+    def described(self, schemas: "_Schemas") -> dict[str, Any]:
+        channel: dict[str, Any] = {
+            "address": self.address,
+            "description": self.description,
+            "messages": {
+                message.name.strip("{}"): {
+                    "name": message.name,
+                    "summary": message.summary,
+                    "contentType": BINARY if message.payload == (AUDIO,) else "application/json",
+                    "payload": schemas.of(message.payload),
+                }
+                for message in self.messages
+            },
+        }
+        if "{stream_id}" in self.address:
+            channel["parameters"] = {"stream_id": {"description": "The stream, percent-encoded."}}
+        return channel
+
+
+class _Schemas:
+    """Turns marshmallow schemas into JSON Schema, each once, under the name of its class."""
+
+    def __init__(self) -> None:
+        plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
+        self._spec = APISpec("", "", JSON_SCHEMA_OF, plugins=[plugin])
+        self._converter: Any = plugin.converter
+
+    @property
+    def components(self) -> dict[str, Any]:
+        """All schemas so far, by their names."""
+        components: dict[str, Any] = self._spec.to_dict()["components"]["schemas"]
+        return components
+
+    def of(self, payload: tuple[Schema | type[Schema] | dict[str, Any], ...]) -> dict[str, Any]:
+        """Return the JSON Schema of a payload."""
+        found = [one if isinstance(one, dict) else self._converter.resolve_nested_schema(one) for one in payload]
+        return found[0] if len(found) == 1 else {"oneOf": found}
+
+
+def _name_of(schema: Any) -> str:
+    """Return the name of a schema's component: its class's, without the suffix."""
+    kind = schema if isinstance(schema, type) else type(schema)
+    return kind.__name__.removesuffix("Schema")

@@ -1,0 +1,95 @@
+"""The description of the real-time side is true of what is said there."""
+
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from asf.adapters.realtime_api import asyncapi_document
+from asf.adapters.realtime_api.asyncapi import ASYNCAPI_VERSION
+from asf.adapters.realtime_api.commands import COMMANDS
+from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, message_of
+from asf.adapters.realtime_api.payloads import InvalidPayload
+from asf.domain.errors import EpochChanged, StreamStalled
+from asf.domain.events import (
+    EndOfStream,
+    ListenerEvent,
+    SessionStatus,
+    StartOfStream,
+    StatusChanged,
+    StreamFailed,
+)
+from asf.domain.streams import StreamState
+
+DOCUMENT = asyncapi_document("1.2.3", "/ui_updates")
+
+
+def fits(channel: str, message: str, payload: Any) -> bool:
+    """Return whether a payload is as the description says."""
+    schema = {**DOCUMENT, "$ref": f"#/channels/{channel}/messages/{message}/payload"}
+    return bool(jsonschema_rs.validator_for(schema).is_valid(payload))
+
+
+START = StartOfStream("s", 1.5, 0, None, 4096, "audio/mpeg", "e", StreamState.GENERATING, None)
+EVENTS: list[ListenerEvent] = [
+    *(StatusChanged("s", status) for status in SessionStatus),
+    START,
+    StartOfStream("s", 1.5, 7, 9, 4096, "audio/mpeg", "e", StreamState.COMPLETE, {"title": "Tee"}),
+    EndOfStream("s", 1.5, 9),
+    StreamFailed("s", StreamStalled("For long."), 5),
+    StreamFailed("s", EpochChanged(epoch="f"), 0),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=str)
+def test_what_listeners_are_told_is_described(event: ListenerEvent) -> None:
+    """Over Socket.IO, and on the plain WebSocket."""
+    name, payload = message_of(event)
+    assert fits("audio", name, payload)
+    assert fits("websocket", payload.get("event", name), payload)
+    assert not fits("audio", name, {key: value for key, value in payload.items() if key != "stream_id"})
+
+
+def test_errors_and_greetings_are_described() -> None:
+    """With and without details."""
+    assert fits("audio", "connection_ack", CONNECTION_ACK)
+    for error in (InvalidPayload(), InvalidPayload("offset: It is negative.")):
+        assert fits("audio", "error", error_message(error))
+        assert fits("ui_updates", "ui_error", error_message(error))
+
+
+@pytest.mark.parametrize(
+    ("channel", "message", "payload", "right"),
+    [
+        ("audio", "join_stream", {"stream_id": "s"}, True),
+        ("audio", "join_stream", {"stream_id": "s", "offset": 5, "epoch": "e", "window": 1, "wait": True}, True),
+        ("audio", "join_stream", {"offset": 5}, False),
+        ("audio", "join_stream", {"stream_id": "s", "offset": -1}, False),
+        ("audio", "join_stream", {"stream_id": "s", "window": 0}, False),
+        ("audio", "seek_stream", {"offset": 1}, True),
+        ("audio", "seek_stream", {}, False),
+        ("audio", "audio_ack", {"received": "1"}, False),
+        ("ui_updates", "subscribe_to_ui_updates", {"client_id": "c", "since": {"epoch": "", "seq": 0}}, True),
+        ("ui_updates", "subscribe_to_ui_updates", {"client_id": "c", "since": {"epoch": ""}}, False),
+    ],
+)
+def test_what_clients_send_is_described(channel: str, message: str, payload: Any, right: bool) -> None:
+    """By the schemas that validate it."""
+    assert fits(channel, message, payload) is right
+
+
+def test_every_message_has_an_operation_and_every_command_a_message() -> None:
+    """And all references lead somewhere."""
+    for name, channel in DOCUMENT["channels"].items():
+        for message in channel["messages"]:
+            operation = DOCUMENT["operations"][f"{name}.{message}"]
+            assert operation["channel"]["$ref"] == f"#/channels/{name}"
+            assert operation["action"] in {"send", "receive"}
+    assert {command.socketio_event for command in COMMANDS} < set(DOCUMENT["channels"]["audio"]["messages"])
+    assert DOCUMENT["asyncapi"] == ASYNCAPI_VERSION
+    assert DOCUMENT["info"]["version"] == "1.2.3"
+
+
+def test_without_ui_updates_they_are_not_described() -> None:
+    """Where a server has none."""
+    assert set(asyncapi_document("1", "")["channels"]) == {"audio", "websocket"}
