@@ -48,8 +48,9 @@ requirements: setup ## Pin the dependencies anew, from pyproject.toml
 bench: .venv/.bench ## Measure ASF beside its peers (about ten minutes, two cores, a C compiler)
 	$(BIN)/python -m benchmarks
 
-docs: .venv/.run ## Draw what the documents show of the code
+docs: .venv/.run ## Write what the documents show of the code
 	$(BIN)/python tools/draw_session.py
+	$(BIN)/python tools/write_reference.py
 
 clip: ## Make the demo clip anew (needs espeak-ng and ffmpeg)
 	demo/make_clip.sh

@@ -1,8 +1,6 @@
 """Whatever happens to a session in whatever order: what it promises holds."""
 
-import importlib.util
 import random
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -225,14 +223,3 @@ def test_what_the_table_does_not_list_is_refused() -> None:
         except ImpossibleTransition:
             continue
         raise AssertionError(event)
-
-
-def test_the_picture_of_the_table_is_up_to_date() -> None:
-    """`make docs` draws it."""
-    path = Path(__file__).parents[2] / "tools" / "draw_session.py"
-    specification = importlib.util.spec_from_file_location("draw_session", path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    assert module.DOCUMENT.read_text() == module.draw()

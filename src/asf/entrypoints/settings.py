@@ -110,6 +110,11 @@ _NUMBER: _Messages = {
 }
 
 
+def _described(text: str) -> dict[str, str]:
+    """Return the metadata of a setting: what it means, for the reference and for .env.example."""
+    return {"description": text}
+
+
 class SettingsSchema(Schema):
     """The environment variables, their defaults and what is allowed."""
 
@@ -118,88 +123,125 @@ class SettingsSchema(Schema):
 
         unknown = EXCLUDE
 
-    secret_key = fields.String(data_key="ASF_SECRET_KEY", load_default="")
+    secret_key = fields.String(
+        data_key="ASF_SECRET_KEY",
+        metadata=_described(
+            "Flask secret and token signing key: random at each start if empty; 32 or more characters in production."
+        ),
+        load_default="",
+    )
     cors_allowed_origins = _Separated(
-        ",", data_key="ASF_CORS_ALLOWED_ORIGINS", load_default=[ANY_ORIGIN], validate=_origins
+        ",",
+        data_key="ASF_CORS_ALLOWED_ORIGINS",
+        metadata=_described("Web origins that may connect: * for all, or a list with commas between."),
+        load_default=[ANY_ORIGIN],
+        validate=_origins,
     )
     chunk_size = fields.Integer(
         data_key="ASF_CHUNK_SIZE",
+        metadata=_described("Bytes in one audio_chunk."),
         load_default=4096,
         validate=_between(1, 1048576),
         error_messages=_WHOLE_NUMBER,
     )
     stream_sleep_interval = fields.Float(
         data_key="ASF_STREAM_SLEEP_INTERVAL",
+        metadata=_described("Seconds between chunks; 0: as fast as the listener takes them."),
         load_default=0.01,
         validate=_between(0, 60),
         error_messages=_NUMBER,
     )
     host = fields.String(
         data_key="ASF_HOST",
+        metadata=_described("Address to listen on."),
         load_default="0.0.0.0",  # noqa: S104 - the documented default
         validate=validate.Length(min=1, error="is allowed to be a host name or address"),
     )
     port = fields.Integer(
-        data_key="ASF_PORT", load_default=5006, validate=_between(0, 65535), error_messages=_WHOLE_NUMBER
+        data_key="ASF_PORT",
+        metadata=_described("Port to listen on; 0: any free one."),
+        load_default=5006,
+        validate=_between(0, 65535),
+        error_messages=_WHOLE_NUMBER,
     )
     debug_mode = fields.Boolean(
         data_key="ASF_DEBUG_MODE",
+        metadata=_described("True for development, False for production."),
         load_default=True,
         error_messages={"invalid": "is allowed to be True or False"},
     )
     ui_updates_namespace = fields.String(
-        data_key="ASF_UI_UPDATES_NAMESPACE", load_default="/ui_updates", validate=_namespace
+        data_key="ASF_UI_UPDATES_NAMESPACE",
+        metadata=_described("Socket.IO namespace of UI updates; empty turns them off."),
+        load_default="/ui_updates",
+        validate=_namespace,
     )
-    audio_roots = _Separated(":", data_key="ASF_AUDIO_ROOTS", load_default=["./shared_audio"])
+    audio_roots = _Separated(
+        ":",
+        data_key="ASF_AUDIO_ROOTS",
+        metadata=_described("Shared audio directories, with colons between; no file outside them is ever read."),
+        load_default=["./shared_audio"],
+    )
     max_message_bytes = fields.Integer(
         data_key="ASF_MAX_MESSAGE_BYTES",
+        metadata=_described("Largest message accepted from a client, in bytes."),
         load_default=65536,
         validate=_between(1024, 1048576),
         error_messages=_WHOLE_NUMBER,
     )
     database = fields.String(
         data_key="ASF_DATABASE",
+        metadata=_described(
+            "Catalog of streams: a file, made where it is missing, or :memory: for one that is forgotten at the end."
+        ),
         load_default="./var/asf.sqlite3",
         validate=validate.Length(min=1, error="is allowed to be a file's path, or :memory:"),
     )
     join_wait_seconds = fields.Float(
         data_key="ASF_JOIN_WAIT_SECONDS",
+        metadata=_described("Longest wait for a stream that is not announced yet, in seconds."),
         load_default=120.0,
         validate=_between(0.1, 86400),
         error_messages=_NUMBER,
     )
     stall_seconds = fields.Float(
         data_key="ASF_STALL_SECONDS",
+        metadata=_described("Seconds after which a stream that is being made and does not grow is stalled."),
         load_default=10.0,
         validate=_between(0.1, 86400),
         error_messages=_NUMBER,
     )
     stall_give_up_seconds = fields.Float(
         data_key="ASF_STALL_GIVE_UP_SECONDS",
+        metadata=_described("Seconds after which it is given up."),
         load_default=120.0,
         validate=_between(0.1, 86400),
         error_messages=_NUMBER,
     )
     slow_listener_seconds = fields.Float(
         data_key="ASF_SLOW_LISTENER_SECONDS",
+        metadata=_described("Seconds after which a listener that takes no byte loses its place."),
         load_default=30.0,
         validate=_between(0.1, 3600),
         error_messages=_NUMBER,
     )
     ui_history_size = fields.Integer(
         data_key="ASF_UI_HISTORY_SIZE",
+        metadata=_described("UI updates that are kept for each client."),
         load_default=500,
         validate=_between(0, 100000),
         error_messages=_WHOLE_NUMBER,
     )
     ui_history_seconds = fields.Float(
         data_key="ASF_UI_HISTORY_SECONDS",
+        metadata=_described("Seconds for which they are kept."),
         load_default=300.0,
         validate=_between(0, 86400),
         error_messages=_NUMBER,
     )
     max_listeners = fields.Integer(
         data_key="ASF_MAX_LISTENERS",
+        metadata=_described("Most listeners at a time."),
         load_default=10000,
         validate=_between(1, 1000000),
         error_messages=_WHOLE_NUMBER,

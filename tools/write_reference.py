@@ -1,0 +1,111 @@
+"""Writes docs/reference.md, the settings and the error codes, and .env.example, from the code.
+
+Usage: python tools/write_reference.py
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from marshmallow import validate
+
+from asf.adapters.http_api.errors import HTTP_STATUSES
+from asf.adapters.realtime_api.payloads import PayloadError
+from asf.adapters.realtime_api.plain_websocket import close_code_of
+from asf.domain.errors import AsfError, CatalogUnavailable, InternalError, StreamError
+from asf.entrypoints.settings import SettingsSchema
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference.md"
+EXAMPLE = ROOT / ".env.example"
+
+REFERENCE_TEXT = """# Reference
+
+Written from the code by `make docs`.
+
+## Settings
+
+Environment variables, or lines of a file `.env` in the working directory.
+
+{settings}
+
+## Error codes
+
+The same code means the same everywhere. `retryable` is what `stream_error` says of it; the close code is that of the
+plain WebSocket.
+
+{errors}
+"""
+
+EXAMPLE_TEXT = """# Settings of ASF and their defaults. Copy this file to .env in the directory where ASF starts.
+# Variables of the environment go before this file. Written from the code by `make docs`.
+
+{settings}
+"""
+
+
+def reference() -> str:
+    """Return the reference."""
+    return REFERENCE_TEXT.format(settings=_settings_table(), errors=_errors_table())
+
+
+def example() -> str:
+    """Return the example of a .env file."""
+    lines = []
+    for name, default, allowed, description in _settings():
+        lines += [f"# {description}{f' Allowed: {allowed}.' if allowed else ''}", f"{name}={default}"]
+    return EXAMPLE_TEXT.format(settings="\n".join(lines))
+
+
+def _settings() -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, default, range and meaning of each setting."""
+    for field in SettingsSchema().fields.values():
+        ranges = [one for one in field.validators if isinstance(one, validate.Range)]
+        allowed = f"{ranges[0].min} to {ranges[0].max}" if ranges else ""
+        yield str(field.data_key), _as_text(field.load_default), allowed, field.metadata["description"]
+
+
+def _as_text(default: Any) -> str:
+    if isinstance(default, list):
+        return ":".join(default)
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _settings_table() -> str:
+    lines = ["| name | default | allowed | meaning |", "|---|---|---|---|"]
+    lines += [
+        f"| `{name}` | {f'`{default}`' if default else 'random'} | {allowed} | {description} |"
+        for name, default, allowed, description in _settings()
+    ]
+    return "\n".join(lines)
+
+
+def _errors_table() -> str:
+    lines = ["| code | message | meaning | HTTP | close | retryable |", "|---|---|---|---|---|---|"]
+    for error in sorted([InternalError, *_errors(AsfError)], key=lambda one: one.error_code):
+        meaning = " ".join((error.__doc__ or "").split("\n\n")[0].split())
+        status = HTTP_STATUSES.get(error)
+        closes = issubclass(error, StreamError | PayloadError | CatalogUnavailable | InternalError)
+        lines.append(
+            f"| `{error.error_code}` | {error.message} | {meaning} | {status.value if status else ''} "
+            f"| {close_code_of(error()) if closes else ''} | {'yes' if error.retryable else ''} |"
+        )
+    return "\n".join(lines)
+
+
+def _errors(kind: type[AsfError]) -> Iterator[type[AsfError]]:
+    """Yield the errors with a code of their own."""
+    for below in kind.__subclasses__():
+        if "error_code" in vars(below):
+            yield below
+        yield from _errors(below)
+
+
+def main() -> None:
+    """Write both files."""
+    REFERENCE.write_text(reference())
+    EXAMPLE.write_text(example())
+
+
+if __name__ == "__main__":
+    main()
