@@ -1,0 +1,80 @@
+"""What the documents tell to type can be typed: every code block runs, against a real server."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from sybil import Document, Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser
+
+from asf.entrypoints.settings import read_settings
+from tests.support.fixtures import StartServer
+from tests.support.processes import ServerProcess
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ["docs/backend.md", "docs/production.md", "docs/migration.md"]
+ADDRESS = "http://127.0.0.1:5006"
+FENCE = "```"
+
+
+class Reader:
+    """Types what a document says, in a directory of its own, beside a server."""
+
+    def __init__(self, server: ServerProcess, directory: Path) -> None:
+        self._server = server
+        self._directory = directory
+        self._environment = os.environ | {
+            "ASF_URL": server.url,
+            "ASF_PORT": str(server.port),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        self.read = 0
+
+    def document(self, path: Path) -> Document:
+        """Return a document whose examples can be evaluated."""
+        evaluators = {"python": self._run_python, "sh": self._run_shell, "ini": self._read_settings}
+        parsers = [CodeBlockParser(language, evaluator) for language, evaluator in evaluators.items()]
+        return Sybil(parsers=parsers).parse(path)
+
+    def _run_python(self, example: Example) -> None:
+        self._run([sys.executable, "-c", self._here(example)])
+
+    def _run_shell(self, example: Example) -> None:
+        self._run(["bash", "-euo", "pipefail", "-c", self._here(example)])
+
+    def _read_settings(self, example: Example) -> None:
+        self.read += 1
+        values = dotenv_values(stream=io.StringIO(example.parsed))
+        read_settings({name: value or "" for name, value in values.items()})
+
+    def _here(self, example: Example) -> str:
+        return str(example.parsed).replace(ADDRESS, self._server.url)
+
+    def _run(self, command: list[str]) -> None:
+        self.read += 1
+        done = subprocess.run(
+            command,
+            cwd=self._directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, f"{command[-1]}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_code_block_runs(name: str, start_server: StartServer, tmp_path: Path) -> None:
+    """In order, as a reader would."""
+    (tmp_path / "shared_audio").mkdir()
+    (tmp_path / "shared_audio" / "episode-1.mp3").write_bytes(b"audio")
+    reader = Reader(start_server({"ASF_AUDIO_ROOTS": "shared_audio"}), tmp_path)
+    for example in reader.document(ROOT / name).examples():
+        example.evaluate()
+    blocks = (ROOT / name).read_text().count(f"\n{FENCE}") // 2
+    assert reader.read == blocks, "Blocks in languages that nobody runs here"
