@@ -149,6 +149,18 @@ def test_an_unknown_stream_closes_with_4404(server: ServerProcess) -> None:
         assert requests.get(server.stream_url(quote(stream_id, safe="")), timeout=30).status_code == 404
 
 
+def test_a_listener_that_waits_is_pinged(start_server: StartServer) -> None:
+    """So that no proxy takes its connection for dead; audio goes on around the pings."""
+    server = start_server({"TEST_PING_SECONDS": "0.2"}, observed=True)
+    listener = PlainListener(server.url, "s", wait="true")
+    listener.receive_until("stream_status")
+    for _ in range(3):
+        assert listener.socket.recv_data(control_frame=True)[0] == websocket.ABNF.OPCODE_PING
+    server.announce("s", AUDIO)
+    listener.receive_to_the_end()
+    assert listener.audio == AUDIO
+
+
 def test_a_message_that_is_too_big_closes_with_1009(server: ServerProcess) -> None:
     """`ASF_MAX_MESSAGE_BYTES` holds at every door."""
     listener = PlainListener(server.url, "announced-never", wait="true")
@@ -218,6 +230,7 @@ def test_a_listener_that_stops_reading_loses_its_place(start_server: StartServer
     """At these doors its connection, too."""
     server = start_server(FAST | {"ASF_SLOW_LISTENER_SECONDS": "0.5"}, observed=True)
     server.announce("s", audio_of(60_000_000))
+    PlainListener(server.url, "unknown").receive_to_the_end()  # The pings' green thread begins with the first one.
     greenlets = server.greenlets()
     if door == "websocket":
         stalled: Any = PlainListener(server.url, "s")

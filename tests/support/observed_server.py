@@ -12,6 +12,7 @@ import greenlet  # noqa: E402 - after patching, like everything else
 from flask import Flask  # noqa: E402
 
 from asf.adapters import http_api  # noqa: E402
+from asf.adapters.eventlet_runtime import websocket_door  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
 from asf.entrypoints import cli, container  # noqa: E402
 
@@ -34,4 +35,5 @@ if __name__ == "__main__":
     if "TEST_PING_SECONDS" in os.environ:
         socketio_server.PING_INTERVAL_SECONDS = float(os.environ["TEST_PING_SECONDS"])
         socketio_server.PING_TIMEOUT_SECONDS = float(os.environ["TEST_PING_SECONDS"])
+        websocket_door.PING_SECONDS = float(os.environ["TEST_PING_SECONDS"])
     cli.main(prog_name="asf")

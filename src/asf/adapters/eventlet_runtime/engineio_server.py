@@ -2,15 +2,13 @@
 
 import logging
 import time
-import weakref
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import eventlet
 from engineio.packet import PING, Packet
 from engineio.socket import Socket
 
+from asf.adapters.eventlet_runtime.pings import PingSchedule
 from asf.adapters.eventlet_runtime.transport import PacketQueue
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
 
@@ -27,7 +25,7 @@ def install(server: Any) -> None:
         "queue": PacketQueue,
         "websocket": EngineIoWebSocket,
     }
-    pings = PingSchedule(server.ping_interval)
+    pings = PingSchedule(server.ping_interval, ping)
     start_background_task = server.start_background_task
 
     def start_task(target: Callable[..., object], *args: Any, **kwargs: Any) -> Any:
@@ -76,38 +74,8 @@ class EngineIoWebSocket(WebSocketUpgrade):
             connection.upgrading = False
 
 
-class PingSchedule:
-    """Sends the next ping of every connection, `interval` seconds after it is added.
-
-    One green thread serves all connections. The library's own way is one for each, which sleeps on for up to an
-    interval when the connection is long gone.
-    """
-
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
-        # The interval is the same for all, so the order of adding is the order of falling due.
-        self._waiting: deque[tuple[float, weakref.ref[Any]]] = deque()
-        self._is_running = False
-
-    def add(self, socket: Any) -> None:
-        """Let `socket`, the library's object for a connection, send its next ping when it is time."""
-        self._waiting.append((time.monotonic() + self._interval, weakref.ref(socket)))
-        if not self._is_running:
-            self._is_running = True
-            eventlet.spawn(self._run)
-
-    def _run(self) -> None:
-        while self._waiting:
-            due, reference = self._waiting.popleft()
-            eventlet.sleep(max(0.0, due - time.monotonic()))
-            self._ping(reference())
-        self._is_running = False
-
-    def _ping(self, socket: Any) -> None:
-        if socket is None or socket.closing or socket.closed:
-            return
+def ping(socket: Any) -> None:
+    """Send Engine.IO's ping on `socket`, the library's object for a connection, unless that is closed."""
+    if not socket.closing and not socket.closed:
         socket.last_ping = time.time()
-        try:
-            socket.send(Packet(PING))
-        except Exception:
-            logger.exception("Sending a ping failed")
+        socket.send(Packet(PING))

@@ -7,12 +7,16 @@ from urllib.parse import parse_qsl
 
 from eventlet import hubs
 
+from asf.adapters.eventlet_runtime.pings import PingSchedule
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
-from asf.adapters.eventlet_runtime.wire import close_frame, framing_for, text_frame
+from asf.adapters.eventlet_runtime.wire import PING_FRAME, close_frame, framing_for, text_frame
 from asf.domain.audio import AudioBatch
 
 CLOSE_SECONDS = 5.0
 """How long a client may take to read what was sent before the close, and to answer it."""
+
+PING_SECONDS = 25.0
+"""How often a connection is pinged: less than what proxies let a connection be silent for."""
 
 MAX_WAITING_BYTES = 65536
 """Most bytes of text that wait for a client that does not read; beyond that the connection is broken off."""
@@ -69,6 +73,12 @@ class PlainWebSocket:
         self._flush()
         hubs.get_hub().schedule_call_global(CLOSE_SECONDS, self._break_off)
 
+    def ping(self) -> bool:
+        """Send a ping, unless something else is on its way anyway. Returns whether the connection is still open."""
+        if self.ready:
+            self._websocket.write_whole(PING_FRAME)
+        return not self._closing and not self._websocket.websocket_closed
+
     def _go_on(self) -> None:
         self._flush()
         if self._callback is not None and self.ready:
@@ -112,6 +122,7 @@ class WebSocketDoor:
         self._handler = handler
         self._is_allowed = is_allowed
         self._upgrade = WebSocketUpgrade(self._serve, max_message_bytes)
+        self._pings = PingSchedule(PING_SECONDS, self._ping)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
@@ -129,4 +140,10 @@ class WebSocketDoor:
         environ = websocket.environ
         # WSGI (PEP 3333) hands over the bytes of the path as if they were Latin-1.
         stream_id = environ["PATH_INFO"][len(self._prefix) :].encode("latin-1").decode("utf-8", "replace")
-        self._handler(PlainWebSocket(websocket), stream_id, dict(parse_qsl(environ.get("QUERY_STRING", ""))))
+        connection = PlainWebSocket(websocket)
+        self._pings.add(connection)
+        self._handler(connection, stream_id, dict(parse_qsl(environ.get("QUERY_STRING", ""))))
+
+    def _ping(self, connection: PlainWebSocket) -> None:
+        if connection.ping():
+            self._pings.add(connection)

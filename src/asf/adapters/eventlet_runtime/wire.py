@@ -9,6 +9,8 @@ from asf.domain.audio import AudioBatch
 _FINAL_TEXT = 0x81
 _FINAL_BINARY = 0x82
 _FINAL_CLOSE = 0x88
+PING_FRAME = b"\x89\x00"
+"""A ping without a payload (RFC 6455, section 5.5.2)."""
 _MAX_CONTROL_PAYLOAD = 125
 _LENGTH_IN_2_BYTES = 126
 _LENGTH_IN_8_BYTES = 127
