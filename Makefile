@@ -3,12 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help run test check bench docs format requirements setup clip clean
+CLIENT := src/asf/console/static/.built
+
+.PHONY: help run test check bench client docs format requirements setup clip clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
 
-run: .venv/.run ## Set up and start the server (port 5006)
+run: .venv/.run $(CLIENT) ## Set up and start the server (port 5006)
 	@mkdir -p shared_audio
 	@echo
 	@echo "  When ASF listens, in another terminal, in this directory:"
@@ -48,6 +50,8 @@ requirements: setup ## Pin the dependencies anew, from pyproject.toml
 bench: .venv/.bench ## Measure ASF beside its peers (about ten minutes, two cores, a C compiler)
 	$(BIN)/python -m benchmarks
 
+client: $(CLIENT) ## Build the browser client and the console page (needs npm)
+
 docs: .venv/.run ## Write what the documents show of the code
 	$(BIN)/python tools/draw_session.py
 	$(BIN)/python tools/write_reference.py
@@ -56,10 +60,12 @@ clip: ## Make the demo clip anew (needs espeak-ng and ffmpeg)
 	demo/make_clip.sh
 
 clean: ## Remove everything that the targets made
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* tests/browser/node_modules
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* tests/browser/node_modules \
+		clients/js/node_modules clients/js/dist src/asf/console/static
 
 setup: .venv/.test
 	@tools/install_browser_tools.sh
+	@$(MAKE) --silent client
 
 .venv/.run: requirements.txt pyproject.toml
 	@tools/make_venv.sh $(PYTHON)
@@ -74,3 +80,6 @@ setup: .venv/.test
 .venv/.test: .venv/.run requirements-dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+$(CLIENT): tools/build_client.sh clients/js/package-lock.json clients/js/tsconfig.json $(wildcard clients/js/src/*.ts clients/js/src/*/*.ts)
+	@tools/build_client.sh

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the browser tests need and can be had: Chromium where apt and root allow, npm packages where npm is.
+# Installs what the browser tests need and can be had: Chromium and ffmpeg where apt and root allow, npm packages where
+# npm is.
 # The tests skip, in one line each, what is missing; on CI everything must be there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -7,6 +8,10 @@ cd "$(dirname "$0")/.."
 if ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing Chromium for the browser tests"
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null || true
+fi
+if ! command -v ffmpeg >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing ffmpeg for the audio of the browser tests"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y ffmpeg >/dev/null || true
 fi
 if ! command -v npm >/dev/null && [ -n "${CI:-}" ]; then
     echo "Installing Node.js for the browser tests"

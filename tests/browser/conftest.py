@@ -1,6 +1,5 @@
 """A browser, and the packages that its pages load. What cannot be had here is skipped, and said."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,10 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, async_playwright
+
+import asf
+from tests.browser.audio import AudioFiles
+from tests.browser.prerequisites import missing
 
 HERE = Path(__file__).parent
 CLIENT_DIST = HERE / "node_modules" / "socket.io-client" / "dist"
@@ -24,13 +27,6 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def missing(what: str, how: str) -> None:
-    """Skip in one line; on CI, where everything must be there, fail."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is missing on CI: {how}")
-    pytest.skip(f"{what} is missing: {how}")
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +44,19 @@ def chromium() -> str:
     if executable is None:
         missing("Chromium", "apt-get install chromium")
     return str(executable)
+
+
+@pytest.fixture(scope="session")
+def built_client() -> None:
+    """Make sure that the server has the browser client to serve."""
+    if not (Path(asf.__file__).parent / "console" / "static" / "asf-client" / "index.js").is_file():
+        missing("the browser client", "install Node.js with npm, then run make client")
+
+
+@pytest.fixture(scope="session")
+def audio_files(tmp_path_factory: pytest.TempPathFactory) -> AudioFiles:
+    """Return the demo clip in other formats."""
+    return AudioFiles(tmp_path_factory.mktemp("formats"))
 
 
 @asynccontextmanager

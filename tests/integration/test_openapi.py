@@ -15,6 +15,7 @@ from asf.entrypoints.settings import read_settings
 from tests.support.processes import ServerProcess
 
 DOCUMENT = openapi_document(__version__)
+PRODUCTION = {"ASF_DATABASE": ":memory:", "ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32}
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 
@@ -28,7 +29,7 @@ def test_every_answer_is_described(case: Any, server: ServerProcess) -> None:
 
 def test_every_route_is_described() -> None:
     """And nothing that does not exist."""
-    app = Container(settings=read_settings({"ASF_DATABASE": ":memory:"})).app()
+    app = Container(settings=read_settings(PRODUCTION)).app()
     routes = {
         (re.sub(r"<\w+:(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()

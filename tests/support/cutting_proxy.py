@@ -21,9 +21,16 @@ class CuttingProxy:
         self._next_cut = next(cuts, None)
         self._forwarded = 0
         self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Cut all connections now."""
+        with self._lock:
+            cut, self._open = self._open, []
+        _cut(*cut)
 
     def close(self) -> None:
         """Take no more connections."""
@@ -38,6 +45,8 @@ class CuttingProxy:
                 except OSError:
                     client.close()
                     continue
+                with self._lock:
+                    self._open += [client, server]
                 threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
                 threading.Thread(target=self._forward_back, args=(server, client), daemon=True).start()
 

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from dependency_injector import containers, providers
@@ -10,7 +11,7 @@ from flask import Blueprint, Flask
 from flask_socketio import SocketIO
 from socketio import Namespace
 
-from asf import __version__
+import asf
 from asf.adapters import http_api, prometheus, realtime_api
 from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.eventlet_runtime import engineio_server, transport
@@ -37,6 +38,8 @@ from asf.domain import (
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.ports import AudioSources, CatalogStore, Clock, UiUpdateEmitter
 from asf.entrypoints.settings import ANY_ORIGIN, Settings
+
+CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
@@ -106,11 +109,12 @@ def _server_app(
     app: Flask,
     socketio: SocketIO,
     blueprints: list[Blueprint],
+    console: list[Blueprint],
     namespaces: list[Namespace],
     plain_websockets: realtime_api.PlainWebSocketDoor,
     settings: Settings,
 ) -> Flask:
-    for blueprint in blueprints:
+    for blueprint in blueprints + console:
         app.register_blueprint(blueprint)
     for namespace in namespaces:
         # Below Flask-SocketIO, whose handlers set up a Flask request context for every event, to no use here.
@@ -124,6 +128,13 @@ def _server_app(
         settings.max_message_bytes,
     )
     return app
+
+
+def _console(settings: Settings) -> list[Blueprint]:
+    """Return the console's routes: none in production."""
+    if not settings.debug_mode:
+        return []
+    return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins)]
 
 
 def _make_epoch() -> str:
@@ -202,11 +213,12 @@ class Container(containers.DeclarativeContainer):
     )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
     documents: providers.Provider[dict[str, Any]] = providers.Dict(
-        openapi=providers.Singleton(http_api.openapi_document, __version__),
+        openapi=providers.Singleton(http_api.openapi_document, asf.__version__),
         asyncapi=providers.Singleton(
-            realtime_api.asyncapi_document, __version__, settings.provided.ui_updates_namespace
+            realtime_api.asyncapi_document, asf.__version__, settings.provided.ui_updates_namespace
         ),
     )
+    console: providers.Provider[list[Blueprint]] = providers.Singleton(_console, settings)
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
         providers.Singleton(http_api.create_internal_streams_blueprint, catalog),
         providers.Singleton(http_api.create_internal_updates_blueprint, router),
@@ -217,5 +229,5 @@ class Container(containers.DeclarativeContainer):
         realtime_api.PlainWebSocketDoor, streaming
     )
     app: providers.Provider[Flask] = providers.Singleton(
-        _server_app, bare_app, socketio, blueprints, namespaces, plain_websockets, settings
+        _server_app, bare_app, socketio, blueprints, console, namespaces, plain_websockets, settings
     )

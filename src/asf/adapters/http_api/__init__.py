@@ -1,6 +1,7 @@
 """The HTTP side of ASF, on Flask and marshmallow (docs/contract.md, sections 2, 5 and 7)."""
 
 from asf.adapters.http_api.app import create_app
+from asf.adapters.http_api.console import create_console_blueprint
 from asf.adapters.http_api.internal_streams import create_internal_streams_blueprint
 from asf.adapters.http_api.internal_updates import create_internal_updates_blueprint
 from asf.adapters.http_api.openapi import openapi_document
@@ -9,6 +10,7 @@ from asf.adapters.http_api.playback import create_playback_blueprint
 
 __all__ = [
     "create_app",
+    "create_console_blueprint",
     "create_internal_streams_blueprint",
     "create_internal_updates_blueprint",
     "create_operations_blueprint",

@@ -1,14 +1,13 @@
 """The audio itself by its URL, for an `<audio>` element, curl or a podcast app (docs/contract.md, section 5)."""
 
-import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from itertools import count
 from queue import Queue
 
 from flask import Blueprint, Response, request
-from flask_cors import CORS
 
+from asf.adapters.http_api.cors import share
 from asf.domain.audio import AudioBatch
 from asf.domain.errors import ListenerTooSlow
 from asf.domain.events import EndOfStream, ListenerEvent, StreamFailed
@@ -102,14 +101,7 @@ class PlaybackBody:
 def create_playback_blueprint(service: StreamingService, origins: Sequence[str]) -> Blueprint:
     """Return the route of the streams' own URLs, readable for browser pages of `origins`."""
     blueprint = Blueprint("playback", "asf")
-    CORS(
-        blueprint,
-        # A plain text with characters such as [ would be taken for a pattern.
-        origins="*" if origins == ["*"] else [re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
-        methods=["GET", "HEAD"],
-        expose_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
-        max_age=3600,
-    )
+    share(blueprint, origins, ["Accept-Ranges", "Content-Length", "Content-Range", "ETag"])
     numbers = count(1)
 
     @blueprint.get(f"{STREAM_URL}<stream_id:stream_id>")

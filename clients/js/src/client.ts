@@ -1,0 +1,91 @@
+import { Connections, type ConnectionState } from "./connections.js";
+import { Emitter } from "./emitter.js";
+import { clientError } from "./errors.js";
+import { Playback, type PlayOptions } from "./playback.js";
+import { AUDIO_NAMESPACE, UI_UPDATES_NAMESPACE } from "./protocol.js";
+import { Watch, type WatchOptions } from "./watch.js";
+
+export interface ConnectOptions {
+  /** What the server wants to know of who listens, where it does; called before each join and subscription. */
+  token?: string | (() => string);
+  /** The server's `ASF_UI_UPDATES_NAMESPACE`; `/ui_updates` by default. */
+  uiUpdatesNamespace?: string;
+}
+
+export interface ClientEvents {
+  /** The connection changed. */
+  connection: ConnectionState;
+}
+
+/** A server of ASF. Its connection is made when something needs it, and made again whenever it is lost. */
+export class AsfClient extends Emitter<ClientEvents> {
+  readonly #url: string;
+  readonly #options: ConnectOptions;
+  readonly #connections: Connections;
+  readonly #playbacks = new Map<HTMLAudioElement, Playback>();
+  readonly #watches = new Set<Watch>();
+
+  /** @internal */
+  constructor(url: string, options: ConnectOptions) {
+    super();
+    this.#url = new URL(url, globalThis.location?.href).origin;
+    this.#options = options;
+    this.#connections = new Connections(this.#url);
+    this.#connections.on("state", (state) => this.emit("connection", state));
+  }
+
+  /** How the connection is. */
+  get connection(): ConnectionState {
+    return this.#connections.state;
+  }
+
+  /**
+   * Plays a stream in an audio element while it arrives, in place of what that plays. To be called in the handler of a
+   * click or a key, as browsers let no sound begin otherwise.
+   *
+   * @throws AsfError `ASF_CLIENT_INVALID_ARGUMENT`
+   */
+  play(streamId: string, audio: HTMLAudioElement, options: PlayOptions = {}): Playback {
+    if (streamId === "") throw clientError("ASF_CLIENT_INVALID_ARGUMENT", "The stream id is empty.");
+    if (options.offset !== undefined && !(Number.isSafeInteger(options.offset) && options.offset >= 0)) {
+      throw clientError("ASF_CLIENT_INVALID_ARGUMENT", "The offset is no whole number of bytes from 0 on.");
+    }
+    this.#playbacks.get(audio)?.stop();
+    const token = this.#token();
+    const url = new URL(`${AUDIO_NAMESPACE}/${encodeURIComponent(streamId)}`, this.#url);
+    if (token !== undefined) url.searchParams.set("token", token);
+    const playback = new Playback(this.#connections, streamId, audio, url.href, options, () => this.#token());
+    this.#playbacks.set(audio, playback);
+    return playback;
+  }
+
+  /**
+   * Brings the UI updates of a client.
+   *
+   * @throws AsfError `ASF_CLIENT_INVALID_ARGUMENT`
+   */
+  watch(clientId: string, options: WatchOptions = {}): Watch {
+    if (clientId.trim() === "") throw clientError("ASF_CLIENT_INVALID_ARGUMENT", "The client id is empty.");
+    const namespace = this.#options.uiUpdatesNamespace ?? UI_UPDATES_NAMESPACE;
+    const watch = new Watch(this.#connections, namespace, clientId, options, () => this.#token());
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  /** Stops all playbacks, ends all watches and closes the connection. */
+  close(): void {
+    for (const playback of this.#playbacks.values()) playback.stop();
+    for (const watch of this.#watches) watch.close();
+    this.#connections.close();
+  }
+
+  #token(): string | undefined {
+    const { token } = this.#options;
+    return typeof token === "function" ? token() : token;
+  }
+}
+
+/** Returns a client of the server at `url`, such as `http://127.0.0.1:5006`. */
+export function connect(url: string, options: ConnectOptions = {}): AsfClient {
+  return new AsfClient(url, options);
+}

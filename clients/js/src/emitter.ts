@@ -1,0 +1,35 @@
+/** A function that takes an event's detail. */
+export type Listener<Detail> = (detail: Detail) => void;
+
+/** Typed events: `Events` maps each name to the type of its detail. */
+export class Emitter<Events extends object> {
+  readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
+
+  /**
+   * Calls `listener` with every event of that name from now on.
+   *
+   * @returns a function that ends this.
+   */
+  on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void {
+    let listeners = this.#listeners.get(name);
+    if (listeners === undefined) this.#listeners.set(name, (listeners = new Set()));
+    listeners.add(listener);
+    return () => this.off(name, listener);
+  }
+
+  /** Calls `listener` no more. */
+  off<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): void {
+    this.#listeners.get(name)?.delete(listener);
+  }
+
+  /** Calls the listeners of `name`. What one of them throws is reported and does not keep the others from theirs. */
+  protected emit<Name extends keyof Events>(name: Name, detail: Events[Name]): void {
+    for (const listener of [...(this.#listeners.get(name) ?? [])] as Listener<Events[Name]>[]) {
+      try {
+        listener(detail);
+      } catch (error) {
+        reportError(error);
+      }
+    }
+  }
+}

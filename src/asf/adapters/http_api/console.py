@@ -1,0 +1,42 @@
+"""The console page and the browser client, as files (debug mode only)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flask import Blueprint, Response, send_from_directory
+
+from asf.adapters.http_api.cors import share
+
+CLIENT_MODULE = "static/asf-client/index.js"
+"""What the build of the browser client makes, below the folder of the console."""
+
+NOT_BUILT = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>ASF console</title>
+<h1>The console is not built yet</h1>
+<p>The server runs. Its console page needs the browser client, which npm builds. Install Node.js with npm, then run
+<code>make client</code> in the directory of ASF, and load this page again.</p>
+</html>
+"""
+
+
+def create_console_blueprint(folder: Path, origins: Sequence[str]) -> Blueprint:
+    """Return the routes of the files in `folder`: `/` and /console/...; browser pages of `origins` may load them."""
+    blueprint = Blueprint("console", "asf")
+    share(blueprint, origins)
+
+    @blueprint.get("/")
+    def index() -> Response:
+        if not (folder / CLIENT_MODULE).is_file():
+            return Response(NOT_BUILT, content_type="text/html; charset=utf-8")
+        return file("index.html")
+
+    @blueprint.get("/console/<path:name>")
+    def file(name: str) -> Response:
+        response = send_from_directory(folder, name)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    return blueprint

@@ -1,0 +1,48 @@
+"""Audio in the formats that the tests play, made of the demo clip by ffmpeg."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.browser.prerequisites import missing
+
+CLIP = Path(__file__).parents[2] / "demo" / "welcome.mp3"
+
+CLIP_SECONDS = 44
+
+ARGUMENTS = {
+    "aac": ["-c:a", "aac", "-b:a", "64k", "-f", "adts"],
+    "mp4": [
+        *("-c:a", "aac", "-b:a", "64k", "-frag_duration", "1000000"),
+        *("-movflags", "frag_keyframe+empty_moov+default_base_moof"),
+    ],
+    "absolute.mp4": [
+        *("-c:a", "aac", "-b:a", "64k", "-frag_duration", "1000000"),
+        *("-movflags", "frag_keyframe+empty_moov"),
+    ],
+    "m4a": ["-c:a", "aac", "-b:a", "64k", "-f", "mp4", "-movflags", "faststart"],
+    "webm": ["-c:a", "libopus", "-b:a", "32k"],
+    "ogg": ["-c:a", "libopus", "-b:a", "32k"],
+    "wav": ["-c:a", "pcm_s16le"],
+    "stereo.wav": ["-c:a", "pcm_s24le", "-ar", "48000", "-ac", "2"],
+}
+"""What ffmpeg makes a file of, by its suffix."""
+
+
+class AudioFiles:
+    """The demo clip, in any format, made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, suffix: str) -> bytes:
+        """Return the bytes of the clip as a file with that suffix. Skips where there is no ffmpeg."""
+        if suffix == "mp3":
+            return CLIP.read_bytes()
+        if shutil.which("ffmpeg") is None:
+            missing("ffmpeg", "apt-get install ffmpeg")
+        path = self._folder / f"clip.{suffix}"
+        if not path.exists():
+            command = ["ffmpeg", "-v", "error", "-i", str(CLIP), *ARGUMENTS[suffix], str(path)]
+            subprocess.run(command, check=True, timeout=60)
+        return path.read_bytes()

@@ -1,0 +1,371 @@
+"""The browser client in a real browser."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.async_api import Page
+
+from tests.browser.audio import CLIP, CLIP_SECONDS, AudioFiles
+from tests.browser.conftest import open_page
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.fixtures import StartServer
+from tests.support.processes import ServerProcess, eventually
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
+
+MOST_SECONDS_AHEAD = 60
+
+
+@pytest.fixture
+def pages(chromium: str, page_server: str) -> "Pages":
+    """Return what opens pages on the client."""
+    return Pages(chromium, page_server)
+
+
+class Pages:
+    """Opens tests/browser/client.html."""
+
+    def __init__(self, chromium: str, page_server: str) -> None:
+        self._chromium = chromium
+        self._page_server = page_server
+
+    @asynccontextmanager
+    async def open(self, server: ServerProcess, **query: str) -> AsyncIterator[Page]:
+        """Open the page with that query."""
+        url = f"{self._page_server}/client.html?{urlencode({'server': server.url, **query})}"
+        async with open_page(self._chromium, url) as page:
+            await page.wait_for_function("window.ready")
+            yield page
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario to its end."""
+    asyncio.run(asyncio.wait_for(scenario, 120))
+
+
+async def assert_received(page: Page, audio: bytes) -> None:
+    """All bytes of the audio came, each once."""
+    await page.wait_for_function("seen.controls.some(([event]) => event === 'end_of_stream')")
+    assert await page.evaluate("sha256()") == hashlib.sha256(audio).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "output"),
+    [
+        ("mp3", "mse"),
+        ("aac", "mse"),
+        ("mp4", "mse"),
+        ("webm", "mse"),
+        ("wav", "pcm"),
+        ("stereo.wav", "pcm"),
+    ],
+)
+def test_a_click_plays(
+    suffix: str, output: str, start_server: StartServer, pages: Pages, audio_files: AudioFiles
+) -> None:
+    """The playhead advances, sound is heard, and the bytes are those of the file, fetched once."""
+    audio = audio_files.read(suffix)
+    server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0.001"})
+    server.announce("clip", audio, f"clip.{suffix}")
+
+    async def scenario() -> None:
+        analyse = {"analyse": ""} if output == "mse" else {}
+        async with pages.open(server, stream="clip", **analyse) as page:
+            await page.click("#play")
+            await page.wait_for_function("playback.progress.currentTime > 1.5")
+            await page.wait_for_function("level() > 0.01")
+            assert await page.evaluate("playback.output") == output
+            assert await page.evaluate("playback.state") == "playing"
+            # Within what is buffered: nothing is fetched twice.
+            await page.wait_for_function("playback.progress.aheadSeconds > 25")
+            await page.evaluate("playback.seek({ seconds: 25 })")
+            await page.wait_for_function("playback.progress.currentTime > 26")
+            if output == "mse":
+                assert await page.evaluate("audio.buffered.length") == 1
+            await assert_received(page, audio)
+            await page.evaluate("playback.seek({ seconds: 43 })")
+            await page.wait_for_function("playback.state === 'ended'")
+            assert await page.evaluate("playback.progress.currentTime") == pytest.approx(CLIP_SECONDS, abs=1)
+            seen = await page.evaluate("({ ...seen, pieces: null })")
+            assert seen["errors"] == []
+            assert [event for event, _ in seen["controls"]].count("end_of_stream") == 1
+            assert seen["mostAhead"] < MOST_SECONDS_AHEAD
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("suffix", ["ogg", "m4a", "absolute.mp4"])
+def test_where_mse_refuses_the_url_plays(
+    suffix: str, server: ServerProcess, pages: Pages, audio_files: AudioFiles
+) -> None:
+    """By the element itself, from the stream's URL."""
+    server.announce("url", audio_files.read(suffix), f"url.{suffix}")
+
+    async def scenario() -> None:
+        async with pages.open(server, stream="url") as page:
+            await page.click("#play")
+            await page.wait_for_function("playback.progress.currentTime > 1")
+            assert await page.evaluate("playback.output") == "url"
+            assert await page.evaluate("audio.src") == server.stream_url("url")
+            await page.evaluate("playback.pause()")
+            await page.wait_for_function("playback.state === 'paused' && audio.paused")
+            await page.evaluate("playback.resume()")
+            await page.wait_for_function("playback.state === 'playing'")
+            assert await page.evaluate("seen.errors") == []
+
+    run(scenario())
+
+
+def test_half_an_hour_stays_within_bounds(server: ServerProcess, pages: Pages) -> None:
+    """Never more than a minute ahead, played audio goes, and seeking to either end works."""
+    audio = CLIP.read_bytes() * 41
+    server.announce("long", audio)
+
+    async def scenario() -> None:
+        async with pages.open(server, stream="long") as page:
+            await page.evaluate("""setInterval(() => {
+                const { buffered } = audio;
+                if (!buffered.length) return;
+                window.most = Math.max(window.most ?? 0, buffered.end(buffered.length - 1) - audio.currentTime);
+                window.kept = Math.max(window.kept ?? 0, audio.currentTime - buffered.start(0));
+            }, 20)""")
+            await page.click("#play")
+            await page.wait_for_function("playback.progress.aheadSeconds > 25")
+            received = await page.evaluate("playback.progress.receivedBytes")
+            assert received < len(audio) / 10
+            await page.evaluate("audio.playbackRate = 16")
+            await page.wait_for_function("audio.currentTime > 150")
+            await page.evaluate("audio.playbackRate = 1")
+            await page.evaluate("playback.seek({ seconds: 1500 })")
+            await page.wait_for_function("audio.currentTime > 1501 && playback.state === 'playing'")
+            await page.evaluate("playback.seek({ seconds: 600 })")
+            await page.wait_for_function("audio.currentTime > 601 && audio.currentTime < 700")
+            await page.evaluate("playback.seek({ seconds: audio.duration - 8 })")
+            await page.evaluate("audio.playbackRate = 4")
+            await page.wait_for_function("playback.state === 'ended'")
+            # The clip has a mean rate that its parts differ from a little.
+            assert await page.evaluate("audio.currentTime") == pytest.approx(41 * CLIP_SECONDS, rel=0.03)
+            assert await page.evaluate("audio.buffered.length") == 1
+            assert 25 < await page.evaluate("most") < MOST_SECONDS_AHEAD
+            assert await page.evaluate("kept") < 20
+            assert await page.evaluate("seen.errors") == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("suffix", ["webm", "mp4", "wav"])
+def test_seeking_in_a_container(suffix: str, server: ServerProcess, pages: Pages, audio_files: AudioFiles) -> None:
+    """It goes on at the next place that a decoder can begin at; and can begin there, too."""
+    audio = audio_files.read(suffix)
+    name = f"seek-{suffix}"
+    server.announce(name, audio, f"{name}.{suffix}")
+
+    async def scenario() -> None:
+        options = json.dumps({"offset": len(audio) * 3 // 4})
+        async with pages.open(server, stream=name, options=options) as page:
+            await page.click("#play")
+            await page.wait_for_function("playback.progress.currentTime > 32 && playback.state === 'playing'")
+            first = await page.evaluate("seen.pieces[0][0]")
+            assert first == pytest.approx(len(audio) * 3 // 4, abs=8)
+            await page.wait_for_function("seen.controls.some(([event]) => event === 'end_of_stream')")
+            await page.evaluate("playback.seek({ bytes: 60000 })")
+            await page.wait_for_function("playback.progress.currentTime < 25")
+            await page.wait_for_function("playback.state === 'playing'")
+            assert await page.evaluate("seen.errors") == []
+
+    run(scenario())
+
+
+def test_a_server_that_is_killed_leaves_no_gap(start_server: StartServer, pages: Pages, tmp_path: Path) -> None:
+    """And no repeat: all bytes over all connections are those of the file."""
+    audio = CLIP.read_bytes()
+    environment = {"ASF_DATABASE": str(tmp_path / "streams.sqlite3"), "ASF_STREAM_SLEEP_INTERVAL": "0.2"}
+    # Not one of `start_server`, which wants its servers to end in good order.
+    killed = ServerProcess(tmp_path, environment)
+    killed.announce("clip", audio)
+
+    async def scenario() -> None:
+        async with pages.open(killed, stream="clip") as page:
+            await page.click("#play")
+            await page.wait_for_function("audio.currentTime > 1 && playback.progress.receivedBytes > 40000")
+            await asyncio.to_thread(killed.kill)
+            await page.wait_for_function("client.connection === 'reconnecting'")
+            restarted = await asyncio.to_thread(start_server, environment | {"ASF_PORT": str(killed.port)})
+            assert restarted.port == killed.port
+            await page.evaluate("audio.playbackRate = 4")
+            await assert_received(page, audio)
+            await page.wait_for_function("playback.state === 'ended'")
+            starts = [offset for event, offset in await page.evaluate("seen.controls") if event == "start_of_stream"]
+            assert starts[0] == 0
+            assert 40000 < starts[-1] < len(audio)
+            assert await page.evaluate("audio.buffered.length") == 1
+            assert await page.evaluate("seen.errors") == []
+            assert await page.evaluate("seen.connections") == ["connecting", "connected", "reconnecting", "connected"]
+
+    run(scenario())
+
+
+def test_audio_that_was_made_anew_is_an_error_of_its_own(server: ServerProcess, pages: Pages) -> None:
+    """Typed, with the current epoch."""
+    path = server.announce("anew", CLIP.read_bytes(), "first.mp3")
+    epoch = server.notify("anew", str(path)).json()["epoch"]
+    other = server.announce("anew", CLIP.read_bytes(), "second.mp3")
+    current = server.notify("anew", str(other)).json()["epoch"]
+
+    async def scenario() -> None:
+        options = json.dumps({"offset": 4096, "epoch": epoch})
+        async with pages.open(server, stream="anew", options=options) as page:
+            await page.click("#play")
+            await page.wait_for_function("playback.state === 'failed'")
+            expected = {"name": "EpochChangedError", "code": "ASF_EPOCH_CHANGED", "retryable": True, "epoch": current}
+            assert await page.evaluate("seen.errors") == [expected]
+
+    run(scenario())
+
+
+def test_a_stream_that_is_made_later_is_waited_for(server: ServerProcess, pages: Pages) -> None:
+    """And heard while it is being made, through pauses of its maker, to its true end."""
+    audio = CLIP.read_bytes()
+    path = server.audio_root / "later.mp3"
+
+    async def scenario() -> None:
+        async with pages.open(server, stream="later", options=json.dumps({"wait": True})) as page:
+            await page.click("#play")
+            await page.wait_for_function("playback.state === 'waiting'")
+            path.write_bytes(audio[:30_001])
+            await asyncio.to_thread(server.notify, "later", str(path), state="generating")
+            await page.wait_for_function("playback.state === 'playing'")
+            await page.wait_for_function("playback.state === 'stalled'")
+            with path.open("ab") as file:
+                file.write(audio[30_001:])
+            await page.wait_for_function("playback.state === 'playing'")
+            await asyncio.to_thread(server.notify, "later", str(path), state="complete")
+            await page.evaluate("audio.playbackRate = 8")
+            await assert_received(page, audio)
+            await page.wait_for_function("playback.state === 'ended'")
+            states = await page.evaluate("seen.states")
+            assert states[:4] == ["waiting", "buffering", "playing", "stalled"]
+
+    run(scenario())
+
+
+def test_a_failure_is_an_error(server: ServerProcess, pages: Pages) -> None:
+    """With the code of the contract."""
+
+    async def scenario() -> None:
+        async with pages.open(server, stream="nowhere") as page:
+            await page.click("#play")
+            await page.wait_for_function("playback.state === 'failed'")
+            assert [error["code"] for error in await page.evaluate("seen.errors")] == ["ASF_STREAM_NOT_FOUND"]
+
+    run(scenario())
+
+
+def test_updates_of_an_absence_come_once_and_in_order(server: ServerProcess, pages: Pages) -> None:
+    """First live ones only; then each, whether the connection was there or not."""
+    server.send_ui_update("alice", "step", 0).raise_for_status()
+
+    async def scenario() -> None:
+        # Once a WebSocket is open, what goes to the browser counts from here.
+        proxy = CuttingProxy(server.port, iter([]))
+        async with pages.open(server, through=proxy.url, client="alice") as page:
+            await page.click("#watch")
+            await page.wait_for_function("seen.subscribed === 1")
+            await asyncio.to_thread(server.send_ui_update, "alice", "step", 1)
+            await page.wait_for_function("seen.updates.length === 1")
+            await page.context.set_offline(True)
+            proxy.cut()
+            await page.wait_for_function("client.connection === 'reconnecting'")
+            for number in (2, 3, 4):
+                await asyncio.to_thread(server.send_ui_update, "alice", "step", number)
+            await page.context.set_offline(False)
+            await page.wait_for_function("seen.updates.length >= 4")
+            await asyncio.to_thread(server.send_ui_update, "alice", "step", 5)
+            await page.wait_for_function("seen.updates.length >= 5")
+            updates = await page.evaluate("seen.updates")
+            assert [data for _, data, _ in updates] == [1, 2, 3, 4, 5]
+            assert all(later[2] == earlier[2] + 1 for earlier, later in pairwise(updates))
+            assert await page.evaluate("seen.gaps") == 0
+            assert await page.evaluate("seen.errors") == []
+
+    run(scenario())
+
+
+def test_updates_that_are_kept_come_to_who_asks(server: ServerProcess, pages: Pages) -> None:
+    """With `history`."""
+    for number in range(3):
+        server.send_ui_update("bob", "step", number).raise_for_status()
+
+    async def scenario() -> None:
+        async with pages.open(server, client="bob", options=json.dumps({"history": True})) as page:
+            await page.click("#watch")
+            await page.wait_for_function("seen.updates.length === 3")
+            assert [data for _, data, _ in await page.evaluate("seen.updates")] == [0, 1, 2]
+
+    run(scenario())
+
+
+def test_updates_that_are_lost_are_a_gap(start_server: StartServer, pages: Pages) -> None:
+    """When the server keeps fewer than came."""
+    server = start_server({"ASF_UI_HISTORY_SIZE": "1"})
+
+    async def scenario() -> None:
+        proxy = CuttingProxy(server.port, iter([]))
+        async with pages.open(server, through=proxy.url, client="carol") as page:
+            await page.click("#watch")
+            await page.wait_for_function("seen.subscribed === 1")
+            await page.context.set_offline(True)
+            proxy.cut()
+            await page.wait_for_function("client.connection === 'reconnecting'")
+            for number in range(3):
+                await asyncio.to_thread(server.send_ui_update, "carol", "step", number)
+            await page.context.set_offline(False)
+            await page.wait_for_function("seen.gaps === 1 && seen.subscribed === 2")
+            await asyncio.to_thread(server.send_ui_update, "carol", "step", 3)
+            await page.wait_for_function("seen.updates.length === 1")
+
+    run(scenario())
+
+
+def test_pausing_fetches_no_more_than_its_share(server: ServerProcess, pages: Pages) -> None:
+    """And playing goes on from there."""
+    server.announce("paused", CLIP.read_bytes() * 10)
+
+    async def scenario() -> None:
+        async with pages.open(server, stream="paused") as page:
+            await page.click("#play")
+            await page.wait_for_function("audio.currentTime > 0.5")
+            await page.evaluate("playback.pause()")
+            await page.wait_for_function("playback.state === 'paused'")
+            await page.wait_for_function("playback.progress.aheadSeconds > 25")
+            time = await page.evaluate("audio.currentTime")
+            await page.evaluate("playback.resume()")
+            await page.wait_for_function(f"audio.currentTime > {time} + 0.5")
+            assert await page.evaluate("seen.mostAhead") < MOST_SECONDS_AHEAD
+
+    run(scenario())
+
+
+def test_stopping_tells_the_server(server: ServerProcess, pages: Pages) -> None:
+    """The listener's place is free."""
+    server.announce("stopped", CLIP.read_bytes() * 10)
+
+    async def scenario() -> None:
+        async with pages.open(server, stream="stopped") as page:
+            await page.click("#play")
+            await page.wait_for_function("audio.currentTime > 0.5")
+            assert "asf_listeners 1.0" in await asyncio.to_thread(server.metrics)
+            await page.evaluate("playback.stop()")
+            await asyncio.to_thread(eventually, lambda: "asf_listeners 0.0" in server.metrics())
+            assert await page.evaluate("playback.state") == "ended"
+            assert await page.evaluate("audio.getAttribute('src')") is None
+
+    run(scenario())
