@@ -216,6 +216,51 @@ def test_a_subscriber_that_does_not_read_is_dropped(start_server: StartServer) -
     deaf.shutdown()
 
 
+def test_a_poll_that_is_not_read_is_given_up(start_server: StartServer) -> None:
+    """The answer is bounded in bytes and in time, and its connection goes with it."""
+    server = start_server({"TEST_ANSWER_SECONDS": "1", "ASF_SLOW_LISTENER_SECONDS": "1"}, observed=True)
+    path = "/socket.io/?EIO=4&transport=polling"
+    with requests.Session() as polling:
+        sid = json.loads(polling.get(server.url + path, timeout=PATIENCE_SECONDS).text[1:])["sid"]
+        path += f"&sid={sid}"
+        for packet in ("40/ui_updates,", '42/ui_updates,["subscribe_to_ui_updates",{"client_id":"heidi"}]'):
+            assert polling.post(server.url + path, data=packet, timeout=PATIENCE_SECONDS).text == "OK"
+        while "subscribed_ui_updates" not in polling.get(server.url + path, timeout=PATIENCE_SECONDS).text:
+            pass
+    send(server, "heidi", "x" * 1_000_000)
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.connect(("127.0.0.1", server.port))
+    sockets = server.sockets()
+    deaf.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    eventually(lambda: server.sockets() < sockets)
+    deaf.close()
+
+
+def test_a_watch_that_is_cut_before_its_first_update_misses_nothing_in_silence(start_server: StartServer) -> None:
+    """What came meanwhile and is no longer kept is said to be missing."""
+    server = start_server({"ASF_UI_HISTORY_SIZE": "3"})
+    proxy = CuttingProxy(server.port, iter(()))
+    watching = client.watch(proxy.url, "ivan", history=True)
+    assert next(watching) == client.Subscribed()
+    send(server, "ivan", *range(3))
+    assert [next(watching).data for _ in range(3)] == [0, 1, 2]  # type: ignore[union-attr]
+    watching.close()  # type: ignore[attr-defined]
+
+    other = client.watch(proxy.url, "judy", history=True)
+    assert next(other) == client.Subscribed()
+    proxy.cut()
+    eventually(lambda: "asf_ui_subscriptions 0.0" in server.metrics())
+    send(server, "judy", *range(5))
+    assert next(other) == client.Missed()
+    send(server, "judy", "live")
+    update = next(other)
+    assert isinstance(update, client.Update)
+    assert (update.data, update.seq) == ("live", 6)
+    other.close()  # type: ignore[attr-defined]
+    proxy.close()
+
+
 def connect_raw(server: ServerProcess, client_id: str) -> websocket.WebSocket:
     """Subscribe by hand, and read no further."""
     url = f"{server.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"

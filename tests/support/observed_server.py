@@ -1,4 +1,4 @@
-"""`asf serve` with a route more, /tests/greenlets, and with pings as often as TEST_PING_SECONDS says."""
+"""`asf serve` with a route more, /tests/greenlets, and the times of TEST_PING_SECONDS and TEST_ANSWER_SECONDS."""
 
 import gc
 import os
@@ -14,7 +14,7 @@ from flask import Flask  # noqa: E402
 from asf.adapters import http_api  # noqa: E402
 from asf.adapters.eventlet_runtime import websocket_door  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
-from asf.entrypoints import cli, container  # noqa: E402
+from asf.entrypoints import cli, container, server  # noqa: E402
 
 
 def create_observed_app(*arguments: Any) -> Flask:
@@ -36,4 +36,5 @@ if __name__ == "__main__":
         socketio_server.PING_INTERVAL_SECONDS = float(os.environ["TEST_PING_SECONDS"])
         socketio_server.PING_TIMEOUT_SECONDS = float(os.environ["TEST_PING_SECONDS"])
         websocket_door.PING_SECONDS = float(os.environ["TEST_PING_SECONDS"])
+    server.ANSWER_SECONDS = float(os.environ.get("TEST_ANSWER_SECONDS", server.ANSWER_SECONDS))
     cli.main(prog_name="asf")

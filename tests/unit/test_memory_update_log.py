@@ -1,5 +1,6 @@
 """The update log in memory keeps its port's promises, and its bounds."""
 
+import tracemalloc
 from collections.abc import Callable
 from itertools import count
 
@@ -40,9 +41,32 @@ def test_all_clients_together_are_bounded() -> None:
 def test_what_is_too_old_takes_no_memory() -> None:
     """It is gone with the next one, of whichever client."""
     log = make_memory_log()
-    log.append(UiUpdate("alice", "progress", "x" * 1000), START)
+    log.append(UiUpdate("alice", "progress", "x" * 5000), START)
     log.append(UiUpdate("bob", "progress", 1), START + MAX_SECONDS)
-    assert log.kept_bytes < 1000
+    assert log.kept_bytes < 5000
+
+
+def test_whoever_only_asks_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of subscribers to clients that nobody has heard of forgets nobody's updates."""
+    monkeypatch.setattr(memory_update_log, "MAX_CLIENTS", 2)
+    log = make_memory_log()
+    kept = log.append(UiUpdate("alice", "progress", 1), START).update
+    for number in range(1000):
+        log.recover(f"client-{number}", EVERYTHING, START)
+    assert log.recover("alice", EVERYTHING, START).updates == (kept,)
+
+
+def test_the_bytes_that_are_counted_are_not_less_than_those_that_are_taken() -> None:
+    """In the worst case: many clients with one update each, and long names of wide characters."""
+    log = make_memory_log()
+    tracemalloc.start()
+    try:
+        for number in range(2000):
+            log.append(UiUpdate(f"{number}" + "\N{PARTY POPPER}" * 200, "\N{PARTY POPPER}" * 200, number), START)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / 1.6 < log.kept_bytes < taken * 1.6
 
 
 def test_an_update_that_is_larger_than_all_that_may_be_kept_is_numbered_all_the_same() -> None:

@@ -15,9 +15,11 @@ from asf.domain.errors import (
     InvalidEventName,
     InvalidIdempotencyKey,
     NotSubscribed,
+    TooManySubscriptions,
     UiEmitFailed,
     UiNamespaceMissing,
 )
+from asf.domain.router import MAX_SUBSCRIPTIONS
 from asf.domain.updates import EVERYTHING, Handover, Position, SequencedUpdate, Subscription
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
@@ -253,6 +255,17 @@ def test_one_connection_may_watch_several_clients(virtual: VirtualRouter) -> Non
     assert [update.client_id for update in virtual.subscribers.updates("c1")] == ["bob"]
     virtual.router.drop("c1")
     assert virtual.router.subscriptions == 0
+
+
+def test_subscriptions_of_one_connection_are_bounded(virtual: VirtualRouter) -> None:
+    """Beginning one anew is always possible."""
+    for number in range(MAX_SUBSCRIPTIONS):
+        virtual.router.subscribe("c1", f"client-{number}")
+    with pytest.raises(TooManySubscriptions):
+        virtual.router.subscribe("c1", "one more")
+    virtual.router.subscribe("c1", "client-0", EVERYTHING)
+    virtual.router.subscribe("c2", "one more")
+    assert virtual.router.subscriptions == MAX_SUBSCRIPTIONS + 1
 
 
 def test_without_a_namespace_nothing_is_accepted() -> None:

@@ -19,16 +19,18 @@ class ScriptedTransport:
     def __init__(self) -> None:
         self.queued_messages = self.queued_bytes = self.queued_late = 0
         self.sent: list[str] = []
-        self.disconnected = False
+        self.disconnected = self.is_gone = False
         self.failure: Exception | None = None
 
-    def send(self, text: str) -> None:
+    def send(self, text: str) -> bool:
         if self.failure is not None:
             raise self.failure
-        self.sent.append(text)
+        if not self.is_gone:
+            self.sent.append(text)
+        return not self.is_gone
 
-    def send_late(self, render: Callable[[], str]) -> None:
-        self.send(render())
+    def send_late(self, render: Callable[[], str]) -> bool:
+        return self.send(render())
 
     def disconnect(self) -> None:
         self.disconnected = True
@@ -112,8 +114,10 @@ def test_who_did_not_ask_is_not_told_of_recovery(emitter: Emitter) -> None:
 
 
 def test_a_connection_that_is_gone(emitter: Emitter) -> None:
-    """It is no failure."""
+    """It is no failure, whenever that is found."""
     assert emitter.emitter.emit("another", update_of(1), with_position=False) is Handover.GONE
+    emitter.transport.is_gone = True
+    assert emitter.emit(update_of(1)) is Handover.GONE
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,11 @@ export class UpdatePositions {
       this.#last = { epoch, seq };
       return "subscribe again";
     }
-    if (recovered) return "go on";
+    if (recovered) {
+      // Until the first update has come, what follows the beginning of the epoch is what may be missed.
+      if (this.#last?.epoch === "") this.#last = { epoch, seq: 0 };
+      return "go on";
+    }
     this.#last = { epoch, seq };
     return "gap";
   }

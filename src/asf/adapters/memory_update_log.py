@@ -4,6 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from sys import getsizeof
 
 from asf.domain.errors import IdempotencyConflict
 from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, UiUpdate
@@ -18,8 +19,8 @@ MAX_KEYS = 100_000
 KEY_SECONDS = 300.0
 """How many idempotency keys are remembered, and for how long (docs/contract.md, section 2)."""
 
-OVERHEAD_BYTES = 400
-"""What an update takes beside its text, about."""
+OVERHEAD_BYTES = 1300
+"""What an update takes beside its texts, at the most: that is when it is the only one of its client."""
 
 
 @dataclass(slots=True)
@@ -44,7 +45,8 @@ class _Remembered:
 class InMemoryUpdateLog:
     """Keeps at most `max_updates` updates of each client, for at most `max_seconds`.
 
-    `make_epoch` returns another text at every call. What is kept ends with the process.
+    `make_epoch` returns another text at every call. What is kept ends with the process. `kept_bytes` is how much
+    memory the updates take, at the most.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class InMemoryUpdateLog:
         self._max_bytes = max_bytes
         # The client without an update for longest comes first.
         self._clients: OrderedDict[str, _Client] = OrderedDict()
+        # The epoch that clients begin in. It changes whenever the numbers of one are forgotten, who may come back.
+        self._epoch = make_epoch()
         # All updates that are kept, the oldest first, by their places.
-        self._kept: OrderedDict[tuple[str, int], _Client] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, int], _Client] = OrderedDict()
         self._keys: OrderedDict[str, _Remembered] = OrderedDict()
         self.kept_bytes = 0
 
@@ -70,11 +74,11 @@ class InMemoryUpdateLog:
             if earlier.digest != _digest_of(said):
                 raise IdempotencyConflict
             return Appended(SequencedUpdate(*said, earlier.epoch, earlier.seq, earlier.timestamp), duplicate=True)
-        client = self._client(update.client_id)
+        client = self._client_to_write(update.client_id)
         client.seq += 1
         kept = SequencedUpdate(*said, client.epoch, client.seq, timestamp)
         client.updates.append(kept)
-        self._kept[client.epoch, client.seq] = client
+        self._kept[kept.client_id, kept.epoch, kept.seq] = client
         self.kept_bytes += _size_of(kept)
         if update.idempotency_key is not None:
             self._keys[update.idempotency_key] = _Remembered(_digest_of(said), kept.epoch, kept.seq, timestamp)
@@ -87,7 +91,8 @@ class InMemoryUpdateLog:
 
     def recover(self, client_id: str, since: Position | None, timestamp: float) -> Recovery:
         """Return the client's updates behind `since`, or none where some of those are no longer kept."""
-        client = self._client(client_id)
+        # Whoever only asks takes no memory.
+        client = self._clients.get(client_id) or _Client(self._epoch)
         self._forget_updates(timestamp)
         latest = Position(client.epoch, client.seq)
         if since is None:
@@ -99,14 +104,15 @@ class InMemoryUpdateLog:
             return Recovery(latest, recovered=False, updates=())
         return Recovery(latest, recovered=True, updates=tuple(one for one in client.updates if one.seq > since.seq))
 
-    def _client(self, client_id: str) -> _Client:
+    def _client_to_write(self, client_id: str) -> _Client:
         client = self._clients.get(client_id)
         if client is not None:
             self._clients.move_to_end(client_id)
             return client
-        client = self._clients[client_id] = _Client(self._make_epoch())
+        client = self._clients[client_id] = _Client(self._epoch)
         if len(self._clients) > MAX_CLIENTS:
             _, forgotten = self._clients.popitem(last=False)
+            self._epoch = self._make_epoch()
             while forgotten.updates:
                 self._forget_oldest(forgotten)
         return client
@@ -121,7 +127,7 @@ class InMemoryUpdateLog:
 
     def _forget_oldest(self, client: _Client) -> None:
         update = client.updates.popleft()
-        del self._kept[update.epoch, update.seq]
+        del self._kept[update.client_id, update.epoch, update.seq]
         self.kept_bytes -= _size_of(update)
 
     def _forget_keys(self, timestamp: float) -> None:
@@ -135,4 +141,4 @@ def _digest_of(said: tuple[str, str, str]) -> bytes:
 
 
 def _size_of(update: SequencedUpdate) -> int:
-    return OVERHEAD_BYTES + len(update.data_json) + len(update.event_name)
+    return OVERHEAD_BYTES + sum(map(getsizeof, (update.client_id, update.event_name, update.data_json)))

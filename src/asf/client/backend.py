@@ -93,7 +93,13 @@ class BackendClient:
         path = Path(filepath).absolute()
         with out_of_the_way(path):
             self._end_earlier_making(stream_id)
-            announced = self.notify_new_audio(stream_id, path, "generating", content_type, metadata)
+            try:
+                announced = self.notify_new_audio(stream_id, path, "generating", content_type, metadata)
+            except RequestRefused:
+                raise
+            except BaseException as error:  # It may have been taken all the same.
+                self._tell_failure(stream_id, path, error)
+                raise
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with GrowingAudio(io.FileIO(path, "x"), stream_id, announced.epoch) as audio:

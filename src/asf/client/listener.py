@@ -116,7 +116,9 @@ class _Listening:
             self._progress.epoch = message.get("epoch", "")
             self._call(self._on_start, StreamStart(self._progress.stream_id, message.get("total_bytes")))
 
-    def _on_chunk(self, chunk: bytes) -> None:
+    def _on_chunk(self, chunk: bytes | str) -> None:
+        if isinstance(chunk, str):  # The simulation sends text.
+            chunk = chunk.encode()
         self._call(self._write, chunk)
         self._progress.received += len(chunk)
 

@@ -7,6 +7,9 @@ import socketio
 
 from asf.client.errors import ServerUnreachable
 
+CONNECT_SECONDS = 10
+"""How long the server may take to let a client into a namespace."""
+
 
 class _OrderedEngineIoClient(engineio.Client):
     """Runs handlers in the thread that receives.
@@ -27,7 +30,7 @@ class OrderedClient(socketio.Client):
     def connect_to(self, base_url: str, namespace: str) -> None:
         """Connect to one namespace. Raises `ServerUnreachable`."""
         try:
-            self.connect(base_url, namespaces=[namespace])
+            self.connect(base_url, namespaces=[namespace], wait_timeout=CONNECT_SECONDS)
         except (socketio.exceptions.ConnectionError, ValueError) as error:
             raise ServerUnreachable(f"{base_url} does not answer as ASF does: {error}") from error
 

@@ -29,7 +29,7 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """While the connection was lost there were more updates than ASF keeps: all of those are missing here."""
+    """Updates may be missing here: while the connection was lost more came than ASF keeps, or ASF was restarted."""
 
 
 def watch(
@@ -117,12 +117,13 @@ class _Watching:
 
     def _on_subscribed(self, message: dict[str, Any]) -> None:
         self._received.put(Subscribed())
-        latest = _Position(message["epoch"], message["seq"])
-        if message.get("recovered") is True:
-            return  # What was missed follows, with its places.
+        if message.get("recovered") is not True:
+            self.position = _Position(message["epoch"], message["seq"])
+        elif self.position == _Position("", 0):
+            # Until the first update has come, what follows the beginning of the epoch is what may be missed.
+            self.position = _Position(message["epoch"], 0)
         if message.get("recovered") is False:
             self._received.put(Missed())
-        self.position = latest
 
     def _on_update(self, event: str, data: Any = None, place: dict[str, Any] | None = None, *_more: Any) -> None:
         if place is not None:

@@ -186,6 +186,13 @@ class InvalidIdempotencyKey(UiUpdateError):
     message = "Validation failed: 'idempotency_key' is invalid."
 
 
+class TooManySubscriptions(UiUpdateError):
+    """The connection has as many subscriptions as it may have."""
+
+    error_code = "ASF_TOO_MANY_SUBSCRIPTIONS"
+    message = "This connection has too many subscriptions."
+
+
 class NotSubscribed(AsfError):
     """A connection ends a subscription that it does not have."""
 

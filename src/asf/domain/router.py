@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from asf.domain.errors import NotSubscribed, UiEmitFailed, UiNamespaceMissing, UiUpdateError
+from asf.domain.errors import NotSubscribed, TooManySubscriptions, UiEmitFailed, UiNamespaceMissing, UiUpdateError
 from asf.domain.ports import Clock, UiUpdateEmitter, UiUpdateObserver, UpdateLog
 from asf.domain.updates import Handover, Position, Subscription, UiUpdate
 
@@ -17,6 +17,10 @@ class Published:
     seq: int
     subscribers: int
     duplicate: bool
+
+
+MAX_SUBSCRIPTIONS = 100
+"""Most clients that one connection may subscribe to."""
 
 
 class UiUpdateRouter:
@@ -48,11 +52,14 @@ class UiUpdateRouter:
 
         With `since`, those behind that place go first, without a gap, a repeat or a change of order, or none at all
         where some of them are no longer kept; each is told its place then. Subscribing again begins anew. Raises
-        `UiNamespaceMissing`, or `UiEmitFailed` when the connection could not be told.
+        `UiNamespaceMissing`, `TooManySubscriptions`, or `UiEmitFailed` when the connection could not be told.
         """
         emitter = self._emitter
         if emitter is None:
             raise UiNamespaceMissing
+        clients = self._clients.get(connection_id, {})
+        if client_id not in clients and len(clients) >= MAX_SUBSCRIPTIONS:
+            raise TooManySubscriptions(f"There are {MAX_SUBSCRIPTIONS}.")
         recovery = self._log.recover(client_id, since, self._clock.timestamp())
         self._connections.setdefault(client_id, {})[connection_id] = since is not None
         self._clients.setdefault(connection_id, {})[client_id] = None

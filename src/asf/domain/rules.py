@@ -14,9 +14,11 @@ MAX_OFFSET = 2**53 - 1
 """Largest offset, in bytes: the largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
 
 RESERVED_EVENT_NAMES = frozenset(
-    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "*"}
+    | {"ui_connection_ack", "subscribed_ui_updates", "ui_error"}
 )
-"""Names that a Socket.IO client raises itself; an update under such a name would never reach its handler."""
+"""Names that a Socket.IO client gives a meaning of its own, and those of what ASF itself says: an update under such a
+name would not reach its handler, or be taken for something else."""
 
 
 def stream_id_problem(value: str) -> str | None:
@@ -39,7 +41,7 @@ def idempotency_key_problem(value: str) -> str | None:
 def event_name_problem(value: str) -> str | None:
     """Return what keeps `value` from being the name of a UI update's event, or None."""
     if value in RESERVED_EVENT_NAMES:
-        return f"'{value}' is reserved by Socket.IO."
+        return f"'{value}' is reserved."
     return _identifier_problem(value)
 
 

@@ -6,6 +6,9 @@ from asf.adapters.eventlet_runtime import server as runtime
 from asf.entrypoints.container import Container
 from asf.entrypoints.settings import LOOPBACK_OF_WILDCARD, Settings
 
+ANSWER_SECONDS = 60.0
+"""Longest silence of a client over HTTP, unless listeners may be silent for longer."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -21,6 +24,7 @@ def run(settings: Settings) -> None:
         application,
         container.pump(),
         max_connections=settings.max_connections,
+        answer_seconds=max(ANSWER_SECONDS, settings.slow_listener_seconds),
         on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host),
     )
 

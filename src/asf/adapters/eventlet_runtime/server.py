@@ -104,11 +104,14 @@ def serve(
     application: Callable[..., Iterable[bytes]],
     pump: AudioPump,
     max_connections: int,
+    answer_seconds: float,
     on_ready: Callable[[], object],
 ) -> None:
     """Serve `application` on `listener` and drive `pump`, until SIGTERM or SIGINT arrives; then return at once.
 
-    `on_ready` is called when the signals are heeded. Raises OSError when no connection can be accepted any more.
+    `answer_seconds` is the longest time that a client may take no byte of an answer over HTTP, or send none of a
+    request's body. `on_ready` is called when the signals are heeded. Raises OSError when no connection can be
+    accepted any more.
     """
     _calm_collector()
     stop = Event()
@@ -119,7 +122,7 @@ def serve(
     eventlet.spawn(
         eventlet.wsgi.server,
         listener,
-        _with_abort(_log_failures(application)),
+        _with_bounds(_log_failures(application), answer_seconds),
         log=_wsgi_logger(),
         log_output=False,
         debug=False,
@@ -162,13 +165,16 @@ def _log_failures(application: Callable[..., Iterable[bytes]]) -> Callable[..., 
     return logged
 
 
-def _with_abort(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Let the application break a connection off, so that what was sent of an answer is not taken for all of it.
+def _with_bounds(
+    application: Callable[..., Iterable[bytes]], answer_seconds: float
+) -> Callable[..., Iterable[bytes]]:
+    """Bound how long a client may be silent, and let the application break the connection off.
 
-    `environ["asf.abort"]` is a function without arguments.
+    `environ["asf.abort"]`, a function without arguments, does that, so that what was sent of an answer is not taken
+    for all of it. WebSockets have their own bounds.
     """
 
-    def abortable(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+    def bounded(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         connection = environ["eventlet.input"].get_socket()
 
         def abort() -> None:
@@ -176,9 +182,11 @@ def _with_abort(application: Callable[..., Iterable[bytes]]) -> Callable[..., It
                 connection.shutdown(socket.SHUT_RDWR)
 
         environ["asf.abort"] = abort
+        if "HTTP_UPGRADE" not in environ:
+            connection.settimeout(answer_seconds)
         return application(environ, start_response)
 
-    return abortable
+    return bounded
 
 
 def _wsgi_logger() -> logging.Logger:

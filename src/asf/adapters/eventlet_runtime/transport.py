@@ -20,26 +20,27 @@ MESSAGES_PER_CHUNK = 2
 """A binary event is a text message and a binary one."""
 
 MAX_POLLED_BYTES = 64 * 1024
-"""With so many bytes queued for a client on long polling, it is sent no more audio until it has taken some."""
+"""With so many bytes in an answer to a poll nothing more goes into it, and with so many queued for a client on long
+polling it is sent no more audio until it has taken some."""
 
 
 class LatePacket(Packet):
-    """A text message that is made when it goes out."""
+    """A text message that is made when it goes out. `render` returns it, with its Engine.IO type in front."""
 
     def __init__(self, render: Callable[[], str]) -> None:
         super().__init__(MESSAGE)
         self._render = render
 
-    def encode(self, b64: bool = False) -> str:  # noqa: ARG002, FBT001, FBT002 - as the library has it
-        """Return the message, which begins with its Engine.IO type."""
-        return self._render()
+    def rendered(self) -> Packet:
+        """Return the message as an ordinary packet."""
+        return Packet(MESSAGE, self._render()[1:])
 
 
 class PacketQueue(Queue):
     """The packets that wait to be sent on one connection; tells when one is taken.
 
     One answer to a poll carries no more packets than the Engine.IO clients of the same family accept in one
-    (`Payload.max_decode_packets`); the next poll gets the rest.
+    (`Payload.max_decode_packets`), and none behind `MAX_POLLED_BYTES`; the next poll gets the rest.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,7 @@ class PacketQueue(Queue):
         self.on_taken: Callable[[], None] | None = None
         self.queued_bytes = 0
         self.queued_late = 0
-        self._taken = 0
+        self._taken = self._taken_bytes = 0
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
         """Queue a packet; None ends the queue."""
@@ -58,13 +59,16 @@ class PacketQueue(Queue):
     def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
         """Return the next packet. A blocking call begins an answer, the calls that do not block fill it up."""
         if block:
-            self._taken = 0
-        elif self._taken >= Payload.max_decode_packets:
+            self._taken = self._taken_bytes = 0
+        elif self._taken >= Payload.max_decode_packets or self._taken_bytes >= MAX_POLLED_BYTES:
             raise Empty
         packet = super().get(block, timeout)
         self.queued_bytes -= _length_of(packet)
-        self.queued_late -= isinstance(packet, LatePacket)
+        if isinstance(packet, LatePacket):
+            self.queued_late -= 1
+            packet = packet.rendered()
         self._taken += 1
+        self._taken_bytes += _length_of(packet)
         if self.on_taken is not None:
             self.on_taken()
         return packet
@@ -136,21 +140,27 @@ class EngineIoTransport:
         """How many bytes those have together."""
         return self._queue.queued_bytes
 
-    def send(self, text: str) -> None:
-        """Send a text message, straight to the socket where that is possible now, or else by the queue."""
-        if not self.send_texts((text,)):
-            # Engine.IO writes the type in front of a message itself.
-            self._socket.send(Packet(MESSAGE, text[1:]))
+    def send(self, text: str) -> bool:
+        """Send a text message, straight to the socket where that is possible now, or else by the queue.
 
-    def send_late(self, render: Callable[[], str]) -> None:
-        """Send a text message that is made when it goes out."""
+        Returns False when the connection turns out to be gone.
+        """
+        if self.send_texts((text,)):
+            return True
+        # Engine.IO writes the type in front of a message itself.
+        return self._enqueue(Packet(MESSAGE, text[1:]))
+
+    def send_late(self, render: Callable[[], str]) -> bool:
+        """Send a text message that is made when it goes out. Returns False when the connection is gone."""
         if self.is_direct and self.ready:
-            self.send_texts((render(),))
-        elif self._socket.check_ping_timeout():
-            self._queue.put(LatePacket(render))
+            return self.send_texts((render(),))
+        return self._enqueue(LatePacket(render))
 
     def disconnect(self) -> None:
-        """Break the connection off, without waiting for what is queued."""
+        """Break the connection off, without waiting for what is queued.
+
+        An answer to a poll that is being sent is left to the time that it may take.
+        """
         websocket = self._websocket
         if websocket is not None:
             websocket.break_off()
@@ -162,6 +172,12 @@ class EngineIoTransport:
         self._queue.on_taken = callback and self._tell
         if self._websocket is not None:
             self._websocket.on_idle = callback and self._tell
+
+    def _enqueue(self, packet: Packet) -> bool:
+        if not self._socket.check_ping_timeout():
+            return False
+        self._queue.put(packet)
+        return True
 
     @property
     def _websocket(self) -> DirectWebSocket | None:

@@ -51,13 +51,14 @@ class PublishedSchema(Schema):
 class ResultSchema(Schema):
     """What became of one update of several: `status` is `success` or `error`, and the fields are those of either."""
 
-    class Meta:
-        """Options of marshmallow."""
-
-        unknown = INCLUDE
-
     status = fields.String(required=True, metadata={"enum": ["success", "error"]})
     message = fields.String(required=True)
+    seq = fields.Integer(metadata={"minimum": 1})
+    epoch = fields.String()
+    subscribers = fields.Integer(metadata={"minimum": 0})
+    duplicate = fields.Boolean()
+    error_code = fields.String()
+    details = fields.String()
 
 
 class ResultsSchema(Schema):

@@ -112,6 +112,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.InvalidIdempotencyKey: HTTPStatus.BAD_REQUEST,
     errors.IdempotencyConflict: HTTPStatus.CONFLICT,
     errors.NotSubscribed: HTTPStatus.CONFLICT,
+    errors.TooManySubscriptions: HTTPStatus.CONFLICT,
     errors.UiNamespaceMissing: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.UiEmitFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     NotifyMalformedJson: HTTPStatus.BAD_REQUEST,

@@ -24,12 +24,15 @@ class MessageTransport(Protocol):
         """How many messages of `send_late` wait to be sent."""
         ...
 
-    def send(self, text: str) -> None:
-        """Send a text message, now or behind those that wait."""
+    def send(self, text: str) -> bool:
+        """Send a text message, now or behind those that wait. Returns False when the connection is gone."""
         ...
 
-    def send_late(self, render: Callable[[], str]) -> None:
-        """Send a text message that is made only when it goes out: while it waits, its text takes no memory."""
+    def send_late(self, render: Callable[[], str]) -> bool:
+        """Send a text message that is made only when it goes out: while it waits, its text takes no memory.
+
+        Returns False when the connection is gone.
+        """
         ...
 
     def disconnect(self) -> None:

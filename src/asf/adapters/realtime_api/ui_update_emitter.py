@@ -67,9 +67,10 @@ class SocketIoUiUpdateEmitter:
                 logger.warning("A subscriber to UI updates does not read and is given up")
                 transport.disconnect()
                 return Handover.TOO_SLOW
-            transport.send(packet)
+            if not transport.send(packet):
+                return Handover.GONE
             for update in missed:
-                # However much it is, it is kept in the log anyway.
+                # However much it is: it was kept anyway.
                 transport.send_late(partial(self._packet_of, update, with_position=True))
         except Exception as error:
             logger.exception("Emitting a UI update failed")

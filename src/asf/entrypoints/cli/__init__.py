@@ -40,6 +40,8 @@ class CommandLine(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(EXIT_INTERRUPTED)
+        except UnicodeError as error:
+            raise click.ClickException(f"What was given is no text: {error}") from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # The reader has enough. click ends without a word, and with 1.
                 raise

@@ -26,7 +26,7 @@ def watch(client_id: str, namespace: str, count: int | None, history: bool, url:
             case Subscribed():
                 click.echo(f"Watching {client_id} (Ctrl-C ends it)", err=True)
             case Missed():
-                click.echo("Some updates were missed while the connection was lost", err=True)
+                click.echo("Updates may have been missed while the connection was lost", err=True)
             case _:
                 line = {"event": item.event_name, "data": item.data, "seq": item.seq}
                 click.echo(json.dumps(line, ensure_ascii=False))
