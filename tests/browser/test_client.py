@@ -184,12 +184,15 @@ def test_seeking_in_a_container(suffix: str, server: ServerProcess, pages: Pages
     run(scenario())
 
 
-def test_a_server_that_is_killed_leaves_no_gap(start_server: StartServer, pages: Pages, tmp_path: Path) -> None:
+def test_a_server_that_is_killed_leaves_no_gap(
+    start_server: StartServer, pages: Pages, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """And no repeat: all bytes over all connections are those of the file."""
     audio = CLIP.read_bytes()
     environment = {"ASF_DATABASE": str(tmp_path / "streams.sqlite3"), "ASF_STREAM_SLEEP_INTERVAL": "0.2"}
     # Not one of `start_server`, which wants its servers to end in good order.
     killed = ServerProcess(tmp_path, environment)
+    request.addfinalizer(killed.kill)
     killed.announce("clip", audio)
 
     async def scenario() -> None:
@@ -274,7 +277,6 @@ def test_updates_of_an_absence_come_once_and_in_order(server: ServerProcess, pag
     server.send_ui_update("alice", "step", 0).raise_for_status()
 
     async def scenario() -> None:
-        # Once a WebSocket is open, what goes to the browser counts from here.
         proxy = CuttingProxy(server.port, iter([]))
         async with pages.open(server, through=proxy.url, client="alice") as page:
             await page.click("#watch")
@@ -354,6 +356,29 @@ def test_pausing_fetches_no_more_than_its_share(server: ServerProcess, pages: Pa
     run(scenario())
 
 
+@pytest.mark.parametrize("suffix", ["mp3", "wav", "ogg"])
+def test_what_is_paused_before_it_begins_stays_silent(
+    suffix: str, server: ServerProcess, pages: Pages, audio_files: AudioFiles
+) -> None:
+    """Whatever makes the sound."""
+    name = f"early-{suffix}"
+    audio = audio_files.read(suffix)
+
+    async def scenario() -> None:
+        async with pages.open(server, stream=name, options=json.dumps({"wait": True})) as page:
+            await page.click("#play")
+            await page.wait_for_function("playback.state === 'waiting'")
+            await page.evaluate("playback.pause()")
+            await asyncio.to_thread(server.announce, name, audio, f"{name}.{suffix}")
+            await page.wait_for_function("playback.state === 'paused' && playback.progress.aheadSeconds > 1")
+            await page.evaluate("new Promise((done) => setTimeout(done, 500))")
+            assert await page.evaluate("playback.progress.currentTime") == 0
+            await page.evaluate("playback.resume()")
+            await page.wait_for_function("playback.state === 'playing' && playback.progress.currentTime > 0.5")
+
+    run(scenario())
+
+
 def test_stopping_tells_the_server(server: ServerProcess, pages: Pages) -> None:
     """The listener's place is free."""
     server.announce("stopped", CLIP.read_bytes() * 10)
@@ -367,5 +392,30 @@ def test_stopping_tells_the_server(server: ServerProcess, pages: Pages) -> None:
             await asyncio.to_thread(eventually, lambda: "asf_listeners 0.0" in server.metrics())
             assert await page.evaluate("playback.state") == "ended"
             assert await page.evaluate("audio.getAttribute('src')") is None
+
+    run(scenario())
+
+
+def test_watching_anew_is_a_watch_of_its_own(server: ServerProcess, pages: Pages) -> None:
+    """What an ended watch would get comes to nobody."""
+
+    async def scenario() -> None:
+        async with pages.open(server) as page:
+            await page.evaluate("""(async () => {
+                window.got = [];
+                for (const name of ["dave", "erin"]) {
+                    window.last?.close();
+                    window.last = client.watch(name);
+                    last.on("update", ({ data }) => got.push([name, data]));
+                    last.on("gap", () => got.push([name, "gap"]));
+                    await new Promise((done) => last.on("subscribed", done));
+                }
+            })()""")
+            for name in ("dave", "erin"):
+                await asyncio.to_thread(server.send_ui_update, name, "step", name)
+            await page.wait_for_function("got.length > 0")
+            await asyncio.to_thread(server.send_ui_update, "erin", "step", "more")
+            await page.wait_for_function("got.at(-1)[1] === 'more'")
+            assert await page.evaluate("got") == [["erin", "erin"], ["erin", "more"]]
 
     run(scenario())

@@ -23,7 +23,6 @@ export class AsfClient extends Emitter<ClientEvents> {
   readonly #options: ConnectOptions;
   readonly #connections: Connections;
   readonly #playbacks = new Map<HTMLAudioElement, Playback>();
-  readonly #watches = new Set<Watch>();
 
   /** @internal */
   constructor(url: string, options: ConnectOptions) {
@@ -67,15 +66,12 @@ export class AsfClient extends Emitter<ClientEvents> {
   watch(clientId: string, options: WatchOptions = {}): Watch {
     if (clientId.trim() === "") throw clientError("ASF_CLIENT_INVALID_ARGUMENT", "The client id is empty.");
     const namespace = this.#options.uiUpdatesNamespace ?? UI_UPDATES_NAMESPACE;
-    const watch = new Watch(this.#connections, namespace, clientId, options, () => this.#token());
-    this.#watches.add(watch);
-    return watch;
+    return new Watch(this.#connections, namespace, clientId, options, () => this.#token());
   }
 
   /** Stops all playbacks, ends all watches and closes the connection. */
   close(): void {
     for (const playback of this.#playbacks.values()) playback.stop();
-    for (const watch of this.#watches) watch.close();
     this.#connections.close();
   }
 

@@ -62,7 +62,9 @@ export class Connections extends Emitter<ConnectionEvents> {
       close: () => {
         if (!this.#channels.delete(channel)) return;
         clearTimeout(again);
+        // The next channel of the namespace gets the same socket.
         socket.off();
+        socket.offAny();
         socket.disconnect();
         if (shares) this.#taken.delete(namespace);
       },

@@ -54,6 +54,8 @@ export interface Progress {
   epoch: string | null;
   /** Bytes of the whole audio; null while that is not known. */
   totalBytes: number | null;
+  /** Seconds of the whole audio, reckoned by its rate while it arrives; null while that is not known. */
+  totalSeconds: number | null;
 }
 
 export interface PlaybackEvents {
@@ -148,6 +150,7 @@ export class Playback extends Emitter<PlaybackEvents> {
       offset: this.#cursor.position,
       epoch: this.#cursor.epoch,
       totalBytes: this.#totalBytes,
+      totalSeconds: this.#sink?.totalSeconds ?? null,
     };
   }
 
@@ -345,7 +348,8 @@ export class Playback extends Emitter<PlaybackEvents> {
       return;
     }
     this.#setTotal(this.#totalBytes);
-    if (this.#wanted && route.kind !== "mse") void this.#play();
+    if (!this.#wanted) this.#sink.pause();
+    else if (route.kind !== "mse") void this.#play();
     this.#begin(this.#sink, route);
   }
 

@@ -37,6 +37,7 @@ from asf.domain import (
 )
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.ports import AudioSources, CatalogStore, Clock, UiUpdateEmitter
+from asf.entrypoints.demo_studio import DemoStudio
 from asf.entrypoints.settings import ANY_ORIGIN, Settings
 
 CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
@@ -134,7 +135,8 @@ def _console(settings: Settings) -> list[Blueprint]:
     """Return the console's routes: none in production."""
     if not settings.debug_mode:
         return []
-    return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins)]
+    studio = DemoStudio(settings.host, settings.audio_roots[0])
+    return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins, studio.begin)]
 
 
 def _make_epoch() -> str:

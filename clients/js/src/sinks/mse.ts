@@ -117,6 +117,10 @@ export class MseSink implements Sink {
     return this.#audio.ended;
   }
 
+  get totalSeconds(): number | null {
+    return Number.isFinite(this.#audio.duration) ? this.#audio.duration : null;
+  }
+
   get bytesPerSecond(): number | null {
     return this.#rate.bytesPerSecond;
   }

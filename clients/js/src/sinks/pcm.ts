@@ -94,6 +94,10 @@ export class PcmSink implements Sink {
     return this.#noMore && this.#queued === 0 && this.aheadSeconds === 0;
   }
 
+  get totalSeconds(): number | null {
+    return this.#dataEnd === Infinity ? null : this.secondsAt(this.#dataEnd);
+  }
+
   get bytesPerSecond(): number {
     return this.#format.sampleRate * this.#format.bytesPerFrame;
   }

@@ -24,6 +24,8 @@ export interface Sink {
   readonly starved: boolean;
   /** Whether all audio was played. */
   readonly ended: boolean;
+  /** Seconds of the whole audio, as far as that is known; null else. */
+  readonly totalSeconds: number | null;
   /** Bytes of a second of the audio, lately; null while nothing is known. */
   readonly bytesPerSecond: number | null;
   /** Takes the bytes that follow on the last ones. */

@@ -41,6 +41,10 @@ export class UrlSink implements Sink {
     return this.#audio.ended;
   }
 
+  get totalSeconds(): number | null {
+    return Number.isFinite(this.#audio.duration) ? this.#audio.duration : null;
+  }
+
   get bytesPerSecond(): number | null {
     const { duration } = this.#audio;
     return this.#total === null || !Number.isFinite(duration) || duration === 0 ? null : this.#total / duration;

@@ -1,11 +1,14 @@
 """The console page and the browser client, as files (debug mode only)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from pathlib import Path
+from typing import Protocol
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, jsonify, request, send_from_directory
 
 from asf.adapters.http_api.cors import share
+from asf.adapters.http_api.errors import RateLimited
 
 CLIENT_MODULE = "static/asf-client/index.js"
 """What the build of the browser client makes, below the folder of the console."""
@@ -22,8 +25,27 @@ NOT_BUILT = """<!doctype html>
 """
 
 
-def create_console_blueprint(folder: Path, origins: Sequence[str]) -> Blueprint:
-    """Return the routes of the files in `folder`: `/` and /console/...; browser pages of `origins` may load them."""
+class Demo(Protocol):
+    """A demo podcast that is being made."""
+
+    @property
+    def stream_id(self) -> str:
+        """The stream to join, with `wait`."""
+        ...
+
+    @property
+    def client_id(self) -> str:
+        """The client whose UI updates tell how far it is."""
+        ...
+
+
+def create_console_blueprint(
+    folder: Path, origins: Sequence[str], begin_demo: Callable[[int], Demo | None]
+) -> Blueprint:
+    """Return the routes of the files in `folder`: `/` and /console/...; browser pages of `origins` may load them.
+
+    `begin_demo` is called with the port of this server; it returns None when there are too many demos already.
+    """
     blueprint = Blueprint("console", "asf")
     share(blueprint, origins)
 
@@ -38,5 +60,12 @@ def create_console_blueprint(folder: Path, origins: Sequence[str]) -> Blueprint:
         response = send_from_directory(folder, name)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+    @blueprint.post("/console/demo")
+    def demo() -> tuple[Response, HTTPStatus]:
+        begun = begin_demo(int(request.environ["SERVER_PORT"]))
+        if begun is None:
+            raise RateLimited("Enough demo podcasts are being made.")
+        return jsonify(stream_id=begun.stream_id, client_id=begun.client_id), HTTPStatus.ACCEPTED
 
     return blueprint

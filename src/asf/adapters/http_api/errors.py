@@ -84,6 +84,13 @@ class InvalidQuery(RequestError):
     message = "A query parameter is invalid."
 
 
+class RateLimited(RequestError):
+    """There were too many requests of this kind lately."""
+
+    error_code = "ASF_RATE_LIMITED"
+    message = "Too many requests."
+
+
 class BadRequest(RequestError):
     """The request breaks the rules of HTTP in a way that no other error describes."""
 
@@ -125,6 +132,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     InvalidQuery: HTTPStatus.BAD_REQUEST,
+    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     BadRequest: HTTPStatus.BAD_REQUEST,
 }
 """Which HTTP status answers which error. Complete: a test walks the tree of errors."""

@@ -1,0 +1,181 @@
+"""The console page, as a person uses it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import requests
+from playwright.async_api import Page, async_playwright
+
+from tests.browser.audio import CLIP
+from tests.browser.conftest import CHROMIUM_FLAGS, HERE
+from tests.browser.prerequisites import missing
+from tests.support.fixtures import StartServer
+from tests.support.processes import PATIENCE_SECONDS, ServerProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
+
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
+
+NARROW, WIDE = 360, 1280
+
+Scheme = Literal["light", "dark"]
+
+
+@pytest.fixture(scope="module")
+def axe() -> Path:
+    """Return the script that finds what is not accessible."""
+    if not AXE.is_file():
+        missing("axe-core", "install Node.js with npm, then run make setup")
+    return AXE
+
+
+@asynccontextmanager
+async def open_console(
+    chromium: str, server: ServerProcess, width: int = WIDE, scheme: Scheme = "light"
+) -> AsyncIterator[Page]:
+    """Open the console. Anything that the browser's own console would show as an error fails the test."""
+    problems: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        page = await browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        await page.goto(server.url)
+        await page.wait_for_selector("#connection[data-state=connected]")
+        yield page
+        await browser.close()
+    assert problems == []
+
+
+async def violations(page: Page, axe: Path) -> list[Any]:
+    """Return what axe-core finds on the page as it is."""
+    await page.add_script_tag(path=axe)
+    found = await page.evaluate("axe.run()")
+    assert found["passes"]
+    return [(violation["id"], [node["html"] for node in violation["nodes"]]) for violation in found["violations"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_a_click_plays_and_everybody_can_use_it(
+    width: int, scheme: Scheme, server: ServerProcess, chromium: str, axe: Path
+) -> None:
+    """Before and while a stream plays: no violation, no scrolling sideways."""
+    server.announce("a-long-name-of-a-stream-that-does-not-fit", CLIP.read_bytes())
+    server.notify("failed", str(server.audio_root / "none.mp3"), state="failed")
+
+    async def scenario() -> None:
+        async with open_console(chromium, server, width, scheme) as page:
+            await page.wait_for_selector("#streams button")
+            client = await page.input_value("#client-id")
+            progress = {"percentage": 10, "message": "Writing the script"}
+            await asyncio.to_thread(server.send_ui_update, client, "generation_progress", progress)
+            await page.wait_for_selector("#updates li")
+            assert await violations(page, axe) == []
+            await page.click("#streams button:has-text('a-long-name')")
+            await page.wait_for_selector("#state[data-state=playing]")
+            await page.wait_for_function("audio.currentTime > 1")
+            await page.wait_for_function("parseFloat(document.getElementById('figure-ahead').textContent) > 5")
+            assert await page.get_attribute("#streams button:has-text('a-long-name')", "aria-current") == "true"
+            await page.wait_for_selector("#events li:has-text('start_of_stream')")
+            await page.wait_for_selector("#announcer:has-text('playing')", state="attached")
+            assert await violations(page, axe) == []
+            assert await page.evaluate("document.documentElement.scrollWidth") == width
+            drawn = await page.evaluate("""(() => {
+                const graph = document.getElementById("graph");
+                const { data } = graph.getContext("2d").getImageData(0, 0, graph.width, graph.height);
+                return new Set(new Uint32Array(data.buffer)).size;
+            })()""")
+            assert drawn > 20
+            await page.click("#toggle")
+            await page.wait_for_selector("#state[data-state=paused]")
+            assert await page.get_attribute("#toggle", "aria-label") == "Play"
+            await page.click("#stop")
+            await page.wait_for_selector("#state[data-state=ended]")
+
+    asyncio.run(scenario())
+
+
+def test_the_keyboard_is_enough(server: ServerProcess, chromium: str) -> None:
+    """Tab reaches everything in the order in which it is seen; Enter and Space press it."""
+    server.announce("keys", CLIP.read_bytes())
+
+    async def scenario() -> None:
+        async with open_console(chromium, server) as page:
+            await page.wait_for_selector("#streams button")
+            await page.keyboard.press("Tab")
+            assert await page.evaluate("document.activeElement.id") == "demo"
+            await page.focus("#streams button:has-text('keys')")
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector("#state[data-state=playing]")
+            await page.focus("#toggle")
+            await page.keyboard.press("Space")
+            await page.wait_for_selector("#state[data-state=paused]")
+            assert await page.evaluate("document.activeElement.id") == "toggle"
+            await page.wait_for_selector("#seek:not([disabled])")
+            await page.focus("#seek")
+            await page.keyboard.press("End")
+            await page.wait_for_function("audio.currentTime > 40")
+
+    asyncio.run(scenario())
+
+
+def test_updates_of_the_client_in_the_field(server: ServerProcess, chromium: str) -> None:
+    """Each once, whichever client was watched before."""
+
+    async def scenario() -> None:
+        async with open_console(chromium, server) as page:
+            for client in ("alice", "bob"):
+                await page.fill("#client-id", client)
+                await page.click("#watch button")
+                await page.wait_for_selector(f"#watching:has-text('watching {client}')")
+            for client in ("alice", "bob"):
+                update = {"percentage": 40, "of": client}
+                await asyncio.to_thread(server.send_ui_update, client, "generation_progress", update)
+            await page.wait_for_selector("#updates li")
+            await asyncio.to_thread(server.send_ui_update, "bob", "task_completed", None)
+            await page.wait_for_selector("#updates li:has-text('task_completed')")
+            texts = await page.eval_on_selector_all("#updates code", "codes => codes.map(code => code.textContent)")
+            assert texts == ["#2 null", '#1 { "percentage": 40, "of": "bob" }']
+            assert await page.evaluate("document.getElementById('made').value") == 100
+
+    asyncio.run(scenario())
+
+
+def test_the_demo_button_makes_a_podcast_and_plays_it(server: ServerProcess, chromium: str) -> None:
+    """It is heard and watched while it is being made."""
+
+    async def scenario() -> None:
+        async with open_console(chromium, server) as page:
+            await page.click("#demo")
+            await page.wait_for_selector("#state[data-state=playing]")
+            await page.wait_for_selector("#updates li:has-text('generation_progress')")
+            await page.wait_for_selector("#streams .badge[data-state=generating]")
+            await page.wait_for_function("document.getElementById('audio').currentTime > 1")
+            await page.wait_for_function("document.getElementById('made').value > 4")
+            url = f"{server.url}/asf/internal/streams/{await page.text_content('#title')}"
+            stream = await asyncio.to_thread(requests.get, url, timeout=PATIENCE_SECONDS)
+            assert stream.json()["state"] == "generating"
+
+    asyncio.run(scenario())
+
+
+def test_production_has_no_console(start_server: StartServer) -> None:
+    """Neither the page nor its files."""
+    server = start_server({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "x" * 32})
+    for path in ("/", "/console/console.js", "/console/static/asf-client/index.js"):
+        response = requests.get(server.url + path, timeout=PATIENCE_SECONDS)
+        assert (response.status_code, response.json()["error_code"]) == (404, "ASF_NOT_FOUND")
+
+
+@pytest.mark.parametrize("path", ["/console/../__init__.py", "/console/%2e%2e/__init__.py", "/console//etc/passwd"])
+def test_only_its_own_files_are_served(path: str, server: ServerProcess) -> None:
+    """Whatever the path."""
+    request = requests.Request("GET", server.url).prepare()
+    request.url = server.url + path
+    with requests.Session() as session:
+        assert session.send(request, timeout=PATIENCE_SECONDS).status_code == 404
