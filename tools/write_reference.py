@@ -82,7 +82,8 @@ def _settings_table() -> str:
 
 def _errors_table() -> str:
     lines = ["| code | message | meaning | HTTP | close | retryable |", "|---|---|---|---|---|---|"]
-    for error in sorted([InternalError, *_errors(AsfError)], key=lambda one: one.error_code):
+    errors: list[type[AsfError]] = [InternalError, *_errors(AsfError)]
+    for error in sorted(errors, key=lambda one: one.error_code):
         meaning = " ".join((error.__doc__ or "").split("\n\n")[0].split())
         status = HTTP_STATUSES.get(error)
         closes = issubclass(error, StreamError | PayloadError | CatalogUnavailable | InternalError)

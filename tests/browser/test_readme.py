@@ -1,4 +1,4 @@
-"""The example of the browser client's README, as it is."""
+"""The examples for front-ends, as they are."""
 
 import asyncio
 import re
@@ -8,26 +8,53 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import open_page
-from tests.support.processes import ServerProcess
+from tests.support.processes import ServerProcess, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "clients" / "js"
+DOCUMENTS = ["README.md", "clients/js/README.md", "docs/front-end.md"]
+ADDRESS = "http://127.0.0.1:5006"
 
 
-def test_the_example_plays(server: ServerProcess, chromium: str, tmp_path: Path) -> None:
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Return the code blocks of a language in all documents that have some, with names for them."""
+    found = []
+    for name in DOCUMENTS:
+        for number, block in enumerate(re.findall(rf"```{language}\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)):
+            found.append((f"{name}-{number}", block))
+    return found
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in blocks("html")])
+def test_a_page_plays(block: str, server: ServerProcess, chromium: str, tmp_path: Path) -> None:
     """In a file of its own, with nothing but the port changed."""
-    block = re.search(r"```html\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
-    assert block is not None
+    server.announce("demo", (ROOT / "demo" / "welcome.mp3").read_bytes())
     page_file = tmp_path / "example.html"
-    page_file.write_text(block[1].replace("127.0.0.1:5006", server.url.removeprefix("http://")))
+    page_file.write_text(block.replace(ADDRESS, server.url))
 
     async def scenario() -> None:
         async with open_page(chromium, page_file.as_uri()) as page:
             await page.click("button")
-            await asyncio.to_thread(server.announce, "demo", (ROOT / "demo" / "welcome.mp3").read_bytes())
             await page.wait_for_function("document.querySelector('audio').currentTime > 1")
+
+    asyncio.run(scenario())
+
+
+def test_a_page_watches(server: ServerProcess, chromium: str, tmp_path: Path) -> None:
+    """The updates are on its console."""
+    ((_, script),) = [(name, block) for name, block in blocks("js") if name.startswith("docs/front-end.md")]
+    imports = re.search(r'<script type="importmap">.*?</script>', blocks("html")[0][1], re.DOTALL)
+    assert imports is not None
+    page_file = tmp_path / "example.html"
+    page_file.write_text(f'{imports[0]}<script type="module">{script}</script>'.replace(ADDRESS, server.url))
+
+    async def scenario() -> None:
+        async with open_page(chromium, page_file.as_uri()) as page:
+            await asyncio.to_thread(eventually, lambda: "asf_ui_subscriptions 1.0" in server.metrics())
+            async with page.expect_console_message(lambda message: "task_completed" in message.text):
+                await asyncio.to_thread(server.send_ui_update, "alice", "task_completed", {"a": 1})
 
     asyncio.run(scenario())
 

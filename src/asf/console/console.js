@@ -51,7 +51,8 @@ function showMaking(event, data) {
   if (typeof percentage !== "number") return;
   elements.making.hidden = false;
   elements.made.value = percentage;
-  const message = typeof data?.message === "string" ? data.message : event.replaceAll("_", " ");
+  const words = data?.message ?? data?.step;
+  const message = typeof words === "string" ? words : event.replaceAll("_", " ");
   elements["making-text"].textContent = `${message} · ${Math.round(percentage)} %`;
 }
 

@@ -1,0 +1,66 @@
+"""What is installed is all that is needed."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.browser.prerequisites import missing
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a copy of the project, without what was built in it."""
+    ignored = shutil.ignore_patterns(
+        ".*", "node_modules", "static", "dist", "tests", "docs", "benchmarks", "__pycache__", "var", "shared_audio"
+    )
+    return Path(shutil.copytree(ROOT, tmp_path / "tree", ignore=ignored))
+
+
+def build(tree: Path, wheels: Path, path: str) -> subprocess.CompletedProcess[str]:
+    """Build a wheel of the tree, with programs found on `path`."""
+    options = ["-q", "--no-deps", "--no-build-isolation", "-w", str(wheels)]
+    command = [sys.executable, "-m", "pip", "wheel", *options, "."]
+    environment = os.environ | {"PATH": path}
+    return subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_wheel_has_all_that_is_needed(tree: Path, tmp_path: Path) -> None:
+    """The console and its libraries, the demo clip, and the mark that the package is typed."""
+    if shutil.which("npm") is None:
+        missing("npm", "install Node.js with npm")
+    built = build(tree, tmp_path, os.environ["PATH"])
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("asf-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "asf/py.typed",
+        "asf/client/welcome.mp3",
+        "asf/console/index.html",
+        "asf/console/static/asf-client/index.js",
+        "asf/console/static/socket.io.esm.min.js",
+    } <= names
+    sources = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "asf").rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == sources
+
+
+def test_a_wheel_without_the_console_is_not_built(tree: Path, tmp_path: Path) -> None:
+    """Where npm is missing, the build says what to do."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "dirname"):
+        program = shutil.which(name)
+        assert program is not None
+        (tools / name).symlink_to(program)
+    built = build(tree, tmp_path, str(tools))
+    assert built.returncode != 0
+    assert "install Node.js with npm" in built.stdout + built.stderr
+    assert not list(tmp_path.glob("*.whl"))
