@@ -61,6 +61,28 @@ async def violations(page: Page, axe: Path) -> list[Any]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_the_reference_shows_all_that_there_is(
+    width: int, scheme: Scheme, server: ServerProcess, chromium: str, axe: Path
+) -> None:
+    """Every route and every event, and everybody can read it."""
+    openapi = requests.get(f"{server.url}/asf/openapi.json", timeout=PATIENCE_SECONDS).json()
+    asyncapi = requests.get(f"{server.url}/asf/asyncapi.json", timeout=PATIENCE_SECONDS).json()
+    events = {one["name"] for channel in asyncapi["channels"].values() for one in channel["messages"].values()}
+
+    async def scenario() -> None:
+        async with open_console(chromium, server, width, scheme) as page:
+            await page.click("text=Reference")
+            await page.wait_for_selector("#events article")
+            headings = set(await page.eval_on_selector_all("h3 code", "all => all.map(one => one.textContent)"))
+            assert {*openapi["paths"], *events} <= headings
+            assert await violations(page, axe) == []
+            assert await page.evaluate("document.documentElement.scrollWidth") == width
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [NARROW, WIDE])
 def test_a_click_plays_and_everybody_can_use_it(
     width: int, scheme: Scheme, server: ServerProcess, chromium: str, axe: Path
 ) -> None:
@@ -107,6 +129,8 @@ def test_the_keyboard_is_enough(server: ServerProcess, chromium: str) -> None:
     async def scenario() -> None:
         async with open_console(chromium, server) as page:
             await page.wait_for_selector("#streams button")
+            await page.keyboard.press("Tab")
+            assert await page.evaluate("document.activeElement.textContent") == "Reference"
             await page.keyboard.press("Tab")
             assert await page.evaluate("document.activeElement.id") == "demo"
             await page.focus("#streams button:has-text('keys')")
