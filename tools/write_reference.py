@@ -12,7 +12,7 @@ from marshmallow import validate
 from asf.adapters.http_api.errors import HTTP_STATUSES
 from asf.adapters.realtime_api.payloads import PayloadError
 from asf.adapters.realtime_api.plain_websocket import close_code_of
-from asf.domain.errors import AsfError, CatalogUnavailable, InternalError, StreamError
+from asf.domain.errors import AsfError, CatalogUnavailable, InternalError, StreamError, Unauthorized
 from asf.entrypoints.settings import SettingsSchema
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +65,15 @@ def _settings() -> Iterator[tuple[str, str, str, str]]:
         yield str(field.data_key), _as_text(field.load_default), allowed, field.metadata["description"]
 
 
+def _default_shown(name: str, default: str) -> str:
+    """Return the default as a cell of the table: the value, or what holds without one."""
+    fields = {field.data_key: field for field in SettingsSchema().fields.values()}
+    return f"`{default}`" if default else str(fields[name].metadata["when_empty"])
+
+
 def _as_text(default: Any) -> str:
+    if default is None:
+        return ""
     if isinstance(default, list):
         return ":".join(default)
     return f"{default:g}" if isinstance(default, float) else str(default)
@@ -74,7 +82,7 @@ def _as_text(default: Any) -> str:
 def _settings_table() -> str:
     lines = ["| name | default | allowed | meaning |", "|---|---|---|---|"]
     lines += [
-        f"| `{name}` | {f'`{default}`' if default else 'random'} | {allowed} | {description} |"
+        f"| `{name}` | {_default_shown(name, default)} | {allowed} | {description} |"
         for name, default, allowed, description in _settings()
     ]
     return "\n".join(lines)
@@ -86,7 +94,7 @@ def _errors_table() -> str:
     for error in sorted(errors, key=lambda one: one.error_code):
         meaning = " ".join((error.__doc__ or "").split("\n\n")[0].split())
         status = HTTP_STATUSES.get(error)
-        closes = issubclass(error, StreamError | PayloadError | CatalogUnavailable | InternalError)
+        closes = issubclass(error, StreamError | PayloadError | CatalogUnavailable | InternalError | Unauthorized)
         lines.append(
             f"| `{error.error_code}` | {error.message} | {meaning} | {status.value if status else ''} "
             f"| {close_code_of(error()) if closes else ''} | {'yes' if error.retryable else ''} |"

@@ -6,12 +6,15 @@ from typing import Any
 
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.domain import (
+    AccessControl,
     Announcement,
     AudioBatch,
     AudioPool,
     AudioPump,
     BlockedListeners,
     ChunkStreamer,
+    Expiries,
+    Grant,
     GrowthWatch,
     ListenRequest,
     Pace,
@@ -21,7 +24,7 @@ from asf.domain import (
     StreamState,
     WaitingRoom,
 )
-from asf.domain.errors import UiEmitFailed
+from asf.domain.errors import AsfError, UiEmitFailed, Unauthorized
 from asf.domain.events import ListenerEvent, StatusChanged
 from asf.domain.updates import Handover, SequencedUpdate, Subscription
 
@@ -31,15 +34,29 @@ class ManualClock:
 
     def __init__(self, start: float = 1000.0) -> None:
         self.time = start
+        self.epoch = 1_700_000_000.0
 
     def now(self) -> float:
         return self.time
 
     def timestamp(self) -> float:
-        return self.time + 1_700_000_000
+        return self.time + self.epoch
 
     def advance(self, seconds: float) -> None:
         self.time += seconds
+
+
+class ScriptedTokens:
+    """Knows what some words grant: a `TokenVerifier`."""
+
+    def __init__(self, grants: Mapping[str, Grant]) -> None:
+        self.grants = dict(grants)
+
+    def verify(self, token: object, timestamp: float) -> Grant:
+        grant = self.grants.get(token) if isinstance(token, str) else None
+        if grant is None or grant.expires_at <= timestamp:
+            raise Unauthorized
+        return grant
 
 
 class ScriptedListener:
@@ -128,6 +145,7 @@ class ScriptedSubscribers:
 
     def __init__(self) -> None:
         self.sent: dict[str, list[Subscription | SequencedUpdate]] = {}
+        self.ended: list[tuple[str, str, str]] = []
         self.outcomes: dict[str, Handover | UiEmitFailed] = {}
 
     def confirm(self, connection_id: str, subscription: Subscription) -> Handover:
@@ -136,6 +154,10 @@ class ScriptedSubscribers:
     def emit(self, connection_id: str, update: SequencedUpdate, *, with_position: bool) -> Handover:
         assert isinstance(with_position, bool)
         return self._take(connection_id, update)
+
+    def end(self, connection_id: str, client_id: str, reason: AsfError) -> Handover:
+        self.ended.append((connection_id, client_id, reason.error_code))
+        return self._take(connection_id)
 
     def updates(self, connection_id: str) -> list[SequencedUpdate]:
         """Return the updates that a connection was sent."""
@@ -164,6 +186,7 @@ class VirtualServer:
         stall_seconds: float = 10.0,
         give_up_seconds: float = 120.0,
         max_listeners: int = 1_000_000,
+        tokens: ScriptedTokens | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.sources = sources or InMemoryAudioSources({} if audios is None else audios)
@@ -177,13 +200,14 @@ class VirtualServer:
         self.growth = GrowthWatch(self.pool, self.schedule, stall_seconds, give_up_seconds)
         self.blocked = BlockedListeners(slow_seconds)
         self.waiting = WaitingRoom(wait_seconds)
+        self.expiries = Expiries()
         self.pump = AudioPump(
             ChunkStreamer(self.pace),
             self.pool,
             self.schedule,
             self.growth,
             self.blocked,
-            [self.growth, self.blocked, self.waiting],
+            [self.growth, self.blocked, self.waiting, self.expiries],
             self.clock,
             self.observer,
         )
@@ -192,6 +216,7 @@ class VirtualServer:
             self.pool,
             self.pump,
             self.waiting,
+            AccessControl(tokens, self.expiries, self.clock, self.pump.look_again),
             self.clock,
             self.observer,
             max_listeners,

@@ -1,6 +1,7 @@
 """The internal API in this process: every request gets one of the contract's answers."""
 
 import json
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from asf.adapters.http_api import (
+    InternalGuard,
     create_app,
     create_internal_streams_blueprint,
     create_internal_updates_blueprint,
@@ -19,7 +21,7 @@ from asf.adapters.http_api import (
 from asf.adapters.http_api.json_body import MAX_BODY_BYTES, MAX_JSON_DEPTH
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.adapters.memory_update_log import InMemoryUpdateLog
-from asf.domain import StreamCatalog, UiUpdateRouter
+from asf.domain import AccessControl, Expiries, StreamCatalog, UiUpdateRouter
 from asf.domain.errors import UiEmitFailed
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
@@ -53,13 +55,15 @@ class Api:
         self.router = UiUpdateRouter(
             self.subscribers if with_namespace else None,
             InMemoryUpdateLog(500, 300.0, lambda: "epoch"),
+            AccessControl(None, Expiries(), ManualClock(), lambda: None),
             ManualClock(),
             RecordingObserver(),
         )
         self.answered: list[tuple[str, int]] = []
         app = create_app("secret", lambda route, status: self.answered.append((route, status)))
-        app.register_blueprint(create_internal_streams_blueprint(self.catalog))
-        app.register_blueprint(create_internal_updates_blueprint(self.router))
+        guard = InternalGuard("", [ip_network("127.0.0.0/8")])
+        app.register_blueprint(create_internal_streams_blueprint(self.catalog, guard))
+        app.register_blueprint(create_internal_updates_blueprint(self.router, guard))
         app.register_blueprint(
             create_operations_blueprint(lambda: b"asf_metric 1\n", "text/plain", {"one": {"a": 1}})
         )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from asf.adapters.memory_update_log import InMemoryUpdateLog
-from asf.domain import UiUpdate, UiUpdateRouter
+from asf.domain import AccessControl, Expiries, Grant, UiUpdate, UiUpdateRouter
 from asf.domain.errors import (
     IdempotencyConflict,
     InvalidClientId,
@@ -18,10 +18,11 @@ from asf.domain.errors import (
     TooManySubscriptions,
     UiEmitFailed,
     UiNamespaceMissing,
+    Unauthorized,
 )
 from asf.domain.router import MAX_SUBSCRIPTIONS
 from asf.domain.updates import EVERYTHING, Handover, Position, SequencedUpdate, Subscription
-from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
+from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers, ScriptedTokens
 
 HISTORY = 4
 HISTORY_SECONDS = 60.0
@@ -30,15 +31,26 @@ HISTORY_SECONDS = 60.0
 class VirtualRouter:
     """A router with a log in memory, on a manual clock."""
 
-    def __init__(self, *, with_namespace: bool = True) -> None:
+    def __init__(self, *, with_namespace: bool = True, tokens: ScriptedTokens | None = None) -> None:
         epochs = count(1)
         self.clock = ManualClock()
         self.subscribers = ScriptedSubscribers()
         self.observer = RecordingObserver()
         self.log = InMemoryUpdateLog(HISTORY, HISTORY_SECONDS, lambda: f"epoch-{next(epochs)}")
+        self.expiries = Expiries()
+        self.woken = 0
+        access = AccessControl(tokens, self.expiries, self.clock, self._wake)
         self.router = UiUpdateRouter(
-            self.subscribers if with_namespace else None, self.log, self.clock, self.observer
+            self.subscribers if with_namespace else None, self.log, access, self.clock, self.observer
         )
+
+    def run(self, seconds: float) -> None:
+        """Let time pass, and whatever ends meanwhile."""
+        self.clock.advance(seconds)
+        self.expiries.fire(self.clock.now())
+
+    def _wake(self) -> None:
+        self.woken += 1
 
 
 @dataclass
@@ -286,3 +298,80 @@ def test_what_breaks_the_rules_is_refused() -> None:
         UiUpdate("alice", "disconnect", None)
     with pytest.raises(InvalidIdempotencyKey):
         UiUpdate("alice", "done", None, "x" * 129)
+
+
+def locked_router() -> VirtualRouter:
+    """Return a router that wants tokens: `short` for alice and 5 seconds, `long` for everybody, longer."""
+    now = ManualClock().timestamp()
+    grants = {
+        "short": Grant("alice", now + 5, clients=frozenset({"alice"})),
+        "long": Grant("bob", now + 1000, clients=frozenset({"*"})),
+    }
+    return VirtualRouter(tokens=ScriptedTokens(grants))
+
+
+@pytest.mark.parametrize(
+    ("client_id", "token"), [("alice", None), ("alice", "unknown"), ("alice", 5), ("bob", "short")]
+)
+def test_nobody_subscribes_without_a_right_to_it(client_id: str, token: object) -> None:
+    """No token, none that is known, or one for somebody else."""
+    virtual = locked_router()
+    with pytest.raises(Unauthorized):
+        virtual.router.subscribe("tab", client_id, EVERYTHING, token)
+    assert virtual.router.publish(UiUpdate(client_id, "progress", 1)).subscribers == 0
+    assert virtual.subscribers.sent == {}
+    assert len(virtual.expiries) == 0
+
+
+def test_a_subscription_ends_with_its_token() -> None:
+    """The connection hears of it once, and gets nothing any more; other subscriptions go on."""
+    virtual = locked_router()
+    virtual.router.subscribe("tab", "alice", token="short")  # noqa: S106
+    virtual.router.subscribe("tab", "bob", token="long")  # noqa: S106
+    virtual.router.subscribe("other", "alice", token="long")  # noqa: S106
+    assert virtual.woken == 3
+    virtual.run(4.999)
+    assert virtual.router.publish(UiUpdate("alice", "progress", 1)).subscribers == 2
+    virtual.run(0.001)
+    assert virtual.subscribers.ended == [("tab", "alice", "ASF_UNAUTHORIZED")]
+    assert virtual.router.publish(UiUpdate("alice", "progress", 2)).subscribers == 1
+    assert virtual.router.publish(UiUpdate("bob", "progress", 3)).subscribers == 1
+    assert virtual.router.subscriptions == len(virtual.expiries) == 2
+
+
+def test_a_new_token_is_taken_by_subscribing_again() -> None:
+    """A bad one changes nothing."""
+    virtual = locked_router()
+    virtual.router.subscribe("tab", "alice", token="short")  # noqa: S106
+    with pytest.raises(Unauthorized):
+        virtual.router.subscribe("tab", "alice", token="unknown")  # noqa: S106
+    assert virtual.router.publish(UiUpdate("alice", "progress", 1)).subscribers == 1
+    virtual.router.subscribe("tab", "alice", token="long")  # noqa: S106
+    virtual.run(100)
+    assert virtual.subscribers.ended == []
+    assert virtual.router.publish(UiUpdate("alice", "progress", 2)).subscribers == 1
+
+
+def test_what_has_ended_does_not_expire() -> None:
+    """By the subscriber's own wish, or as its connection is gone."""
+    virtual = locked_router()
+    for connection_id in ("tab", "other"):
+        virtual.router.subscribe(connection_id, "alice", token="short")  # noqa: S106
+    virtual.router.unsubscribe("tab", "alice")
+    virtual.router.drop("other")
+    assert len(virtual.expiries) == 0
+    virtual.run(100)
+    assert virtual.subscribers.ended == []
+
+
+@pytest.mark.parametrize("outcome", [Handover.GONE, Handover.TOO_SLOW, UiEmitFailed("broken")])
+def test_a_connection_that_cannot_be_told_is_dropped(outcome: Handover | UiEmitFailed) -> None:
+    """With all its subscriptions, as always; and the others still expire."""
+    virtual = locked_router()
+    for connection_id in ("tab", "other"):
+        virtual.router.subscribe(connection_id, "alice", token="short")  # noqa: S106
+    virtual.router.subscribe("tab", "bob", token="long")  # noqa: S106
+    virtual.subscribers.outcomes["tab"] = outcome
+    virtual.run(5)
+    assert [connection for connection, _, _ in virtual.subscribers.ended] == ["tab", "other"]
+    assert virtual.router.subscriptions == len(virtual.expiries) == 0

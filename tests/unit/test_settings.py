@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import asdict
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,9 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (settings.chunk_size, settings.stream_sleep_interval) == (4096, 0.01)
     assert (settings.host, settings.port) == ("0.0.0.0", 5006)  # noqa: S104
     assert settings.debug_mode is True
+    assert settings.require_tokens is False
+    assert settings.internal_api_token == ""
+    assert settings.internal_trusted_networks == [ip_network("0.0.0.0/0"), ip_network("::/0")]
     assert settings.ui_updates_namespace == "/ui_updates"
     assert settings.audio_roots == [Path("shared_audio")]
     assert settings.max_message_bytes == 65536
@@ -55,6 +59,9 @@ def test_everything_can_be_set() -> None:
             "ASF_DEBUG_MODE": "false",
             "ASF_UI_UPDATES_NAMESPACE": "",
             "ASF_AUDIO_ROOTS": "/srv/a:/srv/b",
+            "ASF_REQUIRE_TOKENS": "True",
+            "ASF_INTERNAL_API_TOKEN": "t" * 32,
+            "ASF_INTERNAL_TRUSTED_NETWORKS": "10.0.0.0/8, 192.0.2.7,fd00::/8",
             "ASF_MAX_MESSAGE_BYTES": "1024",
             "ASF_DATABASE": ":memory:",
             "ASF_JOIN_WAIT_SECONDS": "1",
@@ -77,6 +84,9 @@ def test_everything_can_be_set() -> None:
             debug_mode=False,
             ui_updates_namespace="",
             audio_roots=[Path("/srv/a"), Path("/srv/b")],
+            require_tokens=True,
+            internal_api_token="t" * 32,
+            internal_trusted_networks=[*map(ip_network, ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8"))],
             max_message_bytes=1024,
             database=":memory:",
             join_wait_seconds=1.0,
@@ -117,6 +127,13 @@ WRONG = [
     ("ASF_CORS_ALLOWED_ORIGINS", "*,https://a.example"),
     ("ASF_CORS_ALLOWED_ORIGINS", "https://*.example.com"),
     ("ASF_MAX_MESSAGE_BYTES", "12"),
+    ("ASF_REQUIRE_TOKENS", "sometimes"),
+    ("ASF_INTERNAL_TRUSTED_NETWORKS", "backend.example"),
+    ("ASF_INTERNAL_TRUSTED_NETWORKS", "10.0.0.1/8"),
+    ("ASF_INTERNAL_TRUSTED_NETWORKS", "10.0.0.0/33"),
+    ("ASF_INTERNAL_TRUSTED_NETWORKS", "10.0.0.0/8,"),
+    ("ASF_INTERNAL_TRUSTED_NETWORKS", "none, 10.0.0.0/8"),
+    ("ASF_INTERNAL_TRUSTED_NETWORKS", "none"),
     ("ASF_DATABASE", ""),
     ("ASF_JOIN_WAIT_SECONDS", "0"),
     ("ASF_STALL_SECONDS", "x"),
@@ -159,6 +176,50 @@ def test_production_wants_a_long_secret_and_does_not_show_it() -> None:
         (line,) = refusal.value.problems
         assert line.startswith("ASF_SECRET_KEY ")
         assert "hunter2" not in line
+
+
+PRODUCTION = {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32}
+
+
+def test_production_trusts_this_machine_only() -> None:
+    """Unless it is told otherwise; in debug mode everybody is trusted, and that is known."""
+    settings = read_settings(PRODUCTION)
+    assert settings.internal_trusted_networks == [ip_network("127.0.0.0/8"), ip_network("::1")]
+    assert not settings.internal_api_is_open
+    assert read_settings({}).internal_api_is_open
+    assert not read_settings({"ASF_INTERNAL_TRUSTED_NETWORKS": "10.0.0.0/8"}).internal_api_is_open
+
+
+@pytest.mark.parametrize(
+    "networks",
+    ["0.0.0.0/0", "::/0", "10.0.0.0/8,::/0", "0.0.0.0/1,128.0.0.0/1", "0.0.0.0/1,128.0.0.0/2,192.0.0.0/2,fd00::/8"],
+)
+def test_production_does_not_start_half_locked(networks: str) -> None:
+    """A network that covers everything is no lock, however it is written."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings(PRODUCTION | {"ASF_INTERNAL_TRUSTED_NETWORKS": networks})
+    (line,) = refusal.value.problems
+    assert line.startswith(
+        f"ASF_INTERNAL_TRUSTED_NETWORKS={networks!r} is allowed to hold all addresses in debug mode"
+    )
+    assert read_settings({"ASF_INTERNAL_TRUSTED_NETWORKS": networks}).internal_api_is_open
+
+
+@pytest.mark.parametrize("token", ["hunter2", "h" * 31, "hunter2 " * 8, "hunter2ü" * 8, "hunter2\n" * 8, "k" * 32])
+def test_a_bad_token_of_the_internal_api_is_refused_and_not_shown(token: str) -> None:
+    """Too short, nothing that a header can carry, or the key that signs other tokens."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings(PRODUCTION | {"ASF_INTERNAL_API_TOKEN": token})
+    (line,) = refusal.value.problems
+    assert line.startswith("ASF_INTERNAL_API_TOKEN ")
+    assert token not in line
+    assert "hunter2" not in line
+
+
+def test_nobody_is_trusted_where_there_is_a_token() -> None:
+    """`none` is a lock that only the token opens."""
+    locked = PRODUCTION | {"ASF_INTERNAL_API_TOKEN": "t" * 32, "ASF_INTERNAL_TRUSTED_NETWORKS": "none"}
+    assert read_settings(locked).internal_trusted_networks == []
 
 
 @given(st.dictionaries(st.sampled_from(VARIABLES), st.text()))

@@ -1,19 +1,22 @@
 """Listeners in virtual time: whatever the sizes and the schedule, each gets exactly the audio, at its pace."""
 
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources
-from asf.domain.errors import AudioUnavailable, StreamNotFound, TooManyListeners
+from asf.domain import Grant, StreamState
+from asf.domain.errors import AudioUnavailable, NoSession, StreamNotFound, TooManyListeners, Unauthorized
 from asf.domain.events import EndOfStream, StartOfStream, StreamFailed
 from asf.domain.pump import LISTENERS_PER_TURN
 from asf.domain.schedule import TICK_SECONDS
 from asf.domain.session import ListenRequest
 from asf.domain.streams import Locator
-from tests.support.virtual import ScriptedListener, VirtualServer
+from tests.support.virtual import ManualClock, ScriptedListener, ScriptedTokens, VirtualServer
 
 WHOLE_SESSION = ["joined", "StartOfStream", "EndOfStream"]
 
@@ -379,3 +382,149 @@ def test_audio_that_fails_on_the_way_ends_with_an_error(error: Exception, code: 
     assert failure.offset == len(listener.received) <= 200_000
     assert audio.startswith(listener.received)
     assert (len(server.service), len(server.pool)) == (0, 0)
+
+
+TOKEN_SECONDS = 5.0
+
+
+def locked_server(audios: dict[str, bytes], **more: Any) -> VirtualServer:
+    """Return a server that wants tokens: `short` for the stream "s" and 5 seconds, `long` for all streams, longer."""
+    now = ManualClock().timestamp()
+    grants = {
+        "short": Grant("alice", now + TOKEN_SECONDS, frozenset({"s"})),
+        "long": Grant("bob", now + 1000.0, frozenset({"*"})),
+    }
+    return VirtualServer(audios, tokens=ScriptedTokens(grants), **more)
+
+
+def failures(listener: ScriptedListener) -> list[str]:
+    """Return the codes of the errors that a listener was told."""
+    return [event.error.error_code for event in listener.events if isinstance(event, StreamFailed)]
+
+
+@pytest.mark.parametrize("token", [None, "", "unknown", 5])
+def test_nobody_joins_without_a_token(token: object) -> None:
+    """Nor hears whether there is such a stream, even where there is no place."""
+    server = locked_server({"s": b"audio"}, max_listeners=0)
+    for stream_id in ("s", "unknown", "simulation"):
+        with pytest.raises(Unauthorized):
+            server.join(stream_id, token=token, wait=True)
+        with pytest.raises(Unauthorized):
+            server.service.describe(stream_id, token)
+    assert len(server.service) == len(server.expiries) == 0
+
+
+def test_a_token_is_for_its_streams() -> None:
+    """And for no other."""
+    server = locked_server({"s": b"audio", "other": b"more"})
+    with pytest.raises(Unauthorized):
+        server.join("other", token="short")  # noqa: S106
+    assert server.join("s", token="short").received == b"audio"  # noqa: S106
+    assert server.join("other", token="long").received == b"more"  # noqa: S106
+    assert len(server.expiries) == 0
+
+
+def flowing(server: VirtualServer) -> ScriptedListener:
+    """Listens."""
+    return server.join("s", token="short")  # noqa: S106
+
+
+def blocked(server: VirtualServer) -> ScriptedListener:
+    """Takes nothing any more."""
+    return server.join("s", capacity=100, token="short")  # noqa: S106
+
+
+def without_credit(server: VirtualServer) -> ScriptedListener:
+    """Acknowledges nothing."""
+    return server.join("s", window=100, token="short")  # noqa: S106
+
+
+def paused(server: VirtualServer) -> ScriptedListener:
+    """Has paused."""
+    listener = flowing(server)
+    server.service.pause("listener")
+    return listener
+
+
+def waiting(server: VirtualServer) -> ScriptedListener:
+    """Waits for the announcement."""
+    server.catalog.delete("s")
+    return server.join("s", wait=True, token="short")  # noqa: S106
+
+
+def held(server: VirtualServer) -> ScriptedListener:
+    """Waits, and has paused."""
+    listener = waiting(server)
+    server.service.pause("listener")
+    return listener
+
+
+def stalled(server: VirtualServer) -> ScriptedListener:
+    """Has all of a stream that does not grow."""
+    server.announce("s", state=StreamState.GENERATING)
+    return server.join("s", offset=1_000_000, token="short")  # noqa: S106
+
+
+@pytest.mark.parametrize("begin", [flowing, blocked, without_credit, paused, waiting, held, stalled])
+def test_a_session_ends_with_its_token(begin: Callable[[VirtualServer], ScriptedListener]) -> None:
+    """Whatever state it is in; and nothing is held for it any more, while another one goes on."""
+    audio = audio_of(1_000_000)
+    server = locked_server({"s": audio}, chunk_seconds=0.1, stall_seconds=2.0)
+    other = server.join("s", "other", token="long")  # noqa: S106
+    listener = begin(server)
+    server.run(TOKEN_SECONDS - 0.01)
+    assert failures(listener) == []
+    assert "listener" in server.service._sessions  # noqa: SLF001
+    server.run(0.01)
+    assert failures(listener) == ["ASF_UNAUTHORIZED"]
+    assert listener.closed
+    heard = len(listener.received)
+    assert len(server.service) == len(server.expiries) == 1
+    assert server.observer.outcomes == ["ASF_UNAUTHORIZED"]
+    with pytest.raises(NoSession):
+        server.service.resume("listener")
+    server.run(1.0)
+    assert len(listener.received) == heard
+    assert failures(other) == []
+
+
+def test_a_new_token_is_taken_by_joining_again() -> None:
+    """The session that it begins lasts as long as the new one does."""
+    server = locked_server({"s": audio_of(1_000_000)}, chunk_seconds=0.1)
+    first = flowing(server)
+    server.run(TOKEN_SECONDS - 1)
+    second = server.join("s", offset=len(first.received), token="long")  # noqa: S106
+    server.run(100.0)
+    assert failures(first) == failures(second) == []
+    assert first.received + second.received == audio_of(1_000_000)
+    assert server.observer.outcomes == ["left", "complete"]
+
+
+def test_a_listener_that_joins_with_a_bad_token_has_left() -> None:
+    """As with every join that is refused."""
+    server = locked_server({"s": audio_of(1_000_000)}, chunk_seconds=0.1)
+    listener = flowing(server)
+    with pytest.raises(Unauthorized):
+        server.join("s", token="expired")  # noqa: S106
+    assert listener.kinds[-1] == "left"
+    assert len(server.service) == len(server.expiries) == 0
+
+
+def test_a_change_of_the_wall_clock_does_not_change_when_a_session_ends() -> None:
+    """The time that was left at joining is that of the monotonic clock."""
+    server = locked_server({"s": audio_of(1_000_000)}, chunk_seconds=0.1)
+    listener = flowing(server)
+    for jump in (-86_400.0, 86_400.0):
+        server.clock.epoch += jump
+        server.run(2.0)
+        assert failures(listener) == []
+    server.run(TOKEN_SECONDS - 4.0)
+    assert failures(listener) == ["ASF_UNAUTHORIZED"]
+
+
+def test_many_joins_with_long_tokens_leave_nothing() -> None:
+    """Whoever joins again and again fills no memory."""
+    server = locked_server({"s": b"audio"})
+    for _ in range(500):
+        server.join("s", wait=True, token="long")  # noqa: S106
+    assert len(server.expiries._heap) < 100  # noqa: SLF001

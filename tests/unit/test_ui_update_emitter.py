@@ -9,7 +9,7 @@ import pytest
 
 from asf.adapters.realtime_api import SocketIoUiUpdateEmitter
 from asf.adapters.realtime_api.ui_update_emitter import MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES
-from asf.domain.errors import UiEmitFailed
+from asf.domain.errors import UiEmitFailed, Unauthorized
 from asf.domain.updates import Handover, Position, SequencedUpdate, Subscription
 
 
@@ -149,3 +149,12 @@ def test_a_failure_is_told_and_logged(emitter: Emitter, caplog: pytest.LogCaptur
         emitter.emit(update_of(1))
     assert "Emitting a UI update failed" in caplog.text
     assert emitter.transport.disconnected
+
+
+def test_the_end_of_a_subscription_is_told(emitter: Emitter) -> None:
+    """With its client, as a connection may have several."""
+    reason = Unauthorized("The token has expired.")
+    assert emitter.emitter.end("connection", "alice", reason) is Handover.TAKEN
+    assert emitter.emitter.end("gone", "alice", reason) is Handover.GONE
+    error = {"message": "A valid token is required.", "error_code": "ASF_UNAUTHORIZED"}
+    assert emitter.events == [["ui_error", error | {"details": "The token has expired.", "client_id": "alice"}]]

@@ -27,16 +27,18 @@ def listen(
     on_start: Callable[[StreamStart], object] = lambda _start: None,
     *,
     wait: bool = False,
+    token: str | None = None,
     patience: float = 60.0,
 ) -> None:
     """Receive the whole stream: `on_start` is called first, then `write` with its bytes, piece by piece.
 
-    Both are called from another thread. With `wait` the stream need not be announced yet. A connection that is lost
-    on the way, or while waiting, is made again, and listening goes on at the byte where it broke, for `patience`
+    Both are called from another thread. With `wait` the stream need not be announced yet. `token` grants the stream,
+    where the server wants one; when it expires, `StreamRefused` is raised (`ASF_UNAUTHORIZED`). A connection that is
+    lost on the way, or while waiting, is made again, and listening goes on at the byte where it broke, for `patience`
     seconds without a byte. Returns at the end of the stream. Raises `StreamRefused` and `ServerUnreachable`, and
     whatever `write` or `on_start` raised.
     """
-    progress = _Progress(stream_id, wait)
+    progress = _Progress(stream_id, wait, token)
     left = Patience(patience)
     while True:
         before = progress.received
@@ -58,15 +60,21 @@ class _Progress:
 
     stream_id: str
     wait: bool
+    token: str | None
     joined: bool = False
     epoch: str | None = None
     received: int = 0
 
     def request(self) -> dict[str, Any]:
         """Return the payload of `join_stream`."""
+        request: dict[str, Any] = {"stream_id": self.stream_id}
         if self.epoch is None:
-            return {"stream_id": self.stream_id, "wait": self.wait}
-        return {"stream_id": self.stream_id, "offset": self.received, "epoch": self.epoch}
+            request["wait"] = self.wait
+        else:
+            request |= {"offset": self.received, "epoch": self.epoch}
+        if self.token is not None:
+            request["token"] = self.token
+        return request
 
 
 class _Listening:

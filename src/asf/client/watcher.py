@@ -38,18 +38,20 @@ def watch(
     namespace: str = DEFAULT_UI_NAMESPACE,
     *,
     history: bool = False,
+    token: str | None = None,
     patience: float = 60.0,
 ) -> Iterator[Subscribed | Update | Missed]:
     """Yield `Subscribed`, and then the client's updates as they come, without end.
 
-    With `history` those that ASF still keeps come first. A connection that is lost is made again, for up to
+    With `history` those that ASF still keeps come first. `token` grants the client, where the server wants one; when
+    it expires, `RequestRefused` is raised (`ASF_UNAUTHORIZED`). A connection that is lost is made again, for up to
     `patience` seconds, and what was sent meanwhile is yielded then. Raises `RequestRefused` and `ServerUnreachable`.
     """
     position = _Position("", 0) if history else None
     subscribed = False
     left = Patience(patience)
     while True:
-        watching = _Watching(client_id, namespace, position)
+        watching = _Watching(client_id, namespace, position, token)
         try:
             for item in watching.run(base_url):
                 left.renew()
@@ -78,8 +80,9 @@ class _Position:
 class _Watching:
     """One connection of a subscriber. `position` is where it left off, and then where it is."""
 
-    def __init__(self, client_id: str, namespace: str, position: _Position | None) -> None:
+    def __init__(self, client_id: str, namespace: str, position: _Position | None, token: str | None) -> None:
         self.position = position
+        self._token = token
         self._client_id = client_id
         self._namespace = namespace
         self._received: queue.Queue[Subscribed | Update | Missed | AsfClientError] = queue.Queue()
@@ -113,6 +116,8 @@ class _Watching:
         payload: dict[str, Any] = {"client_id": self._client_id}
         if self.position is not None:
             payload["since"] = self.position.as_json()
+        if self._token is not None:
+            payload["token"] = self._token
         self._client.emit("subscribe_to_ui_updates", payload, namespace=self._namespace)
 
     def _on_subscribed(self, message: dict[str, Any]) -> None:

@@ -1,7 +1,10 @@
 """What ASF is: values, errors, ports and the services that decide. Imports the standard library only."""
 
+from asf.domain.access import AccessControl
 from asf.domain.audio import AudioBatch
 from asf.domain.catalog import Announcement, StreamCatalog
+from asf.domain.expiry import Expiries
+from asf.domain.grants import Grant
 from asf.domain.growth import GrowthWatch
 from asf.domain.pacing import Pace
 from asf.domain.patience import BlockedListeners
@@ -17,6 +20,7 @@ from asf.domain.updates import UiUpdate
 from asf.domain.waiting import WaitingRoom
 
 __all__ = [
+    "AccessControl",
     "Announcement",
     "AudioBatch",
     "AudioPool",
@@ -24,7 +28,9 @@ __all__ = [
     "AudioStream",
     "BlockedListeners",
     "ChunkStreamer",
+    "Expiries",
     "FileLocator",
+    "Grant",
     "GrowthWatch",
     "ListenRequest",
     "Locator",

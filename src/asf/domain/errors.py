@@ -30,6 +30,13 @@ class InternalError(AsfError):
     retryable = True
 
 
+class Unauthorized(AsfError):
+    """There is no token, or it is not valid (any more), or it does not grant what was asked for."""
+
+    error_code = "ASF_UNAUTHORIZED"
+    message = "A valid token is required."
+
+
 class StreamError(AsfError):
     """A listener cannot have the stream that it asked for."""
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
 from asf.domain.audio import AudioBatch
+from asf.domain.errors import AsfError
 from asf.domain.events import ListenerEvent
+from asf.domain.grants import Grant
 from asf.domain.streams import AudioStream, Locator, StreamState
 from asf.domain.updates import Appended, Handover, Position, Recovery, SequencedUpdate, Subscription, UiUpdate
 
@@ -18,6 +20,18 @@ class Clock(Protocol):
 
     def timestamp(self) -> float:
         """Return seconds since the Unix epoch. For people and messages."""
+        ...
+
+
+class TokenVerifier(Protocol):
+    """Tells what tokens grant."""
+
+    def verify(self, token: object, timestamp: float) -> Grant:
+        """Return what `token`, anything that a client may send as one, grants at `timestamp`.
+
+        `timestamp` is in seconds since the Unix epoch; the grant ends later than that. Raises `Unauthorized` for
+        what is no authentic token, and for one that is not valid then; its details do not repeat the token.
+        """
         ...
 
 
@@ -203,6 +217,13 @@ class UiUpdateEmitter(Protocol):
 
         `with_position` tells the connection the place of the update, too. Raises `UiEmitFailed` when the transport
         fails; the connection is broken off then.
+        """
+        ...
+
+    def end(self, connection_id: str, client_id: str, reason: AsfError) -> Handover:
+        """Tell a connection why its subscription has ended, behind all that was handed to it before.
+
+        Raises `UiEmitFailed` when the transport fails; the connection is broken off then.
         """
         ...
 

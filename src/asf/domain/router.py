@@ -1,10 +1,19 @@
 """Which connection gets which UI update."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from asf.domain.errors import NotSubscribed, TooManySubscriptions, UiEmitFailed, UiNamespaceMissing, UiUpdateError
+from asf.domain.access import AccessControl
+from asf.domain.errors import (
+    AsfError,
+    NotSubscribed,
+    TooManySubscriptions,
+    UiEmitFailed,
+    UiNamespaceMissing,
+    UiUpdateError,
+)
 from asf.domain.ports import Clock, UiUpdateEmitter, UiUpdateObserver, UpdateLog
 from asf.domain.updates import Handover, Position, Subscription, UiUpdate
 
@@ -31,10 +40,16 @@ class UiUpdateRouter:
     """
 
     def __init__(
-        self, emitter: UiUpdateEmitter | None, log: UpdateLog, clock: Clock, observer: UiUpdateObserver
+        self,
+        emitter: UiUpdateEmitter | None,
+        log: UpdateLog,
+        access: AccessControl,
+        clock: Clock,
+        observer: UiUpdateObserver,
     ) -> None:
         self._emitter = emitter
         self._log = log
+        self._access = access
         self._clock = clock
         self._observer = observer
         # Dictionaries for their order: updates reach the connections in the order in which they subscribed. The
@@ -47,22 +62,27 @@ class UiUpdateRouter:
         """How many pairs of a connection and a client there are."""
         return sum(map(len, self._clients.values()))
 
-    def subscribe(self, connection_id: str, client_id: str, since: Position | None = None) -> None:
+    def subscribe(
+        self, connection_id: str, client_id: str, since: Position | None = None, token: object = None
+    ) -> None:
         """Send the updates of `client_id` to the connection from now on, after confirming that.
 
         With `since`, those behind that place go first, without a gap, a repeat or a change of order, or none at all
-        where some of them are no longer kept; each is told its place then. Subscribing again begins anew. Raises
-        `UiNamespaceMissing`, `TooManySubscriptions`, or `UiEmitFailed` when the connection could not be told.
+        where some of them are no longer kept; each is told its place then. Subscribing again begins anew. The
+        subscription ends with `token`, where one is required. Raises `UiNamespaceMissing`, `TooManySubscriptions` or
+        `Unauthorized`, and then nothing has changed, or `UiEmitFailed` when the connection could not be told.
         """
         emitter = self._emitter
         if emitter is None:
             raise UiNamespaceMissing
+        until = self._access.check_client(token, client_id)
         clients = self._clients.get(connection_id, {})
         if client_id not in clients and len(clients) >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"There are {MAX_SUBSCRIPTIONS}.")
         recovery = self._log.recover(client_id, since, self._clock.timestamp())
         self._connections.setdefault(client_id, {})[connection_id] = since is not None
         self._clients.setdefault(connection_id, {})[client_id] = None
+        self._access.end_at((connection_id, client_id), until, partial(self._end, emitter, connection_id, client_id))
         if since is None:
             subscription = Subscription(client_id, recovery.latest, recovered=None)
         else:
@@ -101,6 +121,11 @@ class UiUpdateRouter:
         outcome = "relayed" if published.subscribers else "no_subscriber"
         self._observer.relayed("duplicate" if published.duplicate else outcome, self._clock.now() - started)
         return published
+
+    def _end(self, emitter: UiUpdateEmitter, connection_id: str, client_id: str, reason: AsfError) -> None:
+        self.unsubscribe(connection_id, client_id)
+        with suppress(UiEmitFailed):  # Then the connection is broken off.
+            self._hand_over(connection_id, partial(emitter.end, connection_id, client_id, reason))
 
     def _publish(self, update: UiUpdate) -> Published:
         emitter = self._emitter
@@ -142,6 +167,7 @@ class UiUpdateRouter:
         return False
 
     def _forget(self, connection_id: str, client_id: str) -> None:
+        self._access.forget((connection_id, client_id))
         connections = self._connections[client_id]
         del connections[connection_id]
         if not connections:

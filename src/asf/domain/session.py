@@ -1,7 +1,7 @@
 """One listener's session on one stream."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from asf.domain.errors import AsfError
 from asf.domain.events import EndOfStream, SessionStatus, StartOfStream, StatusChanged, StreamFailed
@@ -17,7 +17,7 @@ class ListenRequest:
 
     `offset` is the first byte wanted. `epoch`, where given, must be the stream's current one. `window` bounds the
     bytes that are sent and not yet acknowledged (None: no bound). With `wait` the stream need not be announced yet. A
-    listener that is not `paced` gets the audio as fast as it takes it.
+    listener that is not `paced` gets the audio as fast as it takes it. `token` is whatever it sent as such.
     """
 
     stream_id: str
@@ -26,6 +26,7 @@ class ListenRequest:
     window: int | None = None
     wait: bool = False
     paced: bool = True
+    token: object = field(default=None, repr=False)
 
 
 class ListenerSession:

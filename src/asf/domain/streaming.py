@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from asf.domain import simulation
+from asf.domain.access import AccessControl
 from asf.domain.catalog import StreamCatalog
 from asf.domain.errors import AsfError, EpochChanged, InvalidAck, NoSession, StreamNotFound, TooManyListeners
 from asf.domain.pool import AudioPool, SharedAudio
@@ -40,6 +41,7 @@ class StreamingService:
         pool: AudioPool,
         pump: AudioPump,
         waiting: WaitingRoom,
+        access: AccessControl,
         clock: Clock,
         observer: StreamingObserver,
         max_listeners: int,
@@ -50,6 +52,7 @@ class StreamingService:
         self._pool = pool
         self._pump = pump
         self._waiting = waiting
+        self._access = access
         self._clock = clock
         self._observer = observer
         self._max_listeners = max_listeners
@@ -62,11 +65,12 @@ class StreamingService:
         """Return how many sessions are under way."""
         return len(self._sessions)
 
-    def describe(self, stream_id: str) -> AudioDescription:
-        """Return what the stream's audio is now.
+    def describe(self, stream_id: str, token: object = None) -> AudioDescription:
+        """Return what the stream's audio is now, for whoever may join it with `token`.
 
-        Raises `StreamNotFound`, `AudioUnavailable`, `GenerationFailed` or `CatalogUnavailable`.
+        Raises `Unauthorized`, `StreamNotFound`, `AudioUnavailable`, `GenerationFailed` or `CatalogUnavailable`.
         """
+        self._access.check_stream(token, stream_id)
         stream = self._catalog.find(stream_id)
         audio = self._pool.acquire(stream)
         try:
@@ -83,12 +87,14 @@ class StreamingService:
     def join(self, listener_id: str, request: ListenRequest, emitter: ListenerEmitter) -> None:
         """Begin a session on the stream, in place of the listener's earlier one, and send what is due at once.
 
-        Raises `TooManyListeners`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`, `GenerationFailed` or
-        `CatalogUnavailable`; the earlier session, if any, has ended all the same.
+        It ends with the token of the request, where one is required. Raises `Unauthorized`, `TooManyListeners`,
+        `StreamNotFound`, `EpochChanged`, `AudioUnavailable`, `GenerationFailed` or `CatalogUnavailable`; the earlier
+        session, if any, has ended all the same.
         """
         earlier = self._sessions.get(listener_id)
         if earlier is not None:
             earlier.leave()
+        until = self._access.check_stream(request.token, request.stream_id)
         if len(self._sessions) >= self._max_listeners:
             raise TooManyListeners(f"There are {self._max_listeners}.")
         try:
@@ -99,10 +105,10 @@ class StreamingService:
                 return
             if not request.wait:
                 raise
-            self._wait(self._open_session(listener_id, request, emitter))
+            self._wait(self._open_session(listener_id, request, emitter, until))
             return
         audio = self._audio_for(request, stream)
-        session = self._open_session(listener_id, request, emitter)
+        session = self._open_session(listener_id, request, emitter, until)
         self._begin(session, stream, audio)
         if session.flowing:
             self._pump.serve_at_once(session)
@@ -155,9 +161,12 @@ class StreamingService:
             raise NoSession
         return session
 
-    def _open_session(self, listener_id: str, request: ListenRequest, emitter: ListenerEmitter) -> ListenerSession:
+    def _open_session(
+        self, listener_id: str, request: ListenRequest, emitter: ListenerEmitter, until: float | None
+    ) -> ListenerSession:
         session = ListenerSession(request, emitter, partial(self._forget, listener_id))
         self._sessions[listener_id] = session
+        self._access.end_at(session, until, session.fail)
         self._observer.joined()
         return session
 
@@ -199,6 +208,7 @@ class StreamingService:
 
     def _forget(self, listener_id: str, session: ListenerSession, outcome: str) -> None:
         del self._sessions[listener_id]
+        self._access.forget(session)
         self._waiting.remove(session)
         self._pump.remove(session)
         if session.audio is not None:

@@ -17,15 +17,18 @@ from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.eventlet_runtime import engineio_server, transport
 from asf.adapters.eventlet_runtime.websocket_door import WebSocketDoor
 from asf.adapters.http_api.playback import STREAM_URL
+from asf.adapters.jwt_tokens import JwtTokens
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.prometheus import PrometheusMetrics
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
 from asf.adapters.system_clock import SystemClock
 from asf.domain import (
+    AccessControl,
     AudioPool,
     AudioPump,
     BlockedListeners,
     ChunkStreamer,
+    Expiries,
     GrowthWatch,
     Pace,
     Schedule,
@@ -36,7 +39,7 @@ from asf.domain import (
     WaitingRoom,
 )
 from asf.domain.errors import CatalogUnavailable
-from asf.domain.ports import AudioSources, CatalogStore, Clock, UiUpdateEmitter
+from asf.domain.ports import AudioSources, CatalogStore, Clock, TokenVerifier, UiUpdateEmitter
 from asf.entrypoints.demo_studio import DemoStudio
 from asf.entrypoints.settings import ANY_ORIGIN, Settings
 
@@ -135,8 +138,12 @@ def _console(settings: Settings) -> list[Blueprint]:
     """Return the console's routes: none in production."""
     if not settings.debug_mode:
         return []
-    studio = DemoStudio(settings.host, settings.audio_roots[0])
+    studio = DemoStudio(settings.host, settings.audio_roots[0], settings.internal_api_token)
     return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins, studio.begin)]
+
+
+def _token_verifier(settings: Settings) -> TokenVerifier | None:
+    return JwtTokens(settings.secret_key) if settings.require_tokens else None
 
 
 def _make_epoch() -> str:
@@ -173,6 +180,7 @@ class Container(containers.DeclarativeContainer):
         BlockedListeners, settings.provided.slow_listener_seconds
     )
     waiting: providers.Provider[WaitingRoom] = providers.Singleton(WaitingRoom, settings.provided.join_wait_seconds)
+    expiries: providers.Provider[Expiries] = providers.Singleton(Expiries)
     pump: providers.Provider[AudioPump] = providers.Singleton(
         AudioPump,
         streamer,
@@ -180,9 +188,13 @@ class Container(containers.DeclarativeContainer):
         schedule,
         growth,
         blocked,
-        providers.List(growth, blocked, waiting),
+        providers.List(growth, blocked, waiting, expiries),
         clock,
         metrics,
+    )
+    token_verifier: providers.Provider[TokenVerifier | None] = providers.Singleton(_token_verifier, settings)
+    access: providers.Provider[AccessControl] = providers.Singleton(
+        AccessControl, token_verifier, expiries, clock, pump.provided.look_again
     )
     streaming: providers.Provider[StreamingService] = providers.Singleton(
         StreamingService,
@@ -190,6 +202,7 @@ class Container(containers.DeclarativeContainer):
         pool,
         pump,
         waiting,
+        access,
         clock,
         metrics,
         settings.provided.max_listeners,
@@ -208,7 +221,7 @@ class Container(containers.DeclarativeContainer):
         providers.Object(_make_epoch),
     )
     router: providers.Provider[UiUpdateRouter] = providers.Singleton(
-        UiUpdateRouter, ui_emitter, update_log, clock, metrics
+        UiUpdateRouter, ui_emitter, update_log, access, clock, metrics
     )
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
         _render_metrics, metrics, pump, streaming, blocked, catalog_store, router, update_log
@@ -221,9 +234,14 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     console: providers.Provider[list[Blueprint]] = providers.Singleton(_console, settings)
+    internal_guard: providers.Provider[http_api.InternalGuard] = providers.Singleton(
+        http_api.InternalGuard,
+        settings.provided.internal_api_token,
+        settings.provided.internal_trusted_networks,
+    )
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
-        providers.Singleton(http_api.create_internal_streams_blueprint, catalog),
-        providers.Singleton(http_api.create_internal_updates_blueprint, router),
+        providers.Singleton(http_api.create_internal_streams_blueprint, catalog, internal_guard),
+        providers.Singleton(http_api.create_internal_updates_blueprint, router, internal_guard),
         providers.Singleton(http_api.create_playback_blueprint, streaming, settings.provided.cors_allowed_origins),
         providers.Singleton(http_api.create_operations_blueprint, render_metrics, prometheus.CONTENT_TYPE, documents),
     )

@@ -1,6 +1,7 @@
 """Starts the server."""
 
 import logging
+from collections.abc import Iterator
 
 from asf.adapters.eventlet_runtime import server as runtime
 from asf.entrypoints.container import Container
@@ -37,9 +38,22 @@ def _url_of(listener: runtime.Listener) -> str:
 
 
 def _warn(settings: Settings) -> None:
-    logger.warning("Anyone who reaches this port may use the internal API: let only backend services reach it")
-    if settings.secret_key_is_random:
-        logger.warning("ASF_SECRET_KEY is not set: a random one serves until the next start")
+    for warning in _open_doors(settings):
+        logger.warning(warning)
     for root in settings.audio_roots:
         if not root.is_dir():
             logger.warning("ASF_AUDIO_ROOTS: %s is not a directory (yet)", root)
+
+
+def _open_doors(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for everything that stands open; in production the settings keep it shut, or say so."""
+    if not settings.debug_mode:
+        return
+    if settings.secret_key_is_random:
+        yield "ASF_SECRET_KEY is not set: a random one serves until the next start, and nobody knows it"
+    if settings.internal_api_is_open:
+        yield (
+            "ASF_INTERNAL_TRUSTED_NETWORKS holds all addresses: anyone who reaches this port may use the internal API"
+        )
+    if not settings.require_tokens:
+        yield "ASF_REQUIRE_TOKENS is False: anyone who reaches this port may hear every stream and watch every client"

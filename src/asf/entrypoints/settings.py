@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,16 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, vali
 
 ANY_ORIGIN = "*"
 MIN_SECRET_KEY_CHARACTERS = 32
+MIN_API_TOKEN_CHARACTERS = 32
+
+Networks = list[IPv4Network | IPv6Network]
+
+ALL_OF_IPV4 = IPv4Network("0.0.0.0/0")
+ALL_OF_IPV6 = IPv6Network("::/0")
+LOOPBACK: Networks = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
+NO_NETWORK = "none"
+"""The value that stands for no network at all."""
+
 LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 """Addresses that can be opened on this machine, for those of ASF_HOST that cannot."""
 
@@ -47,6 +58,10 @@ class Settings:
     debug_mode: bool
     ui_updates_namespace: str
     audio_roots: list[Path]
+    require_tokens: bool
+    internal_api_token: str
+    """Empty where there is none."""
+    internal_trusted_networks: Networks
     max_message_bytes: int
     database: str
     join_wait_seconds: float
@@ -63,6 +78,18 @@ class Settings:
         """Most connections at a time."""
         return self.max_listeners + SPARE_CONNECTIONS
 
+    @property
+    def internal_api_is_open(self) -> bool:
+        """Whether every address may call the internal API."""
+        return covers_everything(self.internal_trusted_networks)
+
+
+def covers_everything(networks: Networks) -> bool:
+    """Return whether all addresses of IPv4, or all of IPv6, are in `networks`."""
+    four = [network for network in networks if isinstance(network, IPv4Network)]
+    six = [network for network in networks if isinstance(network, IPv6Network)]
+    return ALL_OF_IPV4 in collapse_addresses(four) or ALL_OF_IPV6 in collapse_addresses(six)
+
 
 class _Separated(fields.Field[list[str]]):
     """Text with a separator between its items; white space around them does not count."""
@@ -76,6 +103,32 @@ class _Separated(fields.Field[list[str]]):
         if not all(items):
             raise ValidationError(f"is allowed to be items separated by '{self._separator}', none of them empty")
         return items
+
+
+class _Networks(fields.Field[Networks | None]):
+    """Networks with commas between, or `none`; None where nothing is said."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Networks | None:
+        text = value.strip()
+        if not text:
+            return None
+        if text == NO_NETWORK:
+            return []
+        try:
+            return [ip_network(item.strip()) for item in text.split(",")]
+        except ValueError as error:
+            raise ValidationError(
+                "is allowed to be networks such as 10.0.0.0/8 or fd00::/8, with commas between, or "
+                f"{NO_NETWORK} ({error})"
+            ) from error
+
+
+def _api_token(value: str) -> None:
+    if value and not re.fullmatch(rf"[!-~]{{{MIN_API_TOKEN_CHARACTERS},}}", value):
+        raise ValidationError(
+            f"is allowed to be {MIN_API_TOKEN_CHARACTERS} or more letters, digits and signs of ASCII, "
+            "without white space"
+        )
 
 
 def _origins(values: list[str]) -> None:
@@ -110,9 +163,9 @@ _NUMBER: _Messages = {
 }
 
 
-def _described(text: str) -> dict[str, str]:
-    """Return the metadata of a setting: what it means, for the reference and for .env.example."""
-    return {"description": text}
+def _described(text: str, when_empty: str = "") -> dict[str, str]:
+    """Return the metadata of a setting: what it means, and what holds without a value, for the documents."""
+    return {"description": text, "when_empty": when_empty}
 
 
 class SettingsSchema(Schema):
@@ -126,7 +179,8 @@ class SettingsSchema(Schema):
     secret_key = fields.String(
         data_key="ASF_SECRET_KEY",
         metadata=_described(
-            "Flask secret and token signing key: random at each start if empty; 32 or more characters in production."
+            "Flask secret and token signing key: random at each start if empty; 32 or more characters in production.",
+            when_empty="random",
         ),
         load_default="",
     )
@@ -181,6 +235,30 @@ class SettingsSchema(Schema):
         data_key="ASF_AUDIO_ROOTS",
         metadata=_described("Shared audio directories, with colons between; no file outside them is ever read."),
         load_default=["./shared_audio"],
+    )
+    require_tokens = fields.Boolean(
+        data_key="ASF_REQUIRE_TOKENS",
+        metadata=_described("Whether listeners and subscribers to UI updates must present a token."),
+        load_default=False,
+        error_messages={"invalid": "is allowed to be True or False"},
+    )
+    internal_api_token = fields.String(
+        data_key="ASF_INTERNAL_API_TOKEN",
+        metadata=_described(
+            "Bearer token of the internal API, 32 or more characters; without one only trusted networks can call it.",
+            when_empty="none",
+        ),
+        load_default="",
+        validate=_api_token,
+    )
+    internal_trusted_networks = _Networks(
+        data_key="ASF_INTERNAL_TRUSTED_NETWORKS",
+        metadata=_described(
+            "Networks whose peers may call the internal API without the token, as CIDRs with commas between; none: "
+            "no network. Production does not start with one that holds all addresses.",
+            when_empty="any in debug mode, else loopback",
+        ),
+        load_default=None,
     )
     max_message_bytes = fields.Integer(
         data_key="ASF_MAX_MESSAGE_BYTES",
@@ -256,8 +334,32 @@ class SettingsSchema(Schema):
                 "ASF_SECRET_KEY",
             )
 
+    @validates_schema(skip_on_field_errors=False)
+    def _production_guards_the_internal_api(self, values: dict[str, Any], **_options: Any) -> None:
+        """Refuse what looks locked and is not, and what nobody could open."""
+        networks = values.get("internal_trusted_networks")
+        token = values.get("internal_api_token", "")
+        if networks == [] and not token:
+            raise ValidationError(
+                "is allowed to be none only with an ASF_INTERNAL_API_TOKEN: nobody could call the internal API",
+                "ASF_INTERNAL_TRUSTED_NETWORKS",
+            )
+        if values.get("debug_mode", True):
+            return
+        if networks and covers_everything(networks):
+            raise ValidationError(
+                "is allowed to hold all addresses in debug mode only; when ASF_DEBUG_MODE is False name your "
+                "backends' networks, such as 10.1.2.0/24",
+                "ASF_INTERNAL_TRUSTED_NETWORKS",
+            )
+        if token and token == values.get("secret_key"):
+            raise ValidationError(
+                "must differ from ASF_SECRET_KEY: who may announce audio could make tokens, too",
+                "ASF_INTERNAL_API_TOKEN",
+            )
 
-SECRET_VARIABLES = frozenset({"ASF_SECRET_KEY"})
+
+SECRET_VARIABLES = frozenset({"ASF_SECRET_KEY", "ASF_INTERNAL_API_TOKEN"})
 """Variables whose values are never shown."""
 
 
@@ -271,11 +373,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ]
         raise SettingsError(problems) from error
     key = values["secret_key"]
+    networks = values["internal_trusted_networks"]
+    if networks is None:
+        networks = [ALL_OF_IPV4, ALL_OF_IPV6] if values["debug_mode"] else LOOPBACK
     return Settings(
         **values
         | {
             "secret_key": key or secrets.token_urlsafe(),
             "secret_key_is_random": not key,
+            "internal_trusted_networks": list(networks),
             "audio_roots": [Path(root) for root in values["audio_roots"]],
         }
     )

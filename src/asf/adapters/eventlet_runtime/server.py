@@ -36,6 +36,9 @@ COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 ACCEPT_RETRY_SECONDS = 0.1
 """Pause after a connection could not be accepted, for want of file descriptors or memory."""
 
+LONGEST_SLEEP_SECONDS = 3600.0
+"""How long the pump sleeps at the most. What it waits for may be further ahead than epoll_wait(2) can wait."""
+
 ACCEPT_AGAIN = {
     errno.ECONNABORTED,
     errno.EMFILE,
@@ -209,7 +212,7 @@ def _drive(pump: AudioPump) -> None:
         if delay == 0.0:
             eventlet.sleep(0)
         else:
-            alarm.sleep(delay)
+            alarm.sleep(None if delay is None else min(delay, LONGEST_SLEEP_SECONDS))
 
 
 class _Alarm:

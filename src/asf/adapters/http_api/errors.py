@@ -98,8 +98,12 @@ class BadRequest(RequestError):
     message = "Bad request."
 
 
+CHALLENGE = 'Bearer realm="ASF"'
+"""What a 401 asks for (RFC 6750, section 3)."""
+
 HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
     errors.StreamNotFound: HTTPStatus.NOT_FOUND,
     errors.AudioUnavailable: HTTPStatus.NOT_FOUND,
     errors.AudioChanged: HTTPStatus.NOT_FOUND,
@@ -147,7 +151,10 @@ _ERRORS_OF_STATUSES: dict[int, type[AsfError]] = {
 
 def error_response(error: AsfError) -> tuple[Response, HTTPStatus]:
     """Return the JSON answer that carries `error`."""
-    return jsonify(error_body(error)), HTTP_STATUSES[type(error)]
+    response, status = jsonify(error_body(error)), HTTP_STATUSES[type(error)]
+    if status is HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = CHALLENGE
+    return response, status
 
 
 def error_body(error: AsfError) -> dict[str, Any]:

@@ -3,14 +3,16 @@
 from flask import Blueprint, Response, jsonify, request
 
 from asf.adapters.http_api.errors import NotifyInvalidPayload, NotifyMalformedJson
+from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
 from asf.adapters.http_api.schemas import NotifyNewAudioSchema, StreamPageSchema, StreamSchema
 from asf.domain.catalog import StreamCatalog
 
 
-def create_internal_streams_blueprint(catalog: StreamCatalog) -> Blueprint:
-    """Return the routes under /asf/internal/ that concern streams."""
+def create_internal_streams_blueprint(catalog: StreamCatalog, guard: InternalGuard) -> Blueprint:
+    """Return the routes under /asf/internal/ that concern streams, behind `guard`."""
     blueprint = Blueprint("internal_streams", "asf", url_prefix="/asf/internal")
+    blueprint.before_request(guard)
     notify_schema = NotifyNewAudioSchema(catalog.check_filepath)
     page_schema = StreamPageSchema()
     stream_schema = StreamSchema()

@@ -5,15 +5,17 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from asf.adapters.http_api.errors import SendUiInvalidPayload, SendUiMalformedJson, error_body
+from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
 from asf.adapters.http_api.schemas import SendUiUpdateSchema, SendUiUpdatesSchema
 from asf.domain.errors import AsfError
 from asf.domain.router import Published, UiUpdateRouter
 
 
-def create_internal_updates_blueprint(router: UiUpdateRouter) -> Blueprint:
-    """Return the routes under /asf/internal/ that concern UI updates."""
+def create_internal_updates_blueprint(router: UiUpdateRouter, guard: InternalGuard) -> Blueprint:
+    """Return the routes under /asf/internal/ that concern UI updates, behind `guard`."""
     blueprint = Blueprint("internal_updates", "asf", url_prefix="/asf/internal")
+    blueprint.before_request(guard)
     update_schema = SendUiUpdateSchema()
     updates_schema = SendUiUpdatesSchema()
 

@@ -40,6 +40,26 @@ OPENAPI_VERSION = "3.1.0"
 EVERY_ROUTE = (BadRequest, RouteNotFound, MethodNotAllowed, PayloadTooLarge, errors.InternalError)
 """Errors that any route may answer with."""
 
+SECURITY_SCHEMES: dict[str, dict[str, str]] = {
+    "internalToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "ASF_INTERNAL_API_TOKEN. Peers in ASF_INTERNAL_TRUSTED_NETWORKS need none.",
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token that grants the stream, where ASF_REQUIRE_TOKENS is True.",
+    },
+    "tokenInQuery": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "The same, for players that can send no header.",
+    },
+}
+
 JSON = "application/json"
 AUDIO = "audio/*"
 
@@ -49,7 +69,8 @@ class Route:
     """One operation: what it takes, what it answers with, and the errors beside those of every route.
 
     `content` maps the media types of the 200 to their schemas, None for one that is not JSON; `statuses` are others
-    that carry the same content (206) or nothing (304).
+    that carry the same content (206) or nothing (304). `security` names the schemes of which one may be needed,
+    depending on the settings.
     """
 
     method: str
@@ -60,8 +81,10 @@ class Route:
     query: type[Schema] | None = None
     errors: tuple[type[AsfError], ...] = ()
     statuses: dict[HTTPStatus, str] = field(default_factory=dict)
+    security: tuple[str, ...] = ()
 
 
+_INTERNAL = ("internalToken",)
 _OF_CATALOG = (errors.CatalogUnavailable,)
 _OF_STREAM = (errors.StreamNotFound, *_OF_CATALOG)
 _OF_UPDATES = (SendUiMalformedJson, SendUiInvalidPayload)
@@ -74,6 +97,7 @@ ROUTES = (
         {JSON: answers.NotifiedSchema},
         body=NotifyNewAudioSchema(check_filepath=lambda _filepath: None),
         errors=(
+            errors.Unauthorized,
             NotifyMalformedJson,
             NotifyInvalidPayload,
             errors.InvalidStreamId,
@@ -81,6 +105,7 @@ ROUTES = (
             errors.InvalidField,
             *_OF_CATALOG,
         ),
+        security=_INTERNAL,
     ),
     Route(
         "get",
@@ -88,21 +113,24 @@ ROUTES = (
         "List the announced streams in the order of their ids.",
         {JSON: answers.StreamsSchema},
         query=StreamPageSchema,
-        errors=(InvalidQuery, *_OF_CATALOG),
+        errors=(errors.Unauthorized, InvalidQuery, *_OF_CATALOG),
+        security=_INTERNAL,
     ),
     Route(
         "get",
         "/asf/internal/streams/{stream_id}",
         "Tell what is known about a stream.",
         {JSON: StreamSchema},
-        errors=_OF_STREAM,
+        errors=(errors.Unauthorized, *_OF_STREAM),
+        security=_INTERNAL,
     ),
     Route(
         "delete",
         "/asf/internal/streams/{stream_id}",
         "Forget a stream. Its file stays, and who listens finishes on what there is.",
         {JSON: answers.DeletedSchema},
-        errors=_OF_STREAM,
+        errors=(errors.Unauthorized, *_OF_STREAM),
+        security=_INTERNAL,
     ),
     Route(
         "post",
@@ -111,6 +139,7 @@ ROUTES = (
         {JSON: answers.PublishedSchema},
         body=SendUiUpdateSchema,
         errors=(
+            errors.Unauthorized,
             *_OF_UPDATES,
             errors.InvalidClientId,
             errors.InvalidEventName,
@@ -120,6 +149,7 @@ ROUTES = (
             errors.UiNamespaceMissing,
             errors.UiEmitFailed,
         ),
+        security=_INTERNAL,
     ),
     Route(
         "post",
@@ -127,7 +157,8 @@ ROUTES = (
         "Send several UI updates, in order, each by itself and with an answer of its own.",
         {JSON: answers.ResultsSchema},
         body=SendUiUpdatesSchema,
-        errors=_OF_UPDATES,
+        errors=(errors.Unauthorized, *_OF_UPDATES),
+        security=_INTERNAL,
     ),
     Route(
         "get",
@@ -135,6 +166,7 @@ ROUTES = (
         "Listen to a stream: the audio itself, following its growth.",
         {AUDIO: None, "application/octet-stream": None},
         errors=(
+            errors.Unauthorized,
             *_OF_STREAM,
             errors.AudioUnavailable,
             errors.GenerationFailed,
@@ -145,6 +177,7 @@ ROUTES = (
             HTTPStatus.PARTIAL_CONTENT: "The range that was asked for.",
             HTTPStatus.NOT_MODIFIED: "The audio is the one that the client has.",
         },
+        security=("token", "tokenInQuery"),
     ),
     Route("get", "/asf/health", "Tell that the process is alive.", {JSON: answers.HealthSchema}),
     Route("get", "/metrics", "Return all metrics, for Prometheus.", {"text/plain": None}),
@@ -165,6 +198,8 @@ def openapi_document(version: str) -> dict[str, Any]:
         plugins=[MarshmallowPlugin(schema_name_resolver=_name_of)],
     )
     spec.components.schema("Error", schema=answers.ErrorSchema)
+    for name, scheme in SECURITY_SCHEMES.items():
+        spec.components.security_scheme(name, scheme)
     for path in dict.fromkeys(route.path for route in ROUTES):
         operations = {route.method: _operation(route) for route in ROUTES if route.path == path}
         spec.path(path, operations=operations)
@@ -188,6 +223,8 @@ def _operation(route: Route) -> dict[str, Any]:
         parameters.append({"in": "query", "schema": route.query})
     if parameters:
         operation["parameters"] = parameters
+    if route.security:
+        operation["security"] = [*({name: []} for name in route.security), {}]
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": route.body}}}
     return operation

@@ -7,9 +7,10 @@ from queue import Queue
 
 from flask import Blueprint, Response, request
 
+from asf.adapters.http_api.bearer import bearer_token
 from asf.adapters.http_api.cors import share
 from asf.domain.audio import AudioBatch
-from asf.domain.errors import ListenerTooSlow
+from asf.domain.errors import ListenerTooSlow, Unauthorized
 from asf.domain.events import EndOfStream, ListenerEvent, StreamFailed
 from asf.domain.session import ListenRequest
 from asf.domain.streaming import StreamingService
@@ -39,18 +40,19 @@ class PlaybackBody:
         self._parts: Queue[bytes | EndOfStream | StreamFailed] = Queue()
         self._callback: Callable[[], None] | None = None
 
-    def open(self, offset: int, epoch: str) -> None:
+    def open(self, offset: int, epoch: str, token: str | None) -> None:
         """Begin to listen at byte `offset`. Raises what `StreamingService.join` does."""
         self._offset = offset
-        self._service.join(self._listener_id, ListenRequest(self._stream_id, offset, epoch, paced=False), self)
+        request = ListenRequest(self._stream_id, offset, epoch, paced=False, token=token)
+        self._service.join(self._listener_id, request, self)
 
     def emit(self, *events: ListenerEvent) -> None:
         """Take the end; the rest has been said in the headers."""
         for event in events:
             if isinstance(event, EndOfStream | StreamFailed):
                 self._parts.put(event)
-            if isinstance(event, StreamFailed) and isinstance(event.error, ListenerTooSlow):
-                self._abort()  # Whoever sends is waiting for the client to read.
+            if isinstance(event, StreamFailed) and isinstance(event.error, ListenerTooSlow | Unauthorized):
+                self._abort()  # Whoever sends may be waiting for the client to read.
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         """Take audio, unless some is waiting already."""
@@ -106,7 +108,8 @@ def create_playback_blueprint(service: StreamingService, origins: Sequence[str])
 
     @blueprint.get(f"{STREAM_URL}<stream_id:stream_id>")
     def play(stream_id: str) -> Response:
-        audio = service.describe(stream_id)
+        token = request.args.get("token") or bearer_token()
+        audio = service.describe(stream_id, token)
         body = PlaybackBody(service, f"http-{next(numbers)}", stream_id, request.environ["asf.abort"])
         response = Response(body, content_type=audio.content_type, direct_passthrough=True)
         response.headers["Cache-Control"] = "no-cache"
@@ -119,7 +122,7 @@ def create_playback_blueprint(service: StreamingService, origins: Sequence[str])
             response.make_conditional(request, accept_ranges=True, complete_length=audio.total_bytes)
         if request.method == "GET" and response.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
             is_range = response.status_code == HTTPStatus.PARTIAL_CONTENT
-            body.open(response.content_range.start or 0 if is_range else 0, audio.stream.epoch)
+            body.open(response.content_range.start or 0 if is_range else 0, audio.stream.epoch, token)
         return response
 
     return blueprint

@@ -56,7 +56,7 @@ def _messages_of_updates() -> list[Message]:
         Message("receive", "subscribe_to_ui_updates", "Begins a subscription.", (payloads.SubscribeSchema,)),
         Message("receive", "unsubscribe_from_ui_updates", "Ends a subscription.", (payloads.UnsubscribeSchema,)),
         Message("send", "subscribed_ui_updates", "Confirms a subscription.", (told.SubscribedSchema,)),
-        Message("send", "ui_error", "Tells what was wrong with an event.", (told.ErrorSchema,)),
+        Message("send", "ui_error", "Tells what was wrong, or what has ended.", (told.UiErrorSchema,)),
         Message(
             "send",
             "{event_name}",
@@ -89,7 +89,7 @@ def asyncapi_document(version: str, ui_updates_namespace: str) -> dict[str, Any]
         "websocket": _Channel(
             f"{AUDIO_NAMESPACE}/{{stream_id}}",
             "The stream by its URL, as a plain WebSocket. The name of a message is its field `event`; what joins is "
-            "the query: offset, epoch, window, wait.",
+            "the query: offset, epoch, window, wait, token.",
             _messages_of_websocket(),
         ),
     }

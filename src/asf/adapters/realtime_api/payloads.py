@@ -109,6 +109,9 @@ OFFSET_RANGE = validate.Range(min=0, max=MAX_OFFSET)
 WINDOW_RANGE = validate.Range(min=1, max=MAX_OFFSET)
 
 
+TOKEN = {"type": "string", "description": "A JSON Web Token, where ASF_REQUIRE_TOKENS is True; else it is ignored."}
+
+
 class JoinStreamSchema(PayloadSchema):
     """Payload of `join_stream`."""
 
@@ -120,6 +123,7 @@ class JoinStreamSchema(PayloadSchema):
     epoch = Text(load_default=None, allow_none=True)
     window = WholeNumber(load_default=None, allow_none=True, validate=WINDOW_RANGE)
     wait = Flag(load_default=False)
+    token = fields.Raw(load_default=None, allow_none=True, metadata=TOKEN)
 
     @post_load
     def _request(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -134,6 +138,7 @@ class ListenQuerySchema(PayloadSchema):
     epoch = fields.String(load_default=None)
     window = fields.Integer(load_default=None, validate=WINDOW_RANGE)
     wait = fields.Boolean(load_default=False)
+    token = fields.String(load_default=None)
 
     @post_load
     def _request(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -187,3 +192,4 @@ class SubscribeSchema(UnsubscribeSchema):
     """Payload of `subscribe_to_ui_updates`."""
 
     since = fields.Nested(PositionSchema, load_default=None, allow_none=True)
+    token = fields.Raw(load_default=None, allow_none=True, metadata=TOKEN)

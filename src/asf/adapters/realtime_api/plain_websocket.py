@@ -25,6 +25,7 @@ from asf.domain.errors import (
     StreamNotFound,
     StreamStalled,
     TooManyListeners,
+    Unauthorized,
 )
 from asf.domain.events import EndOfStream, ListenerEvent, SessionStatus, SimulatedChunk, StatusChanged, StreamFailed
 from asf.domain.streaming import StreamingService
@@ -38,6 +39,7 @@ TRY_AGAIN_LATER = 1013
 CLOSE_CODES: dict[type[AsfError], int] = {
     PayloadError: UNSUPPORTED_DATA,
     TooManyListeners: TRY_AGAIN_LATER,
+    Unauthorized: 4401,
     StreamNotFound: 4404,
     AudioUnavailable: 4404,
     ListenerTooSlow: 4408,

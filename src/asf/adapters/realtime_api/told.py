@@ -67,6 +67,12 @@ class StreamErrorSchema(ErrorSchema):
     epoch = fields.String()
 
 
+class UiErrorSchema(ErrorSchema):
+    """An event could not be done or, where there is a `client_id`, the subscription to that client has ended."""
+
+    client_id = fields.String()
+
+
 class SubscribedSchema(Schema):
     """The subscription has begun. `epoch` and `seq` are the place of the latest update.
 

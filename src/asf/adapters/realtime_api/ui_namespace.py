@@ -7,7 +7,7 @@ from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema, UnsubscribeSchema
 from asf.adapters.realtime_api.transports import MessageTransport
-from asf.domain.errors import NotSubscribed, UiUpdateError
+from asf.domain.errors import NotSubscribed, UiUpdateError, Unauthorized
 from asf.domain.router import UiUpdateRouter
 
 
@@ -35,8 +35,8 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
         """Subscribe to the updates of one client."""
         try:
             fields = self._subscribe_schema.read(payload)
-            self._router.subscribe(sid, fields["client_id"], fields["since"])
-        except (PayloadError, UiUpdateError) as error:
+            self._router.subscribe(sid, fields["client_id"], fields["since"], fields["token"])
+        except (PayloadError, UiUpdateError, Unauthorized) as error:
             self.emit("ui_error", error_message(error), to=sid)
 
     def on_unsubscribe_from_ui_updates(self, sid: str, payload: Any = None, *_more: Any) -> None:

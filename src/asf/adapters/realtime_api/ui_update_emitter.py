@@ -8,8 +8,9 @@ from typing import Any
 
 from flask_socketio import SocketIO
 
+from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.transports import MessageTransport
-from asf.domain.errors import UiEmitFailed
+from asf.domain.errors import AsfError, UiEmitFailed
 from asf.domain.updates import Handover, SequencedUpdate, Subscription
 
 MAX_QUEUED_MESSAGES = 1000
@@ -57,6 +58,11 @@ class SocketIoUiUpdateEmitter:
             self._latest = (update, with_position)
             self._latest_packet = self._packet_of(update, with_position=with_position)
         return self._send(connection_id, self._latest_packet)
+
+    def end(self, connection_id: str, client_id: str, reason: AsfError) -> Handover:
+        """Tell a connection why its subscription has ended. Raises `UiEmitFailed`."""
+        payload = error_message(reason) | {"client_id": client_id}
+        return self._send(connection_id, self._packet("ui_error", json.dumps(payload, separators=(",", ":"))))
 
     def _send(self, connection_id: str, packet: str, missed: tuple[SequencedUpdate, ...] = ()) -> Handover:
         transport = self._transport(connection_id)

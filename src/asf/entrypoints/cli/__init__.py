@@ -14,7 +14,7 @@ from asf.entrypoints.cli.options import examples
 EXIT_INTERRUPTED = 130
 """As shells have it: 128 and the number of SIGINT."""
 
-COMMANDS = ("serve", "doctor", "demo", "notify", "listen", "push", "watch", "streams")
+COMMANDS = ("serve", "doctor", "demo", "notify", "listen", "push", "watch", "streams", "token")
 
 
 class CommandLine(click.Group):

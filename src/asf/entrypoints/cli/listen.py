@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from asf.client import StreamStart
 from asf.client import listen as listen_to
-from asf.entrypoints.cli.options import examples, url_option
+from asf.entrypoints.cli.options import access_token_option, examples, url_option
 
 
 @click.command(epilog=examples("asf listen demo -o out.mp3", "asf listen demo --wait -o - | ffplay -"))
@@ -29,8 +29,16 @@ from asf.entrypoints.cli.options import examples, url_option
     show_default=True,
     help="Seconds without a byte after which a lost connection is given up.",
 )
+@access_token_option
 @url_option
-def listen(stream_id: str, output: str | None, wait: bool, patience: float, url: str) -> None:  # noqa: FBT001
+def listen(
+    stream_id: str,
+    output: str | None,
+    wait: bool,  # noqa: FBT001
+    patience: float,
+    token: str | None,
+    url: str,
+) -> None:
     """Listen to STREAM_ID until its end. A connection that is lost is made again.
 
     FILE is opened when the stream begins: where there is none, an earlier file stays.
@@ -51,4 +59,4 @@ def listen(stream_id: str, output: str | None, wait: bool, patience: float, url:
                 sink.flush()  # A player behind a pipe waits for it.
             bar.update(len(chunk))
 
-        listen_to(url, stream_id, write, on_start, wait=wait, patience=patience)
+        listen_to(url, stream_id, write, on_start, wait=wait, token=token, patience=patience)

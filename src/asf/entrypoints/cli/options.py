@@ -71,6 +71,13 @@ token_option = click.option(
 )
 
 
+access_token_option = click.option(
+    "--token",
+    envvar="ASF_TOKEN",
+    help="Token that the server may want (or ASF_TOKEN); asf token makes one.",
+)
+
+
 def examples(*commands: str) -> str:
     """Return the end of a command's help: examples, one on each line."""
     lines = ["Examples:" if len(commands) > 1 else "Example:", *(f"  {command}" for command in commands)]

@@ -6,7 +6,7 @@ import click
 
 from asf.client import Missed, Subscribed
 from asf.client import watch as watch_client
-from asf.entrypoints.cli.options import examples, url_option
+from asf.entrypoints.cli.options import access_token_option, examples, url_option
 
 
 @click.command(epilog=examples("asf watch alice", "asf watch alice --history -n 10"))
@@ -14,14 +14,22 @@ from asf.entrypoints.cli.options import examples, url_option
 @click.option("--namespace", default="/ui_updates", show_default=True, help="The server's ASF_UI_UPDATES_NAMESPACE.")
 @click.option("-n", "--count", type=click.IntRange(min=1), help="Stop after so many updates.")
 @click.option("--history", is_flag=True, help="Begin with the updates that the server still keeps.")
+@access_token_option
 @url_option
-def watch(client_id: str, namespace: str, count: int | None, history: bool, url: str) -> None:  # noqa: FBT001
+def watch(
+    client_id: str,
+    namespace: str,
+    count: int | None,
+    history: bool,  # noqa: FBT001
+    token: str | None,
+    url: str,
+) -> None:
     """Print the UI updates of CLIENT_ID as they come, one line of JSON each.
 
     A connection that is lost is made again, and the updates of the time between follow.
     """
     seen = 0
-    for item in watch_client(url, client_id, namespace, history=history):
+    for item in watch_client(url, client_id, namespace, history=history, token=token):
         match item:
             case Subscribed():
                 click.echo(f"Watching {client_id} (Ctrl-C ends it)", err=True)

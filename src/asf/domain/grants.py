@@ -1,0 +1,27 @@
+"""What the bearer of a token may do."""
+
+from dataclasses import dataclass
+
+ALL = "*"
+"""In the place of an id: every stream, or every client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token grants to `subject`: to join `streams`, and to subscribe to `clients`.
+
+    Both are sets of ids, in which `ALL` stands for every one. `expires_at`, its end, is in seconds since 1970.
+    """
+
+    subject: str
+    expires_at: float
+    streams: frozenset[str] = frozenset()
+    clients: frozenset[str] = frozenset()
+
+    def allows_stream(self, stream_id: str) -> bool:
+        """Return whether the stream may be joined."""
+        return stream_id in self.streams or ALL in self.streams
+
+    def allows_client(self, client_id: str) -> bool:
+        """Return whether the client's UI updates may be subscribed to."""
+        return client_id in self.clients or ALL in self.clients

@@ -1,0 +1,102 @@
+"""Who is let in, and that what was let in ends with its token: grants, the heap of expiries, and both services."""
+
+from collections.abc import Hashable
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from asf.domain import AccessControl, Expiries, Grant
+from asf.domain.errors import Unauthorized
+from asf.domain.expiry import SPARE_ENTRIES
+from asf.domain.grants import ALL
+from tests.support.virtual import ManualClock, ScriptedTokens
+
+ids = st.text(max_size=3) | st.sampled_from(["demo", ALL])
+
+
+@given(st.frozensets(ids), st.frozensets(ids), ids)
+def test_a_grant_is_for_what_it_names(streams: frozenset[str], clients: frozenset[str], asked: str) -> None:
+    """Or for all; streams and clients have nothing to do with each other."""
+    grant = Grant("alice", 0.0, streams, clients)
+    assert grant.allows_stream(asked) is (asked in streams or "*" in streams)
+    assert grant.allows_client(asked) is (asked in clients or "*" in clients)
+
+
+@given(
+    st.frozensets(ids), st.frozensets(ids), ids, st.floats(0.001, 1e9), st.none() | st.sampled_from(["t", "other", 5])
+)
+def test_all_doors_ask_the_same(
+    streams: frozenset[str], clients: frozenset[str], asked: str, seconds: float, token: object
+) -> None:
+    """Whoever brings the token comes in for what it grants, until it ends, and nobody else does."""
+    clock = ManualClock()
+    grant = Grant("alice", clock.timestamp() + seconds, streams, clients)
+    access = AccessControl(ScriptedTokens({"t": grant}), Expiries(), clock, lambda: None)
+    for check, allowed in (
+        (access.check_stream, grant.allows_stream(asked)),
+        (access.check_client, grant.allows_client(asked)),
+    ):
+        if token == "t" and allowed:  # noqa: S105 - a word of this test
+            assert check(token, asked) == pytest.approx(clock.now() + seconds)
+        else:
+            with pytest.raises(Unauthorized):
+                check(token, asked)
+
+
+@given(st.none() | st.text() | st.integers(), ids)
+def test_without_a_verifier_everybody_may(token: object, asked: str) -> None:
+    """For ever, whatever the token is; and nothing is kept for it."""
+    expiries = Expiries()
+    access = AccessControl(None, expiries, ManualClock(), lambda: pytest.fail("nothing to look at"))
+    assert access.check_stream(token, asked) is None
+    assert access.check_client(token, asked) is None
+    access.end_at("key", None, lambda _reason: pytest.fail("never"))
+    assert len(expiries) == 0
+
+
+class ExpiriesMachine(RuleBasedStateMachine):
+    """The heap does what a dictionary of times would, and does not grow with what has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expiries = Expiries()
+        self.model: dict[Hashable, float] = {}
+        self.now = 0.0
+        self.ended: list[Hashable] = []
+
+    @rule(key=st.integers(0, 5), delay=st.sampled_from([-1.0, 0.0, 1.0, 1.0, 7.0, inf]))
+    def put(self, key: int, delay: float) -> None:
+        self.model[key] = self.now + delay
+        self.expiries.put(key, self.now + delay, lambda: self.ended.append(key))
+
+    @rule(key=st.integers(0, 5))
+    def remove(self, key: int) -> None:
+        self.model.pop(key, None)
+        self.expiries.remove(key)
+
+    @rule(delay=st.sampled_from([0.0, 0.5, 1.0, 10.0]))
+    def fire(self, delay: float) -> None:
+        self.now += delay
+        due = {key: time for key, time in self.model.items() if time <= self.now}
+        self.model = {key: time for key, time in self.model.items() if key not in due}
+        self.ended = []
+        self.expiries.fire(self.now)
+        assert sorted(self.ended, key=str) == sorted(due, key=str)
+        assert [due[key] for key in self.ended] == sorted(due.values())
+
+    @rule()
+    def join_again_and_again(self) -> None:
+        for _ in range(3 * SPARE_ENTRIES):
+            self.put(0, 1.0)
+
+    @invariant()
+    def knows_the_next_time(self) -> None:
+        assert self.expiries.next_time == min(self.model.values(), default=None)
+        assert len(self.expiries) == len(self.model)
+        assert len(self.expiries._heap) <= 2 * len(self.model) + SPARE_ENTRIES  # noqa: SLF001 - its memory
+
+
+TestExpiries = ExpiriesMachine.TestCase
