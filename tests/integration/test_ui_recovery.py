@@ -230,10 +230,11 @@ def test_a_poll_that_is_not_read_is_given_up(start_server: StartServer) -> None:
     send(server, "heidi", "x" * 1_000_000)
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    deaf.connect(("127.0.0.1", server.port))
     sockets = server.sockets()
+    deaf.connect(("127.0.0.1", server.port))
+    eventually(lambda: server.sockets() > sockets)
     deaf.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-    eventually(lambda: server.sockets() < sockets)
+    eventually(lambda: server.sockets() <= sockets)
     deaf.close()
 
 

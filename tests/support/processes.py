@@ -34,6 +34,7 @@ class ServerProcess:
             "ASF_HOST": "127.0.0.1",
             "ASF_PORT": "0",
             "ASF_AUDIO_ROOTS": str(self.audio_root),
+            "ASF_DRAIN_SECONDS": "0",
             **(environment or {}),
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASF_")}
@@ -126,6 +127,10 @@ class ServerProcess:
         """Ask the process to end, and return its exit code."""
         if self.process.poll() is None:
             self.process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until the process ends by itself, and return its exit code."""
         try:
             code = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -11,6 +11,7 @@ from asf.domain.catalog import Announcement
 from asf.domain.errors import (
     AsfError,
     AudioUnavailable,
+    Draining,
     EpochChanged,
     GenerationFailed,
     InvalidAck,
@@ -18,7 +19,7 @@ from asf.domain.errors import (
     NoSession,
     StreamNotFound,
 )
-from asf.domain.events import EndOfStream, SimulatedChunk, StartOfStream, StreamFailed
+from asf.domain.events import EndOfStream, SimulatedChunk, StartOfStream, StatusChanged, StreamFailed
 from asf.domain.growth import LOOK_SECONDS
 from asf.domain.pump import LISTENERS_PER_TURN
 from asf.domain.streams import Locator, StreamState
@@ -491,6 +492,31 @@ def test_the_simulation_speaks_for_itself() -> None:
     listener = server.join("simulation")
     server.run_until_idle()
     assert listener.received == b"abc"
+
+
+def test_draining_ends_what_is_left_where_it_is() -> None:
+    """Everybody is told at once, hears on, and is told at the end where to go on; nobody joins any more."""
+    audio = audio_of(2_000_000)
+    server = VirtualServer({"s": audio})
+    listener, waiting = server.join("s", "one"), server.join("later", "two", wait=True)
+    server.run(1.0)
+    server.service.drain()
+    told = len(listener.received)
+    status = listener.events[-1]
+    assert isinstance(status, StatusChanged)
+    assert (status.status, status.offset) == ("server_draining", told)
+    assert waiting.kinds[-1] == "server_draining"
+    with pytest.raises(Draining):
+        server.join("s", "three")
+    server.run(0.5)
+    assert told < len(listener.received) < len(audio)
+    server.service.end_all()
+    for one in (listener, waiting):
+        assert error_of(one).error_code == "ASF_DRAINING"
+    failure = listener.events[-1]
+    assert isinstance(failure, StreamFailed)
+    assert failure.offset == len(listener.received)
+    assert (len(server.service), len(server.pool)) == (0, 0)
 
 
 def test_a_description_says_what_is_known() -> None:

@@ -59,13 +59,16 @@ class Api:
             ManualClock(),
             RecordingObserver(),
         )
+        self.problems: dict[str, str] = {}
         self.answered: list[tuple[str, int]] = []
         app = create_app("secret", lambda route, status: self.answered.append((route, status)))
         guard = InternalGuard("", [ip_network("127.0.0.0/8")])
         app.register_blueprint(create_internal_streams_blueprint(self.catalog, guard))
         app.register_blueprint(create_internal_updates_blueprint(self.router, guard))
         app.register_blueprint(
-            create_operations_blueprint(lambda: b"asf_metric 1\n", "text/plain", {"one": {"a": 1}})
+            create_operations_blueprint(
+                lambda: self.problems, lambda: b"asf_metric 1\n", "text/plain", {"one": {"a": 1}}
+            )
         )
 
         @app.get("/asf/broken")
@@ -379,6 +382,18 @@ def test_health(api: Api) -> None:
     """Alive."""
     response = api.client.get("/asf/health")
     assert (response.status_code, response.get_json()) == (200, {"status": "ok"})
+
+
+def test_ready(api: Api) -> None:
+    """Or not, and then why."""
+    response = api.client.get("/asf/ready")
+    assert (response.status_code, response.get_json()) == (200, {"status": "ready"})
+    api.problems = {"catalog": "It is locked.", "audio root /srv/audio": "No such file or directory."}
+    response = api.client.get("/asf/ready")
+    assert_error(response, 503, "ASF_NOT_READY", "The server is not ready.", details=True)
+    assert response.get_json()["details"] == (
+        "catalog: It is locked.; audio root /srv/audio: No such file or directory."
+    )
 
 
 def test_documents(api: Api) -> None:

@@ -70,6 +70,7 @@ def test_everything_can_be_set() -> None:
             "ASF_SLOW_LISTENER_SECONDS": "0.5",
             "ASF_UI_HISTORY_SIZE": "7",
             "ASF_UI_HISTORY_SECONDS": "1.5",
+            "ASF_DRAIN_SECONDS": "2.5",
             "ASF_MAX_LISTENERS": "1",
         }
     )
@@ -95,6 +96,7 @@ def test_everything_can_be_set() -> None:
             slow_listener_seconds=0.5,
             ui_history_size=7,
             ui_history_seconds=1.5,
+            drain_seconds=2.5,
             max_listeners=1,
             secret_key_is_random=False,
         )
@@ -143,6 +145,7 @@ WRONG = [
     ("ASF_UI_HISTORY_SIZE", "1.5"),
     ("ASF_UI_HISTORY_SECONDS", "nan"),
     ("ASF_UI_HISTORY_SECONDS", "-1"),
+    ("ASF_DRAIN_SECONDS", "-1"),
     ("ASF_MAX_LISTENERS", "0"),
 ]
 

@@ -149,6 +149,17 @@ class FileAudioSources:
         self._roots = [Path(root) for root in roots]
         self._resolved_roots = [os.path.realpath(root) for root in self._roots]
 
+    def unreachable(self) -> dict[str, str]:
+        """Return the roots that are no directories that can be read, and why."""
+        problems = {}
+        for root in self._roots:
+            try:
+                with os.scandir(root):
+                    pass
+            except OSError as error:
+                problems[str(root)] = f"{os.strerror(error.errno or 0)}."
+        return problems
+
     def locate(self, filepath: str) -> Locator:
         """Return the absolute, link-free path. A relative one counts from the working directory.
 

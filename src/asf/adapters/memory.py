@@ -82,6 +82,10 @@ class InMemoryAudioSources:
     def __init__(self, audios: Mapping[str, bytes]) -> None:
         self._audios = audios
 
+    def unreachable(self) -> dict[str, str]:
+        """Return nothing: memory is always there."""
+        return {}
+
     def locate(self, filepath: str) -> Locator:
         """Return where `filepath` points; absolute paths and those that climb with `..` are refused."""
         if filepath.startswith("/") or ".." in filepath.split("/"):

@@ -31,7 +31,8 @@ class OrderedClient(socketio.Client):
         """Connect to one namespace. Raises `ServerUnreachable`."""
         try:
             self.connect(base_url, namespaces=[namespace], wait_timeout=CONNECT_SECONDS)
-        except (socketio.exceptions.ConnectionError, ValueError) as error:
+        except (socketio.exceptions.ConnectionError, ValueError, LookupError, OSError) as error:
+            # An answer that is cut short trips the library up in many ways.
             raise ServerUnreachable(f"{base_url} does not answer as ASF does: {error}") from error
 
     def _engineio_client_class(self) -> type[engineio.Client]:

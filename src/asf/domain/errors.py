@@ -97,6 +97,14 @@ class ListenerTooSlow(StreamError):
     retryable = True
 
 
+class Draining(StreamError):
+    """The server is being shut down; another one, or the next one, goes on from the same offset."""
+
+    error_code = "ASF_DRAINING"
+    message = "The server is being shut down."
+    retryable = True
+
+
 class TooManyListeners(StreamError):
     """The server has as many listeners as it may have (`ASF_MAX_LISTENERS`)."""
 

@@ -18,14 +18,19 @@ class SessionStatus(StrEnum):
     RESUMED = "resumed"
     STALLED = "stalled"
     LEFT = "left"
+    SERVER_DRAINING = "server_draining"
 
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """The listener's session on the stream has come to another status."""
+    """The listener's session on the stream has come to another status.
+
+    `offset`, where it is told, is the first byte that has not been sent.
+    """
 
     stream_id: str
     status: SessionStatus
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,10 @@ class AudioSource(Protocol):
 class AudioSources(Protocol):
     """Finds and opens audio."""
 
+    def unreachable(self) -> Mapping[str, str]:
+        """Return the places of audio that cannot be read now, and why. Empty if all can be."""
+        ...
+
     def locate(self, filepath: str) -> Locator:
         """Return where `filepath` points. The audio need not exist yet.
 

@@ -168,6 +168,10 @@ class ListenerSession:
         """End as the listener is gone. It hears nothing more of this session."""
         self._end(SessionEvent.LEAVE, "left")
 
+    def announce_drain(self) -> None:
+        """Tell the listener that the server will be gone soon, and from which byte to go on elsewhere."""
+        self.emitter.emit(StatusChanged(self.stream_id, SessionStatus.SERVER_DRAINING, self.offset))
+
     def _start_of_stream(self, timestamp: float, chunk_bytes: int) -> StartOfStream:
         stream, audio = self.stream, self.audio
         assert stream is not None  # noqa: S101 - it has begun

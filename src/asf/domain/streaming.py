@@ -6,7 +6,15 @@ from functools import partial
 from asf.domain import simulation
 from asf.domain.access import AccessControl
 from asf.domain.catalog import StreamCatalog
-from asf.domain.errors import AsfError, EpochChanged, InvalidAck, NoSession, StreamNotFound, TooManyListeners
+from asf.domain.errors import (
+    AsfError,
+    Draining,
+    EpochChanged,
+    InvalidAck,
+    NoSession,
+    StreamNotFound,
+    TooManyListeners,
+)
 from asf.domain.pool import AudioPool, SharedAudio
 from asf.domain.ports import Clock, ListenerEmitter, StreamingObserver
 from asf.domain.pump import AudioPump
@@ -59,6 +67,7 @@ class StreamingService:
         self._with_simulation = with_simulation
         self._chunk_bytes = pump.chunk_bytes
         self._sessions: dict[str, ListenerSession] = {}
+        self._draining = False
         catalog.watch(self._stream_changed)
 
     def __len__(self) -> int:
@@ -87,13 +96,15 @@ class StreamingService:
     def join(self, listener_id: str, request: ListenRequest, emitter: ListenerEmitter) -> None:
         """Begin a session on the stream, in place of the listener's earlier one, and send what is due at once.
 
-        It ends with the token of the request, where one is required. Raises `Unauthorized`, `TooManyListeners`,
-        `StreamNotFound`, `EpochChanged`, `AudioUnavailable`, `GenerationFailed` or `CatalogUnavailable`; the earlier
-        session, if any, has ended all the same.
+        It ends with the token of the request, where one is required. Raises `Draining`, `Unauthorized`,
+        `TooManyListeners`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`, `GenerationFailed` or
+        `CatalogUnavailable`; the earlier session, if any, has ended all the same.
         """
         earlier = self._sessions.get(listener_id)
         if earlier is not None:
             earlier.leave()
+        if self._draining:
+            raise Draining
         until = self._access.check_stream(request.token, request.stream_id)
         if len(self._sessions) >= self._max_listeners:
             raise TooManyListeners(f"There are {self._max_listeners}.")
@@ -154,6 +165,22 @@ class StreamingService:
             raise InvalidAck(f"{session.offset} were sent.")
         if session.window is not None and session.flowing:
             self._pump.serve_soon(session)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no session begins any more."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Let no session begin any more, and tell all listeners that the server will be gone soon."""
+        self._draining = True
+        for session in list(self._sessions.values()):
+            session.announce_drain()
+
+    def end_all(self) -> None:
+        """End the sessions that are left."""
+        for session in list(self._sessions.values()):
+            session.fail(Draining())
 
     def _session(self, listener_id: str, stream_id: str | None) -> ListenerSession:
         session = self._sessions.get(listener_id)

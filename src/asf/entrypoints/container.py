@@ -40,8 +40,10 @@ from asf.domain import (
 )
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.ports import AudioSources, CatalogStore, Clock, TokenVerifier, UiUpdateEmitter
+from asf.domain.readiness import Readiness
 from asf.entrypoints.demo_studio import DemoStudio
 from asf.entrypoints.settings import ANY_ORIGIN, Settings
+from asf.entrypoints.shutdown import Shutdown
 
 CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
 
@@ -109,28 +111,34 @@ def _streams_by_state(store: CatalogStore) -> dict[str, float]:
     return {state: counted.get(state, 0) for state in StreamState}
 
 
-def _server_app(
-    app: Flask,
-    socketio: SocketIO,
-    blueprints: list[Blueprint],
-    console: list[Blueprint],
-    namespaces: list[Namespace],
-    plain_websockets: realtime_api.PlainWebSocketDoor,
-    settings: Settings,
-) -> Flask:
-    for blueprint in blueprints + console:
-        app.register_blueprint(blueprint)
-    for namespace in namespaces:
-        # Below Flask-SocketIO, whose handlers set up a Flask request context for every event, to no use here.
-        socketio.server.register_namespace(namespace)
+def _websocket_door(
+    app: Flask, _socketio: SocketIO, plain_websockets: realtime_api.PlainWebSocketDoor, settings: Settings
+) -> WebSocketDoor:
+    """Return the door in front of the application, and of Socket.IO, which has put itself in front of that."""
     origins = settings.cors_allowed_origins
-    app.wsgi_app = WebSocketDoor(  # type: ignore[method-assign]
+    return WebSocketDoor(
         app.wsgi_app,
         STREAM_URL,
         plain_websockets.serve,
         lambda origin: origins == [ANY_ORIGIN] or origin in origins,
         settings.max_message_bytes,
     )
+
+
+def _server_app(
+    app: Flask,
+    socketio: SocketIO,
+    blueprints: list[Blueprint],
+    console: list[Blueprint],
+    namespaces: list[Namespace],
+    websocket_door: WebSocketDoor,
+) -> Flask:
+    for blueprint in blueprints + console:
+        app.register_blueprint(blueprint)
+    for namespace in namespaces:
+        # Below Flask-SocketIO, whose handlers set up a Flask request context for every event, to no use here.
+        socketio.server.register_namespace(namespace)
+    app.wsgi_app = websocket_door  # type: ignore[method-assign]
     return app
 
 
@@ -144,6 +152,10 @@ def _console(settings: Settings) -> list[Blueprint]:
 
 def _token_verifier(settings: Settings) -> TokenVerifier | None:
     return JwtTokens(settings.secret_key) if settings.require_tokens else None
+
+
+def _sent_all_of(socketio: SocketIO, websocket_door: WebSocketDoor) -> Callable[[], bool]:
+    return lambda: engineio_server.has_sent_all(socketio.server.eio) and websocket_door.has_sent_all
 
 
 def _make_epoch() -> str:
@@ -226,6 +238,7 @@ class Container(containers.DeclarativeContainer):
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
         _render_metrics, metrics, pump, streaming, blocked, catalog_store, router, update_log
     )
+    readiness: providers.Provider[Readiness] = providers.Singleton(Readiness, catalog_store, audio_sources, streaming)
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
     documents: providers.Provider[dict[str, Any]] = providers.Dict(
         openapi=providers.Singleton(http_api.openapi_document, asf.__version__),
@@ -243,11 +256,26 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(http_api.create_internal_streams_blueprint, catalog, internal_guard),
         providers.Singleton(http_api.create_internal_updates_blueprint, router, internal_guard),
         providers.Singleton(http_api.create_playback_blueprint, streaming, settings.provided.cors_allowed_origins),
-        providers.Singleton(http_api.create_operations_blueprint, render_metrics, prometheus.CONTENT_TYPE, documents),
+        providers.Singleton(
+            http_api.create_operations_blueprint,
+            readiness.provided.problems,
+            render_metrics,
+            prometheus.CONTENT_TYPE,
+            documents,
+        ),
     )
     plain_websockets: providers.Provider[realtime_api.PlainWebSocketDoor] = providers.Singleton(
         realtime_api.PlainWebSocketDoor, streaming
     )
+    websocket_door: providers.Provider[WebSocketDoor] = providers.Singleton(
+        _websocket_door, bare_app, socketio, plain_websockets, settings
+    )
+    shutdown: providers.Provider[Shutdown] = providers.Singleton(
+        Shutdown,
+        streaming,
+        settings.provided.drain_seconds,
+        providers.Callable(_sent_all_of, socketio, websocket_door),
+    )
     app: providers.Provider[Flask] = providers.Singleton(
-        _server_app, bare_app, socketio, blueprints, console, namespaces, plain_websockets, settings
+        _server_app, bare_app, socketio, blueprints, console, namespaces, websocket_door
     )

@@ -26,6 +26,7 @@ def run(settings: Settings) -> None:
         container.pump(),
         max_connections=settings.max_connections,
         answer_seconds=max(ANSWER_SECONDS, settings.slow_listener_seconds),
+        drain=container.shutdown(),
         on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host),
     )
 

@@ -71,6 +71,7 @@ class Settings:
     ui_history_size: int
     ui_history_seconds: float
     max_listeners: int
+    drain_seconds: float
     secret_key_is_random: bool
 
     @property
@@ -315,6 +316,13 @@ class SettingsSchema(Schema):
         metadata=_described("Seconds for which they are kept."),
         load_default=300.0,
         validate=_between(0, 86400),
+        error_messages=_NUMBER,
+    )
+    drain_seconds = fields.Float(
+        data_key="ASF_DRAIN_SECONDS",
+        metadata=_described("Seconds that listeners have, after SIGTERM, to hear the rest or to go elsewhere."),
+        load_default=20.0,
+        validate=_between(0, 3600),
         error_messages=_NUMBER,
     )
     max_listeners = fields.Integer(

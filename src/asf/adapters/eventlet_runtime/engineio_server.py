@@ -36,6 +36,16 @@ def install(server: Any) -> None:
     server.start_background_task = start_task
 
 
+def has_sent_all(server: Any) -> bool:
+    """Return whether nothing waits to be sent on any connection of an Engine.IO server."""
+    return all(map(_has_sent_all, list(server.sockets.values())))
+
+
+def _has_sent_all(socket: Any) -> bool:
+    websocket: DirectWebSocket | None = getattr(socket, "websocket", None)
+    return bool(socket.queue.empty()) and (websocket is None or websocket.idle or websocket.websocket_closed)
+
+
 class EngineIoWebSocket(WebSocketUpgrade):
     """Stands in for Engine.IO's own WebSocket class.
 

@@ -5,9 +5,10 @@ import gc
 import logging
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import eventlet
 import eventlet.wsgi
@@ -50,7 +51,40 @@ ACCEPT_AGAIN = {
 }
 """What an accept may fail of without anything being wrong with the listening socket (accept(2))."""
 
+DRAIN_LOOK_SECONDS = 0.05
+"""How often it is looked whether all has been drained."""
+
+FLUSH_SECONDS = 1.0
+"""How long, at the end, clients may take to read what was said to them."""
+
 logger = logging.getLogger(__name__)
+
+
+class Drain(Protocol):
+    """How the work that is under way comes to its end."""
+
+    @property
+    def seconds(self) -> float:
+        """The longest time from `begin` to `end`."""
+        ...
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is under way any more."""
+        ...
+
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether nothing waits to be sent any more."""
+        ...
+
+    def begin(self) -> None:
+        """Take on nothing new, and tell everybody concerned."""
+        ...
+
+    def end(self) -> None:
+        """End what is left."""
+        ...
 
 
 class Listener:
@@ -108,9 +142,10 @@ def serve(
     pump: AudioPump,
     max_connections: int,
     answer_seconds: float,
+    drain: Drain,
     on_ready: Callable[[], object],
 ) -> None:
-    """Serve `application` on `listener` and drive `pump`, until SIGTERM or SIGINT arrives; then return at once.
+    """Serve `application` on `listener` and drive `pump`, until SIGTERM or SIGINT arrives; then drain, and return.
 
     `answer_seconds` is the longest time that a client may take no byte of an answer over HTTP, or send none of a
     request's body. `on_ready` is called when the signals are heeded. Raises OSError when no connection can be
@@ -135,7 +170,18 @@ def serve(
         environ={"wsgi.input_terminated": True},
     )
     stop.wait()
+    drain.begin()
+    _wait_for(lambda: drain.is_done, drain.seconds)
+    drain.end()
+    _wait_for(lambda: drain.has_sent_all, FLUSH_SECONDS)
     listener.close()
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until the condition holds, and no longer than so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        eventlet.sleep(DRAIN_LOOK_SECONDS)
 
 
 class _LeanProtocol(eventlet.wsgi.HttpProtocol):

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
+from weakref import WeakSet
 
 from eventlet import hubs
 
@@ -41,6 +42,11 @@ class PlainWebSocket:
     def ready(self) -> bool:
         """Whether audio can be sent now."""
         return self._websocket.idle and not self._waiting and not self._closing
+
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return self._websocket.websocket_closed or (self._websocket.idle and not self._waiting)
 
     def receive(self) -> str | bytes | None:
         """Wait for the next message; None at the end of the connection."""
@@ -123,6 +129,7 @@ class WebSocketDoor:
         self._is_allowed = is_allowed
         self._upgrade = WebSocketUpgrade(self._serve, max_message_bytes)
         self._pings = PingSchedule(PING_SECONDS, self._ping)
+        self._connections: WeakSet[PlainWebSocket] = WeakSet()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
@@ -136,12 +143,18 @@ class WebSocketDoor:
         answer: Iterable[bytes] = self._upgrade(environ, start_response)
         return answer
 
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether nothing waits to be sent on any connection."""
+        return all(connection.has_sent_all for connection in list(self._connections))
+
     def _serve(self, websocket: DirectWebSocket) -> None:
         environ = websocket.environ
         # WSGI (PEP 3333) hands over the bytes of the path as if they were Latin-1.
         stream_id = environ["PATH_INFO"][len(self._prefix) :].encode("latin-1").decode("utf-8", "replace")
         connection = PlainWebSocket(websocket)
         self._pings.add(connection)
+        self._connections.add(connection)
         self._handler(connection, stream_id, dict(parse_qsl(environ.get("QUERY_STRING", ""))))
 
     def _ping(self, connection: PlainWebSocket) -> None:

@@ -73,6 +73,12 @@ class HealthSchema(Schema):
     status = fields.Constant("ok", required=True, metadata={"const": "ok"})
 
 
+class ReadySchema(Schema):
+    """Answer of GET /asf/ready."""
+
+    status = fields.Constant("ready", required=True, metadata={"const": "ready"})
+
+
 class OpenApiSchema(Schema):
     """A description as OpenAPI has it."""
 

@@ -84,6 +84,14 @@ class InvalidQuery(RequestError):
     message = "A query parameter is invalid."
 
 
+class NotReady(RequestError):
+    """The server cannot take listeners now; `details` names what keeps it from that."""
+
+    error_code = "ASF_NOT_READY"
+    message = "The server is not ready."
+    retryable = True
+
+
 class RateLimited(RequestError):
     """There were too many requests of this kind lately."""
 
@@ -115,6 +123,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.CatalogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ListenerTooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.TooManyListeners: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Draining: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.InvalidStreamId: HTTPStatus.BAD_REQUEST,
     errors.InvalidFilepath: HTTPStatus.BAD_REQUEST,
     errors.InvalidField: HTTPStatus.BAD_REQUEST,
@@ -137,6 +146,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     InvalidQuery: HTTPStatus.BAD_REQUEST,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     BadRequest: HTTPStatus.BAD_REQUEST,
 }
 """Which HTTP status answers which error. Complete: a test walks the tree of errors."""

@@ -17,6 +17,7 @@ from asf.adapters.http_api.errors import (
     MethodNotAllowed,
     NotifyInvalidPayload,
     NotifyMalformedJson,
+    NotReady,
     PayloadTooLarge,
     RangeNotSatisfiable,
     RouteNotFound,
@@ -172,6 +173,7 @@ ROUTES = (
             errors.GenerationFailed,
             RangeNotSatisfiable,
             errors.TooManyListeners,
+            errors.Draining,
         ),
         statuses={
             HTTPStatus.PARTIAL_CONTENT: "The range that was asked for.",
@@ -180,6 +182,13 @@ ROUTES = (
         security=("token", "tokenInQuery"),
     ),
     Route("get", "/asf/health", "Tell that the process is alive.", {JSON: answers.HealthSchema}),
+    Route(
+        "get",
+        "/asf/ready",
+        "Tell whether the server takes listeners now.",
+        {JSON: answers.ReadySchema},
+        errors=(NotReady,),
+    ),
     Route("get", "/metrics", "Return all metrics, for Prometheus.", {"text/plain": None}),
     Route("get", "/asf/openapi.json", "Return this description.", {JSON: answers.OpenApiSchema}),
     Route(

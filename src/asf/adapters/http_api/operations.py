@@ -6,16 +6,31 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from asf.adapters.http_api.errors import NotReady
+
 
 def create_operations_blueprint(
-    render_metrics: Callable[[], bytes], metrics_content_type: str, documents: Mapping[str, Mapping[str, Any]]
+    find_problems: Callable[[], Mapping[str, str]],
+    render_metrics: Callable[[], bytes],
+    metrics_content_type: str,
+    documents: Mapping[str, Mapping[str, Any]],
 ) -> Blueprint:
-    """Return the routes that tell how the server is, and what it can do: `documents` by their names."""
+    """Return the routes that tell how the server is, and what it can do: `documents` by their names.
+
+    `find_problems` returns what keeps the server from taking listeners, by the names of what is concerned.
+    """
     blueprint = Blueprint("operations", "asf")
 
     @blueprint.get("/asf/health")
     def health() -> Response:
         return jsonify(status="ok")
+
+    @blueprint.get("/asf/ready")
+    def ready() -> Response:
+        problems = find_problems()
+        if problems:
+            raise NotReady("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+        return jsonify(status="ready")
 
     @blueprint.get("/metrics")
     def metrics() -> Response:

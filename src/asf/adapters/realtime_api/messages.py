@@ -22,6 +22,7 @@ STATUS_MESSAGES = {
     SessionStatus.RESUMED: "Resumed stream {}.",
     SessionStatus.STALLED: "Stream {} has not grown for a while.",
     SessionStatus.LEFT: "Left stream {}.",
+    SessionStatus.SERVER_DRAINING: "The server of stream {} is being shut down.",
 }
 
 
@@ -29,11 +30,12 @@ def message_of(event: ListenerEvent) -> tuple[str, Any]:
     """Return the name and the payload of the Socket.IO event that tells a listener about `event`."""
     match event:
         case StatusChanged():
-            return "stream_status", {
+            status: dict[str, Any] = {
                 "status": event.status,
                 "stream_id": event.stream_id,
                 "message": STATUS_MESSAGES[event.status].format(event.stream_id),
             }
+            return "stream_status", status if event.offset is None else status | {"offset": event.offset}
         case StartOfStream():
             return "audio_control", {
                 "event": "start_of_stream",

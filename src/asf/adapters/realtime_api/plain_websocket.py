@@ -17,6 +17,7 @@ from asf.domain.audio import AudioBatch
 from asf.domain.errors import (
     AsfError,
     AudioUnavailable,
+    Draining,
     EpochChanged,
     GenerationFailed,
     InternalError,
@@ -31,6 +32,7 @@ from asf.domain.events import EndOfStream, ListenerEvent, SessionStatus, Simulat
 from asf.domain.streaming import StreamingService
 
 NORMAL_CLOSURE = 1000
+GOING_AWAY = 1001
 UNSUPPORTED_DATA = 1003
 INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
@@ -39,6 +41,7 @@ TRY_AGAIN_LATER = 1013
 CLOSE_CODES: dict[type[AsfError], int] = {
     PayloadError: UNSUPPORTED_DATA,
     TooManyListeners: TRY_AGAIN_LATER,
+    Draining: GOING_AWAY,
     Unauthorized: 4401,
     StreamNotFound: 4404,
     AudioUnavailable: 4404,

@@ -13,11 +13,12 @@ class GreetingSchema(Schema):
 
 
 class StatusSchema(Schema):
-    """What has become of the session."""
+    """What has become of the session. `offset`, the first byte not sent, is there with `server_draining`."""
 
     status = fields.Enum(SessionStatus, by_value=True, required=True)
     stream_id = fields.String(required=True)
     message = fields.String(required=True)
+    offset = fields.Integer(metadata={"minimum": 0})
 
 
 class StartOfStreamSchema(Schema):

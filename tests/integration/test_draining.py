@@ -1,0 +1,98 @@
+"""The server comes to its end without anybody losing a byte."""
+
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from asf import client
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.engineio_wire import WireListener
+from tests.support.fixtures import audio_of
+from tests.support.plain_websocket import PlainListener
+from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+
+AUDIO = audio_of(3_000_000)  # seven seconds at the default pace
+
+
+def test_everybody_is_told_and_hears_on(tmp_path: Path) -> None:
+    """Not ready at once; nobody joins any more; who is there has time, and is told where to go on."""
+    server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "1"})
+    server.announce("s", AUDIO)
+    ready = f"{server.url}/asf/ready"
+    assert requests.get(ready, timeout=PATIENCE_SECONDS).json() == {"status": "ready"}
+    over_socketio = WireListener(server.url, polling=False)
+    over_socketio.emit("join_stream", {"stream_id": "s"})
+    over_socketio.receive_until("start_of_stream")
+    over_websocket = PlainListener(server.url, "s")
+    late = WireListener(server.url, polling=False)
+    server.process.terminate()
+    over_socketio.receive_until_status("server_draining")
+    answer = requests.get(ready, timeout=PATIENCE_SECONDS)
+    assert (answer.status_code, answer.json()["error_code"]) == (503, "ASF_NOT_READY")
+    assert answer.json()["details"] == "server: It is being shut down."
+    assert requests.get(f"{server.url}/asf/health", timeout=PATIENCE_SECONDS).ok
+    late.emit("join_stream", {"stream_id": "s"})
+    assert late.receive_until("stream_error")["error_code"] == "ASF_DRAINING"
+    told = len(over_socketio.audio)
+    error = over_socketio.receive_until("stream_error")
+    assert (error["error_code"], error["retryable"]) == ("ASF_DRAINING", True)
+    assert error["offset"] == len(over_socketio.audio) > told
+    assert over_websocket.receive_to_the_end() == 1001
+    assert over_websocket.audio == AUDIO[: len(over_websocket.audio)]
+    assert server.wait() == 0
+    for one in (over_socketio, late):
+        one.close()
+
+
+def test_without_listeners_it_ends_at_once(tmp_path: Path) -> None:
+    """Whatever time listeners would have."""
+    server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    """For those who cannot wait."""
+    server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
+    server.announce("s", AUDIO)
+    listener = PlainListener(server.url, "s")
+    listener.receive_until("start_of_stream")
+    server.process.send_signal(number)
+    listener.receive_until("stream_status")
+    server.process.send_signal(number)
+    assert server.wait() == -number
+    listener.close()
+
+
+def test_a_restart_loses_nothing(tmp_path: Path) -> None:
+    """A listener goes on at its byte on the next server, whole and without a repeat."""
+    server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "0.3"})
+    server.announce("s", AUDIO)
+    proxy = CuttingProxy(server.port, iter(()))
+    received = bytearray()
+    listening = threading.Thread(target=client.listen, args=(proxy.url, "s", received.extend))
+    listening.start()
+    eventually(lambda: len(received) > 300_000)
+    assert server.stop() == 0
+    server = ServerProcess(tmp_path)
+    proxy.target_port = server.port
+    listening.join(60)
+    assert received == AUDIO
+    proxy.close()
+    assert server.stop() == 0
+
+
+def test_updates_are_flushed(tmp_path: Path) -> None:
+    """What was answered with 200 before the signal reaches a subscriber that reads."""
+    server = ServerProcess(tmp_path)
+    watching = client.watch(server.url, "alice", patience=0)
+    assert next(watching) == client.Subscribed()
+    for number in range(50):
+        assert server.send_ui_update("alice", "n", number).ok
+    server.process.terminate()
+    assert [next(watching).data for _ in range(50)] == list(range(50))  # type: ignore[union-attr]
+    assert server.wait() == 0
+    watching.close()  # type: ignore[attr-defined]

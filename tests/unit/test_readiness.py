@@ -1,0 +1,37 @@
+"""Whether the server can do its work."""
+
+from pathlib import Path
+
+import pytest
+
+from asf.adapters.audio_files import FileAudioSources
+from asf.adapters.memory import InMemoryCatalogStore
+from asf.domain.errors import CatalogUnavailable
+from asf.domain.readiness import Readiness
+from tests.support.virtual import VirtualServer
+
+
+def test_everything_is_there(tmp_path: Path) -> None:
+    """Nothing is named."""
+    server = VirtualServer({})
+    assert Readiness(server.store, FileAudioSources([tmp_path]), server.service).problems() == {}
+    assert Readiness(server.store, server.sources, server.service).problems() == {}
+
+
+def test_each_thing_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what is wrong with it."""
+
+    def fail(_store: InMemoryCatalogStore) -> None:
+        raise CatalogUnavailable("It is locked.")
+
+    monkeypatch.setattr(InMemoryCatalogStore, "count", fail)
+    server = VirtualServer({})
+    server.service.drain()
+    (tmp_path / "file").write_bytes(b"")
+    sources = FileAudioSources([tmp_path, tmp_path / "missing", tmp_path / "file"])
+    assert Readiness(server.store, sources, server.service).problems() == {
+        "server": "It is being shut down.",
+        "catalog": "It is locked.",
+        f"audio root {tmp_path / 'missing'}": "No such file or directory.",
+        f"audio root {tmp_path / 'file'}": "Not a directory.",
+    }
