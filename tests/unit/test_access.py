@@ -1,6 +1,7 @@
 """Who is let in, and that what was let in ends with its token: grants, the heap of expiries, and both services."""
 
 from collections.abc import Hashable
+from functools import partial
 from math import inf
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from asf.domain import AccessControl, Expiries, Grant
 from asf.domain.errors import Unauthorized
-from asf.domain.expiry import SPARE_ENTRIES
+from asf.domain.expiry import ENDS_PER_TURN, SPARE_ENTRIES
 from asf.domain.grants import ALL
 from tests.support.virtual import ManualClock, ScriptedTokens
 
@@ -100,3 +101,18 @@ class ExpiriesMachine(RuleBasedStateMachine):
 
 
 TestExpiries = ExpiriesMachine.TestCase
+
+
+def test_what_ends_at_once_takes_turns() -> None:
+    """So that nobody else has to wait for all of it."""
+    expiries = Expiries()
+    ended: list[int] = []
+    for number in range(2 * ENDS_PER_TURN + 1):
+        expiries.put(number, 5.0, partial(ended.append, number))
+    for turns in (1, 2):
+        expiries.fire(6.0)
+        assert ended == list(range(turns * ENDS_PER_TURN))
+        assert expiries.next_time == 5.0
+    expiries.fire(6.0)
+    assert len(ended) == 2 * ENDS_PER_TURN + 1
+    assert expiries.next_time is None

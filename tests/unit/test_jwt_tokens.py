@@ -92,6 +92,13 @@ def test_ids() -> None:
     assert TOKENS.verify(with_claims(streams=[], clients=None), NOW).clients == frozenset()
 
 
+def test_a_short_key_signs_too_and_is_warned_of() -> None:
+    """In debug mode it may be short."""
+    tokens = JwtTokens("short")
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        assert tokens.verify(tokens.mint(GRANT), NOW) == GRANT
+
+
 @pytest.mark.parametrize(
     "token",
     [

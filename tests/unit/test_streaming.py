@@ -488,6 +488,15 @@ def test_a_session_ends_with_its_token(begin: Callable[[VirtualServer], Scripted
     assert failures(other) == []
 
 
+def test_many_sessions_that_end_at_once_all_end() -> None:
+    """Over several turns."""
+    server = locked_server({"s": audio_of(1_000_000)}, chunk_seconds=0.1)
+    listeners = [server.join("s", str(number), token="short") for number in range(100)]  # noqa: S106
+    server.run(TOKEN_SECONDS)
+    assert [failures(listener) for listener in listeners] == [["ASF_UNAUTHORIZED"]] * 100
+    assert len(server.service) == len(server.expiries) == len(server.pool) == 0
+
+
 def test_a_new_token_is_taken_by_joining_again() -> None:
     """The session that it begins lasts as long as the new one does."""
     server = locked_server({"s": audio_of(1_000_000)}, chunk_seconds=0.1)

@@ -7,6 +7,9 @@ from itertools import count
 SPARE_ENTRIES = 64
 """Entries of things that ended earlier, which the heap may hold beyond as many as there are others."""
 
+ENDS_PER_TURN = 32
+"""Things ended in one turn of the pump, before everything else of the process gets its turn."""
+
 
 class Expiries:
     """Ends each thing at its time: a `Timer` of the pump, with one heap for all.
@@ -42,8 +45,10 @@ class Expiries:
             self._tidy()
 
     def fire(self, now: float) -> None:
-        """End what is to end by `now`."""
-        while (time := self.next_time) is not None and time <= now:
+        """End what is to end by `now`, the earliest first, or some of it where it is much: `next_time` tells."""
+        for _ in range(ENDS_PER_TURN):
+            if (time := self.next_time) is None or time > now:
+                break
             key = heappop(self._heap)[2]
             _, end = self._pending.pop(key)
             self._tidy()
