@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,12 @@ def test_a_full_disk_is_said(server: ServerProcess) -> None:
     assert b"Traceback" not in result.stderr
 
 
-def test_a_server_that_goes_away_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [(ServerProcess.kill, b"connection to ASF was lost"), (ServerProcess.stop, b"ASF_DRAINING")],
+    ids=["killed", "stopped"],
+)
+def test_a_server_that_goes_away_is_said(tmp_path: Path, end: Callable[[ServerProcess], object], said: bytes) -> None:
     """In the middle of a stream."""
     server = ServerProcess(tmp_path)
     server.announce("s", audio_of(20_000_000))
@@ -117,10 +123,10 @@ def test_a_server_that_goes_away_is_said(tmp_path: Path) -> None:
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as listening:
         eventually(lambda: (tmp_path / "out").exists() and (tmp_path / "out").stat().st_size > 0)
-        assert server.stop() == 0
+        end(server)
         _, stderr = listening.communicate(timeout=30)
     assert listening.returncode == 1
-    assert b"connection to ASF was lost" in stderr
+    assert said in stderr
 
 
 def test_help_and_version() -> None:
