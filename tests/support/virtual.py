@@ -112,19 +112,24 @@ class RecordingObserver:
         self.joins = 0
         self.first_audio: list[float] = []
         self.outcomes: list[str] = []
+        self.sent_bytes: list[int] = []
         self.lags: list[float] = []
         self.updates: list[str] = []
         self.recoveries: list[str] = []
         self.dropped = 0
 
-    def joined(self) -> None:
+    def joined(self, stream_id: str) -> None:
+        assert stream_id
         self.joins += 1
 
     def first_audio_sent(self, seconds: float) -> None:
         self.first_audio.append(seconds)
 
-    def ended(self, outcome: str) -> None:
+    def ended(self, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
+        assert stream_id
+        assert seconds >= 0
         self.outcomes.append(outcome)
+        self.sent_bytes.append(sent_bytes)
 
     def pump_lagged(self, seconds: float) -> None:
         self.lags.append(seconds)

@@ -18,10 +18,10 @@ def values(metrics: PrometheusMetrics) -> dict[str, float]:
 def test_what_is_told_is_counted() -> None:
     """Under the documented names."""
     metrics = PrometheusMetrics()
-    metrics.joined()
+    metrics.joined("s")
     metrics.first_audio_sent(0.003)
-    metrics.ended("complete")
-    metrics.ended("left")
+    metrics.ended("s", "complete", 5, 1.0)
+    metrics.ended("s", "left", 0, 0.0)
     metrics.pump_lagged(0.2)
     metrics.relayed("relayed", 0.0001)
     metrics.request_answered("/asf/health", 200)
@@ -47,5 +47,5 @@ def test_what_is_told_is_counted() -> None:
 def test_two_servers_do_not_share_their_counts() -> None:
     """Each has a registry of its own."""
     first, second = PrometheusMetrics(), PrometheusMetrics()
-    first.joined()
+    first.joined("s")
     assert values(second)["asf_joins_total{}"] == 0

@@ -317,6 +317,7 @@ def test_what_happens_is_observed() -> None:
     assert server.observer.joins == 2
     assert server.observer.first_audio == [0.0, 0.0]
     assert server.observer.outcomes == ["left", "complete"]
+    assert server.observer.sent_bytes == [65536, len(audio)]
     assert max(server.observer.lags) == pytest.approx(1.5 - 0.16, abs=TICK_SECONDS)
     assert server.pump.bytes_sent == len(audio) + 65536
     assert server.pump.chunks_sent == 37 + 16

@@ -54,7 +54,7 @@ class PrometheusMetrics:
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
-    def joined(self) -> None:
+    def joined(self, stream_id: str) -> None:  # noqa: ARG002 - a label for each stream would have no bound
         """Count a session that began."""
         self._joins.inc()
 
@@ -62,7 +62,7 @@ class PrometheusMetrics:
         """Observe how long a listener waited for its first audio."""
         self._first_chunk.observe(seconds)
 
-    def ended(self, outcome: str) -> None:
+    def ended(self, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:  # noqa: ARG002 - as above
         """Count a session that ended."""
         self._ended.labels(outcome).inc()
 

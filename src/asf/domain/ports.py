@@ -167,16 +167,19 @@ class Timer(Protocol):
 class StreamingObserver(Protocol):
     """Whoever wants to know what happens to listeners, such as metrics."""
 
-    def joined(self) -> None:
-        """Take note that a session has begun."""
+    def joined(self, stream_id: str) -> None:
+        """Take note that a session on the stream has begun, or waits for the stream."""
         ...
 
     def first_audio_sent(self, seconds: float) -> None:
         """Take note that a session's first audio was taken, so many seconds after it began."""
         ...
 
-    def ended(self, outcome: str) -> None:
-        """Take note that a session has ended: `complete`, `left`, or the `error_code` of what ended it."""
+    def ended(self, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
+        """Take note that a session on the stream has ended, after so many seconds and bytes of audio.
+
+        `outcome` is `complete`, `left`, or the `error_code` of what ended it.
+        """
         ...
 
     def pump_lagged(self, seconds: float) -> None:

@@ -157,6 +157,7 @@ class AudioPump:
     def _account(self, session: ListenerSession, batch: AudioBatch, taken: int, now: float) -> None:
         start = session.offset
         session.offset = stop = start + taken
+        session.sent_bytes += taken
         self.bytes_sent += taken
         self.chunks_sent += (stop - 1) // batch.chunk_bytes - start // batch.chunk_bytes + 1
         self._blocked.remove(session)

@@ -194,7 +194,8 @@ class StreamingService:
         session = ListenerSession(request, emitter, partial(self._forget, listener_id))
         self._sessions[listener_id] = session
         self._access.end_at(session, until, session.fail)
-        self._observer.joined()
+        session.opened_at = self._clock.now()
+        self._observer.joined(session.stream_id)
         return session
 
     def _wait(self, session: ListenerSession) -> None:
@@ -240,4 +241,4 @@ class StreamingService:
         self._pump.remove(session)
         if session.audio is not None:
             self._pool.release(session.audio)
-        self._observer.ended(outcome)
+        self._observer.ended(session.stream_id, outcome, session.sent_bytes, self._clock.now() - session.opened_at)

@@ -20,6 +20,7 @@ from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.prometheus import PrometheusMetrics
+from asf.adapters.session_log import SessionLog
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
 from asf.adapters.system_clock import SystemClock
 from asf.domain import (
@@ -208,6 +209,7 @@ class Container(containers.DeclarativeContainer):
     access: providers.Provider[AccessControl] = providers.Singleton(
         AccessControl, token_verifier, expiries, clock, pump.provided.look_again
     )
+    session_log: providers.Provider[SessionLog] = providers.Singleton(SessionLog, metrics)
     streaming: providers.Provider[StreamingService] = providers.Singleton(
         StreamingService,
         catalog,
@@ -216,7 +218,7 @@ class Container(containers.DeclarativeContainer):
         waiting,
         access,
         clock,
-        metrics,
+        session_log,
         settings.provided.max_listeners,
         with_simulation=settings.provided.debug_mode,
     )

@@ -1,6 +1,5 @@
 """`asf serve`."""
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -23,12 +22,13 @@ def serve() -> None:
 
     patch_standard_library()
     from asf.domain.errors import CatalogUnavailable  # noqa: PLC0415 - after patching
-    from asf.entrypoints import server, settings  # noqa: PLC0415
+    from asf.entrypoints import logs, server, settings  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     environment = settings.environment_with_dotenv(os.environ, Path(".env"))
     try:
-        server.run(settings.read_settings(environment))
+        read = settings.read_settings(environment)
+        logs.configure(debug=read.debug_mode)
+        server.run(read)
     except settings.SettingsError as error:
         click.echo("\n".join(error.problems), err=True)
         sys.exit(EXIT_USAGE)

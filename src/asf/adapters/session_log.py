@@ -1,0 +1,34 @@
+"""A line in the log for every session that begins and ends: implements the `StreamingObserver` port."""
+
+import logging
+
+from asf.domain.ports import StreamingObserver
+
+logger = logging.getLogger(__name__)
+
+
+class SessionLog:
+    """Writes the lines, and passes everything on to `observer`."""
+
+    def __init__(self, observer: StreamingObserver) -> None:
+        self._observer = observer
+
+    def joined(self, stream_id: str) -> None:
+        """Write that a session began."""
+        logger.info("A listener joined %r", stream_id, extra={"stream_id": stream_id})
+        self._observer.joined(stream_id)
+
+    def first_audio_sent(self, seconds: float) -> None:
+        """Pass it on."""
+        self._observer.first_audio_sent(seconds)
+
+    def ended(self, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
+        """Write that a session ended, and how."""
+        fields = {"stream_id": stream_id, "outcome": outcome, "sent_bytes": sent_bytes, "seconds": round(seconds, 3)}
+        text = "A listener of %r is gone: %s, %d bytes in %.1f s"
+        logger.info(text, stream_id, outcome, sent_bytes, seconds, extra=fields)
+        self._observer.ended(stream_id, outcome, sent_bytes, seconds)
+
+    def pump_lagged(self, seconds: float) -> None:
+        """Pass it on."""
+        self._observer.pump_lagged(seconds)
