@@ -42,6 +42,8 @@ def test_a_problem_says_what_to_do(tmp_path: Path) -> None:
     assert all(bool(finding.remedy) == (finding.severity is not Severity.OK) for finding in findings)
     assert severities(findings) == {
         "settings": {Severity.OK, Severity.ADVICE},
+        "internal API": {Severity.ADVICE},
+        "listeners": {Severity.ADVICE},
         "audio root": {Severity.OK, Severity.PROBLEM},
         "database": {Severity.OK},
         "redis": {Severity.ADVICE},
@@ -58,6 +60,7 @@ def test_production_without_advice(tmp_path: Path) -> None:
         "ASF_DATABASE": str(tmp_path / "y.sqlite3"),
         "ASF_PORT": "0",
         "ASF_DEBUG_MODE": "False",
+        "ASF_REQUIRE_TOKENS": "True",
         "ASF_SECRET_KEY": "k" * 32,
         "ASF_MAX_LISTENERS": "1",
     }

@@ -69,6 +69,13 @@ def examine_posture(settings: Settings) -> Iterator[Finding]:
         text = "ASF_DEBUG_MODE is True: made for development"
         remedy = "In production set ASF_DEBUG_MODE=False and an ASF_SECRET_KEY of 32 or more characters."
         yield Finding("settings", Severity.ADVICE, text, remedy)
+    if settings.internal_api_is_open:
+        text = "whoever reaches the port may use the internal API"
+        remedy = "Set ASF_INTERNAL_API_TOKEN, and ASF_INTERNAL_TRUSTED_NETWORKS to the networks of your backends."
+        yield Finding("internal API", Severity.ADVICE, text, remedy)
+    if not settings.require_tokens:
+        text = "whoever reaches the port may hear every stream and watch every client whose id is known"
+        yield Finding("listeners", Severity.ADVICE, text, "Set ASF_REQUIRE_TOKENS=True; asf token makes tokens.")
     if not settings.ui_updates_namespace:
         text = "ASF_UI_UPDATES_NAMESPACE is empty: UI updates are turned off"
         yield Finding("settings", Severity.ADVICE, text, "Unset it to turn them on.")
