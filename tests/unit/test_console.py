@@ -1,18 +1,21 @@
 """The console's routes in this process."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from flask import Flask
 
 from asf.adapters.http_api import create_app, create_console_blueprint
 from asf.adapters.http_api.console import CLIENT_MODULE
+from asf.domain.errors import Unauthorized
 from asf.entrypoints.demo_studio import Demo
 
 
-def app_of(folder: Path, demo: Demo | None = None) -> Flask:
+def app_of(folder: Path, demo: Demo | None = None, guard: Callable[[], None] = lambda: None) -> Flask:
     """Return an application with the console of that folder."""
     app = create_app("secret", lambda _route, _status: None)
-    app.register_blueprint(create_console_blueprint(folder, ["*"], lambda _port: demo))
+    app.register_blueprint(create_console_blueprint(folder, ["*"], guard, lambda _port: demo))
     return app
 
 
@@ -60,3 +63,22 @@ def test_a_demo_is_begun_or_there_are_enough(tmp_path: Path) -> None:
     assert (response.status_code, response.get_json()) == (202, {"stream_id": "stream", "client_id": "client"})
     response = app_of(tmp_path).test_client().post("/console/demo")
     assert (response.status_code, response.get_json()["error_code"]) == (429, "ASF_RATE_LIMITED")
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_other_pages_make_no_demos(tmp_path: Path, site: str) -> None:
+    """A browser tells which page asks."""
+    client = app_of(tmp_path, Demo("stream", "client")).test_client()
+    response = client.post("/console/demo", headers={"Sec-Fetch-Site": site})
+    assert (response.status_code, response.get_json()["error_code"]) == (401, "ASF_UNAUTHORIZED")
+    assert client.post("/console/demo", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 202
+
+
+def test_who_may_not_use_the_internal_api_makes_no_demos(tmp_path: Path) -> None:
+    """The server would use it for them."""
+
+    def refuse() -> None:
+        raise Unauthorized
+
+    response = app_of(tmp_path, Demo("stream", "client"), refuse).test_client().post("/console/demo")
+    assert response.status_code == 401

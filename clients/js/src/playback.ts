@@ -301,7 +301,8 @@ export class Playback extends Emitter<PlaybackEvents> {
 
   #onError(error: AsfError): void {
     this.#inSession = false;
-    const delay = this.#cursor.epoch === null ? null : retryDelay(error.code, this.#attempts);
+    const begun = this.#cursor.epoch !== null || error.code === "ASF_DRAINING"; // It may have been waiting.
+    const delay = begun ? retryDelay(error.code, this.#attempts) : null;
     if (delay === null) {
       this.#fail(error);
       return;

@@ -9,6 +9,11 @@ const DELAYS_SECONDS: Readonly<Record<string, number>> = {
 
 const MOST_ATTEMPTS = 5;
 
+/** A server may drain for a while before another one is there. */
+const MOST_ATTEMPTS_WHILE_DRAINING = 12;
+
+const LONGEST_DELAY_SECONDS = 8;
+
 /**
  * Returns after how many seconds to join again after an error with that code; null when it is final.
  *
@@ -16,6 +21,7 @@ const MOST_ATTEMPTS = 5;
  */
 export function retryDelay(code: string, attempts: number): number | null {
   const delay = DELAYS_SECONDS[code];
-  if (delay === undefined || attempts >= MOST_ATTEMPTS) return null;
-  return attempts === 0 ? delay : Math.max(delay, 1) * 2 ** (attempts - 1);
+  const most = code === "ASF_DRAINING" ? MOST_ATTEMPTS_WHILE_DRAINING : MOST_ATTEMPTS;
+  if (delay === undefined || attempts >= most) return null;
+  return attempts === 0 ? delay : Math.min(Math.max(delay, 1) * 2 ** (attempts - 1), LONGEST_DELAY_SECONDS);
 }

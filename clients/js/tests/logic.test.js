@@ -54,6 +54,8 @@ test("states", () => {
 test("which errors are tried again, and for how long", () => {
   assert.equal(retryDelay("ASF_LISTENER_TOO_SLOW", 0), 0);
   assert.deepEqual([0, 1, 2, 3, 4, 5].map((attempts) => retryDelay("ASF_TOO_MANY_LISTENERS", attempts)), [1, 1, 2, 4, 8, null]);
+  const draining = Array.from({ length: 13 }, (_, attempts) => retryDelay("ASF_DRAINING", attempts));
+  assert.deepEqual(draining, [1, 1, 2, 4, ...Array(8).fill(8), null]);
   for (const code of ["ASF_EPOCH_CHANGED", "ASF_GENERATION_FAILED", "ASF_UNAUTHORIZED"]) assert.equal(retryDelay(code, 0), null);
 });
 

@@ -105,9 +105,10 @@ class _Listening:
         self._client.connect_to(base_url, AUDIO_NAMESPACE)
         try:
             while not self._ended.wait(timeout=1.0):  # A bounded wait lets Ctrl-C through.
-                pass
+                if self._client.is_broken:
+                    self._end(ServerUnreachable("The connection to ASF was lost."))
         finally:
-            self._client.disconnect()
+            self._client.end()
         if self._failure is not None:
             raise self._failure
 

@@ -35,5 +35,17 @@ class OrderedClient(socketio.Client):
             # An answer that is cut short trips the library up in many ways.
             raise ServerUnreachable(f"{base_url} does not answer as ASF does: {error}") from error
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the connection is of no use any more, which the library tells only when a poll ends."""
+        return self.eio.state == "connected" and self.eio.write_loop_task is None
+
+    def end(self) -> None:
+        """Disconnect; of a connection that is broken nothing is waited for."""
+        if self.is_broken:
+            self.eio.disconnect(abort=True)
+        else:
+            self.disconnect()
+
     def _engineio_client_class(self) -> type[engineio.Client]:
         return _OrderedEngineIoClient

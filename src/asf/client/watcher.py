@@ -105,12 +105,14 @@ class _Watching:
                 try:
                     item = self._received.get(timeout=1.0)  # A bounded wait lets Ctrl-C through.
                 except queue.Empty:
+                    if self._client.is_broken:
+                        raise ServerUnreachable("The connection to ASF was lost.") from None
                     continue
                 if isinstance(item, AsfClientError):
                     raise item
                 yield item
         finally:
-            self._client.disconnect()
+            self._client.end()
 
     def _subscribe(self) -> None:
         payload: dict[str, Any] = {"client_id": self._client_id}

@@ -143,12 +143,12 @@ def _server_app(
     return app
 
 
-def _console(settings: Settings) -> list[Blueprint]:
+def _console(settings: Settings, guard: http_api.InternalGuard) -> list[Blueprint]:
     """Return the console's routes: none in production."""
     if not settings.debug_mode:
         return []
     studio = DemoStudio(settings.host, settings.audio_roots[0], settings.internal_api_token)
-    return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins, studio.begin)]
+    return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins, guard, studio.begin)]
 
 
 def _token_verifier(settings: Settings) -> TokenVerifier | None:
@@ -248,12 +248,12 @@ class Container(containers.DeclarativeContainer):
             realtime_api.asyncapi_document, asf.__version__, settings.provided.ui_updates_namespace
         ),
     )
-    console: providers.Provider[list[Blueprint]] = providers.Singleton(_console, settings)
     internal_guard: providers.Provider[http_api.InternalGuard] = providers.Singleton(
         http_api.InternalGuard,
         settings.provided.internal_api_token,
         settings.provided.internal_trusted_networks,
     )
+    console: providers.Provider[list[Blueprint]] = providers.Singleton(_console, settings, internal_guard)
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
         providers.Singleton(http_api.create_internal_streams_blueprint, catalog, internal_guard),
         providers.Singleton(http_api.create_internal_updates_blueprint, router, internal_guard),

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request, send_from_directory
 
 from asf.adapters.http_api.cors import share
 from asf.adapters.http_api.errors import RateLimited
+from asf.domain.errors import Unauthorized
 
 CLIENT_MODULE = "static/asf-client/index.js"
 """What the build of the browser client makes, below the folder of the console."""
@@ -40,11 +41,12 @@ class Demo(Protocol):
 
 
 def create_console_blueprint(
-    folder: Path, origins: Sequence[str], begin_demo: Callable[[int], Demo | None]
+    folder: Path, origins: Sequence[str], guard: Callable[[], None], begin_demo: Callable[[int], Demo | None]
 ) -> Blueprint:
     """Return the routes of the files in `folder`: `/` and /console/...; browser pages of `origins` may load them.
 
-    `begin_demo` is called with the port of this server; it returns None when there are too many demos already.
+    `guard` lets pass who may use the internal API, or raises `Unauthorized`. `begin_demo` is called with the port of
+    this server; it returns None when there are too many demos already.
     """
     blueprint = Blueprint("console", "asf")
     share(blueprint, origins)
@@ -63,6 +65,9 @@ def create_console_blueprint(
 
     @blueprint.post("/console/demo")
     def demo() -> tuple[Response, HTTPStatus]:
+        guard()
+        if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
+            raise Unauthorized("Only the console itself asks for demo podcasts.")
         begun = begin_demo(int(request.environ["SERVER_PORT"]))
         if begun is None:
             raise RateLimited("Enough demo podcasts are being made.")
