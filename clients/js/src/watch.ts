@@ -42,6 +42,8 @@ export class Watch extends Emitter<WatchEvents> {
   readonly #positions: UpdatePositions;
   readonly #token: () => string | undefined;
   readonly #channel: Channel;
+  /** Whether the server has said, on this connection, that it sends this client's updates. */
+  #confirmed = false;
 
   /** @internal */
   constructor(
@@ -69,13 +71,18 @@ export class Watch extends Emitter<WatchEvents> {
   }
 
   #attach(socket: Socket): void {
-    socket.on("connect", () => this.#subscribe(socket));
+    socket.on("connect", () => {
+      this.#confirmed = false;
+      this.#subscribe(socket);
+    });
     socket.on("connect_error", (error) => {
       if (!socket.active) this.emit("error", { error: refused(error) });
     });
     socket.onAny((event: string, data: unknown, place?: PlacedAt) => {
-      if (event === "subscribed_ui_updates") this.#confirmed(socket, data as Subscribed);
+      if (event === "subscribed_ui_updates") this.#onSubscribed(socket, data as Subscribed);
       else if (event === "ui_error") this.emit("error", { error: errorOf(data as ErrorMessage) });
+      // On a connection that another watch has left, its last updates may still come.
+      else if (!this.#confirmed) return;
       // An update without its place came before the second subscription, which brings it again.
       else if (place !== undefined && this.#positions.take(place)) this.emit("update", { event, data, ...placed(place) });
     });
@@ -89,7 +96,9 @@ export class Watch extends Emitter<WatchEvents> {
     socket.emit("subscribe_to_ui_updates", request);
   }
 
-  #confirmed(socket: Socket, message: Subscribed): void {
+  #onSubscribed(socket: Socket, message: Subscribed): void {
+    if (message.client_id !== this.clientId) return;
+    this.#confirmed = true;
     const before = this.#positions.last;
     switch (this.#positions.confirmed(message)) {
       case "subscribe again":
