@@ -13,7 +13,7 @@ help: ## Show the targets
 run: .venv/.run $(CLIENT) ## Set up and start the server (port 5006)
 	@mkdir -p shared_audio
 	@echo
-	@echo "  When ASF listens, in another terminal, in this directory:"
+	@echo "  When ASF listens, open http://127.0.0.1:5006/, or in another terminal, in this directory:"
 	@echo
 	@echo "    $(BIN)/asf demo                                 make a podcast, and hear it meanwhile"
 	@echo "    $(BIN)/asf listen demo -o out.mp3               receive it (then play out.mp3)"
