@@ -87,20 +87,21 @@ class FileAudioSource:
 
     def refresh(self) -> int:
         """Return the file's length by now. Raises `AudioChanged`, or `AudioUnavailable` when it cannot be read."""
-        status = self._look()
-        if status.st_size > self.size:
-            self.size = status.st_size
-            self._tail = self._read_tail()
+        self._grow(self._look())
         return self.size
 
     def settle(self) -> int:
         """Do as `refresh`; from now on the file must stay as it is."""
-        self.refresh()
         status = self._look()
-        self.size = status.st_size
+        self._grow(status)
         self.identity = _identity_of(status)
         self._growing = False
         return self.size
+
+    def _grow(self, status: os.stat_result) -> None:
+        if status.st_size > self.size:
+            self.size = status.st_size
+            self._tail = self._read_tail()
 
     def _look(self) -> os.stat_result:
         try:

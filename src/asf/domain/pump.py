@@ -157,12 +157,12 @@ class AudioPump:
     def _account(self, session: ListenerSession, batch: AudioBatch, taken: int, now: float) -> None:
         start = session.offset
         session.offset = stop = start + taken
+        is_first = session.sent_bytes == 0
         session.sent_bytes += taken
         self.bytes_sent += taken
         self.chunks_sent += (stop - 1) // batch.chunk_bytes - start // batch.chunk_bytes + 1
         self._blocked.remove(session)
-        if not session.heard:
-            session.heard = True
+        if is_first:
             self._observer.first_audio_sent(now - session.origin_time)
 
     def _block(self, session: ListenerSession, now: float) -> None:

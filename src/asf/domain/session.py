@@ -34,10 +34,9 @@ class ListenerSession:
 
     `offset` is the next byte to send, `acknowledged` the first byte that the listener has not acknowledged;
     `origin_offset` and `origin_time` (seconds of the clock) are where and when the pace began to count, so that a
-    session never drifts however late it is served. `opened_at` is when the session was opened, and
-    `sent_bytes` is how much audio was taken since; `heard` tells whether any was; `blocked_since` is when
-    the listener ceased to take any, for one that counts among the blocked. `slot` belongs to the `Schedule`. `on_end`
-    is called once, with the outcome, when the session ends.
+    session never drifts however late it is served. `opened_at` is when the session was opened, and `sent_bytes` is
+    how much audio was taken since; `blocked_since` is when the listener ceased to take any, for one that counts among
+    the blocked. `slot` belongs to the `Schedule`. `on_end` is called once, with the outcome, when the session ends.
     """
 
     __slots__ = (
@@ -45,7 +44,6 @@ class ListenerSession:
         "audio",
         "blocked_since",
         "emitter",
-        "heard",
         "offset",
         "on_end",
         "opened_at",
@@ -78,7 +76,6 @@ class ListenerSession:
         self.origin_offset = request.offset
         self.origin_time = 0.0
         self.slot: int | None = None
-        self.heard = False
         self.opened_at = 0.0
         self.sent_bytes = 0
         self.blocked_since = 0.0

@@ -1,11 +1,11 @@
 """The way to one listener over Socket.IO: implements the `ListenerEmitter` port."""
 
-import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from asf.adapters.realtime_api.messages import message_of
+from asf.adapters.realtime_api.packets import compact_json, event_packet
 from asf.adapters.realtime_api.transports import AudioTransport
 from asf.domain.audio import AudioBatch
 from asf.domain.events import ListenerEvent
@@ -23,11 +23,6 @@ def audio_chunk_envelope(namespace: str) -> str:
     return f'451-{namespace},["{AUDIO_CHUNK}",{{"_placeholder":true,"num":0}}]'
 
 
-def event_packet(namespace: str, event: str, payload: Any) -> str:
-    """Return the message of an event without attachments: an Engine.IO message (4) with a Socket.IO EVENT (2)."""
-    return f"42{namespace}," + json.dumps([event, payload], separators=(",", ":"))
-
-
 class SocketIoListenerEmitter:
     """Sends events and audio past Socket.IO wherever `transport` allows, and through it elsewhere.
 
@@ -43,7 +38,8 @@ class SocketIoListenerEmitter:
     def emit(self, *events: ListenerEvent) -> None:
         """Tell the listener about `events`."""
         messages = [message_of(event) for event in events]
-        if not self._transport.send_texts([event_packet(self._namespace, *message) for message in messages]):
+        packets = [event_packet(self._namespace, name, compact_json(payload)) for name, payload in messages]
+        if not self._transport.send_texts(packets):
             for message in messages:
                 self._emit(*message)
 

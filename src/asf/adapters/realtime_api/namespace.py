@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from socketio import Namespace
 
+from asf.adapters.realtime_api.packets import connection_of
 from asf.adapters.realtime_api.transports import MessageTransport
 
 MAX_UNREAD_ANSWERS = 1000
@@ -39,7 +40,7 @@ class StrictNamespace(Namespace, Generic[Transport]):
 
     def transport_of(self, sid: str) -> Transport | None:
         """Return the transport of a connection, or None when it is gone."""
-        connection = self.server.eio.sockets.get(self.server.manager.eio_sid_from_sid(sid, self.namespace))
+        connection = connection_of(self.server, self.namespace, sid)
         return None if connection is None else self._transport_for(connection)
 
     def _reads_nothing(self, sid: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from asf.adapters.realtime_api.commands import COMMANDS
 from asf.adapters.realtime_api.messages import error_message, message_of
+from asf.adapters.realtime_api.packets import compact_json
 from asf.adapters.realtime_api.payloads import InvalidPayload, ListenQuerySchema, PayloadError
 from asf.adapters.realtime_api.transports import WebSocketConnection
 from asf.domain.audio import AudioBatch
@@ -131,9 +132,9 @@ class PlainWebSocketDoor:
                 raise InvalidPayload(f"event: It is none of {', '.join(self._commands)}.")
             command.handle(self._service, listener_id, payload)
         except ListenerError as error:
-            connection.send_texts([_json({"event": "error"} | error_message(error))])
+            connection.send_texts([compact_json({"event": "error"} | error_message(error))])
         except PayloadError as error:
-            connection.send_texts([_json({"event": "error"} | error_message(error))])
+            connection.send_texts([compact_json({"event": "error"} | error_message(error))])
             self._service.disconnect(listener_id)
             connection.close(close_code_of(error), error.error_code)
 
@@ -154,8 +155,4 @@ def _text_of(event: ListenerEvent) -> str:
     if isinstance(event, SimulatedChunk):
         return event.text
     name, payload = message_of(event)
-    return _json(payload if "event" in payload else {"event": name} | payload)
-
-
-def _json(payload: Mapping[str, Any]) -> str:
-    return json.dumps(payload, separators=(",", ":"))
+    return compact_json(payload if "event" in payload else {"event": name} | payload)

@@ -1,6 +1,5 @@
 """The way of UI updates to their subscribers."""
 
-import json
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +8,7 @@ from typing import Any
 from flask_socketio import SocketIO
 
 from asf.adapters.realtime_api.messages import error_message
+from asf.adapters.realtime_api.packets import compact_json, connection_of, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, UiEmitFailed
 from asf.domain.updates import Handover, SequencedUpdate, Subscription
@@ -49,7 +49,7 @@ class SocketIoUiUpdateEmitter:
         }
         if subscription.recovered is not None:
             payload["recovered"] = subscription.recovered
-        packet = self._packet("subscribed_ui_updates", json.dumps(payload, separators=(",", ":")))
+        packet = event_packet(self._namespace, "subscribed_ui_updates", compact_json(payload))
         return self._send(connection_id, packet, subscription.missed)
 
     def emit(self, connection_id: str, update: SequencedUpdate, *, with_position: bool) -> Handover:
@@ -62,7 +62,7 @@ class SocketIoUiUpdateEmitter:
     def end(self, connection_id: str, client_id: str, reason: AsfError) -> Handover:
         """Tell a connection why its subscription has ended. Raises `UiEmitFailed`."""
         payload = error_message(reason) | {"client_id": client_id}
-        return self._send(connection_id, self._packet("ui_error", json.dumps(payload, separators=(",", ":"))))
+        return self._send(connection_id, event_packet(self._namespace, "ui_error", compact_json(payload)))
 
     def _send(self, connection_id: str, packet: str, missed: tuple[SequencedUpdate, ...] = ()) -> Handover:
         transport = self._transport(connection_id)
@@ -85,19 +85,14 @@ class SocketIoUiUpdateEmitter:
         return Handover.TAKEN
 
     def _transport(self, connection_id: str) -> MessageTransport | None:
-        engine_id = self._server.manager.eio_sid_from_sid(connection_id, self._namespace)
-        connection = self._server.eio.sockets.get(engine_id)
+        connection = connection_of(self._server, self._namespace, connection_id)
         return None if connection is None else self._transport_for(connection)
 
     def _packet_of(self, update: SequencedUpdate, *, with_position: bool) -> str:
         if not with_position:
-            return self._packet(update.event_name, update.data_json)
+            return event_packet(self._namespace, update.event_name, update.data_json)
         position = {"epoch": update.epoch, "seq": update.seq, "timestamp": update.timestamp}
-        return self._packet(update.event_name, update.data_json, json.dumps(position, separators=(",", ":")))
-
-    def _packet(self, event_name: str, *arguments_json: str) -> str:
-        """Return an Engine.IO message (4) with a Socket.IO EVENT (2)."""
-        return f"42{self._namespace},[{','.join((json.dumps(event_name), *arguments_json))}]"
+        return event_packet(self._namespace, update.event_name, update.data_json, compact_json(position))
 
 
 def _does_not_read(transport: MessageTransport, *, asks_again: bool) -> bool:
