@@ -1,11 +1,13 @@
 # The two commands: make run, make test. Both set up everything that they need, in .venv.
 PYTHON ?= python3
+# Seconds that each fuzzer goes on under `make soak`.
+FUZZ_SECONDS ?= 1200
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
 CLIENT := src/asf/console/static/.built
 
-.PHONY: help run test check bench client docs format requirements setup clip clean
+.PHONY: help run test soak check bench client docs format requirements setup clip clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
@@ -26,6 +28,10 @@ run: .venv/.run $(CLIENT) ## Set up and start the server (port 5006)
 
 test: setup ## Set up and run the whole test suite
 	$(BIN)/pytest
+
+soak: setup ## Break things for an hour and more, and write down what was lost (docs/reliability.md)
+	$(BIN)/pytest tests/faults tests/fuzz --soak --fuzz-seconds=$(FUZZ_SECONDS) --ledger=var/ledger.json
+	$(BIN)/python tools/write_reliability.py var/ledger.json
 
 check: setup ## Format, lint, types, architecture, and tests with branch coverage
 	$(BIN)/ruff format --check

@@ -1,0 +1,1 @@
+"""Faults, injected for real: each test states what must hold, measures it, and notes it in the ledger."""

@@ -1,0 +1,41 @@
+"""Writes docs/reliability.md from the ledger of a test run.
+
+Usage: python tools/write_reliability.py LEDGER.json
+"""
+
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+RELIABILITY = Path(__file__).parents[1] / "docs" / "reliability.md"
+
+TEXT = """# Reliability
+
+What was done to the service, how often, and what was lost by it. Written by `make soak` from what the tests of
+`tests/faults` and `tests/fuzz` counted in one run, on {machine}. Every row is a test: what must hold is checked, and
+a run in which it does not hold fails.
+
+| fault or bad input | tried | what must hold | lost | measured |
+|---|---|---|---|---|
+{rows}
+"""
+
+
+def reliability(entries: list[dict[str, Any]]) -> str:
+    """Return the document about the entries of a ledger."""
+    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    return TEXT.format(machine=machine, rows="\n".join(map(_row, entries)))
+
+
+def _row(entry: dict[str, Any]) -> str:
+    lost = "nothing" if entry["lost"] == 0 else f"**{entry['lost']:,}**"
+    tried = f"{entry['tried']:,} {entry['unit']}"
+    cells = (entry["fault"], tried, entry["must_hold"], lost, entry["measured"])
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    RELIABILITY.write_text(reliability(json.loads(Path(sys.argv[1]).read_text())))
