@@ -76,6 +76,7 @@ class CatalogStoreContract:
 
             @invariant()
             def count(self) -> None:
+                assert self.store.size() == len(self.model)
                 counted = {state: count for state, count in self.store.count().items() if count}
                 assert counted == Counter(stream.state for stream in self.model.values())
 

@@ -1,4 +1,4 @@
-"""`asf serve` with a route more, /tests/greenlets, and the times of TEST_PING_SECONDS and TEST_ANSWER_SECONDS."""
+"""`asf serve` with a route more, /tests/greenlets, and other values for some constants (see `CONSTANTS`)."""
 
 import gc
 import os
@@ -12,9 +12,26 @@ import greenlet  # noqa: E402 - after patching, like everything else
 from flask import Flask  # noqa: E402
 
 from asf.adapters import http_api  # noqa: E402
-from asf.adapters.eventlet_runtime import websocket_door  # noqa: E402
+from asf.adapters.eventlet_runtime import engineio_server, http_protocol, websocket_door  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
-from asf.entrypoints import cli, container, server  # noqa: E402
+from asf.domain import limits  # noqa: E402
+from asf.entrypoints import cli, container, server, settings  # noqa: E402
+
+CONSTANTS: dict[str, list[tuple[Any, str]]] = {
+    "TEST_PING_SECONDS": [
+        (socketio_server, "PING_INTERVAL_SECONDS"),
+        (socketio_server, "PING_TIMEOUT_SECONDS"),
+        (websocket_door, "PING_SECONDS"),
+    ],
+    "TEST_ANSWER_SECONDS": [(server, "ANSWER_SECONDS")],
+    "TEST_FIRST_REQUEST_SECONDS": [(http_protocol, "FIRST_REQUEST_SECONDS")],
+    "TEST_HEAD_SECONDS": [(http_protocol, "HEAD_SECONDS")],
+    "TEST_BODY_SECONDS": [(http_protocol, "BODY_SECONDS")],
+    "TEST_JOIN_SECONDS": [(engineio_server, "JOIN_SECONDS")],
+    "TEST_SPARE_CONNECTIONS": [(settings, "SPARE_CONNECTIONS")],
+    "TEST_STANDING_ROOM": [(limits, "STANDING_ROOM")],
+}
+"""Variables of the environment, and which constants they stand for."""
 
 
 def create_observed_app(*arguments: Any) -> Flask:
@@ -32,9 +49,8 @@ def create_observed_app(*arguments: Any) -> Flask:
 
 if __name__ == "__main__":
     container.Container.bare_app.set_provides(create_observed_app)  # type: ignore[attr-defined]
-    if "TEST_PING_SECONDS" in os.environ:
-        socketio_server.PING_INTERVAL_SECONDS = float(os.environ["TEST_PING_SECONDS"])
-        socketio_server.PING_TIMEOUT_SECONDS = float(os.environ["TEST_PING_SECONDS"])
-        websocket_door.PING_SECONDS = float(os.environ["TEST_PING_SECONDS"])
-    server.ANSWER_SECONDS = float(os.environ.get("TEST_ANSWER_SECONDS", server.ANSWER_SECONDS))
+    for variable, constants in CONSTANTS.items():
+        if variable in os.environ:
+            for module, name in constants:
+                setattr(module, name, type(getattr(module, name))(os.environ[variable]))
     cli.main(prog_name="asf")

@@ -198,7 +198,9 @@ class VirtualServer:
         self.pace = Pace(chunk_bytes, chunk_seconds)
         self.store = InMemoryCatalogStore()
         epochs = count(1)
-        self.catalog = StreamCatalog(self.store, self.sources, self.clock, lambda: f"epoch-{next(epochs)}")
+        self.catalog = StreamCatalog(
+            self.store, self.sources, self.clock, lambda: f"epoch-{next(epochs)}", max_streams=1000
+        )
         self.pool = AudioPool(self.sources, self.pace)
         self.observer = RecordingObserver()
         self.schedule = Schedule()

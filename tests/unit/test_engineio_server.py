@@ -6,8 +6,8 @@ from typing import Any
 import eventlet
 import pytest
 
+from asf.adapters.eventlet_runtime.delays import FixedDelay
 from asf.adapters.eventlet_runtime.engineio_server import ping
-from asf.adapters.eventlet_runtime.pings import PingSchedule
 
 
 class Socket:
@@ -25,11 +25,11 @@ class Socket:
 
 def test_each_connection_is_pinged_once_for_each_time_it_is_added() -> None:
     """One green thread serves them all, and a later beginning works like the first."""
-    schedule = PingSchedule(0.01, ping)
+    delay = FixedDelay(0.01, ping)
     for _ in range(2):
         sockets = [Socket() for _ in range(3)]
         for socket in sockets:
-            schedule.add(socket)
+            delay.add(socket)
         with eventlet.Timeout(5):
             while not all(socket.sent for socket in sockets):
                 eventlet.sleep(0.001)
@@ -39,14 +39,14 @@ def test_each_connection_is_pinged_once_for_each_time_it_is_added() -> None:
 
 def test_connections_that_are_gone_are_not_pinged(caplog: pytest.LogCaptureFixture) -> None:
     """Closed, closing, forgotten or broken: the next one is pinged all the same."""
-    schedule = PingSchedule(0.01, ping)
+    delay = FixedDelay(0.01, ping)
     closed, closing, broken, alive = Socket(), Socket(), Socket(), Socket()
     closed.closed = closing.closing = True
     broken.send = None  # type: ignore[method-assign,assignment]
     for socket in (Socket(), closed, closing, broken, alive):
-        schedule.add(socket)
+        delay.add(socket)
     with eventlet.Timeout(5):
         while not alive.sent:
             eventlet.sleep(0.001)
     assert closed.sent == closing.sent == []
-    assert "Sending a ping failed" in caplog.text
+    assert "What was due for a connection failed" in caplog.text

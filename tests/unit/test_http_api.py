@@ -50,7 +50,7 @@ class Api:
     def __init__(self, *, with_namespace: bool = True) -> None:
         self.subscribers = ScriptedSubscribers()
         self.catalog = StreamCatalog(
-            InMemoryCatalogStore(), InMemoryAudioSources({"one.mp3": b"x"}), ManualClock(), lambda: "epoch"
+            InMemoryCatalogStore(), InMemoryAudioSources({"one.mp3": b"x"}), ManualClock(), lambda: "epoch", 1000
         )
         self.router = UiUpdateRouter(
             self.subscribers if with_namespace else None,

@@ -72,6 +72,8 @@ def test_everything_can_be_set() -> None:
             "ASF_UI_HISTORY_SECONDS": "1.5",
             "ASF_DRAIN_SECONDS": "2.5",
             "ASF_MAX_LISTENERS": "1",
+            "ASF_MAX_CONNECTIONS_PER_IP": "2",
+            "ASF_MAX_STREAMS": "3",
         }
     )
     assert asdict(settings) == asdict(
@@ -98,12 +100,17 @@ def test_everything_can_be_set() -> None:
             ui_history_seconds=1.5,
             drain_seconds=2.5,
             max_listeners=1,
+            max_connections_per_ip=2,
+            max_streams=3,
             secret_key_is_random=False,
         )
     )
 
 
 WRONG = [
+    ("ASF_MAX_CONNECTIONS_PER_IP", "-1"),
+    ("ASF_MAX_CONNECTIONS_PER_IP", "two"),
+    ("ASF_MAX_STREAMS", "0"),
     ("ASF_CHUNK_SIZE", "0"),
     ("ASF_CHUNK_SIZE", "1048577"),
     ("ASF_CHUNK_SIZE", "4 KiB"),

@@ -32,6 +32,9 @@ class ScriptedTransport:
     def send_late(self, render: Callable[[], str]) -> bool:
         return self.send(render())
 
+    def keep(self) -> None:
+        """Stay; nobody here asks whether it was kept."""
+
     def disconnect(self) -> None:
         self.disconnected = True
 

@@ -30,6 +30,10 @@ class InMemoryCatalogStore:
         behind = sorted(stream_id for stream_id in self._streams if stream_id > after)
         return [self._streams[stream_id] for stream_id in behind[:limit]]
 
+    def size(self) -> int:
+        """Return how many streams are kept."""
+        return len(self._streams)
+
     def count(self) -> Mapping[StreamState, int]:
         """Return how many streams of each state are kept."""
         return Counter(stream.state for stream in self._streams.values())

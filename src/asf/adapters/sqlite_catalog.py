@@ -57,12 +57,18 @@ class SqliteCatalogStore:
                 path, timeout=START_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._prepare()
+            self._size: int = self._connection.execute("SELECT count(*) FROM streams").fetchone()[0]
             self._connection.execute(f"PRAGMA busy_timeout = {int(LOCKED_SECONDS * 1000)}")
 
     def put(self, stream: AudioStream) -> None:
         """Keep `stream`, in place of an earlier one of the same id. Raises `CatalogUnavailable`."""
         marks = ", ".join("?" * (COLUMNS.count(",") + 1))
-        self._query(f"INSERT OR REPLACE INTO streams ({COLUMNS}) VALUES ({marks})", _row_of(stream))  # noqa: S608
+        into = f"INTO streams ({COLUMNS}) VALUES ({marks})"
+        row = _row_of(stream)
+        if self._query(f"INSERT OR IGNORE {into} RETURNING 1", row):
+            self._size += 1
+        else:
+            self._query(f"INSERT OR REPLACE {into}", row)
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
@@ -71,7 +77,9 @@ class SqliteCatalogStore:
 
     def delete(self, stream_id: str) -> bool:
         """Forget the stream of that id, and tell whether there was one. Raises `CatalogUnavailable`."""
-        return bool(self._query("DELETE FROM streams WHERE stream_id = ? RETURNING 1", (stream_id,)))
+        deleted = bool(self._query("DELETE FROM streams WHERE stream_id = ? RETURNING 1", (stream_id,)))
+        self._size -= deleted
+        return deleted
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
         """Return at most `limit` streams in the order of their ids, those behind `after`.
@@ -80,6 +88,10 @@ class SqliteCatalogStore:
         """
         select = f"SELECT {COLUMNS} FROM streams WHERE stream_id > ? ORDER BY stream_id LIMIT ?"  # noqa: S608
         return [self._stream_of(row) for row in self._query(select, (after, limit))]
+
+    def size(self) -> int:
+        """Return how many streams are kept."""
+        return self._size
 
     def count(self) -> Mapping[StreamState, int]:
         """Return how many streams of each state are kept. Raises `CatalogUnavailable`."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asf.domain.errors import InvalidFilepath, StreamNotFound
+from asf.domain.errors import CatalogFull, InvalidFilepath, StreamNotFound
 from asf.domain.ports import AudioSources, CatalogStore, Clock
 from asf.domain.rules import stream_id_problem
 from asf.domain.streams import AudioStream, Locator, StreamState
@@ -28,16 +28,22 @@ class Announcement:
 class StreamCatalog:
     """Takes announcements of audio and answers what a stream id stands for.
 
-    `make_epoch` returns another text at every call.
+    It holds at most `max_streams`. `make_epoch` returns another text at every call.
     """
 
     def __init__(
-        self, store: CatalogStore, sources: AudioSources, clock: Clock, make_epoch: Callable[[], str]
+        self,
+        store: CatalogStore,
+        sources: AudioSources,
+        clock: Clock,
+        make_epoch: Callable[[], str],
+        max_streams: int,
     ) -> None:
         self._store = store
         self._sources = sources
         self._clock = clock
         self._make_epoch = make_epoch
+        self._max_streams = max_streams
         self._watchers: list[StreamWatcher] = []
 
     def watch(self, watcher: StreamWatcher) -> None:
@@ -48,11 +54,13 @@ class StreamCatalog:
         """Keep what is said about a stream, and return the stream as it is now.
 
         The same locator again moves the state on and keeps the epoch, and whatever else is not said anew. Another
-        locator, or generating after an end, starts a new epoch. Raises `InvalidStreamId`, `InvalidFilepath` or
-        `CatalogUnavailable`; then the stream is what it was.
+        locator, or generating after an end, starts a new epoch. Raises `InvalidStreamId`, `InvalidFilepath`,
+        `CatalogFull` or `CatalogUnavailable`; then the stream is what it was.
         """
         known = self._store.get(announcement.stream_id)
         locator = self._locator(announcement, known)
+        if known is None and self._store.size() >= self._max_streams:
+            raise CatalogFull(f"It holds {self._max_streams}; streams that nobody needs any more can be deleted.")
         stream = AudioStream(
             announcement.stream_id,
             locator,

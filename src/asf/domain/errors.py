@@ -37,6 +37,30 @@ class Unauthorized(AsfError):
     message = "A valid token is required."
 
 
+class RateLimited(AsfError):
+    """There was, or is, more of this than one client may have."""
+
+    error_code = "ASF_RATE_LIMITED"
+    message = "Too many requests."
+    retryable = True
+
+
+class TooManyConnections(AsfError):
+    """The server has as many connections as it may have."""
+
+    error_code = "ASF_TOO_MANY_CONNECTIONS"
+    message = "The server has no place for another connection."
+    retryable = True
+
+
+class NothingJoined(AsfError):
+    """A connection has joined no stream, and subscribed to no client, in the time that there is for that."""
+
+    error_code = "ASF_NOTHING_JOINED"
+    message = "Nothing was joined or subscribed to in time; the connection ends."
+    retryable = True
+
+
 class StreamError(AsfError):
     """A listener cannot have the stream that it asked for."""
 
@@ -155,6 +179,13 @@ class InvalidFilepath(NotificationError):
 
     error_code = "ASF_NOTIFY_INVALID_FILEPATH"
     message = "Validation failed: 'filepath' must be a non-empty string."
+
+
+class CatalogFull(NotificationError):
+    """The catalog holds as many streams as it may hold (`ASF_MAX_STREAMS`)."""
+
+    error_code = "ASF_CATALOG_FULL"
+    message = "The catalog has no place for another stream."
 
 
 class InvalidField(NotificationError):

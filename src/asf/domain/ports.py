@@ -54,6 +54,10 @@ class CatalogStore(Protocol):
         """Return at most `limit` streams in the order of their ids (by code points), those behind `after`."""
         ...
 
+    def size(self) -> int:
+        """Return how many streams are kept, without looking at each."""
+        ...
+
     def count(self) -> Mapping[StreamState, int]:
         """Return how many streams of each state are kept. A state that is left out has none."""
         ...

@@ -14,7 +14,7 @@ from socketio import Namespace
 import asf
 from asf.adapters import http_api, prometheus, realtime_api
 from asf.adapters.audio_files import FileAudioSources
-from asf.adapters.eventlet_runtime import engineio_server, transport
+from asf.adapters.eventlet_runtime import engineio_server, http_protocol, transport
 from asf.adapters.eventlet_runtime.websocket_door import WebSocketDoor
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.jwt_tokens import JwtTokens
@@ -40,6 +40,7 @@ from asf.domain import (
     WaitingRoom,
 )
 from asf.domain.errors import CatalogUnavailable
+from asf.domain.limits import Occupancy
 from asf.domain.ports import AudioSources, CatalogStore, Clock, TokenVerifier, UiUpdateEmitter
 from asf.domain.readiness import Readiness
 from asf.entrypoints.demo_studio import DemoStudio
@@ -49,12 +50,12 @@ from asf.entrypoints.shutdown import Shutdown
 CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
 
 
-def _socketio(app: Flask, settings: Settings) -> SocketIO:
+def _socketio(app: Flask, settings: Settings, sessions: Occupancy) -> SocketIO:
     origins = settings.cors_allowed_origins
     socketio = realtime_api.create_socketio(
         app, ANY_ORIGIN if origins == [ANY_ORIGIN] else origins, settings.max_message_bytes
     )
-    engineio_server.install(socketio.server.eio)
+    engineio_server.install(socketio.server.eio, sessions, partial(realtime_api.tell, socketio))
     return socketio
 
 
@@ -82,11 +83,13 @@ def _render_metrics(
     store: CatalogStore,
     router: UiUpdateRouter,
     update_log: InMemoryUpdateLog,
+    connections: Occupancy,
 ) -> Callable[[], bytes]:
     metrics.read_gauges(
         [
             ("asf_listeners", "Sessions under way.", lambda: len(streaming)),
             ("asf_listeners_blocked", "Listeners that take no audio now.", lambda: len(blocked)),
+            ("asf_connections", "Open connections, whatever for.", lambda: len(connections)),
             ("asf_ui_subscriptions", "Subscriptions to UI updates.", lambda: router.subscriptions),
             ("asf_ui_history_bytes", "Memory of the UI updates that are kept.", lambda: update_log.kept_bytes),
         ]
@@ -133,13 +136,17 @@ def _server_app(
     console: list[Blueprint],
     namespaces: list[Namespace],
     websocket_door: WebSocketDoor,
+    sessions: Occupancy,
+    metrics: PrometheusMetrics,
 ) -> Flask:
     for blueprint in blueprints + console:
         app.register_blueprint(blueprint)
     for namespace in namespaces:
         # Below Flask-SocketIO, whose handlers set up a Flask request context for every event, to no use here.
         socketio.server.register_namespace(namespace)
-    app.wsgi_app = websocket_door  # type: ignore[method-assign]
+    app.wsgi_app = http_api.Admission(  # type: ignore[method-assign]
+        app, websocket_door, http_protocol.REFUSAL, sessions, metrics.request_answered
+    )
     return app
 
 
@@ -181,7 +188,12 @@ class Container(containers.DeclarativeContainer):
         Pace, settings.provided.chunk_size, settings.provided.stream_sleep_interval
     )
     catalog: providers.Provider[StreamCatalog] = providers.Singleton(
-        StreamCatalog, catalog_store, audio_sources, clock, providers.Object(_make_epoch)
+        StreamCatalog,
+        catalog_store,
+        audio_sources,
+        clock,
+        providers.Object(_make_epoch),
+        settings.provided.max_streams,
     )
     streamer: providers.Provider[ChunkStreamer] = providers.Singleton(ChunkStreamer, pace)
     pool: providers.Provider[AudioPool] = providers.Singleton(AudioPool, audio_sources, pace)
@@ -226,7 +238,13 @@ class Container(containers.DeclarativeContainer):
     bare_app: providers.Provider[Flask] = providers.Singleton(
         http_api.create_app, settings.provided.secret_key, metrics.provided.request_answered
     )
-    socketio: providers.Provider[SocketIO] = providers.Singleton(_socketio, bare_app, settings)
+    connections: providers.Provider[Occupancy] = providers.Singleton(
+        Occupancy, settings.provided.max_connections, settings.provided.max_connections_per_ip
+    )
+    sessions: providers.Provider[Occupancy] = providers.Singleton(
+        Occupancy, settings.provided.max_connections, settings.provided.max_connections_per_ip
+    )
+    socketio: providers.Provider[SocketIO] = providers.Singleton(_socketio, bare_app, settings, sessions)
     ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(_ui_emitter, socketio, settings)
     update_log: providers.Provider[InMemoryUpdateLog] = providers.Singleton(
         InMemoryUpdateLog,
@@ -238,7 +256,7 @@ class Container(containers.DeclarativeContainer):
         UiUpdateRouter, ui_emitter, update_log, access, clock, metrics
     )
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
-        _render_metrics, metrics, pump, streaming, blocked, catalog_store, router, update_log
+        _render_metrics, metrics, pump, streaming, blocked, catalog_store, router, update_log, connections
     )
     readiness: providers.Provider[Readiness] = providers.Singleton(Readiness, catalog_store, audio_sources, streaming)
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
@@ -279,5 +297,5 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(_sent_all_of, socketio, websocket_door),
     )
     app: providers.Provider[Flask] = providers.Singleton(
-        _server_app, bare_app, socketio, blueprints, console, namespaces, websocket_door
+        _server_app, bare_app, socketio, blueprints, console, namespaces, websocket_door, sessions, metrics
     )

@@ -4,11 +4,16 @@ import logging
 from collections.abc import Iterator
 
 from asf.adapters.eventlet_runtime import server as runtime
+from asf.adapters.http_api import is_urgent
+from asf.domain.limits import STANDING_ROOM
 from asf.entrypoints.container import Container
 from asf.entrypoints.settings import LOOPBACK_OF_WILDCARD, Settings
 
 ANSWER_SECONDS = 60.0
 """Longest silence of a client over HTTP, unless listeners may be silent for longer."""
+
+SPARE_FILES = 200
+"""Open files beside connections: audio, the catalog, what Python needs."""
 
 logger = logging.getLogger(__name__)
 
@@ -18,14 +23,15 @@ def run(settings: Settings) -> None:
     container = Container(settings=settings)
     application = container.app()
     listener = runtime.listen(settings.host, settings.port)
-    logger.info("Up to %d files and connections may be open", runtime.raise_file_limit())
     _warn(settings)
+    _warn_of_few_files(runtime.raise_file_limit(), settings)
     runtime.serve(
         listener,
         application,
         container.pump(),
-        max_connections=settings.max_connections,
+        occupancy=container.connections(),
         answer_seconds=max(ANSWER_SECONDS, settings.slow_listener_seconds),
+        is_urgent=is_urgent,
         drain=container.shutdown(),
         on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host),
     )
@@ -44,6 +50,14 @@ def _warn(settings: Settings) -> None:
     for root in settings.audio_roots:
         if not root.is_dir():
             logger.warning("ASF_AUDIO_ROOTS: %s is not a directory (yet)", root)
+
+
+def _warn_of_few_files(files: int, settings: Settings) -> None:
+    """Say so where the machine lets fewer connections in than the settings do: each is an open file."""
+    logger.info("Up to %d files and connections may be open", files)
+    needed = settings.max_connections + STANDING_ROOM + SPARE_FILES
+    if files < needed:
+        logger.warning("ASF_MAX_LISTENERS=%d needs %d open files (ulimit -n)", settings.max_listeners, needed)
 
 
 def _open_doors(settings: Settings) -> Iterator[str]:

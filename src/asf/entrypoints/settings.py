@@ -71,6 +71,9 @@ class Settings:
     ui_history_size: int
     ui_history_seconds: float
     max_listeners: int
+    max_connections_per_ip: int
+    """0 for no bound."""
+    max_streams: int
     drain_seconds: float
     secret_key_is_random: bool
 
@@ -330,6 +333,24 @@ class SettingsSchema(Schema):
         metadata=_described("Most listeners at a time."),
         load_default=10000,
         validate=_between(1, 1000000),
+        error_messages=_WHOLE_NUMBER,
+    )
+
+    max_connections_per_ip = fields.Integer(
+        data_key="ASF_MAX_CONNECTIONS_PER_IP",
+        metadata=_described(
+            "Most connections at a time from one address, or from one network of 64 bits of IPv6; 0: no bound, as "
+            "behind a proxy, where all come from its address."
+        ),
+        load_default=0,
+        validate=_between(0, 1000000),
+        error_messages=_WHOLE_NUMBER,
+    )
+    max_streams = fields.Integer(
+        data_key="ASF_MAX_STREAMS",
+        metadata=_described("Most streams in the catalog."),
+        load_default=1000000,
+        validate=_between(1, 100000000),
         error_messages=_WHOLE_NUMBER,
     )
 

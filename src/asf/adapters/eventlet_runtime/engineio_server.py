@@ -1,31 +1,51 @@
-"""Engine.IO's server, made to measure: its queue, its WebSockets and its pings."""
+"""Engine.IO's server, made to measure: its queue, its WebSockets, its pings, and how many it serves."""
 
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
+from io import BytesIO
 from typing import Any
 
+import eventlet
 from engineio.packet import PING, Packet
 from engineio.socket import Socket
 
-from asf.adapters.eventlet_runtime.pings import PingSchedule
-from asf.adapters.eventlet_runtime.transport import PacketQueue
+from asf.adapters.eventlet_runtime.delays import FixedDelay
+from asf.adapters.eventlet_runtime.transport import PacketQueue, is_kept
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
+from asf.domain.errors import AsfError, NothingJoined, RateLimited
+from asf.domain.limits import Occupancy
+
+JOIN_SECONDS = 30.0
+"""How long a connection may be there without having joined or subscribed to anything."""
+
+FAREWELL_SECONDS = 1.0
+"""How long it may take, after that, to read why it ends."""
 
 UPGRADE_SECONDS = 5.0
 """Longest silence of a client in the middle of its upgrade from polling to a WebSocket."""
 
+SLOWED_DOWN = "What this connection sends is read more slowly than it comes."
+
+Tell = Callable[[Any, AsfError], None]
+
 logger = logging.getLogger(__name__)
 
 
-def install(server: Any) -> None:
-    """Make an Engine.IO server use this module's parts for all its connections."""
+def install(server: Any, sessions: Occupancy, tell: Tell) -> None:
+    """Make an Engine.IO server use this module's parts for all its connections.
+
+    `sessions` counts the connections, long-polling ones among them, by address. `tell` tells one of the library's
+    objects for connections what concerns it. Connections that have not been kept within `JOIN_SECONDS` (see
+    `EngineIoTransport.keep`) are ended.
+    """
     server._async = {  # noqa: SLF001 - the library's seam for other runtimes
         **server._async,  # noqa: SLF001
         "queue": PacketQueue,
-        "websocket": EngineIoWebSocket,
+        "websocket": partial(EngineIoWebSocket, tell=tell),
     }
-    pings = PingSchedule(server.ping_interval, ping)
+    pings = FixedDelay(server.ping_interval, ping)
     start_background_task = server.start_background_task
 
     def start_task(target: Callable[..., object], *args: Any, **kwargs: Any) -> Any:
@@ -34,6 +54,54 @@ def install(server: Any) -> None:
         return start_background_task(target, *args, **kwargs)
 
     server.start_background_task = start_task
+    server.handle_request = _with_whole_bodies(server.handle_request)
+    _count(server, sessions, FixedDelay(JOIN_SECONDS, partial(end_unless_kept, tell)))
+
+
+def _count(server: Any, sessions: Occupancy, deadline: FixedDelay) -> None:
+    """Count connections as they come and go, and give each of them until the deadline to be of use."""
+    on_connect, on_disconnect = server.handlers["connect"], server.handlers["disconnect"]
+    addresses: dict[str, str] = {}
+
+    def connect(sid: str, environ: dict[str, Any]) -> Any:
+        address = addresses[sid] = environ.get("REMOTE_ADDR", "")
+        sessions.take(address)
+        deadline.add(server.sockets[sid])
+        return on_connect(sid, environ)
+
+    def disconnect(sid: str, reason: Any) -> Any:
+        sessions.release(addresses.pop(sid))
+        return on_disconnect(sid, reason)
+
+    server.on("connect", connect)
+    server.on("disconnect", disconnect)
+
+
+def end_unless_kept(tell: Tell, connection: Any) -> None:
+    """End `connection`, the library's object, with a word, if it has turned out to be of no use."""
+    if is_kept(connection) or connection.closed:
+        return
+    tell(connection, NothingJoined())
+    connection.close(wait=False)
+    websocket: DirectWebSocket | None = getattr(connection, "websocket", None)
+    if websocket is not None:
+        eventlet.spawn_after(FAREWELL_SECONDS, websocket.break_off)
+
+
+def _with_whole_bodies(handle_request: Callable[..., Any]) -> Callable[..., Any]:
+    """Read what is posted before the library does, which would take a body that does not come for an empty one."""
+
+    def handle(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+        if environ["REQUEST_METHOD"] == "POST":
+            try:
+                body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH", 0)))
+            except TimeoutError:
+                start_response("408 Request Timeout", [("Content-Type", "text/plain")])
+                return [b"The request took too long to arrive."]
+            environ["wsgi.input"] = BytesIO(body)
+        return handle_request(environ, start_response)
+
+    return handle
 
 
 def has_sent_all(server: Any) -> bool:
@@ -53,9 +121,10 @@ class EngineIoWebSocket(WebSocketUpgrade):
     cleans up when the library's handler fails.
     """
 
-    def __init__(self, handler: Callable[[DirectWebSocket], Any], server: Any) -> None:
+    def __init__(self, handler: Callable[[DirectWebSocket], Any], server: Any, tell: Tell) -> None:
         super().__init__(self._handle, int(server.max_http_buffer_size))
         self._engineio_handler = handler
+        self._tell = tell
 
     def _handle(self, websocket: DirectWebSocket) -> Any:
         # The handler is a method of the library's object for the connection.
@@ -72,6 +141,7 @@ class EngineIoWebSocket(WebSocketUpgrade):
 
     def _run(self, connection: Any, websocket: DirectWebSocket) -> None:
         connection.websocket = websocket
+        websocket.on_throttled = partial(self._tell, connection, RateLimited(SLOWED_DOWN))
         try:
             self._engineio_handler(websocket)
         except Exception as error:  # noqa: BLE001 - what a client sends may break the library's handler anywhere

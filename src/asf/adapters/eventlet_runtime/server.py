@@ -3,11 +3,13 @@
 import errno
 import gc
 import logging
+import math
 import resource
 import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 import eventlet
@@ -15,6 +17,8 @@ import eventlet.wsgi
 from eventlet.event import Event
 from eventlet.green import os, socket
 
+from asf.adapters.eventlet_runtime.http_protocol import IDLE_SECONDS, BoundedHttpProtocol, ConnectionPool
+from asf.domain.limits import Occupancy
 from asf.domain.pump import AudioPump
 
 LISTEN_BACKLOG = 4096
@@ -28,11 +32,11 @@ tuning (TCP_NOTSENT_LOWAT, tcp(7))."""
 KEEPALIVE_IDLE_SECONDS = 60
 """Silence after which the kernel asks whether the peer is still there."""
 
-IDLE_SECONDS = 75.0
-"""Longest time that a connection may be silent between two requests, and before its first one."""
-
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 """Net allocations before a collection of the youngest objects, and how many collections before one of the older."""
+
+COMPLAINT_SECONDS = 10.0
+"""How often, at the most, it is logged that connections cannot be taken."""
 
 ACCEPT_RETRY_SECONDS = 0.1
 """Pause after a connection could not be accepted, for want of file descriptors or memory."""
@@ -90,27 +94,43 @@ class Drain(Protocol):
 class Listener:
     """A listening socket that goes on accepting when the machine runs short.
 
-    `on_failure` is called with the error of an accept that will never succeed again.
+    `has_room_for` tells whether another connection from an address can be served at all; one that cannot is closed at
+    once. `on_failure` is called with the error of an accept that will never succeed again.
     """
 
     def __init__(self, listening: Any) -> None:
         self._socket = listening
+        self._complained_at = -math.inf
         self.family = listening.family
         self.getsockname = listening.getsockname
         self.close = listening.close
+        self.has_room_for: Callable[[str], bool] = _always
         self.on_failure: Callable[[OSError], object] = _ignore
 
     def accept(self) -> Any:
-        """Return the next connection and its address."""
+        """Return the next connection that there is room for, and its address."""
         while True:
             try:
-                return self._socket.accept()
+                connection, address = self._socket.accept()
             except OSError as error:
                 if error.errno not in ACCEPT_AGAIN:
                     self.on_failure(error)
                     raise
-                logger.error("A connection could not be accepted: %s", error.strerror)  # noqa: TRY400 - no traceback
+                self._complain("A connection could not be accepted: %s", error.strerror)
                 eventlet.sleep(ACCEPT_RETRY_SECONDS)
+                continue
+            if self.has_room_for(address[0]):
+                return connection, address
+            connection.close()
+            self._complain("A connection from %s was closed at once: there are far too many", address[0])
+            eventlet.sleep(0)
+
+    def _complain(self, message: str, reason: str | None) -> None:
+        """Log what went wrong, but not every time: a client could fill the disk."""
+        now = time.monotonic()
+        if now - self._complained_at >= COMPLAINT_SECONDS:
+            self._complained_at = now
+            logger.error(message, reason)
 
 
 def listen(host: str, port: int) -> Listener:
@@ -140,22 +160,25 @@ def serve(
     listener: Listener,
     application: Callable[..., Iterable[bytes]],
     pump: AudioPump,
-    max_connections: int,
+    occupancy: Occupancy,
     answer_seconds: float,
+    is_urgent: Callable[[str], bool],
     drain: Drain,
     on_ready: Callable[[], object],
 ) -> None:
     """Serve `application` on `listener` and drive `pump`, until SIGTERM or SIGINT arrives; then drain, and return.
 
-    `answer_seconds` is the longest time that a client may take no byte of an answer over HTTP, or send none of a
-    request's body. `on_ready` is called when the signals are heeded. Raises OSError when no connection can be
-    accepted any more.
+    `occupancy` says how many connections there may be, and counts them. `answer_seconds` is the longest time that a
+    client may take no byte of an answer over HTTP. Requests that `is_urgent` knows by their path may come as often as
+    they like. `on_ready` is called when the signals are heeded. Raises OSError when no connection can be accepted any
+    more.
     """
     _calm_collector()
     stop = Event()
     _call_on_signals([signal.SIGTERM, signal.SIGINT], stop.send)
     on_ready()
     listener.on_failure = stop.send_exception
+    listener.has_room_for = occupancy.has_standing_room
     eventlet.spawn(_drive, pump)
     eventlet.spawn(
         eventlet.wsgi.server,
@@ -164,8 +187,8 @@ def serve(
         log=_wsgi_logger(),
         log_output=False,
         debug=False,
-        protocol=_LeanProtocol,
-        max_size=max_connections,
+        protocol=partial(BoundedHttpProtocol, is_urgent=is_urgent),
+        custom_pool=ConnectionPool(occupancy),
         keepalive=IDLE_SECONDS,
         environ={"wsgi.input_terminated": True},
     )
@@ -182,15 +205,6 @@ def _wait_for(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         eventlet.sleep(DRAIN_LOOK_SECONDS)
-
-
-class _LeanProtocol(eventlet.wsgi.HttpProtocol):
-    """The library's HTTP, with buffers that fit a request's head: a WebSocket keeps them for nothing."""
-
-    rbufsize = 2048
-    wbufsize = 4096
-    # What an application yields is sent at once, however short it is.
-    minimum_chunk_size = 1
 
 
 def _calm_collector() -> None:
@@ -217,7 +231,7 @@ def _log_failures(application: Callable[..., Iterable[bytes]]) -> Callable[..., 
 def _with_bounds(
     application: Callable[..., Iterable[bytes]], answer_seconds: float
 ) -> Callable[..., Iterable[bytes]]:
-    """Bound how long a client may be silent, and let the application break the connection off.
+    """Bound how long a client may read nothing, and let the application break the connection off.
 
     `environ["asf.abort"]`, a function without arguments, does that, so that what was sent of an answer is not taken
     for all of it. WebSockets have their own bounds.
@@ -303,3 +317,7 @@ def _call_on_signals(signals: Iterable[signal.Signals], callback: Callable[[], o
 
 def _ignore(_error: OSError) -> None:
     pass
+
+
+def _always(_address: str) -> bool:
+    return True

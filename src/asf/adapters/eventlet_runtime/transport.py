@@ -156,6 +156,10 @@ class EngineIoTransport:
             return self.send_texts((render(),))
         return self._enqueue(LatePacket(render))
 
+    def keep(self) -> None:
+        """Take the connection for one that is of use: only such ones may stay for long."""
+        self._socket.is_kept = True
+
     def disconnect(self) -> None:
         """Break the connection off, without waiting for what is queued.
 
@@ -189,6 +193,11 @@ class EngineIoTransport:
         if callback is not None and self.ready:
             self.when_ready(None)
             callback()
+
+
+def is_kept(socket: Any) -> bool:
+    """Return whether a connection, the library's object for it, was taken for one that is of use."""
+    return getattr(socket, "is_kept", False)
 
 
 def _length_of(packet: Any) -> int:

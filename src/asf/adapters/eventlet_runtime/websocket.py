@@ -1,7 +1,9 @@
 """A WebSocket that audio can be written to without waiting, beside the library's own way of sending."""
 
 import errno
+import math
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -12,6 +14,7 @@ from eventlet.websocket import FailedConnectionError, RFC6455WebSocket, WebSocke
 
 from asf.adapters.eventlet_runtime.wire import ChunkFraming
 from asf.domain.audio import AudioBatch
+from asf.domain.limits import RateLimit
 
 WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
 MESSAGE_TOO_BIG = 1009
@@ -21,17 +24,31 @@ MAX_FRAGMENTS = 64
 """Frames that one message from a client may come in. Clients of this service have no reason to use more than one."""
 
 
+FRAMES_PER_SECOND = 2_000.0
+FRAMES_AT_ONCE = 5_000
+"""How fast one client's frames are read. More wait in its own connection, where TCP slows it down: nothing is lost.
+
+A listener on a fast line that acknowledges every chunk stays below."""
+
+THROTTLED_NOTICE_SECONDS = 10.0
+"""How often, at the most, a client is told that it sends too fast."""
+
+
 class DirectWebSocket(RFC6455WebSocket):
     """Adds `write` to the library's WebSocket: send what the kernel takes now, keep the rest of a message.
 
     While a message is half-sent, this holds the library's send lock: pings and events wait for the rest, so that
-    frames stay whole. `on_idle` is called whenever something was sent and the lock is free again.
+    frames stay whole. `on_idle` is called whenever something was sent and the lock is free again, `on_throttled` when
+    frames come faster than they are read.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.on_idle: Callable[[], None] | None = None
         self.patience: Callable[[], float | None] = _without_bound
+        self.on_throttled: Callable[[], None] | None = None
+        self._frame_rate = RateLimit(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
+        self._throttled_at = -math.inf
         self._rest = b""
         self._writable_listener: Any = None
         self._received_ahead: list[Any] = []
@@ -141,11 +158,22 @@ class DirectWebSocket(RFC6455WebSocket):
 
     def _recv_frame(self, message: Any = None) -> Any:
         received = super()._recv_frame(message)
+        self._slow_down()
         if message is not None and received is message:  # a further fragment
             parts = received.data
             if len(parts) > MAX_FRAGMENTS or sum(map(len, parts)) > self.max_frame_length:
                 raise FailedConnectionError(MESSAGE_TOO_BIG, "The message is too big.")
         return received
+
+    def _slow_down(self) -> None:
+        now = time.monotonic()
+        delay = self._frame_rate.delay(now)
+        if not delay:
+            return
+        if self.on_throttled is not None and now - self._throttled_at >= THROTTLED_NOTICE_SECONDS:
+            self._throttled_at = now
+            self.on_throttled()
+        eventlet.sleep(delay)
 
     def _send(self, frame: bytes) -> None:
         self._sendlock.acquire()

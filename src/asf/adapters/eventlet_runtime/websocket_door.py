@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 from eventlet import hubs
 
-from asf.adapters.eventlet_runtime.pings import PingSchedule
+from asf.adapters.eventlet_runtime.delays import FixedDelay
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
 from asf.adapters.eventlet_runtime.wire import PING_FRAME, close_frame, framing_for, text_frame
 from asf.domain.audio import AudioBatch
@@ -65,6 +65,10 @@ class PlainWebSocket:
     def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
         """Send bytes of the batch as far as the socket takes them; return how many were taken."""
         return self._websocket.write_chunks(framing_for(envelope), batch, start, stop) if self.ready else 0
+
+    def when_throttled(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when messages come faster than they are read; not more often than is good to know."""
+        self._websocket.on_throttled = callback
 
     def when_ready(self, callback: Callable[[], None] | None) -> None:
         """Call `callback` once, as soon as audio can be sent. None forgets an earlier one."""
@@ -128,7 +132,7 @@ class WebSocketDoor:
         self._handler = handler
         self._is_allowed = is_allowed
         self._upgrade = WebSocketUpgrade(self._serve, max_message_bytes)
-        self._pings = PingSchedule(PING_SECONDS, self._ping)
+        self._pings = FixedDelay(PING_SECONDS, self._ping)
         self._connections: WeakSet[PlainWebSocket] = WeakSet()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

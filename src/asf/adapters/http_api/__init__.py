@@ -1,5 +1,6 @@
 """The HTTP side of ASF, on Flask and marshmallow (docs/contract.md, sections 2, 5 and 7)."""
 
+from asf.adapters.http_api.admission import Admission, is_urgent
 from asf.adapters.http_api.app import create_app
 from asf.adapters.http_api.console import create_console_blueprint
 from asf.adapters.http_api.internal_guard import InternalGuard
@@ -10,6 +11,7 @@ from asf.adapters.http_api.operations import create_operations_blueprint
 from asf.adapters.http_api.playback import create_playback_blueprint
 
 __all__ = [
+    "Admission",
     "InternalGuard",
     "create_app",
     "create_console_blueprint",
@@ -17,5 +19,6 @@ __all__ = [
     "create_internal_updates_blueprint",
     "create_operations_blueprint",
     "create_playback_blueprint",
+    "is_urgent",
     "openapi_document",
 ]

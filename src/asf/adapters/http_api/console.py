@@ -8,8 +8,7 @@ from typing import Protocol
 from flask import Blueprint, Response, jsonify, request, send_from_directory
 
 from asf.adapters.http_api.cors import share
-from asf.adapters.http_api.errors import RateLimited
-from asf.domain.errors import Unauthorized
+from asf.domain.errors import RateLimited, Unauthorized
 
 CLIENT_MODULE = "static/asf-client/index.js"
 """What the build of the browser client makes, below the folder of the console."""

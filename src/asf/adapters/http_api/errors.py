@@ -92,11 +92,12 @@ class NotReady(RequestError):
     retryable = True
 
 
-class RateLimited(RequestError):
-    """There were too many requests of this kind lately."""
+class RequestTimedOut(RequestError):
+    """The body of the request took too long to arrive."""
 
-    error_code = "ASF_RATE_LIMITED"
-    message = "Too many requests."
+    error_code = "ASF_REQUEST_TIMEOUT"
+    message = "The request took too long to arrive."
+    retryable = True
 
 
 class BadRequest(RequestError):
@@ -112,6 +113,9 @@ CHALLENGE = 'Bearer realm="ASF"'
 HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
+    errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NothingJoined: HTTPStatus.REQUEST_TIMEOUT,
     errors.StreamNotFound: HTTPStatus.NOT_FOUND,
     errors.AudioUnavailable: HTTPStatus.NOT_FOUND,
     errors.AudioChanged: HTTPStatus.NOT_FOUND,
@@ -126,6 +130,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.Draining: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.InvalidStreamId: HTTPStatus.BAD_REQUEST,
     errors.InvalidFilepath: HTTPStatus.BAD_REQUEST,
+    errors.CatalogFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.InvalidField: HTTPStatus.BAD_REQUEST,
     errors.InvalidClientId: HTTPStatus.BAD_REQUEST,
     errors.InvalidEventName: HTTPStatus.BAD_REQUEST,
@@ -145,7 +150,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     InvalidQuery: HTTPStatus.BAD_REQUEST,
-    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    RequestTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     BadRequest: HTTPStatus.BAD_REQUEST,
 }
@@ -177,5 +182,7 @@ def error_body(error: AsfError) -> dict[str, Any]:
 
 def error_of_exception(exception: HTTPException) -> AsfError:
     """Return the error that stands for what Flask or Werkzeug refused by itself."""
+    if isinstance(exception.__context__, TimeoutError):  # Werkzeug takes a body that does not come for a lost client.
+        return RequestTimedOut()
     error_class = _ERRORS_OF_STATUSES.get(exception.code or 0, BadRequest)
     return error_class(exception.description if error_class is BadRequest else None)

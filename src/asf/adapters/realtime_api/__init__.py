@@ -2,6 +2,7 @@
 
 from asf.adapters.realtime_api.asyncapi import asyncapi_document
 from asf.adapters.realtime_api.audio_namespace import AudioNamespace
+from asf.adapters.realtime_api.namespace import tell
 from asf.adapters.realtime_api.plain_websocket import PlainWebSocketDoor
 from asf.adapters.realtime_api.server import create_socketio
 from asf.adapters.realtime_api.ui_namespace import UiUpdatesNamespace
@@ -14,4 +15,5 @@ __all__ = [
     "UiUpdatesNamespace",
     "asyncapi_document",
     "create_socketio",
+    "tell",
 ]

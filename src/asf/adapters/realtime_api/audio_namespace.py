@@ -49,7 +49,9 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
             return
         emitter = SocketIoListenerEmitter(partial(self._emit, sid), transport, AUDIO_NAMESPACE)
         try:
+            self.check_join_rate(sid)
             self._service.join(sid, request, emitter)
+            transport.keep()
         except AsfError as error:
             self._emit(sid, "stream_error", stream_error(error, request.stream_id, request.offset))
         except Exception:

@@ -6,6 +6,7 @@ Control messages are JSON text, audio is binary.
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -24,6 +25,7 @@ from asf.domain.errors import (
     InternalError,
     ListenerError,
     ListenerTooSlow,
+    RateLimited,
     StreamNotFound,
     StreamStalled,
     TooManyListeners,
@@ -104,6 +106,7 @@ class PlainWebSocketDoor:
     def serve(self, connection: WebSocketConnection, stream_id: str, query: Mapping[str, str]) -> None:
         """Serve one connection until it ends."""
         listener_id = f"websocket-{next(self._numbers)}"
+        connection.when_throttled(partial(self._tell, connection, RateLimited("Messages are read more slowly.")))
         try:
             self._join(listener_id, connection, stream_id, query)
             while (message := connection.receive()) is not None:
@@ -132,11 +135,15 @@ class PlainWebSocketDoor:
                 raise InvalidPayload(f"event: It is none of {', '.join(self._commands)}.")
             command.handle(self._service, listener_id, payload)
         except ListenerError as error:
-            connection.send_texts([compact_json({"event": "error"} | error_message(error))])
+            self._tell(connection, error)
         except PayloadError as error:
-            connection.send_texts([compact_json({"event": "error"} | error_message(error))])
+            self._tell(connection, error)
             self._service.disconnect(listener_id)
             connection.close(close_code_of(error), error.error_code)
+
+    @staticmethod
+    def _tell(connection: WebSocketConnection, error: AsfError) -> None:
+        connection.send_texts([compact_json({"event": "error"} | error_message(error))])
 
 
 def _object_of(message: str | bytes) -> dict[str, Any]:

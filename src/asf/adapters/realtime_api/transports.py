@@ -35,6 +35,10 @@ class MessageTransport(Protocol):
         """
         ...
 
+    def keep(self) -> None:
+        """Take the connection for one that is of use: only such ones may stay for long."""
+        ...
+
     def disconnect(self) -> None:
         """Break the connection off."""
         ...
@@ -78,6 +82,10 @@ class WebSocketConnection(AudioTransport, Protocol):
 
     def receive(self) -> str | bytes | None:
         """Wait for the next message: text, or binary; None at the end of the connection."""
+        ...
+
+    def when_throttled(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when messages come faster than they are read; not more often than is good to know."""
         ...
 
     def close(self, code: int, reason: str) -> None:

@@ -7,12 +7,16 @@ from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema, UnsubscribeSchema
 from asf.adapters.realtime_api.transports import MessageTransport
-from asf.domain.errors import NotSubscribed, UiUpdateError, Unauthorized
-from asf.domain.router import UiUpdateRouter
+from asf.domain.errors import NotSubscribed, RateLimited, UiUpdateError, Unauthorized
+from asf.domain.router import MAX_SUBSCRIPTIONS, UiUpdateRouter
 
 
 class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
     """Turns the events of subscribers into calls of the `UiUpdateRouter`."""
+
+    error_event = "ui_error"
+    joins_per_second = 20.0
+    joins_at_once = 2 * MAX_SUBSCRIPTIONS  # A page that comes back subscribes to all that it had.
 
     def __init__(
         self, namespace: str, router: UiUpdateRouter, transport_for: Callable[[Any], MessageTransport]
@@ -35,13 +39,18 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
         """Subscribe to the updates of one client."""
         try:
             fields = self._subscribe_schema.read(payload)
+            self.check_join_rate(sid)
             self._router.subscribe(sid, fields["client_id"], fields["since"], fields["token"])
-        except (PayloadError, UiUpdateError, Unauthorized) as error:
-            self.emit("ui_error", error_message(error), to=sid)
+        except (PayloadError, UiUpdateError, Unauthorized, RateLimited) as error:
+            self.emit(self.error_event, error_message(error), to=sid)
+            return
+        transport = self.transport_of(sid)
+        if transport is not None:
+            transport.keep()
 
     def on_unsubscribe_from_ui_updates(self, sid: str, payload: Any = None, *_more: Any) -> None:
         """End the subscription to the updates of one client."""
         try:
             self._router.unsubscribe(sid, self._unsubscribe_schema.read(payload)["client_id"])
         except (PayloadError, NotSubscribed) as error:
-            self.emit("ui_error", error_message(error), to=sid)
+            self.emit(self.error_event, error_message(error), to=sid)

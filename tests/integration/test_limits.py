@@ -1,0 +1,335 @@
+"""How much one client, and all of them, may have. The others, operators and backends hear nothing of it."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import pytest
+import requests
+import socketio
+import websocket
+
+from tests.support.engineio_wire import WireListener
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.plain_websocket import PlainListener
+from tests.support.processes import ServerProcess, eventually
+
+HEALTH = "GET /asf/health HTTP/1.1\r\nHost: asf\r\n\r\n"
+
+
+class Raw:
+    """A connection without a client library."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=15)
+        self._file = self.socket.makefile("rb")
+
+    def ask(self, request: str) -> tuple[int, dict[str, str], bytes]:
+        """Send a request, and return the answer: status, headers, body."""
+        self.socket.sendall(request.encode())
+        return self.answer()
+
+    def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Return the next answer. Raises ConnectionError where the connection ends instead."""
+        status = self._file.readline()
+        if not status:
+            raise ConnectionError("closed")
+        headers: dict[str, str] = {}
+        while (line := self._file.readline().strip()) != b"":
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        return int(status.split()[1]), headers, self._file.read(int(headers.get("content-length", 0)))
+
+    def is_closed(self) -> bool:
+        """Wait until the server closes the connection."""
+        with suppress(ConnectionError):
+            while self._file.read(1):
+                pass
+        return True
+
+    def close(self) -> None:
+        """End the connection."""
+        self._file.close()
+        self.socket.close()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[ServerProcess], Raw]]:
+    """Return a function that opens a raw connection, which is closed at the end."""
+    with ExitStack() as stack:
+
+        def open_one(server: ServerProcess) -> Raw:
+            raw = Raw(server)
+            stack.callback(raw.close)
+            return raw
+
+        yield open_one
+
+
+def ends(receive: Callable[[], object]) -> bool:
+    """Receive until the connection ends."""
+    with suppress(websocket.WebSocketException, OSError, requests.RequestException):
+        while True:
+            receive()
+    return True
+
+
+def of_connection(server: ServerProcess) -> str:
+    """Return the line of /metrics about open connections."""
+    return next(line for line in server.metrics().splitlines() if line.startswith("asf_connections "))
+
+
+Connect = Callable[[ServerProcess], Raw]
+
+
+def test_one_address_has_so_many_connections_and_no_more(start_server: StartServer, connect: Connect) -> None:
+    """The next is told so, unless it asks what operators and backends ask; far too many are not even heard."""
+    server = start_server({"ASF_MAX_CONNECTIONS_PER_IP": "3"})
+    early = [connect(server) for _ in range(3)]
+    for one in early:
+        assert one.ask(HEALTH)[0] == 200
+    late = connect(server)
+    for path in ("/asf/health", "/asf/ready", "/metrics", "/asf/internal/streams"):
+        assert late.ask(f"GET {path} HTTP/1.1\r\nHost: asf\r\n\r\n")[0] == 200, path
+    status, headers, body = late.ask("GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: asf\r\n\r\n")
+    assert (status, headers["connection"]) == (429, "close")
+    assert json.loads(body)["error_code"] == "ASF_RATE_LIMITED"
+    assert late.is_closed()
+    for one in early:  # They are not made to suffer for it.
+        assert one.ask("GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: asf\r\n\r\n")[0] == 404
+    with pytest.raises(websocket.WebSocketBadStatusException, match="429"):
+        PlainListener(server.url, "s")
+    more = [connect(server) for _ in range(3)]
+    for one in more:
+        assert one.ask(HEALTH)[0] == 200
+    assert connect(server).is_closed()
+    eventually(lambda: "closed at once" in "".join(server.log))
+    for one in (*early, *more):
+        one.close()
+    eventually(lambda: requests.get(server.stream_url("s"), timeout=5).status_code == 404)
+    eventually(lambda: of_connection(server) == "asf_connections 1.0")
+
+
+def test_all_together_have_so_many_connections(start_server: StartServer, connect: Connect) -> None:
+    """Operators and backends are answered beyond that; a listener under way hears nothing of it."""
+    server = start_server({"ASF_MAX_LISTENERS": "1", "TEST_SPARE_CONNECTIONS": "2"}, observed=True)
+    audio = audio_of(100_000)
+    server.announce("s", audio)
+    listener = PlainListener(server.url, "s")
+    others = [connect(server) for _ in range(2)]
+    for one in others:
+        assert one.ask(HEALTH)[0] == 200
+    answer = requests.get(server.stream_url("s"), timeout=5)
+    assert (answer.status_code, answer.json()["error_code"]) == (503, "ASF_TOO_MANY_CONNECTIONS")
+    assert requests.get(f"{server.url}/asf/ready", timeout=5).status_code == 200
+    assert server.send_ui_update("alice", "progress", 1).status_code == 200
+    assert 'asf_http_requests_total{route="refused",status="503"} 1.0' in server.metrics()
+    assert listener.receive_to_the_end() == 1000
+    assert listener.audio == audio
+
+
+def test_listeners_at_their_cap_leave_operators_and_backends_alone(start_server: StartServer) -> None:
+    """Health, readiness, metrics and the internal API answer; the next listener is told that there is no place."""
+    server = start_server({"ASF_MAX_LISTENERS": "2"})
+    server.announce("s", audio_of(2_000_000))
+    listeners = [PlainListener(server.url, "s") for _ in range(2)]
+    for listener in listeners:
+        listener.receive_until("start_of_stream")
+    late = PlainListener(server.url, "s")
+    assert late.receive_to_the_end() == 1013
+    assert late.messages[-1]["error_code"] == "ASF_TOO_MANY_LISTENERS"
+    for path in ("/asf/health", "/asf/ready", "/metrics", "/asf/internal/streams"):
+        assert requests.get(f"{server.url}{path}", timeout=5).status_code == 200, path
+    server.announce("t", b"audio")
+    for listener in listeners:
+        listener.close()
+
+
+def test_polling_counts_by_its_sessions(start_server: StartServer) -> None:
+    """Each of its requests may be a connection of its own, and none of them is open for long."""
+    server = start_server({"ASF_MAX_CONNECTIONS_PER_IP": "2"})
+    handshake = f"{server.url}/socket.io/?EIO=4&transport=polling"
+    opening = requests.get(handshake, timeout=5).text
+    assert requests.get(handshake, timeout=5).status_code == 200
+    for query in ("", "&sid=", "&asid=1"):
+        answer = requests.get(handshake + query, timeout=5)
+        assert (answer.status_code, answer.json()["error_code"]) == (429, "ASF_RATE_LIMITED"), query
+    session = f"{handshake}&sid={json.loads(opening[1:])['sid']}"
+    # Engine.IO's way to close. The connections of the requests before may not be over yet.
+    eventually(lambda: requests.post(session, data="1", timeout=5).text == "OK")
+    eventually(lambda: requests.get(handshake, timeout=5).status_code == 200)
+
+
+@pytest.mark.parametrize("polling", [True, False])
+def test_whoever_joins_nothing_has_to_go(start_server: StartServer, polling: bool) -> None:
+    """It is told why. Whoever has joined or subscribed stays."""
+    server = start_server({"TEST_JOIN_SECONDS": "1"}, observed=True)
+    server.announce("s", b"audio")
+    joined = WireListener(server.url, polling=polling)
+    joined.emit("join_stream", {"stream_id": "s"})
+    joined.receive_until("end_of_stream")
+    idle = WireListener(server.url, polling=polling)
+    idle.emit("join_stream", {"stream_id": "unknown"})
+    assert idle.receive_until("error")["error_code"] == "ASF_NOTHING_JOINED"
+    assert ends(idle.receive)
+    joined.audio.clear()
+    joined.emit("join_stream", {"stream_id": "s"})
+    while joined.audio != b"audio":
+        joined.receive()
+    joined.close()
+    idle.close()
+
+
+def test_a_subscriber_stays_and_one_that_never_subscribes_does_not(start_server: StartServer) -> None:
+    """As listeners do."""
+    server = start_server({"TEST_JOIN_SECONDS": "1"}, observed=True)
+    errors: list[Any] = []
+    ended: list[bool] = []
+    with socketio.SimpleClient() as staying:
+        staying.connect(server.url, namespace="/ui_updates", transports=["websocket"])
+        staying.emit("subscribe_to_ui_updates", {"client_id": "alice"})
+        idle = socketio.Client(reconnection=False)
+        idle.on("ui_error", errors.append, namespace="/ui_updates")
+        idle.on("disconnect", lambda *_: ended.append(True), namespace="/ui_updates")
+        idle.connect(server.url, namespaces=["/ui_updates"])
+        eventually(lambda: ended)
+        assert [error["error_code"] for error in errors] == ["ASF_NOTHING_JOINED"]
+        assert server.send_ui_update("alice", "progress", 1).json()["subscribers"] == 1
+        idle.disconnect()
+
+
+def test_a_connection_that_is_in_no_namespace_has_to_go(start_server: StartServer) -> None:
+    """It speaks Engine.IO, and nothing on it."""
+    server = start_server({"TEST_JOIN_SECONDS": "0.5"}, observed=True)
+    silent = websocket.create_connection(
+        f"{server.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket", timeout=15
+    )
+    assert ends(silent.recv_frame)
+    silent.shutdown()
+
+
+def test_joins_too_often_are_refused_and_the_stream_under_way_goes_on(start_server: StartServer) -> None:
+    """Each one too many is answered; the last that was not is heard to its end."""
+    server = start_server()
+    audio = audio_of(1_000_000)
+    server.announce("s", audio)
+    listener = WireListener(server.url, polling=False)
+    for _ in range(40):
+        listener.emit("join_stream", {"stream_id": "s"})
+    error = listener.receive_until("stream_error")
+    assert (error["error_code"], error["stream_id"], error["retryable"]) == ("ASF_RATE_LIMITED", "s", True)
+    listener.receive_until("end_of_stream")
+    assert listener.audio.endswith(audio)
+    joins = sum(payload.get("status") == "joined" for _, payload in listener.events)
+    refused = sum(name == "stream_error" for name, _ in listener.events)
+    assert joins + refused == 40
+    assert joins >= 20
+    listener.close()
+
+
+def test_subscriptions_too_often_are_refused(start_server: StartServer) -> None:
+    """A page that comes back with all that it may have is not; whoever goes on and on is."""
+    server = start_server()
+    with socketio.SimpleClient() as client:
+        client.connect(server.url, namespace="/ui_updates", transports=["websocket"])
+        assert client.receive(timeout=5)[0] == "ui_connection_ack"
+        for number in range(400):
+            client.emit("subscribe_to_ui_updates", {"client_id": f"client-{number % 100}"})
+        answers = [client.receive(timeout=5) for _ in range(400)]
+    assert all(name == "subscribed_ui_updates" for name, _ in answers[:200])
+    assert {payload["error_code"] for name, payload in answers if name == "ui_error"} == {"ASF_RATE_LIMITED"}
+
+
+@pytest.mark.parametrize("door", ["socketio", "websocket"])
+def test_whoever_sends_too_fast_is_read_more_slowly_and_told_so(start_server: StartServer, door: str) -> None:
+    """Nothing is lost: the last of a flood of acknowledgements has its answer."""
+    server = start_server()
+    server.announce("s", audio_of(2_000_000))
+    flood = 9_000
+    if door == "socketio":
+        listener = WireListener(server.url, polling=False)
+        listener.emit("join_stream", {"stream_id": "s"})
+        listener.receive_until("start_of_stream")
+        for _ in range(flood):
+            listener.emit("audio_ack", {"received": 0})
+        listener.emit("leave_stream", {})
+        listener.receive_until("error")
+        listener.receive_until_status("left")
+        errors = [payload for name, payload in listener.events if name == "error"]
+        listener.close()
+    else:
+        plain = PlainListener(server.url, "s")
+        plain.receive_until("start_of_stream")
+        for _ in range(flood):
+            plain.send({"event": "ack", "received": 0})
+        plain.send({"event": "leave"})
+        assert plain.receive_to_the_end() == 1000
+        errors = [message for message in plain.messages if message["event"] == "error"]
+    assert [error["error_code"] for error in errors] == ["ASF_RATE_LIMITED"]
+
+
+def test_a_head_has_its_time(start_server: StartServer, connect: Connect) -> None:
+    """Byte by byte is no way round it; a silent connection has its time, too."""
+    server = start_server({"TEST_HEAD_SECONDS": "1", "TEST_FIRST_REQUEST_SECONDS": "0.5"}, observed=True)
+    assert connect(server).is_closed()
+    slow = connect(server)
+    slow.socket.sendall(b"GET /asf/health HTTP/1.1\r\n")
+    slow.socket.settimeout(0.05)
+    trickled = 0
+    with suppress(ConnectionError):
+        while trickled < 400:
+            slow.socket.sendall(b"X")
+            trickled += 1
+            with suppress(TimeoutError):
+                if slow.socket.recv(1, socket.MSG_PEEK):
+                    break
+    slow.socket.settimeout(15)
+    assert slow.answer()[0] == 408
+    assert slow.is_closed()
+    patient = connect(server)
+    assert patient.ask(HEALTH)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix"), [("/asf/internal/notify_new_audio", b'{"stream_id": "s"'), ("/socket.io/", b"4")]
+)
+def test_a_body_has_its_time(start_server: StartServer, connect: Connect, path: str, prefix: bytes) -> None:
+    """Whoever posts is told that it took too long, and nothing comes of the part that arrived."""
+    server = start_server({"TEST_BODY_SECONDS": "0.5"}, observed=True)
+    if path == "/socket.io/":
+        opening = requests.get(f"{server.url}/socket.io/?EIO=4&transport=polling", timeout=5).text
+        path += f"?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
+    slow = connect(server)
+    head = f"POST {path} HTTP/1.1\r\nHost: asf\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    slow.socket.sendall(head.encode() + prefix)
+    status, headers, _ = slow.answer()
+    assert (status, headers["connection"]) == (408, "close")
+    assert slow.is_closed()
+
+
+def test_a_connection_that_asks_all_the_time_is_answered_more_slowly(
+    start_server: StartServer, connect: Connect
+) -> None:
+    """Each of its requests is answered all the same. Backends and operators are not slowed down."""
+    server = start_server()
+    busy = connect(server)
+    asked = 260
+    busy.socket.sendall(b"GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: asf\r\n\r\n" * asked)
+    assert {busy.answer()[0] for _ in range(asked)} == {404}
+    backend = connect(server)
+    backend.socket.sendall(HEALTH.encode() * asked)
+    assert {backend.answer()[0] for _ in range(asked)} == {200}
+
+
+def test_the_catalog_has_an_end(start_server: StartServer) -> None:
+    """What it holds can be announced again, and deleted to make place."""
+    server = start_server({"ASF_MAX_STREAMS": "2"})
+    path = server.announce("one", b"audio")
+    server.announce("two", b"audio")
+    refused = server.notify("three", str(path))
+    assert (refused.status_code, refused.json()["error_code"]) == (507, "ASF_CATALOG_FULL")
+    assert server.notify("one", str(path)).status_code == 200
+    requests.delete(f"{server.url}/asf/internal/streams/two", timeout=5).raise_for_status()
+    assert server.notify("three", str(path)).status_code == 200
