@@ -20,6 +20,7 @@ from asf.adapters.http_api.errors import (
     NotReady,
     PayloadTooLarge,
     RangeNotSatisfiable,
+    RequestTimedOut,
     RouteNotFound,
     SendUiInvalidPayload,
     SendUiMalformedJson,
@@ -38,7 +39,7 @@ from asf.domain.errors import AsfError
 
 OPENAPI_VERSION = "3.1.0"
 
-EVERY_ROUTE = (BadRequest, RouteNotFound, MethodNotAllowed, PayloadTooLarge, errors.InternalError)
+EVERY_ROUTE = (BadRequest, RouteNotFound, MethodNotAllowed, RequestTimedOut, PayloadTooLarge, errors.InternalError)
 """Errors that any route may answer with."""
 
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
@@ -104,6 +105,7 @@ ROUTES = (
             errors.InvalidStreamId,
             errors.InvalidFilepath,
             errors.InvalidField,
+            errors.CatalogFull,
             *_OF_CATALOG,
         ),
         security=_INTERNAL,
@@ -173,6 +175,8 @@ ROUTES = (
             errors.GenerationFailed,
             RangeNotSatisfiable,
             errors.TooManyListeners,
+            errors.TooManyConnections,
+            errors.RateLimited,
             errors.Draining,
         ),
         statuses={
