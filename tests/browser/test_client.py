@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -13,6 +14,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.async_api import Page
 
+from asf.adapters.jwt_tokens import JwtTokens
+from asf.domain import Grant
 from tests.browser.audio import CLIP, CLIP_SECONDS, AudioFiles
 from tests.browser.conftest import open_page
 from tests.support.cutting_proxy import CuttingProxy
@@ -333,6 +336,40 @@ def test_updates_that_are_lost_are_a_gap(start_server: StartServer, pages: Pages
             await page.wait_for_function("seen.gaps === 1 && seen.subscribed === 2")
             await asyncio.to_thread(server.send_ui_update, "carol", "step", 3)
             await page.wait_for_function("seen.updates.length === 1")
+
+    run(scenario())
+
+
+def test_a_new_token_takes_over_from_one_that_expires(start_server: StartServer, pages: Pages) -> None:
+    """Neither the audio nor the updates have a gap, and the page hears of nothing."""
+    key = "a-secret-key-of-thirty-two-or-more-characters"
+    audio = CLIP.read_bytes()
+    server = start_server({"ASF_REQUIRE_TOKENS": "True", "ASF_SECRET_KEY": key, "ASF_STREAM_SLEEP_INTERVAL": "0.1"})
+    server.announce("clip", audio)
+
+    def token(seconds: float) -> str:
+        return JwtTokens(key).mint(Grant("alice", time.time() + seconds, frozenset({"clip"}), frozenset({"alice"})))
+
+    async def scenario() -> None:
+        async with pages.open(server, stream="clip", client="alice") as page:
+            await page.evaluate(
+                "([first, later]) => { window.token = first; window.later = later; }", [token(4), token(90)]
+            )
+            await page.click("#watch")
+            await page.click("#play")
+            await page.wait_for_function("seen.subscribed === 1 && seen.pieces.length > 0")
+            await page.evaluate("window.token = window.later")
+            sent = 0
+            while 'outcome="ASF_UNAUTHORIZED"' not in server.metrics():
+                sent += 1
+                await asyncio.to_thread(server.send_ui_update, "alice", "progress", sent)
+                await asyncio.sleep(0.05)  # the rhythm of a backend, not a wait for anything
+            await asyncio.to_thread(server.send_ui_update, "alice", "progress", sent + 1)
+            await assert_received(page, audio)
+            await page.wait_for_function(f"seen.updates.length === {sent + 1}")
+            assert await page.evaluate("seen.updates.map(([, data]) => data)") == list(range(1, sent + 2))
+            assert await page.evaluate("seen.errors") == []
+            assert await page.evaluate("seen.gaps") == 0
 
     run(scenario())
 

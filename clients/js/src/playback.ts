@@ -1,5 +1,6 @@
 import type { Socket } from "socket.io-client";
 
+import { Access } from "./access.js";
 import { joined } from "./bytes.js";
 import type { Channel, Connections } from "./connections.js";
 import { Credit, widerWindow } from "./credit.js";
@@ -75,13 +76,20 @@ export interface PlaybackEvents {
 /** Where to go: seconds of the audio, or bytes of the stream. */
 export type SeekTarget = { seconds: number } | { bytes: number };
 
+/** Errors that leave the session, or the next one, as it is. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  "ASF_INVALID_ACK", // It crossed with a seek.
+  "ASF_NOTHING_JOINED", // The connection ends, and another one joins when it is needed.
+  "ASF_RATE_LIMITED", // The server reads more slowly.
+]);
+
 /** One stream that plays in one audio element, over all connections. */
 export class Playback extends Emitter<PlaybackEvents> {
   readonly streamId: string;
   readonly #audio: HTMLAudioElement;
   readonly #url: string;
   readonly #options: PlayOptions;
-  readonly #token: () => string | undefined;
+  readonly #access: Access;
   readonly #cursor: StreamCursor;
   readonly #host: SinkHost;
   readonly #channel: Channel;
@@ -121,7 +129,7 @@ export class Playback extends Emitter<PlaybackEvents> {
     this.#audio = audio;
     this.#url = url;
     this.#options = options;
-    this.#token = token;
+    this.#access = new Access(token);
     this.#cursor = new StreamCursor(streamId, options.offset ?? 0, options.epoch ?? null);
     this.#host = {
       changed: () => this.#update(),
@@ -238,7 +246,7 @@ export class Playback extends Emitter<PlaybackEvents> {
   #join(socket: Socket): void {
     clearTimeout(this.#retry);
     if (!socket.connected) return; // It joins when it is.
-    socket.emit("join_stream", this.#cursor.join(this.#credit.window, this.#options.wait ?? false, this.#token()));
+    socket.emit("join_stream", this.#cursor.join(this.#credit.window, this.#options.wait ?? false, this.#access.show()));
     this.#inSession = true;
   }
 
@@ -301,6 +309,11 @@ export class Playback extends Emitter<PlaybackEvents> {
 
   #onError(error: AsfError): void {
     this.#inSession = false;
+    if (error.code === "ASF_UNAUTHORIZED" && this.#access.isRenewed) {
+      this.#cursor.disconnected();
+      this.#join(this.#socket);
+      return;
+    }
     const begun = this.#cursor.epoch !== null || error.code === "ASF_DRAINING"; // It may have been waiting.
     const delay = begun ? retryDelay(error.code, this.#attempts) : null;
     if (delay === null) {
@@ -313,7 +326,7 @@ export class Playback extends Emitter<PlaybackEvents> {
   }
 
   #onCommandError(error: AsfError): void {
-    if (error.code === "ASF_INVALID_ACK") return; // It crossed with a seek.
+    if (HARMLESS.has(error.code)) return;
     if (error.code !== "ASF_NO_SESSION") this.#onError(error);
     // A seek that crossed with the end of its session needs another one.
     else if (this.#inSession && !this.#cursor.flowing) this.#join(this.#socket);

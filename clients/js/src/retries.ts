@@ -1,6 +1,7 @@
 /** Errors in mid-stream after which joining again, at the byte where it broke, is what a listener would do. */
 const DELAYS_SECONDS: Readonly<Record<string, number>> = {
   ASF_LISTENER_TOO_SLOW: 0,
+  ASF_RATE_LIMITED: 1,
   ASF_TOO_MANY_LISTENERS: 1,
   ASF_DRAINING: 1,
   ASF_CATALOG_UNAVAILABLE: 1,

@@ -1,5 +1,6 @@
 import type { Socket } from "socket.io-client";
 
+import { Access } from "./access.js";
 import type { Channel, Connections } from "./connections.js";
 import { Emitter } from "./emitter.js";
 import { clientError, errorOf, type AsfError } from "./errors.js";
@@ -40,7 +41,7 @@ export interface WatchEvents {
 export class Watch extends Emitter<WatchEvents> {
   readonly clientId: string;
   readonly #positions: UpdatePositions;
-  readonly #token: () => string | undefined;
+  readonly #access: Access;
   readonly #channel: Channel;
   /** Whether the server has said, on this connection, that it sends this client's updates. */
   #confirmed = false;
@@ -56,7 +57,7 @@ export class Watch extends Emitter<WatchEvents> {
     super();
     this.clientId = clientId;
     this.#positions = new UpdatePositions(options.history ?? false);
-    this.#token = token;
+    this.#access = new Access(token);
     this.#channel = connections.open(namespace, (socket) => this.#attach(socket));
   }
 
@@ -80,7 +81,7 @@ export class Watch extends Emitter<WatchEvents> {
     });
     socket.onAny((event: string, data: unknown, place?: PlacedAt) => {
       if (event === "subscribed_ui_updates") this.#onSubscribed(socket, data as Subscribed);
-      else if (event === "ui_error") this.emit("error", { error: errorOf(data as ErrorMessage) });
+      else if (event === "ui_error") this.#onError(socket, errorOf(data as ErrorMessage));
       // On a connection that another watch has left, its last updates may still come.
       else if (!this.#confirmed) return;
       // An update without its place came before the second subscription, which brings it again.
@@ -90,10 +91,15 @@ export class Watch extends Emitter<WatchEvents> {
 
   #subscribe(socket: Socket): void {
     const request: Record<string, unknown> = { client_id: this.clientId };
-    const [since, token] = [this.#positions.since, this.#token()];
+    const [since, token] = [this.#positions.since, this.#access.show()];
     if (since !== undefined) request["since"] = since;
     if (token !== undefined) request["token"] = token;
     socket.emit("subscribe_to_ui_updates", request);
+  }
+
+  #onError(socket: Socket, error: AsfError): void {
+    if (error.code === "ASF_UNAUTHORIZED" && this.#access.isRenewed) this.#subscribe(socket);
+    else this.emit("error", { error });
   }
 
   #onSubscribed(socket: Socket, message: Subscribed): void {
