@@ -24,6 +24,10 @@ Networks = list[IPv4Network | IPv6Network]
 
 ALL_OF_IPV4 = IPv4Network("0.0.0.0/0")
 ALL_OF_IPV6 = IPv6Network("::/0")
+WIDEST_PREFIXES = {4: 8, 6: 7}
+"""Prefixes, by the version of IP, of the widest networks that belong to one owner: 10.0.0.0/8 (RFC 1918) and fc00::/7
+(RFC 4193)."""
+
 LOOPBACK: Networks = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
 NO_NETWORK = "none"
 """The value that stands for no network at all."""
@@ -84,15 +88,16 @@ class Settings:
 
     @property
     def internal_api_is_open(self) -> bool:
-        """Whether every address may call the internal API."""
-        return covers_everything(self.internal_trusted_networks)
+        """Whether strangers' addresses may call the internal API."""
+        return let_strangers_in(self.internal_trusted_networks)
 
 
-def covers_everything(networks: Networks) -> bool:
-    """Return whether all addresses of IPv4, or all of IPv6, are in `networks`."""
-    four = [network for network in networks if isinstance(network, IPv4Network)]
-    six = [network for network in networks if isinstance(network, IPv6Network)]
-    return ALL_OF_IPV4 in collapse_addresses(four) or ALL_OF_IPV6 in collapse_addresses(six)
+def let_strangers_in(networks: Networks) -> bool:
+    """Return whether `networks`, put together, are wider than what can belong to one owner."""
+    four = collapse_addresses(network for network in networks if isinstance(network, IPv4Network))
+    six = collapse_addresses(network for network in networks if isinstance(network, IPv6Network))
+    together: Networks = [*four, *six]
+    return any(network.prefixlen < WIDEST_PREFIXES[network.version] for network in together)
 
 
 class _Separated(fields.Field[list[str]]):
@@ -259,7 +264,7 @@ class SettingsSchema(Schema):
         data_key="ASF_INTERNAL_TRUSTED_NETWORKS",
         metadata=_described(
             "Networks whose peers may call the internal API without the token, as CIDRs with commas between; none: "
-            "no network. Production does not start with one that holds all addresses.",
+            "no network. Production does not start with one that is wider than /8 (IPv6: /7).",
             when_empty="any in debug mode, else loopback",
         ),
         load_default=None,
@@ -375,10 +380,10 @@ class SettingsSchema(Schema):
             )
         if values.get("debug_mode", True):
             return
-        if networks and covers_everything(networks):
+        if networks and let_strangers_in(networks):
             raise ValidationError(
-                "is allowed to hold all addresses in debug mode only; when ASF_DEBUG_MODE is False name your "
-                "backends' networks, such as 10.1.2.0/24",
+                "is allowed to hold strangers' addresses in debug mode only; when ASF_DEBUG_MODE is False name your "
+                "backends' networks, such as 10.1.2.0/24, none of them wider than 10.0.0.0/8 or fc00::/7",
                 "ASF_INTERNAL_TRUSTED_NETWORKS",
             )
         if token and token == values.get("secret_key"):
