@@ -278,3 +278,30 @@ def test_the_doctor(server: ServerProcess, tmp_path: Path) -> None:
     assert (taken.returncode, b"taken by another program" in taken.stdout) == (1, True)
     wrong = asf("doctor", cwd=tmp_path, environment={"ASF_CHUNK_SIZE": "0"})
     assert (wrong.returncode, b"ASF_CHUNK_SIZE='0'" in wrong.stdout) == (1, True)
+
+
+def test_health(server: ServerProcess, tmp_path: Path) -> None:
+    """At the address that the settings name, or that is given."""
+    (tmp_path / ".env").write_text(f"ASF_HOST=0.0.0.0\nASF_PORT={server.port}\n")
+    for arguments, said in (((), "is ok"), (("--ready",), "is ready"), (("--url", server.url), "is ok")):
+        answered = asf("health", *arguments, cwd=tmp_path)
+        assert (answered.returncode, answered.stdout.decode()) == (0, f"{server.url} {said}\n"), answered.stderr
+
+
+def test_health_where_there_is_none(tmp_path: Path) -> None:
+    """No server, one that is no ASF, one that takes nobody: exit code 1. Nowhere to ask: 2."""
+    nobody = asf("health", "--url", NOWHERE)
+    assert (nobody.returncode, b"does not answer as ASF" in nobody.stderr) == (1, True)
+    refusal = {"error_code": "ASF_NOT_READY", "message": "m", "details": "catalog: It is gone."}
+    for status, answer, said in (
+        (200, "<html>", b"does not answer as ASF"),
+        (200, {"status": "fine"}, b"HTTP status 200"),
+        (503, refusal, b"is not ready: catalog: It is gone."),
+    ):
+        with ScriptedServer((status, answer)) as other:
+            refused = asf("health", "--ready", url=other.url)
+        assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
+        assert b"Traceback" not in refused.stderr
+    for name, value in (("ASF_PORT", "0"), ("ASF_PORT", "none")):
+        unknown = asf("health", cwd=tmp_path, environment={name: value})
+        assert (unknown.returncode, name.encode() in unknown.stderr) == (2, True)

@@ -139,6 +139,7 @@ def test_the_clients_bring_the_token(locked: ServerProcess) -> None:
     refused = asf("streams", url=locked.url)
     assert refused.returncode == 1
     assert b"ASF_UNAUTHORIZED" in refused.stderr
+    assert b"ASF_INTERNAL_API_TOKEN with --token" in refused.stderr
     assert b"Traceback" not in refused.stderr
 
 

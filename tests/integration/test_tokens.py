@@ -370,10 +370,11 @@ def test_the_command_line_makes_and_brings_tokens(locked: ServerProcess, tmp_pat
     locked.send_ui_update("dave", "progress", 7)
     seen = asf("watch", "dave", "--history", "-n", "1", "--token", presented, url=locked.url)
     assert json.loads(seen.stdout)["data"] == 7
-    for command in (("listen", "other"), ("watch", "alice")):
+    for command, option in ((("listen", "other"), "--stream"), (("watch", "alice"), "--client")):
         refused = asf(*command, "--token", presented, url=locked.url)
         assert refused.returncode == 1
         assert b"ASF_UNAUTHORIZED" in refused.stderr
+        assert f"asf token NAME {option} ID" in refused.stderr.decode()
         assert b"Traceback" not in refused.stderr
 
 

@@ -17,7 +17,10 @@ from asf.entrypoints.diagnosis import (
     examine_audio_root,
     examine_database,
     examine_file_limit,
+    examine_posture,
+    url_of,
 )
+from asf.entrypoints.settings import read_settings
 
 
 def severities(findings: list[Finding]) -> dict[str, set[Severity]]:
@@ -62,9 +65,38 @@ def test_production_without_advice(tmp_path: Path) -> None:
         "ASF_DEBUG_MODE": "False",
         "ASF_REQUIRE_TOKENS": "True",
         "ASF_SECRET_KEY": "k" * 32,
+        "ASF_CORS_ALLOWED_ORIGINS": "https://app.example.com",
         "ASF_MAX_LISTENERS": "1",
     }
     assert {finding.severity for finding in examine(environment)} == {Severity.OK}
+
+
+@pytest.mark.parametrize(
+    ("opened", "subject", "said"),
+    [
+        ({"ASF_REQUIRE_TOKENS": "False"}, "listeners", "every stream"),
+        (
+            {"ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.1,10.1.0.0/16,fd00::/8"},
+            "internal API",
+            "10.1.0.0/16, fd00::/8 may",
+        ),
+        ({"ASF_CORS_ALLOWED_ORIGINS": "*"}, "origins", "every web origin"),
+    ],
+)
+def test_each_door_that_is_open_in_production_is_one_advice(opened: dict[str, str], subject: str, said: str) -> None:
+    """And no other; loopback is no open door."""
+    locked = {
+        "ASF_DEBUG_MODE": "False",
+        "ASF_REQUIRE_TOKENS": "True",
+        "ASF_SECRET_KEY": "k" * 32,
+        "ASF_CORS_ALLOWED_ORIGINS": "https://app.example.com",
+        "ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.0/8,::1",
+    }
+    assert list(examine_posture(read_settings(locked))) == []
+    (finding,) = examine_posture(read_settings(locked | opened))
+    assert (finding.subject, finding.severity) == (subject, Severity.ADVICE)
+    assert said in finding.text
+    assert next(iter(opened)) in finding.remedy
 
 
 def test_wrong_settings_are_all_that_is_said() -> None:
@@ -122,3 +154,17 @@ def test_open_files() -> None:
     assert short.severity is Severity.PROBLEM
     assert "10200" in short.text
     assert "ASF_MAX_LISTENERS" in short.remedy
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:80"),  # noqa: S104
+        ("::", "http://[::1]:80"),
+        ("10.0.0.5", "http://10.0.0.5:80"),
+        ("asf.example", "http://asf.example:80"),
+    ],
+)
+def test_where_a_server_is_asked(host: str, url: str) -> None:
+    """At an address that can be opened."""
+    assert url_of(host, 80) == url

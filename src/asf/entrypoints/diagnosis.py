@@ -14,7 +14,7 @@ import requests
 
 from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
 from asf.domain.errors import CatalogUnavailable
-from asf.entrypoints.settings import LOOPBACK_OF_WILDCARD, Settings, SettingsError, read_settings
+from asf.entrypoints.settings import ANY_ORIGIN, LOOPBACK_OF_WILDCARD, Settings, SettingsError, read_settings
 
 ANSWER_SECONDS = 3.0
 """How long a server on the port may take to answer."""
@@ -73,9 +73,17 @@ def examine_posture(settings: Settings) -> Iterator[Finding]:
         text = "whoever reaches the port may use the internal API"
         remedy = "Set ASF_INTERNAL_API_TOKEN, and ASF_INTERNAL_TRUSTED_NETWORKS to the networks of your backends."
         yield Finding("internal API", Severity.ADVICE, text, remedy)
+    elif wide := [network for network in settings.internal_trusted_networks if not network.is_loopback]:
+        text = f"peers in {', '.join(map(str, wide))} may use the internal API without its token"
+        remedy = "Set ASF_INTERNAL_API_TOKEN, and ASF_INTERNAL_TRUSTED_NETWORKS=none, unless nobody else is in there."
+        yield Finding("internal API", Severity.ADVICE, text, remedy)
     if not settings.require_tokens:
         text = "whoever reaches the port may hear every stream and watch every client whose id is known"
         yield Finding("listeners", Severity.ADVICE, text, "Set ASF_REQUIRE_TOKENS=True; asf token makes tokens.")
+    if not settings.debug_mode and settings.cors_allowed_origins == [ANY_ORIGIN]:
+        text = "pages of every web origin may connect (ASF_CORS_ALLOWED_ORIGINS=*)"
+        remedy = "Set ASF_CORS_ALLOWED_ORIGINS to the origins of your front-ends, such as https://app.example.com"
+        yield Finding("origins", Severity.ADVICE, text, remedy)
     if not settings.ui_updates_namespace:
         text = "ASF_UI_UPDATES_NAMESPACE is empty: UI updates are turned off"
         yield Finding("settings", Severity.ADVICE, text, "Unset it to turn them on.")
@@ -129,10 +137,33 @@ def examine_address(host: str, port: int) -> Finding:
     if problem.errno != errno.EADDRINUSE:
         remedy = "Correct ASF_HOST and ASF_PORT. Ports below 1024 need a privilege."
         return _problem("port", f"{host} port {port} cannot be listened on: {problem.strerror}", remedy)
-    if _asf_answers(LOOPBACK_OF_WILDCARD.get(host, host), port):
+    if examine_server(url_of(host, port)).severity is Severity.OK:
         return Finding("port", Severity.OK, f"ASF answers on port {port} already")
     remedy = f"End that program, or choose another ASF_PORT. Which it is: ss -ltnp 'sport = :{port}'"
     return _problem("port", f"{port} is taken by another program, which does not answer as ASF does", remedy)
+
+
+def url_of(host: str, port: int) -> str:
+    """Return where a server that listens on `host` and `port` can be asked on this machine."""
+    reachable = LOOPBACK_OF_WILDCARD.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def examine_server(url: str, *, ready: bool = False) -> Finding:
+    """Return whether the server at `url` lives; with `ready`, whether it takes listeners. No proxy is used."""
+    route, status = ("/asf/ready", "ready") if ready else ("/asf/health", "ok")
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # The server itself is asked.
+            response = session.get(url + route, timeout=ANSWER_SECONDS)
+            answer = response.json()
+    except (requests.RequestException, ValueError):
+        return _problem("server", f"{url}{route} does not answer as ASF does", "Start it: asf serve")
+    if response.ok and answer == {"status": status}:
+        return Finding("server", Severity.OK, f"{url} is {status}")
+    details = answer.get("details") if isinstance(answer, dict) else None
+    text = f"{url} is not {status}: {details or f'HTTP status {response.status_code}'}"
+    return _problem("server", text, "Its log says more; asf doctor looks at what it needs.")
 
 
 def examine_file_limit(max_connections: int, hard_limit: int) -> Finding:
@@ -160,14 +191,3 @@ def _listening_problem(host: str, port: int) -> OSError | None:
     except OSError as error:
         return error
     return None
-
-
-def _asf_answers(host: str, port: int) -> bool:
-    address = f"[{host}]" if ":" in host else host
-    try:
-        with requests.Session() as session:
-            session.trust_env = False  # This machine is asked, and no proxy.
-            answer = session.get(f"http://{address}:{port}/asf/health", timeout=ANSWER_SECONDS)
-            return answer.ok and answer.json() == {"status": "ok"}
-    except (requests.RequestException, ValueError):
-        return False

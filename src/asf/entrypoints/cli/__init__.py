@@ -14,7 +14,11 @@ from asf.entrypoints.cli.options import examples
 EXIT_INTERRUPTED = 130
 """As shells have it: 128 and the number of SIGINT."""
 
-COMMANDS = ("serve", "doctor", "demo", "notify", "listen", "push", "watch", "streams", "token")
+COMMANDS = ("serve", "doctor", "health", "demo", "notify", "listen", "push", "watch", "streams", "token")
+
+LISTENING = {"listen": "--stream", "watch": "--client"}
+"""Commands that bring the token of a listener or a subscriber, and the option of `asf token` that makes one for them.
+The other commands bring that of the internal API."""
 
 
 class CommandLine(click.Group):
@@ -48,11 +52,13 @@ class CommandLine(click.Group):
             raise click.ClickException(_describe(error)) from error
         except Exception as error:
             # Imported no earlier, for the sake of `serve`.
-            from asf.client.errors import AsfClientError, ServerUnreachable  # noqa: PLC0415
+            from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable  # noqa: PLC0415
 
             if isinstance(error, ServerUnreachable):
                 hint = "Is the server running (asf serve), and is this its address (--url)?"
                 raise click.ClickException(f"{error}\n{hint}") from error
+            if isinstance(error, RequestRefused) and error.error_code == "ASF_UNAUTHORIZED":
+                raise click.ClickException(f"{error}\n{_token_hint(ctx)}") from error
             if isinstance(error, AsfClientError):
                 raise click.ClickException(str(error)) from error
             raise
@@ -69,6 +75,14 @@ def main() -> None:
     """Audio Stream Feeder: podcast audio and progress events over WebSockets."""
     if isinstance(sys.stdout, TextIOWrapper):  # A terminal of another character set is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _token_hint(ctx: click.Context) -> str:
+    """Return where the token comes from that the command was refused for."""
+    if ctx.invoked_subcommand in LISTENING:
+        option = LISTENING[ctx.invoked_subcommand]
+        return f"Mint one with asf token NAME {option} ID, where the server's ASF_SECRET_KEY is, and pass --token."
+    return "Pass the server's ASF_INTERNAL_API_TOKEN with --token, or set that variable here."
 
 
 def _describe(error: OSError) -> str:
