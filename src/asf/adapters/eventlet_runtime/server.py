@@ -61,6 +61,12 @@ DRAIN_LOOK_SECONDS = 0.05
 FLUSH_SECONDS = 1.0
 """How long, at the end, clients may take to read what was said to them."""
 
+INIT_PID = 1
+"""Id of the first process of a container. The kernel drops signals that it has no handler for."""
+
+SIGNAL_EXIT = 128
+"""What the exit code of a process that a signal has ended begins at, as shells have it."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -299,10 +305,11 @@ def _call_on_signals(signals: Iterable[signal.Signals], callback: Callable[[], o
     A signal does not wake the event loop by itself, but a byte in a pipe that the loop watches does.
     """
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    as_usual = _end_at_once if os.getpid() == INIT_PID else signal.SIG_DFL
 
     def on_signal(_number: int, _frame: object) -> None:
         for handled in signals:
-            signal.signal(handled, signal.SIG_DFL)
+            signal.signal(handled, as_usual)
 
     def wait_for_signal() -> None:
         number = os.read(reader, 1)[0]
@@ -313,6 +320,10 @@ def _call_on_signals(signals: Iterable[signal.Signals], callback: Callable[[], o
         signal.signal(number, on_signal)
     signal.set_wakeup_fd(writer)
     eventlet.spawn(wait_for_signal)
+
+
+def _end_at_once(number: int, _frame: object) -> None:
+    os._exit(SIGNAL_EXIT + number)  # noqa: SLF001 - as documented, without a word
 
 
 def _ignore(_error: OSError) -> None:
