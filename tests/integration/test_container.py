@@ -1,24 +1,38 @@
 """deploy/Dockerfile: what it says, and how that runs. Its steps are performed without an engine, in bubblewrap."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import requests
 
 from asf import client
+from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.domain.grants import Grant
-from asf.entrypoints.settings import SettingsSchema
+from asf.entrypoints.settings import SettingsSchema, read_settings
 from tests.browser.prerequisites import missing
 from tests.support.fixtures import audio_of
-from tests.support.images import Container, Image, RunningContainer, Volume, build, context_of, sandbox_problem
+from tests.support.images import (
+    Container,
+    Image,
+    RunningContainer,
+    Volume,
+    build,
+    context_of,
+    instructions_of,
+    sandbox_problem,
+)
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS, eventually
 
@@ -227,16 +241,36 @@ def test_how_a_container_runs(image: Image) -> None:
     assert not (image.root / "opt/asf/bin/pip").exists()
 
 
-def test_an_engine_is_sent_no_more_than_it_needs() -> None:
-    """Neither secrets nor what was made here, wherever they are."""
-    sent = context_of(ROOT)
-    assert "src/asf/entrypoints/server.py" in sent
-    assert "demo/welcome.mp3" in sent
-    tops = {name.split("/")[0] for name in sent}
-    assert tops <= {".dockerignore", "README.md", "clients", "demo", "deploy", "hatch_build.py", "pyproject.toml"} | {
-        "requirements.txt",
-        "src",
-        "tools",
-    }
-    made = ("node_modules", "__pycache__", "static", "dist", ".env")
-    assert [name for name in sent if any(part in made for part in Path(name).parts)] == []
+def test_an_engine_is_sent_no_more_than_it_needs(tmp_path: Path) -> None:
+    """Neither secrets nor audio nor what was made here, wherever they are."""
+    shutil.copy(ROOT / ".dockerignore", tmp_path)
+    needed = {"requirements.txt", "src/asf/entrypoints/server.py", "clients/js/src/client.ts", "demo/welcome.mp3"}
+    kept_here = {".env", "asf.env", "src/.env", "var/asf.sqlite3", "shared_audio/talk.mp3", ".git/config"}
+    made_here = {"clients/js/node_modules/m/index.js", "clients/js/dist/index.js", "src/asf/console/static/.built"}
+    for name in needed | kept_here | made_here | {"src/asf/__pycache__/server.pyc", "tests/conftest.py"}:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert {name for name in context_of(tmp_path) if (tmp_path / name).is_file()} == needed | {".dockerignore"}
+
+
+def test_the_documented_commands_agree() -> None:
+    """Time enough to drain, the volumes that the image has, and what the tests here run it with."""
+    blocks = re.findall(
+        r"^```console\n(.*?)^```", (ROOT / "docs" / "production.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    for block in blocks:
+        assert subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False).stderr == ""
+    (line,) = (line for line in "".join(blocks).replace("\\\n", " ").splitlines() if line.startswith("docker run "))
+    words = line.split()
+    options = list(pairwise(words))
+    (stop,) = (int(value) for name, value in options if name == "--stop-timeout")
+    assert stop > read_settings({}).drain_seconds + FLUSH_SECONDS
+    volumes = [value.split(":")[1:] for name, value in options if name == "-v"]
+    said = dict(instructions_of(DOCKERFILE))
+    assert [volume[0] for volume in volumes] == json.loads(said["VOLUME"])
+    assert volumes[0][1:] == ["ro"]
+    assert {("--cap-drop", "ALL"), ("--tmpfs", "/tmp"), ("--security-opt", "no-new-privileges")} <= set(options)  # noqa: S108
+    assert "--read-only" in words
+    (published,) = (value for name, value in options if name == "-p")
+    assert published.rsplit(":", 1)[1] == said["EXPOSE"] == str(read_settings({}).port)

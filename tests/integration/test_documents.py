@@ -20,8 +20,9 @@ from tests.support.processes import ServerProcess
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "docs/tutorial.md", "docs/backend.md", "docs/production.md", "docs/migration.md"]
 ADDRESS = "http://127.0.0.1:5006"
-RUN_ELSEWHERE = {"html", "js", "mermaid"}
-"""Languages of blocks that browsers run (tests/browser/test_readme.py), or that are pictures."""
+RUN_ELSEWHERE = {"console", "html", "js", "mermaid"}
+"""Languages of blocks that browsers run (tests/browser/test_readme.py), that are pictures, or that change a machine
+with systemd or a container engine (test_service.py, test_container.py)."""
 
 
 class Reader:
