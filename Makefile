@@ -70,7 +70,7 @@ clean: ## Remove everything that the targets made
 		clients/js/node_modules clients/js/dist src/asf/console/static
 
 setup: .venv/.test
-	@tools/install_browser_tools.sh
+	@tools/install_test_tools.sh
 	@$(MAKE) --silent client
 
 .venv/.run: requirements.txt pyproject.toml

@@ -10,7 +10,6 @@ import pytest
 
 from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
 from asf.entrypoints.cli.serve import EXIT_USAGE
-from asf.entrypoints.diagnosis import SPARE_FILES
 from asf.entrypoints.settings import SettingsSchema, read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +61,7 @@ def test_it_agrees_with_the_server() -> None:
     (stop,) = values_of("TimeoutStopSec")
     assert float(stop.removesuffix("s")) > settings.drain_seconds + FLUSH_SECONDS
     (files,) = values_of("LimitNOFILE")
-    assert int(files) >= settings.max_connections + SPARE_FILES
+    assert int(files) >= settings.open_files
     assert values_of("RestartPreventExitStatus") == [str(EXIT_USAGE)]
     assert values_of("ExecStart") == [f"{PROGRAM} serve"]
     (state,) = values_of("StateDirectory")

@@ -18,9 +18,8 @@ from asf.entrypoints.diagnosis import (
     examine_database,
     examine_file_limit,
     examine_posture,
-    url_of,
 )
-from asf.entrypoints.settings import read_settings
+from asf.entrypoints.settings import read_settings, url_of
 
 
 def severities(findings: list[Finding]) -> dict[str, set[Severity]]:
@@ -148,9 +147,9 @@ def test_addresses() -> None:
 
 def test_open_files() -> None:
     """The hard limit counts; there may be none."""
-    assert examine_file_limit(10_000, 10_200).severity is Severity.OK
-    assert examine_file_limit(10_000, resource.RLIM_INFINITY).severity is Severity.OK
-    short = examine_file_limit(10_000, 4096)
+    assert examine_file_limit(10_200, 10_200).severity is Severity.OK
+    assert examine_file_limit(10_200, resource.RLIM_INFINITY).severity is Severity.OK
+    short = examine_file_limit(10_200, 4096)
     assert short.severity is Severity.PROBLEM
     assert "10200" in short.text
     assert "ASF_MAX_LISTENERS" in short.remedy

@@ -14,13 +14,10 @@ import requests
 
 from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
 from asf.domain.errors import CatalogUnavailable
-from asf.entrypoints.settings import ANY_ORIGIN, LOOPBACK_OF_WILDCARD, Settings, SettingsError, read_settings
+from asf.entrypoints.settings import ANY_ORIGIN, Settings, SettingsError, read_settings, url_of
 
 ANSWER_SECONDS = 3.0
 """How long a server on the port may take to answer."""
-
-SPARE_FILES = 200
-"""Open files beside connections: audio, the database, libraries."""
 
 
 class Severity(StrEnum):
@@ -60,7 +57,7 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
         text = "ASF_REDIS_URL is set, but this version does not support Redis: the catalog is kept in ASF_DATABASE"
         yield Finding("redis", Severity.ADVICE, text, "Unset it, and run one server only.")
     yield examine_address(settings.host, settings.port)
-    yield examine_file_limit(settings.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    yield examine_file_limit(settings.open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
 def examine_posture(settings: Settings) -> Iterator[Finding]:
@@ -143,12 +140,6 @@ def examine_address(host: str, port: int) -> Finding:
     return _problem("port", f"{port} is taken by another program, which does not answer as ASF does", remedy)
 
 
-def url_of(host: str, port: int) -> str:
-    """Return where a server that listens on `host` and `port` can be asked on this machine."""
-    reachable = LOOPBACK_OF_WILDCARD.get(host, host)
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
-
-
 def examine_server(url: str, *, ready: bool = False) -> Finding:
     """Return whether the server at `url` lives; with `ready`, whether it takes listeners. No proxy is used."""
     route, status = ("/asf/ready", "ready") if ready else ("/asf/health", "ok")
@@ -166,14 +157,13 @@ def examine_server(url: str, *, ready: bool = False) -> Finding:
     return _problem("server", text, "Its log says more; asf doctor looks at what it needs.")
 
 
-def examine_file_limit(max_connections: int, hard_limit: int) -> Finding:
-    """Return whether as many connections may be open as the settings allow.
+def examine_file_limit(needed: int, hard_limit: int) -> Finding:
+    """Return whether `needed` files may be open, which is what the settings allow.
 
     `hard_limit`, to which the server raises its limit, may be RLIM_INFINITY.
     """
-    needed = max_connections + SPARE_FILES
     if hard_limit == resource.RLIM_INFINITY or hard_limit >= needed:
-        return Finding("open files", Severity.OK, f"enough for {max_connections} connections")
+        return Finding("open files", Severity.OK, f"{needed} may be open, as many as the settings allow")
     remedy = f"Raise it (ulimit -Hn {needed}, LimitNOFILE={needed} with systemd) or lower ASF_MAX_LISTENERS."
     return _problem("open files", f"{hard_limit} may be open, and up to {needed} are needed", remedy)
 

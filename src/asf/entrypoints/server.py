@@ -1,19 +1,16 @@
 """Starts the server."""
 
 import logging
+import resource
 from collections.abc import Iterator
 
 from asf.adapters.eventlet_runtime import server as runtime
 from asf.adapters.http_api import is_urgent
-from asf.domain.limits import STANDING_ROOM
 from asf.entrypoints.container import Container
-from asf.entrypoints.settings import LOOPBACK_OF_WILDCARD, Settings
+from asf.entrypoints.settings import Settings, url_of
 
 ANSWER_SECONDS = 60.0
 """Longest silence of a client over HTTP, unless listeners may be silent for longer."""
-
-SPARE_FILES = 200
-"""Open files beside connections: audio, the catalog, what Python needs."""
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +20,7 @@ def run(settings: Settings) -> None:
     container = Container(settings=settings)
     application = container.app()
     listener = runtime.listen(settings.host, settings.port)
+    url = url_of(*listener.getsockname()[:2])
     _warn(settings)
     _warn_of_few_files(runtime.raise_file_limit(), settings)
     runtime.serve(
@@ -33,15 +31,8 @@ def run(settings: Settings) -> None:
         answer_seconds=max(ANSWER_SECONDS, settings.slow_listener_seconds),
         is_urgent=is_urgent,
         drain=container.shutdown(),
-        on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", _url_of(listener), settings.host),
+        on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", url, settings.host),
     )
-
-
-def _url_of(listener: runtime.Listener) -> str:
-    """Return an address that can be opened on this machine."""
-    host, port = listener.getsockname()[:2]
-    host = LOOPBACK_OF_WILDCARD.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _warn(settings: Settings) -> None:
@@ -55,9 +46,8 @@ def _warn(settings: Settings) -> None:
 def _warn_of_few_files(files: int, settings: Settings) -> None:
     """Say so where the machine lets fewer connections in than the settings do: each is an open file."""
     logger.info("Up to %d files and connections may be open", files)
-    needed = settings.max_connections + STANDING_ROOM + SPARE_FILES
-    if files < needed:
-        logger.warning("ASF_MAX_LISTENERS=%d needs %d open files (ulimit -n)", settings.max_listeners, needed)
+    if files != resource.RLIM_INFINITY and files < settings.open_files:
+        logger.warning("ASF_MAX_LISTENERS=%d needs %d (ulimit -n)", settings.max_listeners, settings.open_files)
 
 
 def _open_doors(settings: Settings) -> Iterator[str]:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
+from asf.domain.limits import STANDING_ROOM
+
 ANY_ORIGIN = "*"
 MIN_SECRET_KEY_CHARACTERS = 32
 MIN_API_TOKEN_CHARACTERS = 32
@@ -37,6 +39,9 @@ LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - com
 
 SPARE_CONNECTIONS = 1_000
 """Connections beyond the listeners' own: of backends, of subscribers to UI updates, of listeners that come and go."""
+
+SPARE_FILES = 200
+"""Open files beside connections: audio, the database, libraries."""
 
 RESERVED_NAMESPACE = "/api/v1/podcasts/stream"
 
@@ -87,9 +92,20 @@ class Settings:
         return self.max_listeners + SPARE_CONNECTIONS
 
     @property
+    def open_files(self) -> int:
+        """Most files that are open at a time, connections among them, those too that are refused."""
+        return self.max_connections + STANDING_ROOM + SPARE_FILES
+
+    @property
     def internal_api_is_open(self) -> bool:
         """Whether strangers' addresses may call the internal API."""
         return let_strangers_in(self.internal_trusted_networks)
+
+
+def url_of(host: str, port: int) -> str:
+    """Return where a server that listens on `host` and `port` can be asked on this machine."""
+    reachable = LOOPBACK_OF_WILDCARD.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
 def let_strangers_in(networks: Networks) -> bool:
