@@ -140,12 +140,22 @@ def test_a_bad_query_is_refused(
     assert listener.messages[-1]["error_code"] == error_code
 
 
+def test_a_join_that_fails_tells_the_offset_that_was_asked_for(server: ServerProcess) -> None:
+    """Whoever comes back there loses nothing and repeats nothing."""
+    assert server.notify("missing", str(server.audio_root / "missing.mp3")).status_code == 200
+    listener = PlainListener(server.url, "missing", offset=1000)
+    assert listener.receive_to_the_end() == 4404
+    error = listener.messages[-1]
+    assert (error["error_code"], error["offset"]) == ("ASF_AUDIO_UNAVAILABLE", 1000)
+
+
 def test_an_unknown_stream_closes_with_4404(server: ServerProcess) -> None:
     """Whatever characters are in its name."""
     for stream_id in ("nowhere", "a/b", "ü 1", "%"):
         listener = PlainListener(server.url, stream_id)
         assert listener.receive_to_the_end() == 4404
         assert listener.messages[-1]["stream_id"] == stream_id
+        assert listener.messages[-1]["offset"] == 0
         assert requests.get(server.stream_url(quote(stream_id, safe="")), timeout=30).status_code == 404
 
 

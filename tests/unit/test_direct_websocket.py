@@ -1,6 +1,8 @@
 """The direct way to a socket, over a real socket pair: nothing lost, nothing out of order, no frame torn."""
 
+import errno
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -344,3 +346,16 @@ def test_the_end_is_said_after_a_half_sent_chunk(line: Line) -> None:
     eventlet.sleep(0)
     line.read_all()
     assert messages_in(bytes(line.received)) == [ENVELOPE, bytes(60_000), "end_of_stream"]
+
+
+@pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ECONNRESET])
+def test_a_connection_that_the_kernel_gives_up_has_ended(
+    line: Line, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """However it is gone."""
+
+    def fail(*_arguments: object) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(line.websocket.socket, "recv", fail)
+    assert line.websocket.wait() is None

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from typing import Any
+from urllib.parse import parse_qs
 
+import engineio
 import eventlet
 from engineio.packet import PING, Packet
 from engineio.socket import Socket
 
 from asf.adapters.eventlet_runtime.delays import FixedDelay
-from asf.adapters.eventlet_runtime.transport import PacketQueue, is_kept
+from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue, is_kept
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
 from asf.domain.errors import AsfError, NothingJoined, RateLimited
 from asf.domain.limits import Occupancy
@@ -26,6 +28,12 @@ FAREWELL_SECONDS = 1.0
 UPGRADE_SECONDS = 5.0
 """Longest silence of a client in the middle of its upgrade from polling to a WebSocket."""
 
+MAX_UNREAD_ANSWERS = 1000
+"""How many messages may wait for a client that goes on sending. With more it is given up, as it does not read."""
+
+WEBSOCKET_VERSIONS = {"8", "13"}
+"""Versions of the WebSocket protocol that the library speaks."""
+
 SLOWED_DOWN = "What this connection sends is read more slowly than it comes."
 
 Tell = Callable[[Any, AsfError], None]
@@ -33,13 +41,24 @@ Tell = Callable[[Any, AsfError], None]
 logger = logging.getLogger(__name__)
 
 
+class SteadyTime:
+    """Stands in for the module `time` where Engine.IO measures how long a pong takes: by a clock that nobody sets.
+
+    With the wall clock, a jump ahead would end the connections that have a pong to send, and a jump back would keep
+    for hours those of clients that are gone.
+    """
+
+    time = staticmethod(time.monotonic)
+
+
 def install(server: Any, sessions: Occupancy, tell: Tell) -> None:
     """Make an Engine.IO server use this module's parts for all its connections.
 
     `sessions` counts the connections, long-polling ones among them, by address. `tell` tells one of the library's
     objects for connections what concerns it. Connections that have not been kept within `JOIN_SECONDS` (see
-    `EngineIoTransport.keep`) are ended.
+    `EngineIoTransport.keep`) are ended. To be called when the server's handlers are registered.
     """
+    engineio.socket.time = engineio.base_socket.time = SteadyTime
     server._async = {  # noqa: SLF001 - the library's seam for other runtimes
         **server._async,  # noqa: SLF001
         "queue": PacketQueue,
@@ -54,8 +73,68 @@ def install(server: Any, sessions: Occupancy, tell: Tell) -> None:
         return start_background_task(target, *args, **kwargs)
 
     server.start_background_task = start_task
-    server.handle_request = _with_whole_bodies(server.handle_request)
+    server.disconnect = partial(_disconnect, server)
+    server.handle_request = _with_care(server, _with_whole_bodies(server.handle_request, server.max_http_buffer_size))
+    server.on("message", _from_readers(server, server.handlers["message"]))
     _count(server, sessions, FixedDelay(JOIN_SECONDS, partial(end_unless_kept, tell)))
+
+
+def _with_care(server: Any, handle_request: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a handler of requests that spares the library what it does not expect.
+
+    An upgrade to a WebSocket that is none: it begins a connection before it looks at the handshake, and would keep
+    it. And something sent to a connection that has just been closed.
+    """
+
+    def handle(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+        if not _is_handshake(environ):
+            environ.pop("HTTP_UPGRADE", None)
+        if environ["REQUEST_METHOD"] == "POST":
+            for sid in parse_qs(environ.get("QUERY_STRING", "")).get("sid", []):
+                if sid in server.sockets and server.sockets[sid].closed:
+                    del server.sockets[sid]
+        return handle_request(environ, start_response)
+
+    return handle
+
+
+def _is_handshake(environ: dict[str, Any]) -> bool:
+    connection = [part.strip() for part in environ.get("HTTP_CONNECTION", "").lower().split(",")]
+    return (
+        environ["REQUEST_METHOD"] == "GET"
+        and "upgrade" in connection
+        and "HTTP_SEC_WEBSOCKET_KEY" in environ
+        and environ.get("HTTP_SEC_WEBSOCKET_VERSION") in WEBSOCKET_VERSIONS
+    )
+
+
+def _from_readers(server: Any, handle_message: Callable[[str, Any], object]) -> Callable[[str, Any], object]:
+    """Return a handler of messages that breaks off the connection of a client that lets too many answers wait."""
+
+    def handle(sid: str, data: Any) -> object:
+        connection = server.sockets.get(sid)
+        if connection is None or connection.closed:  # by what came before this
+            return None
+        transport = EngineIoTransport(connection)
+        if transport.queued_messages >= MAX_UNREAD_ANSWERS:
+            logger.warning("A client that sends and does not read is given up")
+            transport.disconnect()
+            return None
+        return handle_message(sid, data)
+
+    return handle
+
+
+def _disconnect(server: Any, sid: str | None = None) -> None:
+    """End a connection, or all of them, as the library does.
+
+    The library would also wait until the client has taken what is queued for it, which it may never do.
+    """
+    for one in list(server.sockets) if sid is None else [sid]:
+        connection = server.sockets.get(one)
+        if connection is not None:
+            connection.close(wait=False, reason=server.reason.SERVER_DISCONNECT)
+            server.sockets.pop(one, None)
 
 
 def _count(server: Any, sessions: Occupancy, deadline: FixedDelay) -> None:
@@ -88,13 +167,17 @@ def end_unless_kept(tell: Tell, connection: Any) -> None:
         eventlet.spawn_after(FAREWELL_SECONDS, websocket.break_off)
 
 
-def _with_whole_bodies(handle_request: Callable[..., Any]) -> Callable[..., Any]:
-    """Read what is posted before the library does, which would take a body that does not come for an empty one."""
+def _with_whole_bodies(handle_request: Callable[..., Any], max_bytes: int) -> Callable[..., Any]:
+    """Read what is posted before the library does, which would take a body that does not come for an empty one.
+
+    A body of more than `max_bytes` is left to the library, which refuses it by its declared length.
+    """
 
     def handle(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
-        if environ["REQUEST_METHOD"] == "POST":
+        length = int(environ.get("CONTENT_LENGTH", 0))
+        if environ["REQUEST_METHOD"] == "POST" and length <= max_bytes:
             try:
-                body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH", 0)))
+                body = environ["wsgi.input"].read(length)
             except TimeoutError:
                 start_response("408 Request Timeout", [("Content-Type", "text/plain")])
                 return [b"The request took too long to arrive."]
@@ -157,5 +240,5 @@ class EngineIoWebSocket(WebSocketUpgrade):
 def ping(socket: Any) -> None:
     """Send Engine.IO's ping on `socket`, the library's object for a connection, unless that is closed."""
     if not socket.closing and not socket.closed:
-        socket.last_ping = time.time()
+        socket.last_ping = SteadyTime.time()
         socket.send(Packet(PING))

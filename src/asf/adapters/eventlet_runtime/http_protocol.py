@@ -3,10 +3,15 @@
 How many connections there are, how long a request may take to arrive, and how often one may follow another.
 """
 
+import string
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from email.message import Message
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import eventlet
 import eventlet.wsgi
@@ -31,6 +36,12 @@ REQUESTS_AT_ONCE = 200
 
 REFUSAL = "asf.refusal"
 """The key of a request's environment under which it says why there is no place for its connection (or None)."""
+
+MAX_LINE_BYTES = 4096
+"""Longest line between the chunks of a request's body."""
+
+ASCII_SIGNS = string.printable.strip()
+"""What is left as it is in a query."""
 
 _END_OF_HEAD = b"\r\n\r\n"
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -57,13 +68,21 @@ class ConnectionPool(eventlet.GreenPool):
 
 
 class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
-    """Serves one connection. Requests that `is_urgent` knows by their path may come as often as they like."""
+    """Serves one connection. Requests that `is_urgent` knows by their path may come as often as they like.
+
+    Stricter than the library where two readers could take the same bytes for different requests, and silent about
+    what clients do wrong.
+    """
 
     # A WebSocket keeps the buffers for nothing: they fit a request's head.
     rbufsize = 2048
     wbufsize = 4096
     # What an application yields is sent at once, however short it is.
     minimum_chunk_size = 1
+    error_message_format = '{"error_code":"ASF_BAD_REQUEST","message":"Bad request."}\n'
+    error_content_type = "application/json"
+
+    rfile: Any
 
     def __init__(self, connection: list[Any], server: Any, is_urgent: Callable[[str], bool]) -> None:
         self._is_urgent = is_urgent
@@ -73,8 +92,11 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         self._head_timeout: Any = None
         super().__init__(connection, server)
 
+    def log_message(self, _format: str, *_arguments: object) -> None:
+        """Say nothing: the library would repeat what a client has sent, past all that is set for the log."""
+
     def handle_one_request(self) -> None:
-        """Serve one request, if it comes in time; else end the connection."""
+        """Serve one request, if it comes in time; else end the connection. A client that is gone is no error."""
         self.close_connection = True
         try:
             if self._wait_for_request():
@@ -84,13 +106,39 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
                 raise
             self.close_connection = True
             self.wfile.write(_TIMED_OUT)
+        except OSError:
+            self.close_connection = True
         finally:
             self._end_head()
+
+    def finish(self) -> None:
+        """Close the connection, whatever has become of it."""
+        with suppress(OSError):
+            super().finish()
+        # When the last bytes of an answer cannot be written the library leaves this open, and the socket with it.
+        self.rfile.close()
+        self.connection.close()
+
+    def parse_request(self) -> bool:
+        """Read the head of a request, and return whether it can be served; else it has been refused."""
+        head = _HeadLines(self.rfile)
+        self.rfile = head
+        if not super().parse_request():
+            return False
+        if head.has_bare_cr or _is_ambiguous(self.headers):
+            self.close_connection = True
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return False
+        return True
 
     def get_environ(self) -> dict[str, Any]:
         """Return the request's environment; its head is complete by now."""
         self._end_head()
         environ: dict[str, Any] = super().get_environ()
+        if not environ.get("QUERY_STRING", "").isascii():
+            # As it should have been sent: what is behind here takes it for UTF-8, or for Latin-1, and fails.
+            environ["QUERY_STRING"] = quote(environ["QUERY_STRING"], safe=ASCII_SIGNS, encoding="latin-1")
+        environ["eventlet.input"].rfile = _BoundedLines(self.rfile)
         environ[REFUSAL] = self._refusal
         if environ.get("CONTENT_LENGTH") or environ["eventlet.input"].chunked_input:
             environ["wsgi.input"] = TimelyInput(environ["eventlet.input"], self._end_after_answer)
@@ -151,6 +199,52 @@ class TimelyInput:
         except TimeoutError:
             self._on_timeout()
             raise
+
+
+def _is_ambiguous(headers: Message) -> bool:
+    """Whether a request may be understood in several ways (RFC 9112, sections 5 and 6).
+
+    Lines that are no headers, that are folded, and any doubt about the length of the body.
+    """
+    lengths = headers.get_all("Content-Length", [])
+    codings = headers.get_all("Transfer-Encoding", [])
+    return (
+        bool(headers.defects)
+        or any("\n" in value for value in headers.values())
+        or lengths[1:] != []
+        or not all(length.isascii() and length.isdigit() for length in lengths)
+        or codings[1:] != []
+        or not all(coding.lower() == "chunked" for coding in codings)
+    )
+
+
+class _HeadLines:
+    """The lines of a head; tells whether there was a CR in the midst of one, which ends it for some readers."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.has_bare_cr = False
+
+    def readline(self, size: int = -1) -> bytes:
+        """Return the next line."""
+        line: bytes = self._file.readline(size)
+        self.has_bare_cr |= b"\r" in line.removesuffix(b"\r\n")
+        return line
+
+
+class _BoundedLines:
+    """A request's body, without endless lines: the sizes of chunks, their extensions, and trailers."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.read = file.read
+
+    def readline(self, size: int = -1) -> bytes:
+        """Return the next line. Raises `ChunkReadError` where it is longer than `MAX_LINE_BYTES`."""
+        line: bytes = self._file.readline(MAX_LINE_BYTES if size < 0 else size)
+        if size < 0 and len(line) == MAX_LINE_BYTES:
+            raise eventlet.wsgi.ChunkReadError("A line of the body is too long.")
+        return line
 
 
 def _host_of(address: Any) -> str:

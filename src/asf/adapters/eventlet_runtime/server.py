@@ -32,6 +32,9 @@ tuning (TCP_NOTSENT_LOWAT, tcp(7))."""
 KEEPALIVE_IDLE_SECONDS = 60
 """Silence after which the kernel asks whether the peer is still there."""
 
+TCP_ESTABLISHED = 1
+"""The state of a connection that neither side has closed (TCP_INFO, tcp(7))."""
+
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 """Net allocations before a collection of the youngest objects, and how many collections before one of the older."""
 
@@ -227,6 +230,8 @@ def _log_failures(application: Callable[..., Iterable[bytes]]) -> Callable[..., 
     def logged(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         try:
             return application(environ, start_response)
+        except (ConnectionError, TimeoutError):  # The client is gone.
+            raise
         except Exception:
             logger.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             raise
@@ -240,7 +245,8 @@ def _with_bounds(
     """Bound how long a client may read nothing, and let the application break the connection off.
 
     `environ["asf.abort"]`, a function without arguments, does that, so that what was sent of an answer is not taken
-    for all of it. WebSockets have their own bounds.
+    for all of it; `environ["asf.is_gone"]` tells whether the client has closed the connection. A WebSocket has its
+    own bounds, from its handshake on.
     """
 
     def bounded(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -250,9 +256,17 @@ def _with_bounds(
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
+        def is_gone() -> bool:
+            # Reading ahead would not tell: there may be another request in between.
+            try:
+                state: int = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+            except OSError:
+                return True
+            return state != TCP_ESTABLISHED
+
         environ["asf.abort"] = abort
-        if "HTTP_UPGRADE" not in environ:
-            connection.settimeout(answer_seconds)
+        environ["asf.is_gone"] = is_gone
+        connection.settimeout(answer_seconds)
         return application(environ, start_response)
 
     return bounded

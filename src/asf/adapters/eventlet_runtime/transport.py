@@ -8,7 +8,7 @@ polling, and in the middle of the upgrade, it takes the queue like everything el
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engineio.packet import MESSAGE, Packet
+from engineio.packet import MESSAGE, NOOP, Packet
 from engineio.payload import Payload
 from eventlet.queue import Empty, Queue
 
@@ -51,7 +51,9 @@ class PacketQueue(Queue):
         self._taken = self._taken_bytes = 0
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
-        """Queue a packet; None ends the queue."""
+        """Queue a packet; None ends the queue. One that says nothing is only worth it where nothing else waits."""
+        if isinstance(item, Packet) and item.packet_type == NOOP and self.qsize():
+            return
         self.queued_bytes += _length_of(item)
         self.queued_late += isinstance(item, LatePacket)
         super().put(item, block, timeout)
@@ -72,6 +74,9 @@ class PacketQueue(Queue):
         if self.on_taken is not None:
             self.on_taken()
         return packet
+
+    def join(self) -> None:
+        """Wait for nothing: whoever closes a connection would wait for ever for a client that polls no more."""
 
 
 class EngineIoTransport:

@@ -17,8 +17,9 @@ from asf.domain.audio import AudioBatch
 from asf.domain.limits import RateLimit
 
 WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
+INVALID_PAYLOAD = 1007
 MESSAGE_TOO_BIG = 1009
-"""Close code (RFC 6455, section 7.4.1)."""
+"""Close codes (RFC 6455, section 7.4.1)."""
 
 MAX_FRAGMENTS = 64
 """Frames that one message from a client may come in. Clients of this service have no reason to use more than one."""
@@ -34,6 +35,17 @@ THROTTLED_NOTICE_SECONDS = 10.0
 """How often, at the most, a client is told that it sends too fast."""
 
 
+class _Utf8Message(RFC6455WebSocket.Message):
+    """A message whose text must be UTF-8."""
+
+    def getvalue(self) -> Any:
+        """Return the text or the bytes."""
+        try:
+            return super().getvalue()
+        except UnicodeDecodeError as error:
+            raise FailedConnectionError(INVALID_PAYLOAD, "Text must be UTF-8.") from error
+
+
 class DirectWebSocket(RFC6455WebSocket):
     """Adds `write` to the library's WebSocket: send what the kernel takes now, keep the rest of a message.
 
@@ -41,6 +53,8 @@ class DirectWebSocket(RFC6455WebSocket):
     frames stay whole. `on_idle` is called whenever something was sent and the lock is free again, `on_throttled` when
     frames come faster than they are read.
     """
+
+    Message = _Utf8Message
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,6 +66,7 @@ class DirectWebSocket(RFC6455WebSocket):
         self._rest = b""
         self._writable_listener: Any = None
         self._received_ahead: list[Any] = []
+        self._fragments = 0
 
     @property
     def idle(self) -> bool:
@@ -130,7 +145,7 @@ class DirectWebSocket(RFC6455WebSocket):
         """Return the next message, or None at the end of the connection.
 
         `patience` tells how many seconds may pass before that counts as the end; None leaves the bound to the
-        socket's own time-out.
+        socket's own time-out. However the connection has broken, that is its end and no error.
         """
         if self._received_ahead:
             return self._received_ahead.pop()
@@ -142,6 +157,8 @@ class DirectWebSocket(RFC6455WebSocket):
             else:
                 with eventlet.Timeout(patience, exception=False):
                     message = super().wait()
+        except OSError:  # Gone without a word, among other ways: then the kernel gives up some day.
+            return None
         finally:
             if message is None:
                 self.abort()
@@ -159,9 +176,11 @@ class DirectWebSocket(RFC6455WebSocket):
     def _recv_frame(self, message: Any = None) -> Any:
         received = super()._recv_frame(message)
         self._slow_down()
-        if message is not None and received is message:  # a further fragment
-            parts = received.data
-            if len(parts) > MAX_FRAGMENTS or sum(map(len, parts)) > self.max_frame_length:
+        if message is None:
+            self._fragments = 1
+        elif received is message:  # a further fragment
+            self._fragments += 1
+            if self._fragments > MAX_FRAGMENTS or sum(map(len, received.data)) > self.max_frame_length:
                 raise FailedConnectionError(MESSAGE_TOO_BIG, "The message is too big.")
         return received
 
@@ -228,6 +247,7 @@ class WebSocketUpgrade(WebSocketWSGI):
 
     def _handle_hybi_request(self, environ: dict[str, Any]) -> DirectWebSocket:
         plain = super()._handle_hybi_request(environ)
+        plain.socket.settimeout(None)  # That of a request ends here.
         return DirectWebSocket(
             plain.socket, environ, plain.version, protocol=plain.protocol, max_frame_length=self.max_frame_length
         )

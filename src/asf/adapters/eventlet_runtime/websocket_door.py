@@ -138,7 +138,8 @@ class WebSocketDoor:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         path = environ["PATH_INFO"]
-        if not path.startswith(self._prefix) or environ.get("HTTP_UPGRADE", "").lower() != "websocket":
+        is_handshake = environ["REQUEST_METHOD"] == "GET" and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        if not path.startswith(self._prefix) or not is_handshake:
             return self._application(environ, start_response)
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not self._is_allowed(origin):

@@ -3,15 +3,20 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask, Request, Response, request
 from flask.sessions import SessionInterface
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_date
 from werkzeug.routing import BaseConverter
 
 from asf.adapters.http_api.errors import error_of_exception, error_response
 from asf.adapters.http_api.json_body import MAX_BODY_BYTES
 from asf.domain.errors import AsfError, InternalError
+
+DATE_HEADERS = {"HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE"}
+"""Headers that may hold a date (RFC 9110, section 13.1), as WSGI names them."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +50,27 @@ def create_app(secret_key: str, request_answered: Callable[[str, int], object]) 
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(Exception, _answer_unexpected)
 
+    @app.before_request
+    def pass_over_impossible_dates() -> None:
+        _pass_over_impossible_dates(request.environ)
+
     @app.after_request
     def count(response: Response) -> Response:
         request_answered(request.url_rule.rule if request.url_rule else "unmatched", response.status_code)
         return response
 
     return app
+
+
+def _pass_over_impossible_dates(environ: dict[str, Any]) -> None:
+    """Take out of a request what depends on dates beyond the calendar, which werkzeug does not survive."""
+    for name in DATE_HEADERS & environ.keys():
+        try:
+            parse_date(environ[name])
+        except OverflowError:
+            del environ[name]
+            if name == "HTTP_IF_RANGE":  # It does not hold, so the whole is wanted.
+                environ.pop("HTTP_RANGE", None)
 
 
 def _answer_http_exception(exception: HTTPException) -> tuple[Response, HTTPStatus]:

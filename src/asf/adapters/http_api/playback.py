@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from itertools import count
-from queue import Queue
+from queue import Empty, Queue
 
 from flask import Blueprint, Response, request
 
 from asf.adapters.http_api.bearer import bearer_token
 from asf.adapters.http_api.cors import share
 from asf.domain.audio import AudioBatch
-from asf.domain.errors import ListenerTooSlow, Unauthorized
+from asf.domain.errors import InternalError, ListenerTooSlow, Unauthorized
 from asf.domain.events import EndOfStream, ListenerEvent, StreamFailed
 from asf.domain.session import ListenRequest
 from asf.domain.streaming import StreamingService
@@ -21,20 +21,30 @@ PART_BYTES = 16 * 1024
 """Most bytes that are handed to the connection at once: so often a slow client shows that it takes something."""
 
 
+LOOK_SECONDS = 1.0
+"""How often it is looked whether a client that waits for more audio is still there."""
+
+
 class PlaybackBody:
     """The body of one answer: implements the `ListenerEmitter` port, and is the iterator that the server sends from.
 
     At most `PART_BYTES` wait to be sent. `abort` breaks the connection off, as nothing else tells the client of an
-    answer of unknown length that it is not whole.
+    answer of unknown length that it is not whole. `is_gone` tells whether the client has closed the connection.
     """
 
     def __init__(
-        self, service: StreamingService, listener_id: str, stream_id: str, abort: Callable[[], None]
+        self,
+        service: StreamingService,
+        listener_id: str,
+        stream_id: str,
+        abort: Callable[[], None],
+        is_gone: Callable[[], bool],
     ) -> None:
         self._service = service
         self._listener_id = listener_id
         self._stream_id = stream_id
         self._abort = abort
+        self._is_gone = is_gone
         self._offset = 0
         # Audio, then an event that ends it.
         self._parts: Queue[bytes | EndOfStream | StreamFailed] = Queue()
@@ -66,6 +76,11 @@ class PlaybackBody:
         """Call `callback` once, when what waits is taken to be sent."""
         self._callback = callback
 
+    def break_off(self) -> None:
+        """Break the connection off, and wake up whoever waits for something to send."""
+        self._parts.put(StreamFailed(self._stream_id, InternalError(), self._offset))
+        self._abort()
+
     def close(self) -> None:
         """End listening."""
         self._callback = None
@@ -75,7 +90,7 @@ class PlaybackBody:
         return self
 
     def __next__(self) -> bytes:
-        part = self._parts.get()
+        part = self._next_part()
         callback, self._callback = self._callback, None
         if callback is not None:
             callback()
@@ -84,6 +99,16 @@ class PlaybackBody:
         if not isinstance(part, bytes):
             raise StopIteration
         return part
+
+    def _next_part(self) -> bytes | EndOfStream | StreamFailed | None:
+        """Return what is to be sent next, or None when the client went away while there was nothing."""
+        while True:
+            try:
+                return self._parts.get(timeout=LOOK_SECONDS)
+            except Empty:
+                if self._is_gone():
+                    self._abort()
+                    return None
 
     # Werkzeug cuts a range out of what is seekable without reading what lies before it.
 
@@ -110,7 +135,8 @@ def create_playback_blueprint(service: StreamingService, origins: Sequence[str])
     def play(stream_id: str) -> Response:
         token = request.args.get("token") or bearer_token()
         audio = service.describe(stream_id, token)
-        body = PlaybackBody(service, f"http-{next(numbers)}", stream_id, request.environ["asf.abort"])
+        environ = request.environ
+        body = PlaybackBody(service, f"http-{next(numbers)}", stream_id, environ["asf.abort"], environ["asf.is_gone"])
         response = Response(body, content_type=audio.content_type, direct_passthrough=True)
         response.headers["Cache-Control"] = "no-cache"
         if audio.fingerprint is None or audio.total_bytes is None:

@@ -14,9 +14,6 @@ from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, RateLimited
 from asf.domain.limits import RateLimit
 
-MAX_UNREAD_ANSWERS = 1000
-"""How many messages may wait for a client that goes on sending. With more it is given up, as it does not read."""
-
 logger = logging.getLogger(__name__)
 
 Transport = TypeVar("Transport", bound=MessageTransport)
@@ -62,23 +59,16 @@ class StrictNamespace(Namespace, Generic[Transport]):
             return None
         if event == "disconnect":
             self._join_rates.pop(sid, None)
-        elif self._reads_nothing(sid):
+        try:
+            return super().trigger_event(event, sid, *arguments)
+        except Exception:
+            logger.exception("Handling an event failed")
             return None
-        return super().trigger_event(event, sid, *arguments)
 
     def transport_of(self, sid: str) -> Transport | None:
         """Return the transport of a connection, or None when it is gone."""
         connection = connection_of(self.server, self.namespace, sid)
         return None if connection is None else self._transport_for(connection)
-
-    def _reads_nothing(self, sid: str) -> bool:
-        """Break off the connection of a client that lets too many answers wait, and tell whether it was one."""
-        transport = self.transport_of(sid)
-        if transport is None or transport.queued_messages < MAX_UNREAD_ANSWERS:
-            return False
-        logger.warning("A client that sends and does not read is given up")
-        transport.disconnect()
-        return True
 
     def _is_raised(self, event: str, sid: str, arguments: tuple[Any, ...]) -> bool:
         """Whether the library raised this event, rather than a client sent it."""

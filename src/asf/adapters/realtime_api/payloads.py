@@ -133,7 +133,7 @@ class JoinStreamSchema(PayloadSchema):
 class ListenQuerySchema(PayloadSchema):
     """Query of the stream's URL, whose values are texts, beside the stream id of its path."""
 
-    stream_id = fields.String(required=True)
+    stream_id = fields.String(required=True, validate=_obeys(stream_id_problem))
     offset = fields.Integer(load_default=0, validate=OFFSET_RANGE)
     epoch = fields.String(load_default=None)
     window = fields.Integer(load_default=None, validate=WINDOW_RANGE)

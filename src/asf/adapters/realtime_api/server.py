@@ -15,6 +15,11 @@ PING_TIMEOUT_SECONDS = 20.0
 MAX_ATTACHMENTS = 1
 """Binary attachments of one event from a client. ASF knows no event with any; one is answered as a wrong payload."""
 
+LOG_LINES = 10
+LOG_SECONDS = 10.0
+LOG_CHARACTERS = 300
+"""How many lines the libraries may log in how many seconds, and how long each may be."""
+
 
 def create_socketio(app: Flask, cors_allowed_origins: str | Sequence[str], max_message_bytes: int) -> SocketIO:
     """Return a Socket.IO server in front of `app`, without namespaces yet."""
@@ -62,20 +67,45 @@ class StrictPacket(Packet):
 
 
 def _library_logger(name: str) -> logging.Logger:
-    """Return a logger that lets warnings through, in one line each.
+    """Return a logger that lets warnings through, in one short line each, and few of them.
 
-    At INFO these libraries write several lines a packet, and for each packet that makes no sense a whole traceback: a
-    client could fill a disk. What fails in ASF's own handlers is logged by them.
+    At INFO these libraries write several lines a packet, and for each packet that makes no sense a whole traceback,
+    as an error: a client could fill a disk. What fails in ASF's own handlers is logged by them.
     """
     library_logger = logging.getLogger(f"{__name__}.{name}")
     library_logger.setLevel(logging.WARNING)
-    library_logger.addFilter(_without_traceback)
+    library_logger.addFilter(SparingFilter())
     return library_logger
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    if record.exc_info:
-        error = record.exc_info[1]
-        record.msg, record.args = "%s: %s: %s", (record.getMessage(), type(error).__name__, error)
-        record.exc_info = None
-    return True
+class SparingFilter(logging.Filter):
+    """Makes one short line, a warning, of what a library logs about clients, and lets only so many through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._period = 0.0
+        self._lines = self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record, and tell whether it is to be logged."""
+        if record.created >= self._period + LOG_SECONDS:
+            self._period, self._lines = record.created, 0
+        self._lines += 1
+        if self._lines > LOG_LINES:
+            self._left_out += 1
+            return False
+        text = record.getMessage()
+        if record.exc_info:
+            text += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+            record.exc_info = None
+        if self._left_out:
+            text = f"{self._left_out} like this were left out; {text}"
+            self._left_out = 0
+        record.msg, record.args = "%s", (_printable(text[:LOG_CHARACTERS]),)
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        return True
+
+
+def _printable(text: str) -> str:
+    """Return text without what could be taken for a line of its own, or for a command to a terminal."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
