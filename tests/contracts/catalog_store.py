@@ -49,6 +49,14 @@ class CatalogStoreContract:
         store.put(AudioStream("strm_1", FileLocator("/audio/two.mp3")))
         assert store.get("strm_1") == AudioStream("strm_1", FileLocator("/audio/two.mp3"))
 
+    def test_checking_changes_nothing(self, store: CatalogStore) -> None:
+        store.check()
+        stream = AudioStream("strm_1", FileLocator("/audio/one.mp3"))
+        store.put(stream)
+        store.check()
+        assert store.get("strm_1") == stream
+        assert sum(store.count().values()) == 1
+
     def test_behaves_like_a_dictionary(self, make_store: Callable[[], CatalogStore]) -> None:
         class Machine(RuleBasedStateMachine):
             def __init__(self) -> None:

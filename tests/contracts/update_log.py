@@ -37,7 +37,7 @@ class UpdateLogContract:
     def test_updates_of_each_client_are_numbered_from_one(self, log: UpdateLog) -> None:
         for number in (1, 2, 3):
             for client_id in ("alice", "bob"):
-                kept = log.append(UiUpdate(client_id, "progress", {"n": number}), START).update
+                kept = log.append(UiUpdate(client_id, "progress", {"n": number}), START, START).update
                 assert (kept.client_id, kept.event_name, kept.data_json) == (
                     client_id,
                     "progress",
@@ -46,7 +46,7 @@ class UpdateLogContract:
                 assert (kept.seq, kept.timestamp) == (number, START)
 
     def test_who_does_not_ask_gets_the_latest_place_only(self, log: UpdateLog) -> None:
-        kept = log.append(UiUpdate("alice", "progress", 1), START).update
+        kept = log.append(UiUpdate("alice", "progress", 1), START, START).update
         recovery = log.recover("alice", None, START)
         assert (recovery.latest, recovery.updates) == (Position(kept.epoch, 1), ())
 
@@ -55,14 +55,14 @@ class UpdateLogContract:
         latest = log.recover("alice", EVERYTHING, START).latest
         assert latest.seq == 0
         assert latest.epoch
-        kept = log.append(UiUpdate("alice", "progress", 1), START).update
+        kept = log.append(UiUpdate("alice", "progress", 1), START, START).update
         recovery = log.recover("alice", latest, START)
         assert (recovery.recovered, recovery.updates) == (True, (kept,))
 
     def test_the_same_key_is_the_same_update(self, log: UpdateLog) -> None:
         update = UiUpdate("alice", "progress", {"a": 1}, "key-1")
-        first = log.append(update, START)
-        again = log.append(replace(update), START + 299)
+        first = log.append(update, START, START)
+        again = log.append(replace(update), START + 299, START + 299)
         assert (first.duplicate, again.duplicate) == (False, True)
         assert again.update == first.update
         assert log.recover("alice", None, START).latest.seq == 1
@@ -76,24 +76,24 @@ class UpdateLogContract:
         ],
     )
     def test_the_same_key_with_something_else_is_a_conflict(self, log: UpdateLog, other: UiUpdate) -> None:
-        log.append(UiUpdate("alice", "progress", {"a": 1}, "key-1"), START)
+        log.append(UiUpdate("alice", "progress", {"a": 1}, "key-1"), START, START)
         with pytest.raises(IdempotencyConflict):
-            log.append(other, START)
+            log.append(other, START, START)
         assert log.recover("alice", None, START).latest.seq == 1
         assert log.recover("bob", None, START).latest.seq == 0
 
     def test_a_key_is_forgotten_after_five_minutes(self, log: UpdateLog) -> None:
         for timestamp in (START, START + 301):
-            assert not log.append(UiUpdate("alice", "progress", 1, "key-1"), timestamp).duplicate
+            assert not log.append(UiUpdate("alice", "progress", 1, "key-1"), timestamp, timestamp).duplicate
 
     @pytest.mark.parametrize("since", [Position("another", 1), Position("", 1), Position("another", 0)])
     def test_a_place_of_another_epoch_is_not_known(self, log: UpdateLog, since: Position) -> None:
-        log.append(UiUpdate("alice", "progress", 1), START)
+        log.append(UiUpdate("alice", "progress", 1), START, START)
         recovery = log.recover("alice", since, START)
         assert (recovery.recovered, recovery.updates) == (False, ())
 
     def test_a_place_in_the_future_is_not_known(self, log: UpdateLog) -> None:
-        epoch = log.append(UiUpdate("alice", "progress", 1), START).update.epoch
+        epoch = log.append(UiUpdate("alice", "progress", 1), START, START).update.epoch
         recovery = log.recover("alice", Position(epoch, 2), START)
         assert (recovery.recovered, recovery.updates) == (False, ())
 
@@ -109,7 +109,7 @@ class UpdateLogContract:
 
             @rule(client_id=client_ids, data=data)
             def append(self, client_id: str, data: object) -> None:
-                kept = self.log.append(UiUpdate(client_id, "progress", data), self.time).update
+                kept = self.log.append(UiUpdate(client_id, "progress", data), self.time, self.time).update
                 self.model[client_id].append(kept)
                 assert kept.seq == len(self.model[client_id])
                 assert kept.epoch == self.model[client_id][0].epoch

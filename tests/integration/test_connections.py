@@ -16,6 +16,7 @@ import pytest
 import requests
 import websocket
 
+from tests.support.audience import POLLING, Audience, LightListener
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.processes import ServerProcess, eventually
@@ -155,6 +156,20 @@ def test_a_polling_listener_that_vanishes_leaves_nothing_behind(start_server: St
     eventually(lambda: server.greenlets() <= greenlets)
 
 
+def test_a_poll_that_is_reset_frees_its_socket(start_server: StartServer) -> None:
+    """At once, although the client is given some time to poll again."""
+    server = start_server()
+    audio = audio_of(30_000_000)
+    server.announce("s", audio)
+    sockets = server.sockets()
+    with Audience() as audience:
+        cut = audience.join(*[LightListener(server.port, "s", audio, POLLING, returns=False) for _ in range(10)])
+        audience.wait_until(lambda listener: listener.hears)
+        audience.reset(cut)
+        audience.wait_for_all()
+        eventually(lambda: server.sockets() <= sockets)
+
+
 @pytest.mark.parametrize("message", ["", "x", "9", "7probe", "\u0000", "b!", "4" * 40])
 def test_a_message_that_is_no_packet_does_no_harm(start_server: StartServer, message: str) -> None:
     """The connection may end, in order; nothing of it stays, and the log has no traceback."""
@@ -169,6 +184,21 @@ def test_a_message_that_is_no_packet_does_no_harm(start_server: StartServer, mes
     assert hear(other, len(other.audio) + 200_000)
     other.close()
     eventually(lambda: not server.open_files())
+
+
+def test_a_post_that_is_no_packet_is_answered_at_once(start_server: StartServer) -> None:
+    """Whether or not the client polls for what else there is; nothing of it stays."""
+    server = start_server(observed=True)
+    WireListener(server.url, polling=True).close()
+    greenlets, sockets = server.greenlets(), server.sockets()
+    for _ in range(5):
+        broken = WireListener(server.url, polling=True)
+        url = f"{server.url}/socket.io/?EIO=4&transport=polling&sid={broken.sid}"
+        assert requests.post(url, data="6", timeout=10).status_code == 400
+        assert requests.get(url, timeout=10).status_code == 400
+        broken.close()
+    eventually(lambda: server.greenlets() <= greenlets)
+    eventually(lambda: server.sockets() <= sockets)
 
 
 @pytest.mark.parametrize("silent_after", ["handshake", "probe"])

@@ -68,6 +68,7 @@ class ScriptedListener:
         self.sends: list[int] = []
         self.events: list[ListenerEvent] = []
         self.closed = False
+        self.broken_off = False
         self.callback: Callable[[], None] | None = None
         self.before_send: Callable[[], object] = lambda: None
         self._unread = 0
@@ -89,6 +90,9 @@ class ScriptedListener:
     def close(self) -> None:
         self.closed = True
         self.callback = None
+
+    def break_off(self) -> None:
+        self.broken_off = True
 
     def read(self, length: int) -> None:
         """Make room for `length` bytes, as a listener does that reads them."""

@@ -31,7 +31,7 @@ def test_all_clients_together_are_bounded() -> None:
     """The oldest updates go first, whoever's they are; the numbers go on."""
     log = make_memory_log(max_updates=1000, max_bytes=100_000)
     for number in range(300):
-        log.append(UiUpdate(f"client-{number % 3}", "progress", "x" * 600), START + number)
+        log.append(UiUpdate(f"client-{number % 3}", "progress", "x" * 600), START + number, START + number)
         assert 0 < log.kept_bytes <= 100_000
     kept = [log.recover(f"client-{number}", EVERYTHING, START + 300).updates for number in range(3)]
     assert [updates[-1].seq for updates in kept] == [100, 100, 100]
@@ -41,8 +41,8 @@ def test_all_clients_together_are_bounded() -> None:
 def test_what_is_too_old_takes_no_memory() -> None:
     """It is gone with the next one, of whichever client."""
     log = make_memory_log()
-    log.append(UiUpdate("alice", "progress", "x" * 5000), START)
-    log.append(UiUpdate("bob", "progress", 1), START + MAX_SECONDS)
+    log.append(UiUpdate("alice", "progress", "x" * 5000), START, START)
+    log.append(UiUpdate("bob", "progress", 1), START + MAX_SECONDS, START + MAX_SECONDS)
     assert log.kept_bytes < 5000
 
 
@@ -50,7 +50,7 @@ def test_whoever_only_asks_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> No
     """Any number of subscribers to clients that nobody has heard of forgets nobody's updates."""
     monkeypatch.setattr(memory_update_log, "MAX_CLIENTS", 2)
     log = make_memory_log()
-    kept = log.append(UiUpdate("alice", "progress", 1), START).update
+    kept = log.append(UiUpdate("alice", "progress", 1), START, START).update
     for number in range(1000):
         log.recover(f"client-{number}", EVERYTHING, START)
     assert log.recover("alice", EVERYTHING, START).updates == (kept,)
@@ -62,7 +62,9 @@ def test_the_bytes_that_are_counted_are_not_less_than_those_that_are_taken() -> 
     tracemalloc.start()
     try:
         for number in range(2000):
-            log.append(UiUpdate(f"{number}" + "\N{PARTY POPPER}" * 200, "\N{PARTY POPPER}" * 200, number), START)
+            log.append(
+                UiUpdate(f"{number}" + "\N{PARTY POPPER}" * 200, "\N{PARTY POPPER}" * 200, number), START, START
+            )
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -72,19 +74,19 @@ def test_the_bytes_that_are_counted_are_not_less_than_those_that_are_taken() -> 
 def test_an_update_that_is_larger_than_all_that_may_be_kept_is_numbered_all_the_same() -> None:
     """Live subscribers get it; nobody recovers it."""
     log = make_memory_log(max_bytes=1000)
-    assert log.append(UiUpdate("alice", "progress", "x" * 2000), START).update.seq == 1
+    assert log.append(UiUpdate("alice", "progress", "x" * 2000), START, START).update.seq == 1
     assert log.kept_bytes == 0
-    assert log.append(UiUpdate("alice", "progress", 1), START).update.seq == 2
+    assert log.append(UiUpdate("alice", "progress", 1), START, START).update.seq == 2
 
 
 def test_the_number_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has been silent for longest begins another epoch."""
     monkeypatch.setattr(memory_update_log, "MAX_CLIENTS", 2)
     log = make_memory_log()
-    first = log.append(UiUpdate("alice", "progress", 1), START).update
+    first = log.append(UiUpdate("alice", "progress", 1), START, START).update
     for client_id in ("bob", "carol"):
-        log.append(UiUpdate(client_id, "progress", 1), START)
-    again = log.append(UiUpdate("alice", "progress", 1), START).update
+        log.append(UiUpdate(client_id, "progress", 1), START, START)
+    again = log.append(UiUpdate("alice", "progress", 1), START, START).update
     assert (first.seq, again.seq) == (1, 1)
     assert first.epoch != again.epoch
 
@@ -94,7 +96,20 @@ def test_the_number_of_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_update_log, "MAX_KEYS", 2)
     log = make_memory_log()
     for key in ("one", "two", "three"):
-        log.append(UiUpdate("alice", "progress", key, key), START)
-    assert log.append(UiUpdate("alice", "progress", "three", "three"), START).duplicate
-    assert log.append(UiUpdate("alice", "progress", "two", "two"), START).duplicate
-    assert not log.append(UiUpdate("alice", "progress", "one", "one"), START).duplicate
+        log.append(UiUpdate("alice", "progress", key, key), START, START)
+    assert log.append(UiUpdate("alice", "progress", "three", "three"), START, START).duplicate
+    assert log.append(UiUpdate("alice", "progress", "two", "two"), START, START).duplicate
+    assert not log.append(UiUpdate("alice", "progress", "one", "one"), START, START).duplicate
+
+
+@pytest.mark.parametrize("hours", [3, -3])
+def test_nothing_grows_old_by_a_change_of_the_wall_clock(hours: float) -> None:
+    """Neither updates nor keys; and both do, in their time, after it."""
+    log = make_memory_log()
+    shifted = START + hours * 3600
+    kept = log.append(UiUpdate("alice", "progress", 1, "key"), START, 100.0).update
+    later = log.append(UiUpdate("alice", "progress", 2), shifted, 101.0).update
+    assert log.append(UiUpdate("alice", "progress", 1, "key"), shifted, 102.0).duplicate
+    assert log.recover("alice", EVERYTHING, 103.0).updates == (kept, later)
+    assert log.recover("alice", EVERYTHING, 100.5 + MAX_SECONDS).updates == (later,)
+    assert not log.append(UiUpdate("alice", "progress", 1, "key"), shifted, 401.0).duplicate

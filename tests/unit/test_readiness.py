@@ -24,7 +24,7 @@ def test_each_thing_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pyte
     def fail(_store: InMemoryCatalogStore) -> None:
         raise CatalogUnavailable("It is locked.")
 
-    monkeypatch.setattr(InMemoryCatalogStore, "count", fail)
+    monkeypatch.setattr(InMemoryCatalogStore, "check", fail)
     server = VirtualServer({})
     server.service.drain()
     (tmp_path / "file").write_bytes(b"")

@@ -157,7 +157,7 @@ class RouterMachine(RuleBasedStateMachine):
         assert published.subscribers == len(tabs) - len(slow) + len(live)
         assert self.virtual.observer.dropped == before + len(slow)
         assert self.virtual.observer.updates.pop() == ("relayed" if published.subscribers else "no_subscriber")
-        kept = self.virtual.log.recover(client_id, EVERYTHING, self.virtual.clock.timestamp()).updates[-1]
+        kept = self.virtual.log.recover(client_id, EVERYTHING, self.virtual.clock.now()).updates[-1]
         assert (kept.epoch, kept.seq) == (published.epoch, published.seq)
         self.published[client_id].append(kept)
         for connection_id, (_, expected) in live.items():

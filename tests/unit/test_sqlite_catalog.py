@@ -140,3 +140,17 @@ def test_a_lock_that_stays_is_an_error(path: str) -> None:
     store.put(STREAM)
     other.close()
     store.close()
+
+
+def test_a_check_finds_that_nothing_can_be_kept(path: str) -> None:
+    """Although all that is kept can still be read."""
+    store = SqliteCatalogStore(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert store.get("strm_1") is None
+    with pytest.raises(CatalogUnavailable):
+        store.check()
+    other.execute("ROLLBACK")
+    store.check()
+    other.close()
+    store.close()

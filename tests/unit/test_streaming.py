@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources
 from asf.domain import Grant, StreamState
 from asf.domain.errors import AudioUnavailable, NoSession, StreamNotFound, TooManyListeners, Unauthorized
-from asf.domain.events import EndOfStream, StartOfStream, StreamFailed
+from asf.domain.events import EndOfStream, ListenerEvent, StartOfStream, StreamFailed
 from asf.domain.pump import LISTENERS_PER_TURN
 from asf.domain.schedule import TICK_SECONDS
 from asf.domain.session import ListenRequest
 from asf.domain.streams import Locator
-from tests.support.virtual import ManualClock, ScriptedListener, ScriptedTokens, VirtualServer
+from tests.support.virtual import ManualClock, RecordingObserver, ScriptedListener, ScriptedTokens, VirtualServer
 
 WHOLE_SESSION = ["joined", "StartOfStream", "EndOfStream"]
 
@@ -538,3 +538,62 @@ def test_many_joins_with_long_tokens_leave_nothing() -> None:
     for _ in range(500):
         server.join("s", wait=True, token="long")  # noqa: S106
     assert len(server.expiries._heap) < 100  # noqa: SLF001
+
+
+AUDIO = random.Random(3).randbytes(20_000)
+
+
+class UnreachableListener(ScriptedListener):
+    """Cannot be told anything from some moment on."""
+
+    def __init__(self, events_before: int) -> None:
+        super().__init__()
+        self.events_before = events_before
+
+    def emit(self, *events: ListenerEvent) -> None:
+        if len(self.events) >= self.events_before:
+            raise RuntimeError("The way is broken.")
+        super().emit(*events)
+
+
+@pytest.mark.parametrize("events_before", [0, 2])
+def test_a_listener_that_cannot_be_told_anything_is_cut_off(events_before: int) -> None:
+    """At its start, and at its end: it has ended then, nothing is held for it, and the others do not notice."""
+    server = VirtualServer({"s": AUDIO})
+    broken = UnreachableListener(events_before)
+    server.service.join("broken", ListenRequest("s"), broken)
+    other = server.join("s", "other")
+    server.run_until_idle()
+    assert broken.broken_off
+    assert broken.received == (AUDIO if events_before else b"")
+    assert other.received == AUDIO
+    assert (len(server.service), len(server.pool)) == (0, 0)
+    assert sorted(server.observer.outcomes) == ["ASF_INTERNAL_ERROR", "complete"]
+
+
+def test_a_waiting_listener_that_cannot_be_told_anything_keeps_nobody_waiting() -> None:
+    """The announcement goes through, and the next one that waits begins."""
+    audios: dict[str, bytes] = {}
+    server = VirtualServer(audios)
+    broken = UnreachableListener(1)
+    server.service.join("broken", ListenRequest("s", wait=True), broken)
+    other = server.join("s", "other", wait=True)
+    audios["s"] = AUDIO
+    server.announce("s")
+    server.run_until_idle()
+    assert broken.broken_off
+    assert other.received == AUDIO
+    assert (len(server.service), len(server.pool)) == (0, 0)
+
+
+def test_a_join_that_cannot_be_observed_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a session nor an open audio."""
+
+    def fail(_observer: RecordingObserver, _stream_id: str) -> None:
+        raise RuntimeError("The metrics are broken.")
+
+    monkeypatch.setattr(RecordingObserver, "joined", fail)
+    server = VirtualServer({"s": AUDIO})
+    with pytest.raises(RuntimeError):
+        server.join("s")
+    assert (len(server.service), len(server.pool)) == (0, 0)

@@ -38,6 +38,9 @@ class InMemoryCatalogStore:
         """Return how many streams of each state are kept."""
         return Counter(stream.state for stream in self._streams.values())
 
+    def check(self) -> None:
+        """Find nothing wrong."""
+
 
 class InMemoryAudioSource:
     """One audio in memory: implements the `AudioSource` port."""

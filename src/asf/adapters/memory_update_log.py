@@ -34,12 +34,13 @@ class _Client:
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """The place of an update that had an idempotency key, and what tells it from others."""
+    """The place of an update that had an idempotency key, what tells it from others, and since when it is kept."""
 
     digest: bytes
     epoch: str
     seq: int
     timestamp: float
+    since: float
 
 
 class InMemoryUpdateLog:
@@ -60,15 +61,15 @@ class InMemoryUpdateLog:
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         # The epoch that clients begin in. It changes whenever the numbers of one are forgotten, who may come back.
         self._epoch = make_epoch()
-        # All updates that are kept, the oldest first, by their places.
-        self._kept: OrderedDict[tuple[str, str, int], _Client] = OrderedDict()
+        # All updates that are kept, the oldest first, by their places: whose they are, and since when, by the clock.
+        self._kept: OrderedDict[tuple[str, str, int], tuple[_Client, float]] = OrderedDict()
         self._keys: OrderedDict[str, _Remembered] = OrderedDict()
         self.kept_bytes = 0
 
-    def append(self, update: UiUpdate, timestamp: float) -> Appended:
+    def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:
         """Keep `update` under the next number, unless it was kept before. Raises `IdempotencyConflict`."""
         said = (update.client_id, update.event_name, update.data_json)
-        self._forget_keys(timestamp)
+        self._forget_keys(now)
         earlier = self._keys.get(update.idempotency_key or "")
         if earlier is not None:
             if earlier.digest != _digest_of(said):
@@ -78,22 +79,22 @@ class InMemoryUpdateLog:
         client.seq += 1
         kept = SequencedUpdate(*said, client.epoch, client.seq, timestamp)
         client.updates.append(kept)
-        self._kept[kept.client_id, kept.epoch, kept.seq] = client
+        self._kept[kept.client_id, kept.epoch, kept.seq] = (client, now)
         self.kept_bytes += _size_of(kept)
         if update.idempotency_key is not None:
-            self._keys[update.idempotency_key] = _Remembered(_digest_of(said), kept.epoch, kept.seq, timestamp)
+            self._keys[update.idempotency_key] = _Remembered(_digest_of(said), kept.epoch, kept.seq, timestamp, now)
             if len(self._keys) > MAX_KEYS:
                 self._keys.popitem(last=False)
         while len(client.updates) > self._max_updates:
             self._forget_oldest(client)
-        self._forget_updates(timestamp)
+        self._forget_updates(now)
         return Appended(kept, duplicate=False)
 
-    def recover(self, client_id: str, since: Position | None, timestamp: float) -> Recovery:
+    def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         """Return the client's updates behind `since`, or none where some of those are no longer kept."""
         # Whoever only asks takes no memory.
         client = self._clients.get(client_id) or _Client(self._epoch)
-        self._forget_updates(timestamp)
+        self._forget_updates(now)
         latest = Position(client.epoch, client.seq)
         if since is None:
             return Recovery(latest, recovered=False, updates=())
@@ -117,11 +118,11 @@ class InMemoryUpdateLog:
                 self._forget_oldest(forgotten)
         return client
 
-    def _forget_updates(self, timestamp: float) -> None:
+    def _forget_updates(self, now: float) -> None:
         """Forget what is too old, and what is too much."""
         while self._kept:
-            client = next(iter(self._kept.values()))
-            if self.kept_bytes <= self._max_bytes and client.updates[0].timestamp > timestamp - self._max_seconds:
+            client, since = next(iter(self._kept.values()))
+            if self.kept_bytes <= self._max_bytes and since > now - self._max_seconds:
                 return
             self._forget_oldest(client)
 
@@ -130,9 +131,9 @@ class InMemoryUpdateLog:
         del self._kept[update.client_id, update.epoch, update.seq]
         self.kept_bytes -= _size_of(update)
 
-    def _forget_keys(self, timestamp: float) -> None:
+    def _forget_keys(self, now: float) -> None:
         keys = self._keys
-        while keys and next(iter(keys.values())).timestamp <= timestamp - KEY_SECONDS:
+        while keys and next(iter(keys.values())).since <= now - KEY_SECONDS:
             keys.popitem(last=False)
 
 

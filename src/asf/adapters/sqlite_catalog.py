@@ -98,6 +98,11 @@ class SqliteCatalogStore:
         rows = self._query("SELECT state, count(*) FROM streams GROUP BY state", ())
         return {StreamState(state): count for state, count in rows if state in set(StreamState)}
 
+    def check(self) -> None:
+        """Raise `CatalogUnavailable` unless streams can be read and kept now: by writing what is there anyway."""
+        self._query("SELECT 1 FROM streams LIMIT 1", ())
+        self._query(f"PRAGMA user_version = {SCHEMA_VERSION}", ())
+
     def close(self) -> None:
         """Close the database. Closing twice does no harm."""
         self._connection.close()

@@ -62,6 +62,10 @@ class CatalogStore(Protocol):
         """Return how many streams of each state are kept. A state that is left out has none."""
         ...
 
+    def check(self) -> None:
+        """Look whether streams can be read and kept now. Changes nothing."""
+        ...
+
 
 class AudioSource(Protocol):
     """One opened audio. What it yields stays the same bytes whatever happens to the name it was opened by."""
@@ -154,6 +158,10 @@ class ListenerEmitter(Protocol):
         """Forget the callback. What was taken before is still sent, and the connection stays open."""
         ...
 
+    def break_off(self) -> None:
+        """End the connection at once, as nothing can be told on it."""
+        ...
+
 
 class Timer(Protocol):
     """Something that wants a turn at certain times, besides the sessions that are due."""
@@ -197,15 +205,15 @@ class UpdateLog(Protocol):
     The numbers of one client are 1, 2, 3 … within an epoch; a log that has forgotten them begins another epoch.
     """
 
-    def append(self, update: UiUpdate, timestamp: float) -> Appended:
+    def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:
         """Keep `update` under the next number, unless its idempotency key shows that it was kept before.
 
-        `timestamp` is the time now, in seconds since the Unix epoch. Raises `IdempotencyConflict` when the key
-        belongs to another update.
+        `timestamp` is the time now, in seconds since the Unix epoch, for whoever reads the update; `now` is the
+        clock's, by which things grow old. Raises `IdempotencyConflict` when the key belongs to another update.
         """
         ...
 
-    def recover(self, client_id: str, since: Position | None, timestamp: float) -> Recovery:
+    def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         """Return the client's updates behind `since`, or none where some of those are no longer kept.
 
         Without `since` only the latest place is asked for.

@@ -19,7 +19,7 @@ class Readiness:
         if self._streaming.draining:
             problems["server"] = "It is being shut down."
         try:
-            self._store.count()
+            self._store.check()
         except CatalogUnavailable as error:
             problems["catalog"] = str(error.details)
         return problems | {f"audio root {root}": problem for root, problem in self._sources.unreachable().items()}

@@ -79,7 +79,7 @@ class UiUpdateRouter:
         clients = self._clients.get(connection_id, {})
         if client_id not in clients and len(clients) >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"There are {MAX_SUBSCRIPTIONS}.")
-        recovery = self._log.recover(client_id, since, self._clock.timestamp())
+        recovery = self._log.recover(client_id, since, self._clock.now())
         self._connections.setdefault(client_id, {})[connection_id] = since is not None
         self._clients.setdefault(connection_id, {})[client_id] = None
         self._access.end_at((connection_id, client_id), until, partial(self._end, emitter, connection_id, client_id))
@@ -131,7 +131,7 @@ class UiUpdateRouter:
         emitter = self._emitter
         if emitter is None:
             raise UiNamespaceMissing("ASF_UI_UPDATES_NAMESPACE is empty.")
-        appended = self._log.append(update, self._clock.timestamp())
+        appended = self._log.append(update, self._clock.timestamp(), self._clock.now())
         kept = appended.update
         connections = list(self._connections.get(update.client_id, {}).items())
         if appended.duplicate:

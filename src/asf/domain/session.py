@@ -1,14 +1,24 @@
 """One listener's session on one stream."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from asf.domain.errors import AsfError
-from asf.domain.events import EndOfStream, SessionStatus, StartOfStream, StatusChanged, StreamFailed
+from asf.domain.errors import AsfError, InternalError
+from asf.domain.events import (
+    EndOfStream,
+    ListenerEvent,
+    SessionStatus,
+    StartOfStream,
+    StatusChanged,
+    StreamFailed,
+)
 from asf.domain.lifecycle import SessionEvent, SessionState, next_state
 from asf.domain.pool import SharedAudio
 from asf.domain.ports import ListenerEmitter
 from asf.domain.streams import AudioStream
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class ListenerSession:
         self.audio = audio
         self.origin_time = now
         joined = StatusChanged(stream.stream_id, SessionStatus.JOINED)
-        self.emitter.emit(joined, self._start_of_stream(timestamp, chunk_bytes))
+        self._emit(joined, self._start_of_stream(timestamp, chunk_bytes))
 
     def pause(self) -> None:
         """Send no audio until `resume`. What was taken before still arrives."""
@@ -126,7 +136,7 @@ class ListenerSession:
         self.offset = self.acknowledged = offset
         self._restart_pace(now)
         if self.audio is not None:
-            self.emitter.emit(self._start_of_stream(timestamp, chunk_bytes))
+            self._emit(self._start_of_stream(timestamp, chunk_bytes))
 
     def acknowledge(self, received: int) -> bool:
         """Take note that the listener has everything before byte `received`.
@@ -151,13 +161,13 @@ class ListenerSession:
         """End as all audio was sent."""
         assert self.audio is not None  # noqa: S101 - it has begun
         if not self.ended:
-            self.emitter.emit(EndOfStream(self.stream_id, timestamp, self.audio.size))
+            self._emit(EndOfStream(self.stream_id, timestamp, self.audio.size))
             self._end(SessionEvent.COMPLETE, "complete")
 
     def fail(self, error: AsfError) -> None:
         """End early: the listener hears why."""
         if not self.ended:
-            self.emitter.emit(StreamFailed(self.stream_id, error, self.offset))
+            self._emit(StreamFailed(self.stream_id, error, self.offset))
             self._end(SessionEvent.FAIL, error.error_code)
 
     def leave(self) -> None:
@@ -172,7 +182,7 @@ class ListenerSession:
 
     def announce_drain(self) -> None:
         """Tell the listener that the server will be gone soon, and from which byte to go on elsewhere."""
-        self.emitter.emit(StatusChanged(self.stream_id, SessionStatus.SERVER_DRAINING, self.offset))
+        self._emit(StatusChanged(self.stream_id, SessionStatus.SERVER_DRAINING, self.offset))
 
     def _start_of_stream(self, timestamp: float, chunk_bytes: int) -> StartOfStream:
         stream, audio = self.stream, self.audio
@@ -195,7 +205,16 @@ class ListenerSession:
         self.origin_time = now
 
     def _tell(self, status: SessionStatus) -> None:
-        self.emitter.emit(StatusChanged(self.stream_id, status))
+        self._emit(StatusChanged(self.stream_id, status))
+
+    def _emit(self, *events: ListenerEvent) -> None:
+        """Tell the listener. One that cannot be told is cut off, which tells it that too, and its session ends."""
+        try:
+            self.emitter.emit(*events)
+        except Exception:
+            logger.exception("Telling a listener of stream %r something failed", self.stream_id)
+            self.emitter.break_off()
+            self._end(SessionEvent.FAIL, InternalError.error_code)
 
     def _move(self, event: SessionEvent) -> None:
         self.state = next_state(self.state, event)

@@ -119,7 +119,11 @@ class StreamingService:
             self._wait(self._open_session(listener_id, request, emitter, until))
             return
         audio = self._audio_for(request, stream)
-        session = self._open_session(listener_id, request, emitter, until)
+        try:
+            session = self._open_session(listener_id, request, emitter, until)
+        except Exception:
+            self._pool.release(audio)
+            raise
         self._begin(session, stream, audio)
         if session.flowing:
             self._pump.serve_at_once(session)
@@ -192,10 +196,10 @@ class StreamingService:
         self, listener_id: str, request: ListenRequest, emitter: ListenerEmitter, until: float | None
     ) -> ListenerSession:
         session = ListenerSession(request, emitter, partial(self._forget, listener_id))
-        self._sessions[listener_id] = session
-        self._access.end_at(session, until, session.fail)
         session.opened_at = self._clock.now()
         self._observer.joined(session.stream_id)
+        self._sessions[listener_id] = session
+        self._access.end_at(session, until, session.fail)
         return session
 
     def _wait(self, session: ListenerSession) -> None:

@@ -206,6 +206,7 @@ class Container(containers.DeclarativeContainer):
     )
     waiting: providers.Provider[WaitingRoom] = providers.Singleton(WaitingRoom, settings.provided.join_wait_seconds)
     expiries: providers.Provider[Expiries] = providers.Singleton(Expiries)
+    session_log: providers.Provider[SessionLog] = providers.Singleton(SessionLog, metrics)
     pump: providers.Provider[AudioPump] = providers.Singleton(
         AudioPump,
         streamer,
@@ -215,13 +216,12 @@ class Container(containers.DeclarativeContainer):
         blocked,
         providers.List(growth, blocked, waiting, expiries),
         clock,
-        metrics,
+        session_log,
     )
     token_verifier: providers.Provider[TokenVerifier | None] = providers.Singleton(_token_verifier, settings)
     access: providers.Provider[AccessControl] = providers.Singleton(
         AccessControl, token_verifier, expiries, clock, pump.provided.look_again
     )
-    session_log: providers.Provider[SessionLog] = providers.Singleton(SessionLog, metrics)
     streaming: providers.Provider[StreamingService] = providers.Singleton(
         StreamingService,
         catalog,

@@ -63,6 +63,9 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
             command.handle(self._service, sid, {} if payload is None else payload)
         except (PayloadError, ListenerError) as error:
             self._emit(sid, "error", error_message(error))
+        except Exception:
+            logger.exception("%s failed", command.socketio_event)
+            self._emit(sid, "error", error_message(InternalError()))
 
     def _emit(self, sid: str, event: str, payload: Any) -> None:
         # Audio and its control messages stay on this node: they never pass a message queue.

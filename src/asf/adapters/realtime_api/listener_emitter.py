@@ -6,7 +6,7 @@ from typing import Any
 
 from asf.adapters.realtime_api.messages import message_of
 from asf.adapters.realtime_api.packets import compact_json, event_packet
-from asf.adapters.realtime_api.transports import AudioTransport
+from asf.adapters.realtime_api.transports import SocketIoTransport
 from asf.domain.audio import AudioBatch
 from asf.domain.events import ListenerEvent
 
@@ -29,7 +29,7 @@ class SocketIoListenerEmitter:
     `emit` is Socket.IO's way: it sends one event to this listener alone.
     """
 
-    def __init__(self, emit: Callable[[str, Any], None], transport: AudioTransport, namespace: str) -> None:
+    def __init__(self, emit: Callable[[str, Any], None], transport: SocketIoTransport, namespace: str) -> None:
         self._emit = emit
         self._transport = transport
         self._namespace = namespace
@@ -60,3 +60,7 @@ class SocketIoListenerEmitter:
     def close(self) -> None:
         """Forget the callback."""
         self._transport.when_ready(None)
+
+    def break_off(self) -> None:
+        """End the connection."""
+        self._transport.disconnect()

@@ -93,6 +93,10 @@ class PlainWebSocketEmitter:
         """Forget the callback."""
         self._connection.when_ready(None)
 
+    def break_off(self) -> None:
+        """End the connection."""
+        self._connection.close(INTERNAL_ERROR, InternalError.error_code)
+
 
 class PlainWebSocketDoor:
     """Lets listeners in by a plain WebSocket. `serve` runs in a green thread of the connection's own."""
@@ -118,14 +122,16 @@ class PlainWebSocketDoor:
         self, listener_id: str, connection: WebSocketConnection, stream_id: str, query: Mapping[str, str]
     ) -> None:
         emitter = PlainWebSocketEmitter(connection)
+        offset = 0
         try:
             request = self._query_schema.read({**query, "stream_id": stream_id})["request"]
+            offset = request.offset
             self._service.join(listener_id, request, emitter)
         except AsfError as error:
-            emitter.emit(StreamFailed(stream_id, error, 0))
+            emitter.emit(StreamFailed(stream_id, error, offset))
         except Exception:
             logger.exception("Joining stream %r failed", stream_id)
-            emitter.emit(StreamFailed(stream_id, InternalError(), 0))
+            emitter.emit(StreamFailed(stream_id, InternalError(), offset))
 
     def _handle(self, listener_id: str, connection: WebSocketConnection, message: str | bytes) -> None:
         try:

@@ -1,14 +1,19 @@
 """The Socket.IO namespace of UI updates (docs/contract.md, section 4)."""
 
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema, UnsubscribeSchema
 from asf.adapters.realtime_api.transports import MessageTransport
-from asf.domain.errors import NotSubscribed, RateLimited, UiUpdateError, Unauthorized
+from asf.domain.errors import AsfError, InternalError, NotSubscribed, RateLimited, UiUpdateError, Unauthorized
 from asf.domain.router import MAX_SUBSCRIPTIONS, UiUpdateRouter
+from asf.domain.updates import Position
+
+logger = logging.getLogger(__name__)
 
 
 class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
@@ -40,8 +45,8 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
         try:
             fields = self._subscribe_schema.read(payload)
             self.check_join_rate(sid)
-            self._router.subscribe(sid, fields["client_id"], fields["since"], fields["token"])
-        except (PayloadError, UiUpdateError, Unauthorized, RateLimited) as error:
+            self._subscribe(sid, fields["client_id"], fields["since"], fields["token"])
+        except (PayloadError, UiUpdateError, Unauthorized, RateLimited, InternalError) as error:
             self.emit(self.error_event, error_message(error), to=sid)
             return
         transport = self.transport_of(sid)
@@ -54,3 +59,14 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
             self._router.unsubscribe(sid, self._unsubscribe_schema.read(payload)["client_id"])
         except (PayloadError, NotSubscribed) as error:
             self.emit(self.error_event, error_message(error), to=sid)
+
+    def _subscribe(self, sid: str, client_id: str, since: Position | None, token: object) -> None:
+        try:
+            self._router.subscribe(sid, client_id, since, token)
+        except AsfError:
+            raise
+        except Exception as error:
+            logger.exception("Subscribing to UI updates failed")
+            with suppress(NotSubscribed):  # Nobody is subscribed who was not told so.
+                self._router.unsubscribe(sid, client_id)
+            raise InternalError from error
