@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import requests
@@ -19,9 +20,10 @@ class WireListener:
     What it receives is kept in `events`, as pairs of name and payload, and in `audio`.
     """
 
-    def __init__(self, url: str, *, polling: bool) -> None:
+    def __init__(self, url: str, *, polling: bool, socket_options: Sequence[tuple[int, int, int]] = ()) -> None:
         self._url = f"{url}/socket.io/?EIO=4"
         self._session = requests.Session()
+        self._socket_options = socket_options
         self.websocket: websocket.WebSocket | None = None
         self.audio = bytearray()
         self.events: list[tuple[str, Any]] = []
@@ -36,6 +38,13 @@ class WireListener:
         self.send(f"40{NAMESPACE},")
         while not any(name == "connection_ack" for name, _ in self.events):
             self.receive()
+
+    @property
+    def socket(self) -> socket.socket:
+        """The socket of its WebSocket."""
+        assert self.websocket is not None
+        assert self.websocket.sock is not None
+        return self.websocket.sock
 
     def send(self, packet: str) -> None:
         """Send one Engine.IO packet."""
@@ -95,7 +104,7 @@ class WireListener:
 
     def _open(self, query: str) -> websocket.WebSocket:
         url = f"{self._url.replace('http', 'ws', 1)}&transport=websocket{query}"
-        return websocket.create_connection(url, timeout=TIMEOUT_SECONDS)
+        return websocket.create_connection(url, timeout=TIMEOUT_SECONDS, sockopt=self._socket_options)
 
     def _take(self, packet: str | bytes) -> None:
         if isinstance(packet, bytes):

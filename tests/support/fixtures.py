@@ -1,7 +1,7 @@
 """Fixtures that start servers."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,10 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Return a function that starts a server with some settings. All are stopped at the end, cleanly."""
     servers: list[ServerProcess] = []
 
-    def start(environment: Mapping[str, str] | None = None, *, observed: bool = False) -> ServerProcess:
-        servers.append(ServerProcess(tmp_path, environment, observed=observed))
+    def start(
+        environment: Mapping[str, str] | None = None, *, observed: bool = False, wrapper: Sequence[str] = ()
+    ) -> ServerProcess:
+        servers.append(ServerProcess(tmp_path, environment, observed=observed, wrapper=wrapper))
         return servers[-1]
 
     yield start

@@ -1,4 +1,7 @@
-"""`asf serve` with a route more, /tests/greenlets, and other values for some constants (see `CONSTANTS`)."""
+"""`asf serve` with routes more, under /tests/, and other values for some constants (see `CONSTANTS`).
+
+/tests/greenlets tells how many there are; /tests/faults and /tests/clock break things (`tests.support.faulty_parts`).
+"""
 
 import gc
 import os
@@ -9,13 +12,15 @@ from asf.adapters.eventlet_runtime.patching import patch_standard_library
 patch_standard_library()
 
 import greenlet  # noqa: E402 - after patching, like everything else
-from flask import Flask  # noqa: E402
+from flask import Flask, Response, jsonify, request  # noqa: E402
 
 from asf.adapters import http_api  # noqa: E402
 from asf.adapters.eventlet_runtime import engineio_server, http_protocol, websocket_door  # noqa: E402
+from asf.adapters.eventlet_runtime import server as runtime  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
 from asf.domain import limits  # noqa: E402
 from asf.entrypoints import cli, container, server, settings  # noqa: E402
+from tests.support import faulty_parts  # noqa: E402
 
 CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_PING_SECONDS": [
@@ -23,6 +28,7 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
         (socketio_server, "PING_TIMEOUT_SECONDS"),
         (websocket_door, "PING_SECONDS"),
     ],
+    "TEST_KEEPALIVE_SECONDS": [(runtime, "KEEPALIVE_IDLE_SECONDS")],
     "TEST_ANSWER_SECONDS": [(server, "ANSWER_SECONDS")],
     "TEST_FIRST_REQUEST_SECONDS": [(http_protocol, "FIRST_REQUEST_SECONDS")],
     "TEST_HEAD_SECONDS": [(http_protocol, "HEAD_SECONDS")],
@@ -35,7 +41,7 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
 
 
 def create_observed_app(*arguments: Any) -> Flask:
-    """Return the application with the route for tests."""
+    """Return the application with the routes for tests."""
     app = http_api.create_app(*arguments)
 
     @app.get("/tests/greenlets")
@@ -44,10 +50,25 @@ def create_observed_app(*arguments: Any) -> Flask:
         alive = [one for one in gc.get_objects() if isinstance(one, greenlet.greenlet) and not one.dead]
         return str(len(alive))
 
+    @app.get("/tests/faults")
+    def failures() -> Response:
+        return jsonify(faulty_parts.failures)
+
+    @app.post("/tests/faults")
+    def break_parts() -> Response:
+        faulty_parts.break_parts(request.get_json())
+        return jsonify(faulty_parts.failures)
+
+    @app.post("/tests/clock")
+    def set_clock() -> Response:
+        faulty_parts.set_clock(request.get_json())
+        return jsonify(None)
+
     return app
 
 
 if __name__ == "__main__":
+    faulty_parts.install()
     container.Container.bare_app.set_provides(create_observed_app)  # type: ignore[attr-defined]
     for variable, constants in CONSTANTS.items():
         if variable in os.environ:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,11 +22,17 @@ PATIENCE_SECONDS = 15.0
 class ServerProcess:
     """`asf serve` in a process of its own, started in `directory`, with an audio root in it.
 
-    With `observed`, the same with a few routes and variables more; see `tests.support.observed_server`.
+    With `observed`, the same with a few routes and variables more; see `tests.support.observed_server`. `wrapper` is
+    a command that runs the command behind it in its own place, such as `unshare`.
     """
 
     def __init__(
-        self, directory: Path, environment: Mapping[str, str] | None = None, *, observed: bool = False
+        self,
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        observed: bool = False,
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.audio_root = directory / "audio"
         self.audio_root.mkdir(parents=True, exist_ok=True)
@@ -39,7 +45,7 @@ class ServerProcess:
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASF_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.observed_server" if observed else "asf", "serve"],
+            [*wrapper, sys.executable, "-m", "tests.support.observed_server" if observed else "asf", "serve"],
             cwd=directory,
             env=inherited | settings | {"PYTHONPATH": str(Path(__file__).parents[2])},
             stdout=subprocess.PIPE,
@@ -116,6 +122,25 @@ class ServerProcess:
     def greenlets(self) -> int:
         """Return how many greenlets are alive in the process, which must be an observed one."""
         return int(requests.get(f"{self.url}/tests/greenlets", timeout=PATIENCE_SECONDS).text)
+
+    def descriptors(self) -> int:
+        """Return how many file descriptors the process has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def break_parts(self, **rates: float) -> None:
+        """Let parts of an observed server fail from now on, each so often (0 to 1), and all others never."""
+        answer = requests.post(f"{self.url}/tests/faults", json=rates, timeout=PATIENCE_SECONDS)
+        assert answer.status_code == 200, answer.text
+
+    def failures(self) -> dict[str, int]:
+        """Return how often each part of an observed server has failed, as it was told to."""
+        counts: dict[str, int] = requests.get(f"{self.url}/tests/faults", timeout=PATIENCE_SECONDS).json()
+        return counts
+
+    def set_clock(self, seconds: float) -> None:
+        """Let the wall clock of an observed server be so many seconds ahead of the machine's from now on."""
+        answer = requests.post(f"{self.url}/tests/clock", json=seconds, timeout=PATIENCE_SECONDS)
+        assert answer.status_code == 200, answer.text
 
     def kill(self) -> None:
         """End the process without a word (SIGKILL)."""

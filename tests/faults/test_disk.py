@@ -1,0 +1,232 @@
+"""Disks that are full, and disks that cannot be read."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.audience import HTTP, TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.footprint import footprint_after_use, wait_until_back
+from tests.support.ledger import Ledger
+from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+from tests.support.small_disk import FullDisk, small_disk_at
+
+AUDIO = audio_of(1_200_000)
+LONGEST_GAP_SECONDS = 3.0
+
+Fault = Callable[[Path], None]
+
+
+def one_listener_each(server: ServerProcess, stream_id: str, *, returns: bool = True) -> list[LightListener]:
+    """Return a listener of every transport."""
+    return [LightListener(server.port, stream_id, AUDIO, transport, returns=returns) for transport in TRANSPORTS]
+
+
+def test_a_full_disk_under_the_catalog(tmp_path: Path, start_server: StartServer, ledger: Ledger, soak: bool) -> None:
+    """Announcements are refused and nothing else; with space, all is as before."""
+    rounds = 20 if soak else 1
+    disk = tmp_path / "disk"
+    server = start_server({"ASF_DATABASE": str(disk / "catalog.sqlite3")}, observed=True, wrapper=small_disk_at(disk))
+    before = footprint_after_use(server)
+    promised: dict[str, str] = {}
+    refused = lost = 0
+    gap = 0.0
+
+    def announce(stream_id: str) -> int:
+        answer = server.notify(stream_id, str(server.audio_root / "s.mp3"))
+        if answer.status_code == 200:
+            promised[stream_id] = answer.json()["epoch"]
+        else:
+            assert (answer.status_code, answer.json()["error_code"]) == (503, "ASF_CATALOG_UNAVAILABLE")
+        return answer.status_code
+
+    for number in range(rounds):
+        server.announce("s", AUDIO)
+        with Audience() as audience:
+            listeners = audience.join(*one_listener_each(server, "s"))
+            audience.wait_until(lambda listener: listener.hears)
+            with FullDisk(server.pid, disk):
+                # What the database has of space goes first.
+                eventually(lambda: announce(f"full-{number}-{len(promised)}") == 503)  # noqa: B023 - used at once
+                for again in range(20):
+                    refused += announce(f"again-{number}-{again}") == 503
+                eventually(lambda: "catalog: " in _not_ready(server))
+                late = audience.join(*one_listener_each(server, "s"))
+                audience.wait_until(lambda listener: listener.hears)
+            assert announce(f"space-{number}") == 200
+            assert _not_ready(server) == ""
+            audience.wait_for_all()
+        assert late
+        assert all(listener.ended and listener.breaks == 0 for listener in audience.listeners)
+        lost += lost_bytes(audience.listeners)
+        gap = max(gap, longest_gap(listeners))
+    url = f"{server.url}/asf/internal/streams"
+    kept = {one: requests.get(f"{url}/{one}", timeout=PATIENCE_SECONDS).json()["epoch"] for one in promised}
+    lost += sum(kept[one] != promised[one] for one in promised)
+    assert lost == 0
+    assert refused > 0
+    assert gap < LONGEST_GAP_SECONDS
+    back = wait_until_back(server, before)
+    ledger.note(
+        "full disk under the catalog",
+        tried=refused,
+        unit="announcements without space",
+        must_hold="An announcement is kept, or answered with 503 ASF_CATALOG_UNAVAILABLE; /asf/ready names the "
+        "catalog; listeners, old and new, hear every byte; with space, everything is back.",
+        lost=lost,
+        measured=f"{rounds} times full; longest gap {gap:.2f} s; {back}",
+    )
+
+
+def _not_ready(server: ServerProcess) -> str:
+    """Return what keeps the server from being ready; empty if nothing."""
+    answer = requests.get(f"{server.url}/asf/ready", timeout=PATIENCE_SECONDS)
+    assert answer.status_code in {200, 503}
+    return "" if answer.status_code == 200 else str(answer.json()["details"])
+
+
+def truncate(path: Path) -> None:
+    """Cut the file short."""
+    with path.open("r+b") as file:
+        file.truncate(len(AUDIO) // 4)
+
+
+def overwrite(path: Path) -> None:
+    """Write other bytes in their place."""
+    with path.open("r+b") as file:
+        file.seek(len(AUDIO) // 2)
+        file.write(audio_of(1000, seed=2))
+
+
+def append(path: Path) -> None:
+    """Write more."""
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def replace(path: Path) -> None:
+    """Put another file in its place."""
+    other = path.with_name("new.mp3")
+    other.write_bytes(audio_of(len(AUDIO), seed=2))
+    other.rename(path)
+
+
+def remove(path: Path) -> None:
+    """Remove the file."""
+    path.unlink()
+
+
+def make_directory(path: Path) -> None:
+    """Put a directory in its place."""
+    path.unlink()
+    path.mkdir()
+
+
+SPOILS: tuple[Fault, ...] = (truncate, overwrite, append)
+"""Faults after which what was announced cannot be had any more."""
+
+SPARES: tuple[Fault, ...] = (remove, replace, make_directory)
+"""Faults that leave an opened file what it was."""
+
+
+def test_audio_that_is_spoilt_in_mid_stream(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
+    """What is heard before the error is right, and the error says how much that was; the others do not notice."""
+    rounds = 10 if soak else 1
+    server = start_server(observed=True)
+    before = footprint_after_use(server)
+    lost: Counter[Fault] = Counter()
+    gap = 0.0
+    for _ in range(rounds):
+        with Audience() as audience:
+            paths = {fault: server.announce(fault.__name__, AUDIO) for fault in SPOILS + SPARES}
+            server.announce("other", AUDIO)
+            others = audience.join(*one_listener_each(server, "other"))
+            listeners = {
+                fault: audience.join(*one_listener_each(server, fault.__name__, returns=False)) for fault in paths
+            }
+            audience.wait_until(lambda listener: listener.hears)
+            for fault, path in paths.items():
+                fault(path)
+            audience.wait_for_all()
+        paths[make_directory].rmdir()
+        for fault in SPOILS:
+            lost[fault] += sum(listener.wrong for listener in listeners[fault])
+            assert all(map(_was_told, listeners[fault]))
+        for fault in SPARES:
+            lost[fault] += lost_bytes(listeners[fault])
+            assert all(listener.ended and listener.breaks == 0 for listener in listeners[fault])
+        assert all(listener.ended and listener.breaks == 0 for listener in others)
+        assert lost_bytes(others) == 0
+        gap = max(gap, longest_gap(others))
+    assert lost.total() == 0
+    assert gap < LONGEST_GAP_SECONDS
+    back = wait_until_back(server, before)
+    for fault in SPOILS + SPARES:
+        outcome = (
+            "is told ASF_AUDIO_UNAVAILABLE at its offset, or over HTTP cut off," if fault in SPOILS else "hears all"
+        )
+        ledger.note(
+            f"audio file in mid-stream: {fault.__name__.replace('_', ' ')}",
+            tried=rounds * len(TRANSPORTS),
+            unit="listeners",
+            must_hold=f"Who listens {outcome} and never hears a wrong byte; the others hear every byte.",
+            lost=lost[fault],
+            measured=f"longest gap of the others {gap:.2f} s; {back}",
+        )
+
+
+def _was_told(listener: LightListener) -> bool:
+    """Return whether a listener was told that the audio ends where it has come to."""
+    if listener.transport == HTTP:  # Status and length are out by then.
+        return listener.breaks == 1 and not listener.ended
+    error = listener.error or {}
+    return (error.get("error_code"), error.get("offset")) == ("ASF_AUDIO_UNAVAILABLE", listener.offset)
+
+
+@pytest.mark.parametrize(("part", "rate"), [("disk", 0.2), ("short_read", 0.2)])
+def test_a_disk_that_cannot_be_read(
+    start_server: StartServer, ledger: Ledger, soak: bool, part: str, rate: float
+) -> None:
+    """Errors come at some reads; who comes back at the offset that it was told loses nothing."""
+    rounds = 40 if soak else 2
+    server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0.001"}, observed=True)
+    before = footprint_after_use(server)
+    server.announce("s", AUDIO)
+    errors = 0
+    lost = 0
+    with Audience() as audience:
+        server.break_parts(**{part: rate})
+        for _ in range(rounds):
+            listeners = [
+                LightListener(server.port, "s", AUDIO, transport, http_bytes_per_second=4_000_000)
+                for transport in TRANSPORTS
+            ]
+            while left := [one for one in listeners if not one.ended]:
+                for listener in left:
+                    listener.error = None
+                    listener.done.clear()
+                audience.join(*left)
+                for listener in left:
+                    assert listener.done.wait(PATIENCE_SECONDS)
+                    if listener.error is not None:
+                        errors += 1
+                        assert listener.error["error_code"] == "ASF_AUDIO_UNAVAILABLE"
+                        assert listener.error.get("offset", listener.offset) == listener.offset
+            lost += lost_bytes(listeners)
+        server.break_parts()
+    assert lost == 0
+    failures = server.failures()[part]
+    assert failures > 0
+    back = wait_until_back(server, before)
+    ledger.note(
+        {"disk": "EIO in the middle of a read", "short_read": "reads that return too little"}[part],
+        tried=failures,
+        unit="failing reads",
+        must_hold="A listener is told ASF_AUDIO_UNAVAILABLE with the offset of the first byte that is missing, and "
+        "hears every byte once when it comes back there.",
+        lost=lost,
+        measured=f"{errors} errors told; {back}",
+    )

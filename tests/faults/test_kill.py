@@ -1,0 +1,116 @@
+"""`kill -9`, in mid-stream and in the middle of announcements."""
+
+from pathlib import Path
+
+import requests
+
+from tests.support.audience import TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.bursts import Backend, Watcher, announcing
+from tests.support.fixtures import audio_of
+from tests.support.ledger import Ledger
+from tests.support.mortal_server import MortalServer
+from tests.support.processes import PATIENCE_SECONDS, eventually
+
+BYTES_BETWEEN_KILLS = 200_000
+LISTENERS_EACH = 10
+
+
+def test_listeners_go_on_where_they_were(tmp_path: Path, ledger: Ledger, soak: bool) -> None:
+    """On every transport, with offset and epoch; a range with its ETag over HTTP."""
+    kills = 60 if soak else 2
+    audio = audio_of((kills + 1) * 2 * BYTES_BETWEEN_KILLS)
+    with MortalServer(tmp_path) as server, Audience() as audience:
+        server.process.announce("s", audio)
+        listeners = audience.join(
+            *[
+                LightListener(server.process.port, "s", audio, transport, http_bytes_per_second=300_000)
+                for transport in TRANSPORTS
+                for _ in range(LISTENERS_EACH)
+            ]
+        )
+        for _ in range(kills):
+            places = {listener: listener.offset + BYTES_BETWEEN_KILLS for listener in listeners}
+            audience.wait_until(lambda listener: listener.offset >= places[listener])  # noqa: B023 - used at once
+            assert not any(listener.ended for listener in listeners)
+            server.kill_and_restart()
+        audience.wait_for_all()
+        assert [listener.error for listener in listeners if listener.error] == []
+        assert all(listener.ended and listener.breaks >= kills for listener in listeners)
+        assert lost_bytes(listeners) == 0
+    ledger.note(
+        "kill -9 in mid-stream, restart on the same port and database",
+        tried=kills * len(listeners),
+        unit="listeners cut",
+        must_hold="Over Socket.IO, polling, plain WebSocket and HTTP, every listener goes on at its offset, with its "
+        "epoch or ETag, and hears every byte once.",
+        lost=lost_bytes(listeners),
+        measured=f"{kills} kills; longest gap {longest_gap(listeners):.1f} s, of which the restart took up to "
+        f"{server.longest_restart:.1f} s",
+    )
+
+
+def test_what_was_announced_stays_announced(tmp_path: Path, ledger: Ledger, soak: bool) -> None:
+    """Whatever was answered with a 200 before, on a database that is written all the time."""
+    kills = 60 if soak else 3
+    epochs: dict[int, str] = {}
+    with MortalServer(tmp_path) as server:
+        with Backend(announcing(lambda: server.process, epochs, "s"), threads=4) as backend:
+            for _ in range(kills):
+                goal = len(backend.answered) + 100
+                eventually(lambda: len(backend.answered) >= goal)  # noqa: B023 - used at once
+                server.kill_and_restart()
+        kept = _streams(server.process.url)
+    lost = [number for number in backend.answered if kept.get(f"s-{number}") != epochs[number]]
+    assert lost == []
+    assert backend.failed
+    ledger.note(
+        "kill -9 during a burst of announcements",
+        tried=len(backend.answered),
+        unit="announcements",
+        must_hold="Whatever was answered with 200 is in the catalog after the restart, with its epoch.",
+        lost=len(lost),
+        measured=f"{kills} kills",
+    )
+
+
+def test_a_subscriber_recovers_or_is_told(tmp_path: Path, ledger: Ledger, soak: bool) -> None:
+    """The history of UI updates ends with the process: never a gap in silence."""
+    kills = 30 if soak else 2
+    with MortalServer(tmp_path) as server:
+
+        def send(number: int) -> bool:
+            return server.process.send_ui_update("alice", "n", number).status_code == 200
+
+        watcher = Watcher(server.process.url, "alice")
+        eventually(lambda: watcher.items)
+        with Backend(send) as backend:
+            for _ in range(kills):
+                goal = max(backend.answered, default=0) + 50
+                eventually(lambda: watcher.latest >= goal)  # noqa: B023 - used at once
+                server.kill_and_restart()
+            goal = max(backend.answered) + 50
+            eventually(lambda: watcher.latest >= goal, 2 * PATIENCE_SECONDS)
+        assert watcher.lost(backend.answered) == 0
+        assert watcher.told_missed >= 1
+        watcher.close(server.process)
+    ledger.note(
+        "kill -9 under a subscriber to UI updates",
+        tried=kills,
+        unit="kills",
+        must_hold="An update that was answered with 200 arrives once, in order, or the subscriber is told that it "
+        "missed some (recovered: false).",
+        lost=watcher.lost(backend.answered),
+        measured=f"{len(backend.answered)} updates, {watcher.told_missed} times told",
+    )
+
+
+def _streams(url: str) -> dict[str, str]:
+    """Return the epochs of all streams, by their ids."""
+    epochs: dict[str, str] = {}
+    cursor = ""
+    while True:
+        query = {"limit": 100} | ({"cursor": cursor} if cursor else {})
+        page = requests.get(f"{url}/asf/internal/streams", params=query, timeout=PATIENCE_SECONDS).json()
+        epochs |= {stream["stream_id"]: stream["epoch"] for stream in page["streams"]}
+        if not (cursor := page["next_cursor"]):
+            return epochs

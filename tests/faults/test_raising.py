@@ -1,0 +1,133 @@
+"""Parts that raise what nobody expects of them: the audio, the catalog, the way to a listener, the metrics."""
+
+from collections import Counter
+
+import pytest
+
+from tests.support.audience import HTTP, TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.bursts import Backend, Watcher
+from tests.support.fixtures import audio_of
+from tests.support.footprint import footprint_after_use, wait_until_back
+from tests.support.ledger import Ledger
+from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+
+LONGEST_GAP_SECONDS = 3.0
+AUDIO = audio_of(200_000)
+QUIET_AUDIO = audio_of(1_200_000, seed=2)
+
+HTTP_BYTES_PER_SECOND = 2_000_000
+
+NAMES = {"audio": "audio source", "catalog": "catalog", "emitter": "way to a listener", "metrics": "metrics"}
+RATES = {"audio": 0.3, "catalog": 0.3, "emitter": 0.1, "metrics": 0.3}
+WHOM_IT_CONCERNS = {
+    "audio": "Whom it concerns is told ASF_INTERNAL_ERROR at its offset, and hears every byte once by coming back",
+    "catalog": "Whom it concerns is told ASF_INTERNAL_ERROR at its offset, and hears every byte once by coming back",
+    "emitter": "Whom it concerns is told ASF_INTERNAL_ERROR, or cut off where it cannot be told, and hears every "
+    "byte once by coming back",
+    "metrics": "Nobody hears anything of it",
+}
+
+
+@pytest.mark.parametrize("part", NAMES)
+def test_a_part_raises_at_random(failing_server: ServerProcess, ledger: Ledger, soak: bool, part: str) -> None:
+    """Whom it concerns is told or cut off, and loses nothing by coming back; the others do not notice."""
+    server = failing_server
+    before = footprint_after_use(server)
+    server.announce("broken", AUDIO)
+    server.announce("quiet", QUIET_AUDIO)
+    outcomes: Counter[str] = Counter()
+    with Audience() as audience:
+        others = audience.join(
+            *[LightListener(server.port, "quiet", QUIET_AUDIO, transport) for transport in TRANSPORTS]
+        )
+        audience.wait_until(lambda listener: listener.hears)
+        server.break_parts(**{part: RATES[part]})
+        listeners = [broken_listener(server, transport) for transport in TRANSPORTS]
+        while left := [listener for listener in listeners if not listener.ended]:
+            outcomes += _listen_once(audience, left, part)
+            if outcomes.total() < (1000 if soak else 16):
+                listeners += [broken_listener(server, one.transport) for one in left if one.ended]
+        audience.wait_for_all()
+        server.break_parts()
+    failures = server.failures()[part]
+    assert failures > 0
+    assert all(listener.ended and listener.breaks == 0 for listener in others)
+    lost = lost_bytes(listener for listener in audience.listeners if listener.ended)
+    assert lost == 0
+    assert part != "metrics" or set(outcomes) == {"whole"}
+    assert longest_gap(others) < LONGEST_GAP_SECONDS
+    back = wait_until_back(server, before)
+    ledger.note(
+        f"{NAMES[part]} that raises at random",
+        tried=failures,
+        unit="exceptions",
+        must_hold=f"{WHOM_IT_CONCERNS[part]}; the others hear every byte.",
+        lost=lost,
+        measured=f"{outcomes['told']} times told, {outcomes['cut']} cut off, {outcomes['whole']} whole; longest gap "
+        f"of the others {longest_gap(others):.2f} s; {back}",
+    )
+
+
+def broken_listener(server: ServerProcess, transport: str) -> LightListener:
+    """Return a listener of the stream that is concerned."""
+    return LightListener(
+        server.port, "broken", AUDIO, transport, returns=False, http_bytes_per_second=HTTP_BYTES_PER_SECOND
+    )
+
+
+def _listen_once(audience: Audience, listeners: list[LightListener], part: str) -> Counter[str]:
+    """Let listeners listen from where they are, until each was told something or cut off. Returns what happened."""
+    for listener in listeners:
+        listener.error = None
+        listener.breaks = 0
+        listener.done.clear()
+    audience.join(*listeners)
+    outcomes: Counter[str] = Counter()
+    for listener in listeners:
+        assert listener.done.wait(PATIENCE_SECONDS), f"{listener.transport} at {listener.offset}: silence"
+        if listener.error is not None:
+            assert listener.error["error_code"] == "ASF_INTERNAL_ERROR"
+            # Over HTTP it is the answer to a request, else an event.
+            assert listener.error.get("offset", listener.offset) == listener.offset
+        may_be_cut = part == "emitter" or (part == "audio" and listener.transport == HTTP)
+        assert listener.ended or listener.error is not None or may_be_cut
+        outcomes["whole" if listener.ended else "cut" if listener.error is None else "told"] += 1
+    return outcomes
+
+
+def test_the_way_to_subscribers_raises_at_random(failing_server: ServerProcess, ledger: Ledger, soak: bool) -> None:
+    """The backend is told, the connection is broken off, and what was kept follows as it comes back."""
+    server = failing_server
+    before = footprint_after_use(server)
+    watchers = [Watcher(server.url, "alice") for _ in range(3)]
+    eventually(lambda: all(watcher.items for watcher in watchers))
+    sent = 0
+
+    def send(_number: int) -> bool:
+        nonlocal sent
+        sent += 1
+        # A 500 says that a connection was broken off; the update itself is kept.
+        return server.send_ui_update("alice", "n", sent).status_code in {200, 500}
+
+    server.break_parts(ui_emitter=0.02)
+    with Backend(send):
+        eventually(lambda: sent > (20_000 if soak else 500), 600)
+    server.break_parts()
+    eventually(lambda: all(watcher.latest == sent for watcher in watchers), 2 * PATIENCE_SECONDS)
+    lost = sum(watcher.lost(set(range(1, sent + 1))) for watcher in watchers)
+    assert lost == 0
+    failures = server.failures()["ui_emitter"]
+    assert failures > 0
+    told = sum(watcher.told_missed for watcher in watchers)
+    assert told == 0
+    for watcher in watchers:
+        watcher.close(server)
+    back = wait_until_back(server, before)
+    ledger.note(
+        "way to UI subscribers that raises at random",
+        tried=failures,
+        unit="exceptions",
+        must_hold="Every update reaches every subscriber once and in order, on this connection or the next.",
+        lost=lost,
+        measured=f"{sent} updates to {len(watchers)} subscribers; {back}",
+    )

@@ -1,0 +1,238 @@
+"""Clients that send, or read, one byte at a time, and clients that flood."""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+import websocket
+
+from asf.domain.pool import MAX_CACHED_BYTES
+from tests.support.audience import (
+    HTTP,
+    PLAIN,
+    SOCKET_IO,
+    TRANSPORTS,
+    Audience,
+    LightListener,
+    longest_gap,
+    lost_bytes,
+)
+from tests.support.dripping import BODY_HEAD, HANDSHAKE, LONG_FRAME, REQUEST_LINE, Drip, drip_until_cut
+from tests.support.engineio_wire import WireListener
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.footprint import MEMORY_TOLERANCE_BYTES, footprint_after_use, wait_until_back
+from tests.support.ledger import Ledger
+from tests.support.processes import ServerProcess, eventually
+
+LONGEST_GAP_SECONDS = 3.0
+SLACK_SECONDS = 4.0
+"""How much later than promised a connection may be cut: the machine is busy."""
+
+FAREWELL_SECONDS = 1.0
+CLIENTS_EACH = 20
+MOST_UNANSWERED = 400
+"""A client that leaves many more answers unread is given up, which is tested elsewhere."""
+
+MEMORY_TOLERANCE = MEMORY_TOLERANCE_BYTES + MAX_CACHED_BYTES
+"""The audio is longer here: the allocator keeps what its cache took."""
+
+
+class Promises:
+    """When slow clients are cut, in seconds: as by default, or that divided by ten."""
+
+    def __init__(self, scale: float) -> None:
+        self.first_request = 30 * scale
+        self.head = 10 * scale
+        self.body = 30 * scale
+        self.join = 30 * scale
+        self.slow_listener = 30 * scale
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings that make them hold."""
+        return {
+            "TEST_FIRST_REQUEST_SECONDS": str(self.first_request),
+            "TEST_HEAD_SECONDS": str(self.head),
+            "TEST_BODY_SECONDS": str(self.body),
+            "TEST_JOIN_SECONDS": str(self.join),
+            "ASF_SLOW_LISTENER_SECONDS": str(self.slow_listener),
+        }
+
+
+@pytest.fixture
+def promises(soak: bool) -> Promises:
+    """Return the defaults where there is time for them."""
+    return Promises(1.0 if soak else 0.1)
+
+
+def others(server: ServerProcess, seconds: float) -> list[LightListener]:
+    """Return a well-behaved listener of every transport, for so many seconds."""
+    audio = audio_of(int(400_000 * seconds))
+    server.announce("others", audio)
+    return [LightListener(server.port, "others", audio, transport) for transport in TRANSPORTS]
+
+
+def test_one_byte_at_a_time(start_server: StartServer, ledger: Ledger, promises: Promises, soak: bool) -> None:
+    """Heads, bodies, handshakes and frames; and those that say nothing at all."""
+    server = start_server(promises.settings(), observed=True)
+    before = footprint_after_use(server)
+    with Audience() as audience:
+        well_behaved = audience.join(*others(server, promises.join))
+        audience.wait_until(lambda listener: listener.hears)
+        drips = {
+            "silence": [Drip(server.port, promises.first_request) for _ in range(CLIENTS_EACH)],
+            "head": [Drip(server.port, promises.head, drops=REQUEST_LINE) for _ in range(CLIENTS_EACH)],
+            "handshake": [Drip(server.port, promises.head, drops=HANDSHAKE[:-2] + b"X") for _ in range(CLIENTS_EACH)],
+            "body": [Drip(server.port, promises.body, BODY_HEAD, b"x") for _ in range(CLIENTS_EACH)],
+            "frame": [
+                Drip(server.port, promises.join + FAREWELL_SECONDS, HANDSHAKE + LONG_FRAME, b"x")
+                for _ in range(CLIENTS_EACH)
+            ],
+        }
+        everybody = [drip for each in drips.values() for drip in each]
+        drip_until_cut(everybody, 1.0 if soak else 0.1, SLACK_SECONDS)
+        audience.wait_for_all()
+    late = {name: max((drip.lasted or 1e9) - drip.allowed_seconds for drip in each) for name, each in drips.items()}
+    assert max(late.values()) < SLACK_SECONDS, late
+    assert all(listener.ended and listener.breaks == 0 for listener in well_behaved)
+    assert lost_bytes(well_behaved) == 0
+    assert longest_gap(well_behaved) < LONGEST_GAP_SECONDS
+    back = wait_until_back(server, before, memory_tolerance=MEMORY_TOLERANCE)
+    ledger.note(
+        "clients that send one byte at a time, or nothing: request heads, WebSocket handshakes, bodies, frames",
+        tried=len(everybody),
+        unit="slow clients",
+        must_hold=f"Each is cut in the time that is promised (and at most {SLACK_SECONDS:g} s later); the others "
+        "hear every byte.",
+        lost=lost_bytes(well_behaved),
+        measured="a byte every "
+        + ("second" if soak else "0.1 s, all times divided by ten")
+        + f"; cut at most {max(late.values()):.1f} s late; longest gap of the others "
+        f"{longest_gap(well_behaved):.2f} s; {back}",
+    )
+
+
+def test_reading_one_byte_at_a_time(
+    start_server: StartServer, ledger: Ledger, promises: Promises, soak: bool
+) -> None:
+    """A listener that takes nearly nothing loses its place, whatever it listens over."""
+    server = start_server(promises.settings(), observed=True)
+    before = footprint_after_use(server)
+    audio = audio_of(30_000_000)
+    server.announce("s", audio)
+    with Audience() as audience:
+        well_behaved = audience.join(*others(server, promises.slow_listener))
+        audience.wait_until(lambda listener: listener.hears)
+        slow = [_slow_reader(server, transport) for transport in (SOCKET_IO, PLAIN, HTTP) for _ in range(5)]
+        eventually(lambda: f"asf_listeners {len(slow) + len(well_behaved)}.0" in server.metrics())
+        began = time.monotonic()
+        end = began + promises.slow_listener + SLACK_SECONDS
+        while (dropped := _dropped(server)) < len(slow) and time.monotonic() < end:
+            for reader in slow:
+                reader.recv(1)
+            time.sleep(1.0 if soak else 0.1)  # The rhythm of the reading.
+        took = time.monotonic() - began
+        audience.wait_for_all()
+    assert dropped == len(slow)
+    for reader in slow:
+        reader.close()
+    assert all(listener.ended and listener.breaks == 0 for listener in well_behaved)
+    assert lost_bytes(well_behaved) == 0
+    assert longest_gap(well_behaved) < LONGEST_GAP_SECONDS
+    back = wait_until_back(server, before, memory_tolerance=MEMORY_TOLERANCE)
+    ledger.note(
+        "listeners that read one byte at a time",
+        tried=len(slow),
+        unit="slow listeners",
+        must_hold="Each loses its place after ASF_SLOW_LISTENER_SECONDS; the others hear every byte.",
+        lost=lost_bytes(well_behaved),
+        measured=f"all dropped after {took:.1f} s of {promises.slow_listener:g} s; longest gap of the others "
+        f"{longest_gap(well_behaved):.2f} s; {back}",
+    )
+
+
+def _slow_reader(server: ServerProcess, transport: str) -> socket.socket:
+    """Return a connection that listens to the stream `s`, and of which nothing has been read since."""
+    narrow = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4096),)
+    if transport == SOCKET_IO:
+        listener = WireListener(server.url, polling=False, socket_options=narrow)
+        listener.emit("join_stream", {"stream_id": "s"})
+        return listener.socket
+    reader = socket.socket()
+    for option in narrow:
+        reader.setsockopt(*option)
+    reader.connect(("127.0.0.1", server.port))
+    upgrade = HANDSHAKE.partition(b"Host")[2] if transport == PLAIN else b": asf\r\n\r\n"
+    reader.sendall(b"GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost" + upgrade)
+    return reader
+
+
+def _dropped(server: ServerProcess) -> int:
+    """Return how many listeners have lost their places as they were too slow."""
+    name = 'asf_streams_ended_total{outcome="ASF_LISTENER_TOO_SLOW"} '
+    return int(sum(float(line.removeprefix(name)) for line in server.metrics().splitlines() if line.startswith(name)))
+
+
+class Flooder:
+    """One connection that sends as fast as it can, and reads what comes. `times_told` counts the limits among it."""
+
+    def __init__(self, url: str) -> None:
+        self.sent = 0
+        self.times_told = 0
+        self._answered = 0
+        self._listener = WireListener(url, polling=False)
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def send(self, event: str) -> None:
+        """Send an event, with what either of the two may say."""
+        eventually(lambda: self.sent - self._answered < MOST_UNANSWERED)
+        self._listener.emit(event, {"stream_id": "s", "received": 0})
+        self.sent += 1
+
+    def close(self) -> None:
+        """Break the connection off."""
+        self._listener.socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def _read(self) -> None:
+        with suppress(websocket.WebSocketException, OSError):
+            while True:
+                self._listener.receive()
+                told = [(payload or {}).get("error_code") for _, payload in self._listener.events]
+                self.times_told += told.count("ASF_RATE_LIMITED")
+                self._answered += len(self._listener.events)
+                self._listener.events.clear()
+
+
+@pytest.mark.parametrize("event", ["join_stream", "audio_ack"])
+def test_a_client_floods(start_server: StartServer, ledger: Ledger, soak: bool, event: str) -> None:
+    """It is told so, or slowed down; the others do not notice."""
+    count = 100_000 if soak else 12_000
+    server = start_server(observed=True)
+    before = footprint_after_use(server)
+    server.announce("s", b"audio")
+    with Audience() as audience:
+        well_behaved = audience.join(*others(server, 60 if soak else 3))
+        audience.wait_until(lambda listener: listener.hears)
+        flooder = Flooder(server.url)
+        while flooder.sent < count and not all(listener.done.is_set() for listener in well_behaved):
+            flooder.send(event)
+        eventually(lambda: flooder.times_told)
+        flooder.close()
+        audience.wait_for_all(120)
+    assert all(listener.ended and listener.breaks == 0 for listener in well_behaved)
+    assert lost_bytes(well_behaved) == 0
+    assert longest_gap(well_behaved) < LONGEST_GAP_SECONDS
+    back = wait_until_back(server, before, memory_tolerance=MEMORY_TOLERANCE)
+    ledger.note(
+        f"one client that floods the server with {event}",
+        tried=flooder.sent,
+        unit="events",
+        must_hold="It is answered with ASF_RATE_LIMITED; the others hear every byte.",
+        lost=lost_bytes(well_behaved),
+        measured=f"{flooder.times_told} times told; longest gap of the others {longest_gap(well_behaved):.2f} s; "
+        f"{back}",
+    )

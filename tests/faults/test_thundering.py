@@ -1,0 +1,77 @@
+"""Five hundred listeners cut at once, and back at once."""
+
+import time
+
+from tests.support.audience import TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.footprint import MEBIBYTE, footprint_after_use, wait_until_back
+from tests.support.ledger import Ledger
+
+HERD = 500
+WELL_BEHAVED = 20
+AUDIO = audio_of(240_000)
+SETTINGS = {"ASF_STREAM_SLEEP_INTERVAL": "0.1", "TEST_PING_SECONDS": "4"}
+"""41 KB a second, some seconds of audio: what is tried is the coming back, not the bandwidth. Pings show which of the
+cut clients on long polling do not come back to their connection."""
+
+HTTP_BYTES_PER_SECOND = 40_000
+LONGEST_GAP_SECONDS = 5.0
+MEMORY_TOLERANCE_BYTES = 64 * MEBIBYTE
+"""The allocator keeps what the herd took together, at the first time."""
+
+GROWTH_TOLERANCE_BYTES = 16 * MEBIBYTE
+"""Later times need no more."""
+
+
+def test_a_herd_is_cut_and_comes_back(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
+    """By TCP resets, at their offsets; those that were not cut hear on."""
+    cuts = 20 if soak else 1
+    server = start_server(SETTINGS, observed=True)
+    before = footprint_after_use(server, listeners_each=5)
+    lost = tried = 0
+    gap = back_after = 0.0
+    memory = []
+    for _ in range(cuts):
+        server.announce("s", AUDIO)
+        with Audience() as audience:
+            well_behaved = audience.join(*_listeners(server.port, WELL_BEHAVED))
+            herd = audience.join(*_listeners(server.port, HERD))
+            audience.wait_until(lambda listener: listener.hears)
+            places = {listener: listener.offset for listener in herd if not listener.ended}
+            cut_at = time.monotonic()
+            audience.reset(list(places))
+            audience.wait_until(lambda listener: listener.offset > places.get(listener, 0))  # noqa: B023
+            back_after = max(back_after, time.monotonic() - cut_at)
+            audience.wait_for_all()
+        assert all(listener.ended and listener.breaks == 0 for listener in well_behaved)
+        assert all(listener.ended for listener in herd)
+        cut = sum(listener.breaks >= 1 for listener in places)
+        assert cut > HERD * 0.9  # On a busy machine some have heard the end when the last ones hear the beginning.
+        tried += cut
+        lost += lost_bytes(audience.listeners)
+        gap = max(gap, longest_gap(well_behaved))
+        memory.append(server.memory())
+    assert lost == 0
+    assert gap < LONGEST_GAP_SECONDS
+    back = wait_until_back(server, before, memory_tolerance=MEMORY_TOLERANCE_BYTES)
+    assert memory[-1] - memory[len(memory) // 2] < GROWTH_TOLERANCE_BYTES
+    ledger.note(
+        f"{HERD} listeners cut at once by a TCP reset, and back at once",
+        tried=tried,
+        unit="listeners cut",
+        must_hold="Everyone goes on at its offset and hears every byte once; the others hear on; descriptors, "
+        f"greenlets and memory (to {MEMORY_TOLERANCE_BYTES // MEBIBYTE} MiB) are back at their start.",
+        lost=lost,
+        measured=f"all heard again after {back_after:.1f} s; longest gap of {WELL_BEHAVED} others {gap:.2f} s; "
+        f"{back}",
+    )
+
+
+def _listeners(port: int, count: int) -> list[LightListener]:
+    """Return as many listeners of each transport."""
+    return [
+        LightListener(
+            port, "s", AUDIO, TRANSPORTS[number % len(TRANSPORTS)], http_bytes_per_second=HTTP_BYTES_PER_SECOND
+        )
+        for number in range(count)
+    ]
