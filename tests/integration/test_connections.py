@@ -19,6 +19,7 @@ import websocket
 from tests.support.audience import POLLING, Audience, LightListener
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
+from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 
 FAST = {"ASF_STREAM_SLEEP_INTERVAL": "0"}
@@ -326,3 +327,21 @@ def test_nothing_of_networking_is_imported_before_patching() -> None:
         "http.client",
         "asyncio",
     }
+
+
+def test_a_plain_websocket_that_answers_no_ping_is_gone(start_server: StartServer) -> None:
+    """A waiting listener takes nothing that could show it; one that answers stays for as long as it likes."""
+    server = start_server({"TEST_PING_SECONDS": "0.3"}, observed=True)
+    answering = PlainListener(server.url, "later", wait="true")
+    answering.receive_until("stream_status")
+    sockets = server.sockets()
+    silent = PlainListener(server.url, "later", wait="true")
+    silent.receive_until("stream_status")
+    reader = threading.Thread(target=answering.receive_to_the_end, daemon=True)
+    reader.start()
+    eventually(lambda: server.sockets() <= sockets)
+    server.announce("later", b"audio")
+    reader.join(15)
+    assert answering.audio == b"audio"
+    assert answering.close_code == 1000
+    silent.close()

@@ -4,9 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from io import BytesIO
 from typing import Any
-from urllib.parse import parse_qs
 
 import engineio
 import eventlet
@@ -14,6 +12,7 @@ from engineio.packet import PING, Packet
 from engineio.socket import Socket
 
 from asf.adapters.eventlet_runtime.delays import FixedDelay
+from asf.adapters.eventlet_runtime.engineio_requests import careful_handler
 from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue, is_kept
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
 from asf.domain.errors import AsfError, NothingJoined, RateLimited
@@ -30,9 +29,6 @@ UPGRADE_SECONDS = 5.0
 
 MAX_UNREAD_ANSWERS = 1000
 """How many messages may wait for a client that goes on sending. With more it is given up, as it does not read."""
-
-WEBSOCKET_VERSIONS = {"8", "13"}
-"""Versions of the WebSocket protocol that the library speaks."""
 
 SLOWED_DOWN = "What this connection sends is read more slowly than it comes."
 
@@ -74,38 +70,9 @@ def install(server: Any, sessions: Occupancy, tell: Tell) -> None:
 
     server.start_background_task = start_task
     server.disconnect = partial(_disconnect, server)
-    server.handle_request = _with_care(server, _with_whole_bodies(server.handle_request, server.max_http_buffer_size))
+    server.handle_request = careful_handler(server)
     server.on("message", _from_readers(server, server.handlers["message"]))
     _count(server, sessions, FixedDelay(JOIN_SECONDS, partial(end_unless_kept, tell)))
-
-
-def _with_care(server: Any, handle_request: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a handler of requests that spares the library what it does not expect.
-
-    An upgrade to a WebSocket that is none: it begins a connection before it looks at the handshake, and would keep
-    it. And something sent to a connection that has just been closed.
-    """
-
-    def handle(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
-        if not _is_handshake(environ):
-            environ.pop("HTTP_UPGRADE", None)
-        if environ["REQUEST_METHOD"] == "POST":
-            for sid in parse_qs(environ.get("QUERY_STRING", "")).get("sid", []):
-                if sid in server.sockets and server.sockets[sid].closed:
-                    del server.sockets[sid]
-        return handle_request(environ, start_response)
-
-    return handle
-
-
-def _is_handshake(environ: dict[str, Any]) -> bool:
-    connection = [part.strip() for part in environ.get("HTTP_CONNECTION", "").lower().split(",")]
-    return (
-        environ["REQUEST_METHOD"] == "GET"
-        and "upgrade" in connection
-        and "HTTP_SEC_WEBSOCKET_KEY" in environ
-        and environ.get("HTTP_SEC_WEBSOCKET_VERSION") in WEBSOCKET_VERSIONS
-    )
 
 
 def _from_readers(server: Any, handle_message: Callable[[str, Any], object]) -> Callable[[str, Any], object]:
@@ -165,26 +132,6 @@ def end_unless_kept(tell: Tell, connection: Any) -> None:
     websocket: DirectWebSocket | None = getattr(connection, "websocket", None)
     if websocket is not None:
         eventlet.spawn_after(FAREWELL_SECONDS, websocket.break_off)
-
-
-def _with_whole_bodies(handle_request: Callable[..., Any], max_bytes: int) -> Callable[..., Any]:
-    """Read what is posted before the library does, which would take a body that does not come for an empty one.
-
-    A body of more than `max_bytes` is left to the library, which refuses it by its declared length.
-    """
-
-    def handle(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
-        length = int(environ.get("CONTENT_LENGTH", 0))
-        if environ["REQUEST_METHOD"] == "POST" and length <= max_bytes:
-            try:
-                body = environ["wsgi.input"].read(length)
-            except TimeoutError:
-                start_response("408 Request Timeout", [("Content-Type", "text/plain")])
-                return [b"The request took too long to arrive."]
-            environ["wsgi.input"] = BytesIO(body)
-        return handle_request(environ, start_response)
-
-    return handle
 
 
 def has_sent_all(server: Any) -> bool:

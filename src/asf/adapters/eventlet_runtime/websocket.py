@@ -61,6 +61,7 @@ class DirectWebSocket(RFC6455WebSocket):
         self.on_idle: Callable[[], None] | None = None
         self.patience: Callable[[], float | None] = _without_bound
         self.on_throttled: Callable[[], None] | None = None
+        self.received_frames = 0
         self._frame_rate = RateLimit(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
         self._throttled_at = -math.inf
         self._rest = b""
@@ -175,6 +176,7 @@ class DirectWebSocket(RFC6455WebSocket):
 
     def _recv_frame(self, message: Any = None) -> Any:
         received = super()._recv_frame(message)
+        self.received_frames += 1
         self._slow_down()
         if message is None:
             self._fragments = 1

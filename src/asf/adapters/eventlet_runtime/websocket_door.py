@@ -19,6 +19,9 @@ CLOSE_SECONDS = 5.0
 PING_SECONDS = 25.0
 """How often a connection is pinged: less than what proxies let a connection be silent for."""
 
+MAX_UNANSWERED = 2
+"""Pings that a client may leave unanswered. One that takes audio slowly comes to a ping late, but not that late."""
+
 MAX_WAITING_BYTES = 65536
 """Most bytes of text that wait for a client that does not read; beyond that the connection is broken off."""
 
@@ -36,6 +39,8 @@ class PlainWebSocket:
         self._waiting: deque[bytes] = deque()
         self._callback: Callable[[], None] | None = None
         self._closing = False
+        self._received = -1
+        self._unanswered = 0
         websocket.on_idle = self._go_on
 
     @property
@@ -84,8 +89,16 @@ class PlainWebSocket:
         hubs.get_hub().schedule_call_global(CLOSE_SECONDS, self._break_off)
 
     def ping(self) -> bool:
-        """Send a ping, unless something else is on its way anyway. Returns whether the connection is still open."""
-        if self.ready:
+        """Send a ping, unless something else is on its way anyway. Returns whether the connection is still open.
+
+        A client from which nothing has come since `MAX_UNANSWERED` pings is gone.
+        """
+        received = self._websocket.received_frames
+        self._unanswered = self._unanswered + 1 if received == self._received else 0
+        self._received = received
+        if self._unanswered > MAX_UNANSWERED:
+            self._break_off()
+        elif self.ready:
             self._websocket.write_whole(PING_FRAME)
         return not self._closing and not self._websocket.websocket_closed
 

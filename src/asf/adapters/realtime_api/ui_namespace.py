@@ -9,7 +9,7 @@ from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema, UnsubscribeSchema
 from asf.adapters.realtime_api.transports import MessageTransport
-from asf.domain.errors import AsfError, InternalError, NotSubscribed, RateLimited, UiUpdateError, Unauthorized
+from asf.domain.errors import AsfError, InternalError, NotSubscribed
 from asf.domain.router import MAX_SUBSCRIPTIONS, UiUpdateRouter
 from asf.domain.updates import Position
 
@@ -46,7 +46,7 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
             fields = self._subscribe_schema.read(payload)
             self.check_join_rate(sid)
             self._subscribe(sid, fields["client_id"], fields["since"], fields["token"])
-        except (PayloadError, UiUpdateError, Unauthorized, RateLimited, InternalError) as error:
+        except AsfError as error:
             self.emit(self.error_event, error_message(error), to=sid)
             return
         transport = self.transport_of(sid)

@@ -1,0 +1,56 @@
+"""Requests of Engine.IO, before the library sees them: it trusts clients where it should not."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs
+
+WEBSOCKET_VERSIONS = {"8", "13"}
+"""Versions of the WebSocket protocol that the library speaks."""
+
+
+Handler = Callable[[dict[str, Any], Callable[..., object]], Any]
+"""What answers a request: its environment and `start_response`, as WSGI has them (PEP 3333)."""
+
+
+def careful_handler(server: Any) -> Handler:
+    """Return a handler of requests in front of that of an Engine.IO server, which spares it what it does not expect.
+
+    An upgrade to a WebSocket that is none: it begins a connection before it looks at the handshake, and would keep
+    it. Something sent to a connection that has just been closed. And a body that does not come, which it would take
+    for an empty one; one that is declared as too long is left to it to refuse.
+    """
+    handle_request: Handler = server.handle_request
+    max_bytes = int(server.max_http_buffer_size)
+
+    def handle(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+        if not _is_handshake(environ):
+            environ.pop("HTTP_UPGRADE", None)
+        if environ["REQUEST_METHOD"] == "POST":
+            _forget_closed(server, environ)
+            length = int(environ.get("CONTENT_LENGTH", 0))
+            if length <= max_bytes:
+                try:
+                    environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(length))
+                except TimeoutError:
+                    start_response("408 Request Timeout", [("Content-Type", "text/plain")])
+                    return [b"The request took too long to arrive."]
+        return handle_request(environ, start_response)
+
+    return handle
+
+
+def _forget_closed(server: Any, environ: dict[str, Any]) -> None:
+    for sid in parse_qs(environ.get("QUERY_STRING", "")).get("sid", []):
+        if sid in server.sockets and server.sockets[sid].closed:
+            del server.sockets[sid]
+
+
+def _is_handshake(environ: dict[str, Any]) -> bool:
+    connection = [part.strip() for part in environ.get("HTTP_CONNECTION", "").lower().split(",")]
+    return (
+        environ["REQUEST_METHOD"] == "GET"
+        and "upgrade" in connection
+        and "HTTP_SEC_WEBSOCKET_KEY" in environ
+        and environ.get("HTTP_SEC_WEBSOCKET_VERSION") in WEBSOCKET_VERSIONS
+    )
