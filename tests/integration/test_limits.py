@@ -309,6 +309,63 @@ def test_a_body_has_its_time(start_server: StartServer, connect: Connect, path: 
     assert slow.is_closed()
 
 
+@pytest.mark.parametrize("header", ["Accept: */*", "Upgrade: websocket"])
+@pytest.mark.parametrize("body", [b"", b"x"])
+def test_a_body_that_nobody_reads_has_its_time_too(
+    start_server: StartServer, connect: Connect, header: str, body: bytes
+) -> None:
+    """The answer does not need it, but the connection waits for it, whatever else the head says."""
+    server = start_server({"TEST_BODY_SECONDS": "0.5"}, observed=True)
+    slow = connect(server)
+    slow.socket.sendall(f"GET /asf/health HTTP/1.1\r\nHost: asf\r\n{header}\r\nContent-Length: 100\r\n\r\n".encode())
+    assert slow.answer()[0] == 200
+    slow.socket.settimeout(0.1)
+    for _ in range(99):
+        try:
+            slow.socket.sendall(body)
+            if slow.socket.recv(1) == b"":
+                return
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            return
+    pytest.fail("The connection is still open")
+
+
+@pytest.mark.parametrize("packet", ["0", "4" + "x" * 65536])
+def test_whoever_posts_what_is_no_packet_keeps_no_place(start_server: StartServer, packet: str) -> None:
+    """It is answered, and nothing of it is left."""
+    server = start_server()
+    with requests.Session() as operator:
+
+        def connections() -> str:
+            metrics = operator.get(f"{server.url}/metrics", timeout=5).text
+            return next(line for line in metrics.splitlines() if line.startswith("asf_connections "))
+
+        before = connections()
+        url = f"{server.url}/socket.io/?EIO=4&transport=polling"
+        closing = {"Connection": "close"}
+        for _ in range(3):
+            opening = requests.get(url, headers=closing, timeout=5).text
+            session = f"{url}&sid={json.loads(opening[1:])['sid']}"
+            assert requests.post(session, data=packet, headers=closing, timeout=5).status_code == 400
+        eventually(lambda: connections() == before)
+
+
+@pytest.mark.parametrize("length", [65537, 10**13, 10**20])
+def test_a_body_that_is_too_large_for_socketio_is_not_waited_for(
+    start_server: StartServer, connect: Connect, length: int
+) -> None:
+    """Its length alone is enough to refuse it, whatever comes of it; memory is not even set aside."""
+    server = start_server()
+    opening = requests.get(f"{server.url}/socket.io/?EIO=4&transport=polling", timeout=5).text
+    path = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
+    logged = len(server.log)
+    large = connect(server)
+    assert large.ask(f"POST {path} HTTP/1.1\r\nHost: asf\r\nContent-Length: {length}\r\n\r\n")[0] == 400
+    assert "Traceback" not in "".join(server.log[logged:])
+
+
 def test_a_connection_that_asks_all_the_time_is_answered_more_slowly(
     start_server: StartServer, connect: Connect
 ) -> None:

@@ -34,6 +34,9 @@ REQUESTS_PER_SECOND = 100.0
 REQUESTS_AT_ONCE = 200
 """How often one connection may ask. What comes sooner waits: nothing is lost, and nobody else waits for it."""
 
+DISCARDED_AT_ONCE = 16 * 1024
+"""How many bytes are read at once of a body that nobody wants."""
+
 REFUSAL = "asf.refusal"
 """The key of a request's environment under which it says why there is no place for its connection (or None)."""
 
@@ -141,7 +144,8 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         environ["eventlet.input"].rfile = _BoundedLines(self.rfile)
         environ[REFUSAL] = self._refusal
         if environ.get("CONTENT_LENGTH") or environ["eventlet.input"].chunked_input:
-            environ["wsgi.input"] = TimelyInput(environ["eventlet.input"], self._end_after_answer)
+            body = environ["wsgi.input"] = TimelyInput(environ["eventlet.input"], self._end_after_answer)
+            environ["eventlet.input"].discard = body.discard
         if not self._is_urgent(environ["PATH_INFO"]):
             self._slow_down()
             if self._refusal is not None:
@@ -191,6 +195,11 @@ class TimelyInput:
     def readline(self, size: int | None = None) -> bytes:
         """Return the rest of a line, at most `size` bytes of it. Raises TimeoutError."""
         return self._in_time(self._body.readline, size)
+
+    def discard(self) -> None:
+        """Read what nobody has read, so that the next request can follow. Raises TimeoutError."""
+        while self.read(DISCARDED_AT_ONCE):
+            pass
 
     def _in_time(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
         try:
