@@ -11,7 +11,7 @@ import requests
 import socketio
 import websocket
 
-from tests.support.engineio_wire import WireListener
+from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
@@ -226,6 +226,24 @@ def test_joins_too_often_are_refused_and_the_stream_under_way_goes_on(start_serv
     refused = sum(name == "stream_error" for name, _ in listener.events)
     assert joins + refused == 40
     assert joins >= 20
+    listener.close()
+
+
+def test_leaving_the_namespace_does_not_forgive_joins(start_server: StartServer) -> None:
+    """They are those of the connection, which stays."""
+    server = start_server()
+    server.announce("s", b"audio")
+    listener = WireListener(server.url, polling=False)
+    for _ in range(5):
+        for _ in range(20):
+            listener.emit("join_stream", {"stream_id": "s"})
+        listener.send(f"41{NAMESPACE},")
+        listener.send(f"40{NAMESPACE},")
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.emit("join_stream", {})
+    listener.receive_until("error")
+    refused = sum(name == "stream_error" for name, _ in listener.events)
+    assert refused > 50
     listener.close()
 
 

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from flask_socketio import SocketIO
 from socketio import Namespace
@@ -35,13 +36,17 @@ class StrictNamespace(Namespace, Generic[Transport]):
     def __init__(self, namespace: str, transport_for: Callable[[Any], Transport]) -> None:
         super().__init__(namespace)
         self._transport_for = transport_for
-        self._join_rates: dict[str, RateLimit] = {}
+        # By connection: a client that leaves the namespace and enters it again is still the same.
+        self._join_rates: WeakKeyDictionary[Any, RateLimit] = WeakKeyDictionary()
 
     def check_join_rate(self, sid: str) -> None:
         """Count one more join of a connection. Raises `RateLimited`."""
-        rate = self._join_rates.get(sid)
+        connection = connection_of(self.server, self.namespace, sid)
+        if connection is None:
+            return
+        rate = self._join_rates.get(connection)
         if rate is None:
-            rate = self._join_rates[sid] = RateLimit(self.joins_per_second, self.joins_at_once)
+            rate = self._join_rates[connection] = RateLimit(self.joins_per_second, self.joins_at_once)
         if not rate.take(time.monotonic()):
             raise RateLimited(f"In the long run there may be {self.joins_per_second:g} a second.")
 
@@ -57,8 +62,6 @@ class StrictNamespace(Namespace, Generic[Transport]):
             event in {"connect", "disconnect"} and not self._is_raised(event, sid, arguments)
         ):
             return None
-        if event == "disconnect":
-            self._join_rates.pop(sid, None)
         try:
             return super().trigger_event(event, sid, *arguments)
         except Exception:
