@@ -125,3 +125,14 @@ def test_what_is_no_address_of_the_internet_counts_by_itself() -> None:
     occupancy.take("/run/socket")
     assert isinstance(occupancy.refusal("/run/socket"), RateLimited)
     assert occupancy.refusal("") is None
+
+
+def test_an_exempt_address_may_have_many_and_yet_no_more_than_there_are() -> None:
+    """Such as a backend, or the proxy that all listeners come from."""
+    occupancy = Occupancy(3, 1, is_exempt=lambda address: address == "10.0.0.1")
+    for _ in range(3):
+        assert occupancy.refusal("10.0.0.1") is None
+        assert occupancy.has_standing_room("10.0.0.1")
+        occupancy.take("10.0.0.1")
+    assert isinstance(occupancy.refusal("10.0.0.1"), TooManyConnections)
+    assert occupancy.has_standing_room("10.0.0.1")

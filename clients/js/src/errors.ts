@@ -58,6 +58,9 @@ export class EpochChangedError extends AsfError {
   }
 }
 
+/** Codes of what a server says of a connection as such. Nothing that it carries is concerned, now or on the next one. */
+export const NOTICES: ReadonlySet<string> = new Set(["ASF_NOTHING_JOINED", "ASF_SLOWED_DOWN"]);
+
 /** Returns the error that a message of the server stands for. */
 export function errorOf(message: ErrorMessage): AsfError {
   const options: AsfErrorOptions = {

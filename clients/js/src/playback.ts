@@ -6,7 +6,7 @@ import type { Channel, Connections } from "./connections.js";
 import { Credit, widerWindow } from "./credit.js";
 import { StreamCursor, type Piece } from "./cursor.js";
 import { Emitter } from "./emitter.js";
-import { AsfError, clientError, EpochChangedError, errorOf } from "./errors.js";
+import { AsfError, clientError, EpochChangedError, errorOf, NOTICES } from "./errors.js";
 import { needsHeader, routeOf, type Route } from "./formats.js";
 import {
   AUDIO_NAMESPACE,
@@ -75,13 +75,6 @@ export interface PlaybackEvents {
 
 /** Where to go: seconds of the audio, or bytes of the stream. */
 export type SeekTarget = { seconds: number } | { bytes: number };
-
-/** Errors that leave the session, or the next one, as it is. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  "ASF_INVALID_ACK", // It crossed with a seek.
-  "ASF_NOTHING_JOINED", // The connection ends, and another one joins when it is needed.
-  "ASF_RATE_LIMITED", // The server reads more slowly.
-]);
 
 /** One stream that plays in one audio element, over all connections. */
 export class Playback extends Emitter<PlaybackEvents> {
@@ -326,7 +319,7 @@ export class Playback extends Emitter<PlaybackEvents> {
   }
 
   #onCommandError(error: AsfError): void {
-    if (HARMLESS.has(error.code)) return;
+    if (error.code === "ASF_INVALID_ACK" || NOTICES.has(error.code)) return; // The ack crossed with a seek.
     if (error.code !== "ASF_NO_SESSION") this.#onError(error);
     // A seek that crossed with the end of its session needs another one.
     else if (this.#inSession && !this.#cursor.flowing) this.#join(this.#socket);

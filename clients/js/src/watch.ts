@@ -3,9 +3,12 @@ import type { Socket } from "socket.io-client";
 import { Access } from "./access.js";
 import type { Channel, Connections } from "./connections.js";
 import { Emitter } from "./emitter.js";
-import { clientError, errorOf, type AsfError } from "./errors.js";
+import { clientError, errorOf, NOTICES, type AsfError } from "./errors.js";
 import { UpdatePositions } from "./positions.js";
 import type { ErrorMessage, PlacedAt, Position, Subscribed } from "./protocol.js";
+
+/** After how many milliseconds a subscription is asked for again that was one too many lately. */
+const AGAIN_MS = 1000;
 
 export interface WatchOptions {
   /** Begin with the updates that the server keeps (false: with live ones). */
@@ -90,6 +93,7 @@ export class Watch extends Emitter<WatchEvents> {
   }
 
   #subscribe(socket: Socket): void {
+    if (!socket.connected) return; // It subscribes when it is.
     const request: Record<string, unknown> = { client_id: this.clientId };
     const [since, token] = [this.#positions.since, this.#access.show()];
     if (since !== undefined) request["since"] = since;
@@ -98,7 +102,9 @@ export class Watch extends Emitter<WatchEvents> {
   }
 
   #onError(socket: Socket, error: AsfError): void {
-    if (error.code === "ASF_UNAUTHORIZED" && this.#access.isRenewed) this.#subscribe(socket);
+    if (NOTICES.has(error.code)) return;
+    if (error.code === "ASF_RATE_LIMITED") setTimeout(() => this.#subscribe(socket), AGAIN_MS);
+    else if (error.code === "ASF_UNAUTHORIZED" && this.#access.isRenewed) this.#subscribe(socket);
     else this.emit("error", { error });
   }
 

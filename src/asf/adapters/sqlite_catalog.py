@@ -6,6 +6,7 @@ What `put` has written is there after the process is killed. SQLite's write-ahea
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,18 +58,18 @@ class SqliteCatalogStore:
                 path, timeout=START_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._prepare()
-            self._size: int = self._connection.execute("SELECT count(*) FROM streams").fetchone()[0]
+            # Counted once, and kept: there may be a million, and /metrics asks often.
+            counts = self._connection.execute("SELECT state, count(*) FROM streams GROUP BY state")
+            self._counts: Counter[str] = Counter(dict(counts))
             self._connection.execute(f"PRAGMA busy_timeout = {int(LOCKED_SECONDS * 1000)}")
 
     def put(self, stream: AudioStream) -> None:
         """Keep `stream`, in place of an earlier one of the same id. Raises `CatalogUnavailable`."""
         marks = ", ".join("?" * (COLUMNS.count(",") + 1))
-        into = f"INTO streams ({COLUMNS}) VALUES ({marks})"
-        row = _row_of(stream)
-        if self._query(f"INSERT OR IGNORE {into} RETURNING 1", row):
-            self._size += 1
-        else:
-            self._query(f"INSERT OR REPLACE {into}", row)
+        earlier = self._query("SELECT state FROM streams WHERE stream_id = ?", (stream.stream_id,))
+        self._query(f"INSERT OR REPLACE INTO streams ({COLUMNS}) VALUES ({marks})", _row_of(stream))  # noqa: S608
+        self._counts[stream.state] += 1
+        self._counts.subtract(state for (state,) in earlier)
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
@@ -77,9 +78,9 @@ class SqliteCatalogStore:
 
     def delete(self, stream_id: str) -> bool:
         """Forget the stream of that id, and tell whether there was one. Raises `CatalogUnavailable`."""
-        deleted = bool(self._query("DELETE FROM streams WHERE stream_id = ? RETURNING 1", (stream_id,)))
-        self._size -= deleted
-        return deleted
+        deleted = self._query("DELETE FROM streams WHERE stream_id = ? RETURNING state", (stream_id,))
+        self._counts.subtract(state for (state,) in deleted)
+        return bool(deleted)
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
         """Return at most `limit` streams in the order of their ids, those behind `after`.
@@ -91,12 +92,11 @@ class SqliteCatalogStore:
 
     def size(self) -> int:
         """Return how many streams are kept."""
-        return self._size
+        return self._counts.total()
 
     def count(self) -> Mapping[StreamState, int]:
-        """Return how many streams of each state are kept. Raises `CatalogUnavailable`."""
-        rows = self._query("SELECT state, count(*) FROM streams GROUP BY state", ())
-        return {StreamState(state): count for state, count in rows if state in set(StreamState)}
+        """Return how many streams of each state are kept."""
+        return {state: self._counts[state] for state in StreamState}
 
     def check(self) -> None:
         """Raise `CatalogUnavailable` unless streams can be read and kept now: by writing what is there anyway."""

@@ -45,6 +45,13 @@ class RateLimited(AsfError):
     retryable = True
 
 
+class SlowedDown(AsfError):
+    """Messages come faster than one connection may send them. None is lost, but they are read more slowly."""
+
+    error_code = "ASF_SLOWED_DOWN"
+    message = "Messages come too fast; they are read more slowly."
+
+
 class TooManyConnections(AsfError):
     """The server has as many connections as it may have."""
 

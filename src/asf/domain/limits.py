@@ -1,6 +1,7 @@
 """How much is too much: how often something may happen, and how many of something there may be."""
 
 from collections import Counter
+from collections.abc import Callable
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from asf.domain.errors import AsfError, RateLimited, TooManyConnections
@@ -43,12 +44,14 @@ class Occupancy:
     """How many places are taken, in all and by each address.
 
     `most` places are for use, and `most_each` of them for one address at the most; 0 is no bound. Beyond that there
-    is standing room, for those who are told that there is no place for them.
+    is standing room, for those who are told that there is no place for them. An address for which `is_exempt`
+    says so may have all places.
     """
 
-    def __init__(self, most: int, most_each: int) -> None:
+    def __init__(self, most: int, most_each: int, is_exempt: Callable[[str], bool] = lambda _address: False) -> None:
         self._most = most
         self._most_each = most_each
+        self._is_exempt = is_exempt
         self._taken = 0
         self._taken_by: Counter[str] = Counter()
 
@@ -60,7 +63,7 @@ class Occupancy:
         """Return why there is no place for one more of `address`: `TooManyConnections` or `RateLimited`, or None."""
         if self._taken >= self._most:
             return TooManyConnections(f"There are {self._taken}.")
-        if self._most_each and self._taken_by[_holder(address)] >= self._most_each:
+        if self._has(address, self._most_each):
             return RateLimited(f"There may be {self._most_each} connections from one address.")
         return None
 
@@ -68,7 +71,7 @@ class Occupancy:
         """Return whether one more of `address` may come in at all, if only to be told why it may not stay."""
         if self._taken >= self._most + STANDING_ROOM:
             return False
-        return not self._most_each or self._taken_by[_holder(address)] < 2 * self._most_each
+        return not self._has(address, 2 * self._most_each)
 
     def take(self, address: str) -> None:
         """Count one more of `address`."""
@@ -84,6 +87,10 @@ class Occupancy:
             self._taken_by[holder] -= 1
             if not self._taken_by[holder]:
                 del self._taken_by[holder]
+
+    def _has(self, address: str, most: int) -> bool:
+        """Whether an address has so many places, if there is a bound and it holds for that address."""
+        return bool(most) and self._taken_by[_holder(address)] >= most and not self._is_exempt(address)
 
 
 def _holder(address: str) -> str:

@@ -50,13 +50,22 @@ from asf.entrypoints.shutdown import Shutdown
 CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
 
 
-def _socketio(app: Flask, settings: Settings, sessions: Occupancy) -> SocketIO:
+def _socketio(app: Flask, settings: Settings, occupancy: Occupancy) -> SocketIO:
     origins = settings.cors_allowed_origins
     socketio = realtime_api.create_socketio(
         app, ANY_ORIGIN if origins == [ANY_ORIGIN] else origins, settings.max_message_bytes
     )
-    engineio_server.install(socketio.server.eio, sessions, partial(realtime_api.tell, socketio))
+    engineio_server.install(socketio.server.eio, occupancy, partial(realtime_api.tell, socketio))
     return socketio
+
+
+def _occupancy(settings: Settings, guard: http_api.InternalGuard) -> Occupancy:
+    """Return how many connections there may be. Trusted peers, such as backends and a proxy, may have many."""
+
+    def is_exempt(address: str) -> bool:
+        return not settings.internal_api_is_open and guard.trusts(address)
+
+    return Occupancy(settings.max_connections, settings.max_connections_per_ip, is_exempt)
 
 
 def _ui_emitter(socketio: SocketIO, settings: Settings) -> UiUpdateEmitter | None:
@@ -84,12 +93,14 @@ def _render_metrics(
     router: UiUpdateRouter,
     update_log: InMemoryUpdateLog,
     connections: Occupancy,
+    socketio_connections: Occupancy,
 ) -> Callable[[], bytes]:
     metrics.read_gauges(
         [
             ("asf_listeners", "Sessions under way.", lambda: len(streaming)),
             ("asf_listeners_blocked", "Listeners that take no audio now.", lambda: len(blocked)),
             ("asf_connections", "Open connections, whatever for.", lambda: len(connections)),
+            ("asf_socketio_connections", "Connections of Socket.IO.", lambda: len(socketio_connections)),
             ("asf_ui_subscriptions", "Subscriptions to UI updates.", lambda: router.subscriptions),
             ("asf_ui_history_bytes", "Memory of the UI updates that are kept.", lambda: update_log.kept_bytes),
         ]
@@ -136,7 +147,7 @@ def _server_app(
     console: list[Blueprint],
     namespaces: list[Namespace],
     websocket_door: WebSocketDoor,
-    sessions: Occupancy,
+    socketio_connections: Occupancy,
     metrics: PrometheusMetrics,
 ) -> Flask:
     for blueprint in blueprints + console:
@@ -145,7 +156,7 @@ def _server_app(
         # Below Flask-SocketIO, whose handlers set up a Flask request context for every event, to no use here.
         socketio.server.register_namespace(namespace)
     app.wsgi_app = http_api.Admission(  # type: ignore[method-assign]
-        app, websocket_door, http_protocol.REFUSAL, sessions, metrics.request_answered
+        app, websocket_door, http_protocol.REFUSAL, socketio_connections, metrics.request_answered
     )
     return app
 
@@ -238,13 +249,14 @@ class Container(containers.DeclarativeContainer):
     bare_app: providers.Provider[Flask] = providers.Singleton(
         http_api.create_app, settings.provided.secret_key, metrics.provided.request_answered
     )
-    connections: providers.Provider[Occupancy] = providers.Singleton(
-        Occupancy, settings.provided.max_connections, settings.provided.max_connections_per_ip
+    internal_guard: providers.Provider[http_api.InternalGuard] = providers.Singleton(
+        http_api.InternalGuard,
+        settings.provided.internal_api_token,
+        settings.provided.internal_trusted_networks,
     )
-    sessions: providers.Provider[Occupancy] = providers.Singleton(
-        Occupancy, settings.provided.max_connections, settings.provided.max_connections_per_ip
-    )
-    socketio: providers.Provider[SocketIO] = providers.Singleton(_socketio, bare_app, settings, sessions)
+    connections: providers.Provider[Occupancy] = providers.Singleton(_occupancy, settings, internal_guard)
+    socketio_connections: providers.Provider[Occupancy] = providers.Singleton(_occupancy, settings, internal_guard)
+    socketio: providers.Provider[SocketIO] = providers.Singleton(_socketio, bare_app, settings, socketio_connections)
     ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(_ui_emitter, socketio, settings)
     update_log: providers.Provider[InMemoryUpdateLog] = providers.Singleton(
         InMemoryUpdateLog,
@@ -256,7 +268,16 @@ class Container(containers.DeclarativeContainer):
         UiUpdateRouter, ui_emitter, update_log, access, clock, metrics
     )
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
-        _render_metrics, metrics, pump, streaming, blocked, catalog_store, router, update_log, connections
+        _render_metrics,
+        metrics,
+        pump,
+        streaming,
+        blocked,
+        catalog_store,
+        router,
+        update_log,
+        connections,
+        socketio_connections,
     )
     readiness: providers.Provider[Readiness] = providers.Singleton(Readiness, catalog_store, audio_sources, streaming)
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
@@ -265,11 +286,6 @@ class Container(containers.DeclarativeContainer):
         asyncapi=providers.Singleton(
             realtime_api.asyncapi_document, asf.__version__, settings.provided.ui_updates_namespace
         ),
-    )
-    internal_guard: providers.Provider[http_api.InternalGuard] = providers.Singleton(
-        http_api.InternalGuard,
-        settings.provided.internal_api_token,
-        settings.provided.internal_trusted_networks,
     )
     console: providers.Provider[list[Blueprint]] = providers.Singleton(_console, settings, internal_guard)
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
@@ -297,5 +313,13 @@ class Container(containers.DeclarativeContainer):
         providers.Callable(_sent_all_of, socketio, websocket_door),
     )
     app: providers.Provider[Flask] = providers.Singleton(
-        _server_app, bare_app, socketio, blueprints, console, namespaces, websocket_door, sessions, metrics
+        _server_app,
+        bare_app,
+        socketio,
+        blueprints,
+        console,
+        namespaces,
+        websocket_door,
+        socketio_connections,
+        metrics,
     )

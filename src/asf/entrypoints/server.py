@@ -5,7 +5,7 @@ import resource
 from collections.abc import Iterator
 
 from asf.adapters.eventlet_runtime import server as runtime
-from asf.adapters.http_api import is_urgent
+from asf.adapters.http_api import is_internal
 from asf.entrypoints.container import Container
 from asf.entrypoints.settings import Settings, url_of
 
@@ -29,7 +29,7 @@ def run(settings: Settings) -> None:
         container.pump(),
         occupancy=container.connections(),
         answer_seconds=max(ANSWER_SECONDS, settings.slow_listener_seconds),
-        is_urgent=is_urgent,
+        may_hurry=is_internal,
         drain=container.shutdown(),
         on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", url, settings.host),
     )

@@ -15,7 +15,7 @@ from asf.adapters.eventlet_runtime.delays import FixedDelay
 from asf.adapters.eventlet_runtime.engineio_requests import careful_handler
 from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue, is_kept
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
-from asf.domain.errors import AsfError, NothingJoined, RateLimited
+from asf.domain.errors import AsfError, NothingJoined, SlowedDown
 from asf.domain.limits import Occupancy
 
 JOIN_SECONDS = 30.0
@@ -29,8 +29,6 @@ UPGRADE_SECONDS = 5.0
 
 MAX_UNREAD_ANSWERS = 1000
 """How many messages may wait for a client that goes on sending. With more it is given up, as it does not read."""
-
-SLOWED_DOWN = "What this connection sends is read more slowly than it comes."
 
 Tell = Callable[[Any, AsfError], None]
 
@@ -47,10 +45,10 @@ class SteadyTime:
     time = staticmethod(time.monotonic)
 
 
-def install(server: Any, sessions: Occupancy, tell: Tell) -> None:
+def install(server: Any, occupancy: Occupancy, tell: Tell) -> None:
     """Make an Engine.IO server use this module's parts for all its connections.
 
-    `sessions` counts the connections, long-polling ones among them, by address. `tell` tells one of the library's
+    `occupancy` counts the connections, long-polling ones among them, by address. `tell` tells one of the library's
     objects for connections what concerns it. Connections that have not been kept within `JOIN_SECONDS` (see
     `EngineIoTransport.keep`) are ended. To be called when the server's handlers are registered.
     """
@@ -72,7 +70,7 @@ def install(server: Any, sessions: Occupancy, tell: Tell) -> None:
     server.disconnect = partial(_disconnect, server)
     server.handle_request = careful_handler(server)
     server.on("message", _from_readers(server, server.handlers["message"]))
-    _count(server, sessions, FixedDelay(JOIN_SECONDS, partial(end_unless_kept, tell)))
+    _count(server, occupancy, FixedDelay(JOIN_SECONDS, partial(end_unless_kept, tell)))
 
 
 def _from_readers(server: Any, handle_message: Callable[[str, Any], object]) -> Callable[[str, Any], object]:
@@ -104,19 +102,19 @@ def _disconnect(server: Any, sid: str | None = None) -> None:
             server.sockets.pop(one, None)
 
 
-def _count(server: Any, sessions: Occupancy, deadline: FixedDelay) -> None:
+def _count(server: Any, occupancy: Occupancy, deadline: FixedDelay) -> None:
     """Count connections as they come and go, and give each of them until the deadline to be of use."""
     on_connect, on_disconnect = server.handlers["connect"], server.handlers["disconnect"]
     addresses: dict[str, str] = {}
 
     def connect(sid: str, environ: dict[str, Any]) -> Any:
         address = addresses[sid] = environ.get("REMOTE_ADDR", "")
-        sessions.take(address)
+        occupancy.take(address)
         deadline.add(server.sockets[sid])
         return on_connect(sid, environ)
 
     def disconnect(sid: str, reason: Any) -> Any:
-        sessions.release(addresses.pop(sid))
+        occupancy.release(addresses.pop(sid))
         return on_disconnect(sid, reason)
 
     server.on("connect", connect)
@@ -124,11 +122,14 @@ def _count(server: Any, sessions: Occupancy, deadline: FixedDelay) -> None:
 
 
 def end_unless_kept(tell: Tell, connection: Any) -> None:
-    """End `connection`, the library's object, with a word, if it has turned out to be of no use."""
+    """End `connection`, the library's object, with a word, if it has turned out to be of no use.
+
+    It ends without Engine.IO's own word for that, after which some clients would not come back by themselves.
+    """
     if is_kept(connection) or connection.closed:
         return
     tell(connection, NothingJoined())
-    connection.close(wait=False)
+    connection.close(wait=False, abort=True)
     websocket: DirectWebSocket | None = getattr(connection, "websocket", None)
     if websocket is not None:
         eventlet.spawn_after(FAREWELL_SECONDS, websocket.break_off)
@@ -171,7 +172,7 @@ class EngineIoWebSocket(WebSocketUpgrade):
 
     def _run(self, connection: Any, websocket: DirectWebSocket) -> None:
         connection.websocket = websocket
-        websocket.on_throttled = partial(self._tell, connection, RateLimited(SLOWED_DOWN))
+        websocket.on_throttled = partial(self._tell, connection, SlowedDown())
         try:
             self._engineio_handler(websocket)
         except Exception as error:  # noqa: BLE001 - what a client sends may break the library's handler anywhere

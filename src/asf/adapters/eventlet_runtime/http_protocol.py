@@ -21,6 +21,10 @@ from asf.domain.limits import Occupancy, RateLimit
 FIRST_REQUEST_SECONDS = 30.0
 """Longest time from a connection to the first byte of its first request."""
 
+REFUSED_SECONDS = 2.0
+"""Longest time from a connection for which there is no place to the end of what it asks. It has one answer, and goes:
+so those who may not be refused, operators and backends, find standing room."""
+
 IDLE_SECONDS = 75.0
 """Longest time that a connection may be silent between two requests."""
 
@@ -71,7 +75,7 @@ class ConnectionPool(eventlet.GreenPool):
 
 
 class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
-    """Serves one connection. Requests that `is_urgent` knows by their path may come as often as they like.
+    """Serves one connection. Requests of which `may_hurry` says so, by their path, may come as often as they like.
 
     Stricter than the library where two readers could take the same bytes for different requests, and silent about
     what clients do wrong.
@@ -87,10 +91,10 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
 
     rfile: Any
 
-    def __init__(self, connection: list[Any], server: Any, is_urgent: Callable[[str], bool]) -> None:
-        self._is_urgent = is_urgent
+    def __init__(self, connection: list[Any], server: Any, may_hurry: Callable[[str], bool]) -> None:
+        self._may_hurry = may_hurry
         self._refusal = connection[-1]
-        self._idle_seconds = FIRST_REQUEST_SECONDS
+        self._idle_seconds = FIRST_REQUEST_SECONDS if self._refusal is None else REFUSED_SECONDS
         self._rate = RateLimit(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
         self._head_timeout: Any = None
         super().__init__(connection, server)
@@ -144,12 +148,13 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         environ["eventlet.input"].rfile = _BoundedLines(self.rfile)
         environ[REFUSAL] = self._refusal
         if environ.get("CONTENT_LENGTH") or environ["eventlet.input"].chunked_input:
-            body = environ["wsgi.input"] = TimelyInput(environ["eventlet.input"], self._end_after_answer)
+            seconds = BODY_SECONDS if self._refusal is None else REFUSED_SECONDS
+            body = environ["wsgi.input"] = TimelyInput(environ["eventlet.input"], seconds, self._end_after_answer)
             environ["eventlet.input"].discard = body.discard
-        if not self._is_urgent(environ["PATH_INFO"]):
+        if self._refusal is not None:
+            self._end_after_answer()
+        if not self._may_hurry(environ["PATH_INFO"]):
             self._slow_down()
-            if self._refusal is not None:
-                self._end_after_answer()
         return environ
 
     def _wait_for_request(self) -> bool:
@@ -161,7 +166,7 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         except OSError:  # gone, or silent for too long
             return False
         if begun and _END_OF_HEAD not in begun:
-            self._head_timeout = eventlet.Timeout(HEAD_SECONDS)
+            self._head_timeout = eventlet.Timeout(HEAD_SECONDS if self._refusal is None else REFUSED_SECONDS)
         return bool(begun)
 
     def _end_head(self) -> None:
@@ -178,15 +183,15 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
 
 
 class TimelyInput:
-    """The body of a request, which must arrive within `BODY_SECONDS`.
+    """The body of a request, which must arrive within so many `seconds`.
 
     What reads it gets a TimeoutError else; `on_timeout` is called before.
     """
 
-    def __init__(self, body: Any, on_timeout: Callable[[], object]) -> None:
+    def __init__(self, body: Any, seconds: float, on_timeout: Callable[[], object]) -> None:
         self._body = body
         self._on_timeout = on_timeout
-        self._due = time.monotonic() + BODY_SECONDS
+        self._due = time.monotonic() + seconds
 
     def read(self, size: int | None = None) -> bytes:
         """Return at most `size` bytes. Raises TimeoutError."""

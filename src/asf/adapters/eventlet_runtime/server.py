@@ -171,16 +171,16 @@ def serve(
     pump: AudioPump,
     occupancy: Occupancy,
     answer_seconds: float,
-    is_urgent: Callable[[str], bool],
+    may_hurry: Callable[[str], bool],
     drain: Drain,
     on_ready: Callable[[], object],
 ) -> None:
     """Serve `application` on `listener` and drive `pump`, until SIGTERM or SIGINT arrives; then drain, and return.
 
     `occupancy` says how many connections there may be, and counts them. `answer_seconds` is the longest time that a
-    client may take no byte of an answer over HTTP. Requests that `is_urgent` knows by their path may come as often as
-    they like. `on_ready` is called when the signals are heeded. Raises OSError when no connection can be accepted any
-    more.
+    client may take no byte of an answer over HTTP. Requests of which `may_hurry` says so, by their path, may come as
+    often as they like. `on_ready` is called when the signals are heeded. Raises OSError when no connection can be
+    accepted any more.
     """
     _calm_collector()
     stop = Event()
@@ -196,7 +196,7 @@ def serve(
         log=_wsgi_logger(),
         log_output=False,
         debug=False,
-        protocol=partial(BoundedHttpProtocol, is_urgent=is_urgent),
+        protocol=partial(BoundedHttpProtocol, may_hurry=may_hurry),
         custom_pool=ConnectionPool(occupancy),
         keepalive=IDLE_SECONDS,
         environ={"wsgi.input_terminated": True},

@@ -29,7 +29,7 @@ FRAMES_PER_SECOND = 2_000.0
 FRAMES_AT_ONCE = 5_000
 """How fast one client's frames are read. More wait in its own connection, where TCP slows it down: nothing is lost.
 
-A listener on a fast line that acknowledges every chunk stays below."""
+A listener that acknowledges every chunk at the default pace sends a hundred."""
 
 THROTTLED_NOTICE_SECONDS = 10.0
 """How often, at the most, a client is told that it sends too fast."""

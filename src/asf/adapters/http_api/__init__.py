@@ -1,6 +1,6 @@
 """The HTTP side of ASF, on Flask and marshmallow (docs/contract.md, sections 2, 5 and 7)."""
 
-from asf.adapters.http_api.admission import Admission, is_urgent
+from asf.adapters.http_api.admission import Admission, is_internal
 from asf.adapters.http_api.app import create_app
 from asf.adapters.http_api.console import create_console_blueprint
 from asf.adapters.http_api.internal_guard import InternalGuard
@@ -19,6 +19,6 @@ __all__ = [
     "create_internal_updates_blueprint",
     "create_operations_blueprint",
     "create_playback_blueprint",
-    "is_urgent",
+    "is_internal",
     "openapi_document",
 ]

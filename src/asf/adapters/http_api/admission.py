@@ -16,19 +16,20 @@ INTERNAL_PREFIX = "/asf/internal/"
 OPERATIONS = {"/asf/health", "/asf/ready", "/metrics"}
 SOCKETIO_PREFIX = "/socket.io/"
 
-_OF_A_SESSION = re.compile(r"(?:^|&)sid=[^&]")
+_HAS_CONNECTED = re.compile(r"(?:^|&)sid=[^&]")
 
 
-def is_urgent(path: str) -> bool:
-    """Return whether requests of this path are answered however many listeners there are, and however often."""
-    return path in OPERATIONS or path.startswith(INTERNAL_PREFIX)
+def is_internal(path: str) -> bool:
+    """Return whether the path is of the internal API, where backends may ask as often as they like."""
+    return path.startswith(INTERNAL_PREFIX)
 
 
 class Admission:
     """A WSGI application in front of all others: refuses what there is no place for.
 
-    `refusal_key` is where a request's environment says why its connection has no place, if so. `sessions` counts the
-    connections of Socket.IO, which may come by many connections of HTTP. `request_answered` is told of each refusal.
+    `refusal_key` is where a request's environment says why its connection has no place, if so. `socketio` counts the
+    connections of Socket.IO, each of which may come by many connections of HTTP. `request_answered` is told of each
+    refusal.
     """
 
     def __init__(
@@ -36,20 +37,20 @@ class Admission:
         app: Flask,
         application: Application,
         refusal_key: str,
-        sessions: Occupancy,
+        socketio: Occupancy,
         request_answered: Callable[[str, int], object],
     ) -> None:
         self._app = app
         self._application = application
         self._refusal_key = refusal_key
-        self._sessions = sessions
+        self._socketio = socketio
         self._request_answered = request_answered
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         path = environ["PATH_INFO"]
-        refusal: AsfError | None = environ.get(self._refusal_key) or self._refusal_of_session(path, environ)
-        if refusal is None or is_urgent(path):
+        refusal: AsfError | None = environ.get(self._refusal_key) or self._refusal_of_socketio(path, environ)
+        if refusal is None or path in OPERATIONS or is_internal(path):
             return self._application(environ, start_response)
         with self._app.app_context():
             response, status = error_response(refusal)
@@ -57,7 +58,7 @@ class Admission:
         self._request_answered("refused", status)
         return response(environ, start_response)
 
-    def _refusal_of_session(self, path: str, environ: dict[str, Any]) -> AsfError | None:
-        if not path.startswith(SOCKETIO_PREFIX) or _OF_A_SESSION.search(environ.get("QUERY_STRING", "")):
+    def _refusal_of_socketio(self, path: str, environ: dict[str, Any]) -> AsfError | None:
+        if not path.startswith(SOCKETIO_PREFIX) or _HAS_CONNECTED.search(environ.get("QUERY_STRING", "")):
             return None
-        return self._sessions.refusal(environ["REMOTE_ADDR"])
+        return self._socketio.refusal(environ["REMOTE_ADDR"])

@@ -114,6 +114,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.SlowedDown: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.NothingJoined: HTTPStatus.REQUEST_TIMEOUT,
     errors.StreamNotFound: HTTPStatus.NOT_FOUND,

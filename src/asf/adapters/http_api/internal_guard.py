@@ -23,14 +23,11 @@ class InternalGuard:
 
     def __call__(self) -> None:
         """Let the current request pass, before its body is read. Raises `Unauthorized`."""
-        if not (self._is_trusted(request.environ.get("REMOTE_ADDR", "")) or self._brings_the_token()):
+        if not (self.trusts(request.environ.get("REMOTE_ADDR", "")) or self._brings_the_token()):
             raise Unauthorized("The internal API wants its bearer token, or a peer in a trusted network.")
 
-    def _brings_the_token(self) -> bool:
-        presented = bearer_token()
-        return bool(self._token) and presented is not None and hmac.compare_digest(presented.encode(), self._token)
-
-    def _is_trusted(self, peer: str) -> bool:
+    def trusts(self, peer: str) -> bool:
+        """Return whether a TCP peer's address is in a trusted network."""
         try:
             address = ip_address(peer)
         except ValueError:
@@ -38,3 +35,7 @@ class InternalGuard:
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped  # How a socket for both families sees a peer of IPv4.
         return any(address in network for network in self._trusted_networks)
+
+    def _brings_the_token(self) -> bool:
+        presented = bearer_token()
+        return bool(self._token) and presented is not None and hmac.compare_digest(presented.encode(), self._token)

@@ -11,7 +11,7 @@ from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, st
 from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import JoinStreamSchema, PayloadError
 from asf.adapters.realtime_api.transports import SocketIoTransport
-from asf.domain.errors import AsfError, InternalError, ListenerError
+from asf.domain.errors import AsfError, InternalError, ListenerError, RateLimited
 from asf.domain.streaming import StreamingService
 
 AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
@@ -41,7 +41,8 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
         """Begin a session."""
         try:
             request = self._join_schema.read(payload)["request"]
-        except PayloadError as error:
+            self.check_join_rate(sid)
+        except (PayloadError, RateLimited) as error:
             self._emit(sid, "error", error_message(error))
             return
         transport = self.transport_of(sid)
@@ -49,7 +50,6 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
             return
         emitter = SocketIoListenerEmitter(partial(self._emit, sid), transport, AUDIO_NAMESPACE)
         try:
-            self.check_join_rate(sid)
             self._service.join(sid, request, emitter)
             transport.keep()
         except AsfError as error:

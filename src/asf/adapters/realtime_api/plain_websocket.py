@@ -25,7 +25,7 @@ from asf.domain.errors import (
     InternalError,
     ListenerError,
     ListenerTooSlow,
-    RateLimited,
+    SlowedDown,
     StreamNotFound,
     StreamStalled,
     TooManyListeners,
@@ -110,7 +110,7 @@ class PlainWebSocketDoor:
     def serve(self, connection: WebSocketConnection, stream_id: str, query: Mapping[str, str]) -> None:
         """Serve one connection until it ends."""
         listener_id = f"websocket-{next(self._numbers)}"
-        connection.when_throttled(partial(self._tell, connection, RateLimited("Messages are read more slowly.")))
+        connection.when_throttled(partial(self._tell, connection, SlowedDown()))
         try:
             self._join(listener_id, connection, stream_id, query)
             while (message := connection.receive()) is not None:
