@@ -1,5 +1,6 @@
 """How much one client, and all of them, may have. The others, operators and backends hear nothing of it."""
 
+import gc
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -183,22 +184,24 @@ def test_whoever_joins_nothing_has_to_go(start_server: StartServer, polling: boo
     idle.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_subscriber_stays_and_one_that_never_subscribes_does_not(start_server: StartServer) -> None:
-    """As listeners do."""
+    """As listeners do. The clients of Socket.IO come back by themselves, for what they may want later."""
     server = start_server({"TEST_JOIN_SECONDS": "1"}, observed=True)
     errors: list[Any] = []
-    ended: list[bool] = []
+    connected: list[bool] = []
     with socketio.SimpleClient() as staying:
         staying.connect(server.url, namespace="/ui_updates", transports=["websocket"])
         staying.emit("subscribe_to_ui_updates", {"client_id": "alice"})
-        idle = socketio.Client(reconnection=False)
+        idle = socketio.Client(reconnection_delay=0.1, reconnection_delay_max=0.1)
         idle.on("ui_error", errors.append, namespace="/ui_updates")
-        idle.on("disconnect", lambda *_: ended.append(True), namespace="/ui_updates")
+        idle.on("connect", lambda: connected.append(True), namespace="/ui_updates")
         idle.connect(server.url, namespaces=["/ui_updates"])
-        eventually(lambda: ended)
-        assert [error["error_code"] for error in errors] == ["ASF_NOTHING_JOINED"]
+        eventually(lambda: len(connected) >= 2)
+        assert errors[0]["error_code"] == "ASF_NOTHING_JOINED"
         assert server.send_ui_update("alice", "progress", 1).json()["subscribers"] == 1
         idle.disconnect()
+    gc.collect()  # The client library leaves the socket that was cut to the collector, which complains.
 
 
 def test_a_connection_that_is_in_no_namespace_has_to_go(start_server: StartServer) -> None:
