@@ -132,6 +132,20 @@ def test_all_together_have_so_many_connections(start_server: StartServer, connec
     assert listener.audio == audio
 
 
+def test_whoever_has_no_place_does_not_stay(start_server: StartServer, connect: Connect) -> None:
+    """Neither by silence nor by asking now and then: others without a place want to ask, too."""
+    few = {"ASF_MAX_LISTENERS": "1", "TEST_SPARE_CONNECTIONS": "1", "TEST_STANDING_ROOM": "2"}
+    server = start_server(few, observed=True)
+    for one in (connect(server), connect(server)):
+        assert one.ask("GET /asf/internal/streams HTTP/1.1\r\nHost: asf\r\n\r\n")[0] == 200
+    standing = [connect(server), connect(server)]
+    standing[0].socket.sendall(b"GET /asf/health HTTP/1.1\r\nHo")
+    assert connect(server).is_closed()
+    assert all(one.is_closed() for one in standing)
+    for _ in range(5):
+        assert requests.get(f"{server.url}/asf/health", timeout=5).status_code == 200
+
+
 def test_listeners_at_their_cap_leave_operators_and_backends_alone(start_server: StartServer) -> None:
     """Health, readiness, metrics and the internal API answer; the next listener is told that there is no place."""
     server = start_server({"ASF_MAX_LISTENERS": "2"})

@@ -1,6 +1,7 @@
 """What the documents show of the code is what the code says."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -45,3 +46,17 @@ def test_the_example_of_settings_can_be_used_as_it_is() -> None:
 def vars_of(settings: object) -> dict[str, object]:
     """Return the fields of the settings."""
     return {name: getattr(settings, name) for name in settings.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+def test_the_tests_that_security_names_are_there() -> None:
+    """Each in the file that is named before it, in full or by its last part."""
+    files = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "tests").rglob("*.py")}
+    named = re.findall(r"`((?:tests/|test_)[\w/]*(?:\.py)?)`", (ROOT / "SECURITY.md").read_text())
+    assert len(named) > 50
+    text = ""
+    for name in named:
+        if name.endswith(".py"):
+            text = "".join(text for file, text in files.items() if f"/{file}".endswith(f"/{name}"))
+            assert text, name
+        else:
+            assert f"def {name}(" in text, name

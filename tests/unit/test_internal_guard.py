@@ -95,3 +95,19 @@ def test_every_address_is_in_a_network_or_is_refused(address: IPv4Address | IPv6
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     expected = any((mapped or address) in network for network in NETWORKS)
     assert passes(InternalGuard("", NETWORKS), str(address)) is expected
+
+
+def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the comparison that is made for secrets, whatever is presented, right or wrong."""
+    compared = []
+
+    def compare(presented: bytes, token: bytes) -> bool:
+        compared.append(presented)
+        return presented == token
+
+    monkeypatch.setattr("asf.adapters.http_api.internal_guard.hmac.compare_digest", compare)
+    for presented in (TOKEN, TOKEN[:-1], "x"):
+        assert passes(InternalGuard(TOKEN, []), "10.1.2.3", {"Authorization": f"Bearer {presented}"}) is (
+            presented == TOKEN
+        )
+    assert compared == [TOKEN.encode(), TOKEN[:-1].encode(), b"x"]
