@@ -111,7 +111,7 @@ def test_the_way_to_subscribers_raises_at_random(failing_server: ServerProcess, 
 
     server.break_parts(ui_emitter=0.02)
     with Backend(send):
-        eventually(lambda: sent > (20_000 if soak else 500), 600)
+        eventually(lambda: sent > (20_000 if soak else 1_500), 600)
     server.break_parts()
     eventually(lambda: all(watcher.latest == sent for watcher in watchers), 2 * PATIENCE_SECONDS)
     lost = sum(watcher.lost(set(range(1, sent + 1))) for watcher in watchers)

@@ -37,8 +37,11 @@ class OrderedClient(socketio.Client):
 
     @property
     def is_broken(self) -> bool:
-        """Whether the connection is of no use any more, which the library tells only when a poll ends."""
-        return self.eio.state == "connected" and self.eio.write_loop_task is None
+        """Whether the connection is of no use any more.
+
+        The library tells that only when a poll ends, and not at all of one that ends while it is being upgraded.
+        """
+        return self.eio.state != "connected" or self.eio.write_loop_task is None
 
     def end(self) -> None:
         """Disconnect; of a connection that is broken nothing is waited for."""

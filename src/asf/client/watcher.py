@@ -12,6 +12,10 @@ from asf.client.patience import Patience
 DEFAULT_UI_NAMESPACE = "/ui_updates"
 
 
+TEMPORARY = {"ASF_INTERNAL_ERROR", "ASF_NOTHING_JOINED", "ASF_RATE_LIMITED", "ASF_SOCKETIO_EMIT_FAILED"}
+"""Errors after which a subscription that there was is worth asking for again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """One update: the name of its event, its data, any JSON value, and its number in the epoch."""
@@ -45,7 +49,8 @@ def watch(
 
     With `history` those that ASF still keeps come first. `token` grants the client, where the server wants one; when
     it expires, `RequestRefused` is raised (`ASF_UNAUTHORIZED`). A connection that is lost is made again, for up to
-    `patience` seconds, and what was sent meanwhile is yielded then. Raises `RequestRefused` and `ServerUnreachable`.
+    `patience` seconds, as is one on which the server failed, and what was sent meanwhile is yielded then. Raises
+    `RequestRefused` and `ServerUnreachable`.
     """
     position = _Position("", 0) if history else None
     subscribed = False
@@ -60,9 +65,10 @@ def watch(
                 elif not subscribed:
                     subscribed = True
                     yield item
-        except ServerUnreachable:
+        except (ServerUnreachable, RequestRefused) as error:
             position = watching.position
-            if not subscribed or not left.pause():
+            is_final = isinstance(error, RequestRefused) and error.error_code not in TEMPORARY
+            if is_final or not subscribed or not left.pause():
                 raise
 
 
