@@ -1,7 +1,8 @@
 # The two commands: make run, make test. Both set up everything that they need, in .venv.
 PYTHON ?= python3
-# Seconds that each fuzzer goes on under `make soak`.
+# `make soak`: seconds for each fuzzer, and whether the tests take their time (empty: as in the suite).
 FUZZ_SECONDS ?= 1200
+SOAK ?= --soak
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
@@ -30,7 +31,7 @@ test: setup ## Set up and run the whole test suite
 	$(BIN)/pytest
 
 soak: setup ## Break things for an hour and more, and write down what was lost (docs/reliability.md)
-	$(BIN)/pytest tests/faults tests/fuzz --soak --fuzz-seconds=$(FUZZ_SECONDS) --ledger=var/ledger.json
+	$(BIN)/pytest tests/faults tests/fuzz $(SOAK) --fuzz-seconds=$(FUZZ_SECONDS) --ledger=var/ledger.json
 	$(BIN)/python tools/write_reliability.py var/ledger.json
 
 check: setup ## Format, lint, types, architecture, and tests with branch coverage

@@ -41,7 +41,8 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
     yield ledger
     path: Path | None = request.config.getoption("--ledger")
     if path is not None:
-        ledger.write(path)
+        options = request.config
+        ledger.write(path, soak=options.getoption("--soak"), fuzz_seconds=options.getoption("--fuzz-seconds"))
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ RELIABILITY = Path(__file__).parents[1] / "docs" / "reliability.md"
 TEXT = """# Reliability
 
 What was done to the service, how often, and what was lost by it. Written by `make soak` from what the tests of
-`tests/faults` and `tests/fuzz` counted in one run, on {machine}. Every row is a test: what must hold is checked, and
-a run in which it does not hold fails.
+`tests/faults` and `tests/fuzz` counted in one run, {length}, on {machine}. Every row is a test: what must hold is
+checked, and a run in which it does not hold fails and writes nothing here.
 
 | fault or bad input | tried | what must hold | lost | measured |
 |---|---|---|---|---|
@@ -24,10 +24,12 @@ a run in which it does not hold fails.
 """
 
 
-def reliability(entries: list[dict[str, Any]]) -> str:
-    """Return the document about the entries of a ledger."""
+def reliability(run: dict[str, Any]) -> str:
+    """Return the document about what a ledger says of a run."""
+    variants = "the long variants of the tests" if run["soak"] else "the short variants of the tests, as in the suite"
+    length = f"with {variants} and {run['fuzz_seconds']:g} s for each fuzzer"
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    return TEXT.format(machine=machine, rows="\n".join(map(_row, entries)))
+    return TEXT.format(length=length, machine=machine, rows="\n".join(map(_row, run["entries"])))
 
 
 def _row(entry: dict[str, Any]) -> str:

@@ -33,7 +33,9 @@ class Ledger:
         assert tried > 0, f"{fault} was not tried at all"
         self.entries.append(Entry(fault, tried, unit, must_hold, lost, measured))
 
-    def write(self, path: Path) -> None:
-        """Write the entries as JSON."""
+    def write(self, path: Path, *, soak: bool, fuzz_seconds: float) -> None:
+        """Write the entries as JSON, and how long the run was made to be."""
+        entries = [asdict(entry) for entry in self.entries]
+        run = {"soak": soak, "fuzz_seconds": fuzz_seconds, "entries": entries}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([asdict(entry) for entry in self.entries], indent=2, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n")
