@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests of browsers and of deploy/ need and can be had: Chromium, ffmpeg and bubblewrap where apt and
-# root allow, npm packages where npm is.
+# Installs what the tests of browsers, of deploy/ and of Redis need and can be had: Chromium, ffmpeg, bubblewrap and
+# redis-server where apt and root allow, npm packages where npm is.
 # The tests skip, in one line each, what is missing; on CI everything must be there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,6 +16,10 @@ fi
 if ! command -v bwrap >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing bubblewrap for the tests of the image"
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y bubblewrap >/dev/null || true
+fi
+if ! command -v redis-server >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing Redis for the tests of several servers"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y redis-server >/dev/null || true
 fi
 if ! command -v npm >/dev/null && [ -n "${CI:-}" ]; then
     echo "Installing Node.js for the browser tests"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import ServerProcess
+from tests.support.redis_server import RedisServer
 
 StartServer = Callable[..., ServerProcess]
 
@@ -35,6 +36,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     yield server
     assert server.stop() == 0, "".join(server.log)
     assert not any("Traceback" in line for line in server.log), "".join(server.log)
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Return a Redis server for tests that leave it as it is, and keep to keys of their own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """Return a Redis server of the test's own, to do harm to."""
+    server = RedisServer(tmp_path / "redis")
+    yield server
+    server.stop()
 
 
 def audio_of(length: int, seed: int = 1) -> bytes:

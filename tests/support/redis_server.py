@@ -1,0 +1,126 @@
+"""A real Redis server in a process of its own, that can be killed, hung and started again."""
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.browser.prerequisites import missing
+from tests.support.processes import START_SECONDS, STOP_SECONDS, eventually
+
+ATTEMPTS = 5
+"""How often another port is tried, when somebody else was faster to take a free one."""
+
+
+class RedisServer:
+    """`redis-server` on a free port of the loopback interface, with `directory` for itself.
+
+    Skips where there is none.
+
+    What it keeps ends with its process, unless it is `persistent`; then it is there when the process is started
+    again, whatever ended it.
+    """
+
+    def __init__(self, directory: Path, *, persistent: bool = False) -> None:
+        if shutil.which("redis-server") is None:
+            missing("redis-server", "apt-get install redis-server")
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._persistent = persistent
+        for _ in range(ATTEMPTS):
+            self.port = _free_port()
+            self._process = self._launch()
+            if self._answers():
+                return
+        raise RuntimeError("Redis did not start:\n" + self._log.read_text())
+
+    @property
+    def url(self) -> str:
+        """The value of `ASF_REDIS_URL` for it."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        return self._process.pid
+
+    def client(self) -> redis.Redis:
+        """Return a client of the test's own."""
+        return redis.Redis.from_url(self.url, socket_timeout=STOP_SECONDS, retry=Retry(NoBackoff(), 0))
+
+    def kill(self) -> None:
+        """End the process without a word (SIGKILL)."""
+        self._process.kill()
+        self._process.wait(STOP_SECONDS)
+
+    def hang(self) -> None:
+        """Let the process do nothing any more (SIGSTOP). Its connections stay open, and new ones can be opened."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the process go on where it hung."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def start(self) -> None:
+        """Start a process anew at the same address, after the earlier one has ended."""
+        assert self._process.poll() is not None, "It is still running"
+        self._process = self._launch()
+        assert self._answers(), self._log.read_text()
+
+    def stop(self) -> None:
+        """End the process, if it has not ended. Stopping twice does no harm."""
+        if self._process.poll() is None:
+            self.resume()
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+
+    @property
+    def _log(self) -> Path:
+        return self._directory / "redis.log"
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        settings = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "dir": str(self._directory),
+            "save": "",
+            "appendonly": "yes" if self._persistent else "no",
+            "daemonize": "no",
+        }
+        arguments = [word for name, value in settings.items() for word in (f"--{name}", value)]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                ["redis-server", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def _answers(self) -> bool:
+        """Wait until the process answers, or has ended; tell whether it answers."""
+        with contextlib.closing(self.client()) as client:
+
+            def outcome() -> str | None:
+                if self._process.poll() is not None:
+                    return "ended"
+                with contextlib.suppress(redis.RedisError):
+                    # Another server may have been faster to listen on the port.
+                    if client.info("server")["process_id"] == self._process.pid:
+                        return "answers"
+                return None
+
+            return eventually(outcome, START_SECONDS) == "answers"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
