@@ -203,6 +203,7 @@ class UpdateLog(Protocol):
     """Numbers the updates of each client, and keeps the latest of them for subscribers that come back.
 
     The numbers of one client are 1, 2, 3 … within an epoch; a log that has forgotten them begins another epoch.
+    One that is kept elsewhere raises `UiEmitFailed` where that cannot be reached; an update may be kept all the same.
     """
 
     def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:

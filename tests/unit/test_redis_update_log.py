@@ -1,0 +1,355 @@
+"""The update log in Redis keeps its port's promises, over all servers that share it and whatever befalls Redis."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from asf.adapters.redis_connection import connect
+from asf.adapters.redis_update_log import MAX_BYTES, MAX_CLIENTS, RedisUpdateLog
+from asf.domain import UiUpdate
+from asf.domain.errors import IdempotencyConflict, UiEmitFailed
+from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
+from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract
+from tests.support.processes import eventually
+from tests.support.redis_server import RedisServer
+
+
+def make_epoch() -> str:
+    """Return another text at every call, of every process."""
+    return uuid4().hex
+
+
+class Logs:
+    """Makes logs in one Redis, each an empty one unless it is told a `prefix`."""
+
+    def __init__(self, url: str) -> None:
+        self.client = connect(url)
+
+    def __call__(
+        self,
+        max_updates: int = MAX_UPDATES,
+        max_seconds: float = MAX_SECONDS,
+        max_bytes: int = MAX_BYTES,
+        max_clients: int = MAX_CLIENTS,
+        prefix: str | None = None,
+        *,
+        by_callers_clock: bool = True,
+    ) -> RedisUpdateLog:
+        """Return a log, on the clock of the test."""
+        return RedisUpdateLog(
+            self.client,
+            max_updates,
+            max_seconds,
+            make_epoch,
+            max_bytes,
+            max_clients,
+            prefix or f"{uuid4().hex}:",
+            by_callers_clock=by_callers_clock,
+        )
+
+
+@pytest.fixture
+def make_log(shared_redis: RedisServer) -> Iterator[Logs]:
+    """Return a function that makes logs in a Redis that stays."""
+    logs = Logs(shared_redis.url)
+    yield logs
+    logs.client.close()
+
+
+@pytest.fixture
+def mortal_log(mortal_redis: RedisServer) -> Iterator[RedisUpdateLog]:
+    """Return a log in a Redis to do harm to, on Redis's own clock."""
+    logs = Logs(mortal_redis.url)
+    yield logs(by_callers_clock=False)
+    logs.client.close()
+
+
+def place_of(update: SequencedUpdate) -> Position:
+    """Return the place behind an update."""
+    return Position(update.epoch, update.seq)
+
+
+class TestRedisUpdateLog(UpdateLogContract):
+    """The contract, in a real Redis."""
+
+    @pytest.fixture
+    def make_log(self, make_log: Logs) -> Callable[[], RedisUpdateLog]:
+        return make_log
+
+
+def assert_lost(log: RedisUpdateLog) -> None:
+    """Both operations fail, within a second."""
+    operations: list[Callable[[], object]] = [
+        lambda: log.append(UiUpdate("alice", "progress", 1), START, START),
+        lambda: log.recover("alice", EVERYTHING, START),
+    ]
+    for operation in operations:
+        start = time.monotonic()
+        with pytest.raises(UiEmitFailed, match="Redis"):
+            operation()
+        assert time.monotonic() - start < 1.0
+
+
+APPENDING = """
+import sys
+from uuid import uuid4
+from asf.adapters.redis_connection import connect
+from asf.adapters.redis_update_log import RedisUpdateLog
+from asf.domain import UiUpdate
+
+url, prefix, number = sys.argv[1:]
+client = connect(url)
+log = RedisUpdateLog(client, 10_000, 60.0, lambda: uuid4().hex, prefix=prefix)
+sys.stdin.readline()
+for turn in range(300):
+    kept = log.append(UiUpdate("alice", "progress", [number, turn]), 0.0, 0.0).update
+    print(kept.epoch, kept.seq, number, turn)
+client.close()
+"""
+
+
+def test_processes_that_append_at_once_get_numbers_without_gaps(shared_redis: RedisServer, make_log: Logs) -> None:
+    """Each number once, in the order of each process, and the history is all of them in their order."""
+    prefix = f"{uuid4().hex}:"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", APPENDING, shared_redis.url, prefix, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        for number in range(3)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [line.split() for process in processes for line in process.communicate()[0].splitlines()]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len({epoch for epoch, *_ in said}) == 1
+    assert sorted(int(seq) for _, seq, *_ in said) == list(range(1, 901))
+    by_seq = {int(seq): f'["{number}",{turn}]' for _, seq, number, turn in said}
+    log = make_log(10_000, prefix=prefix, by_callers_clock=False)
+    kept = log.recover("alice", EVERYTHING, 0.0).updates
+    assert [(update.seq, update.data_json) for update in kept] == sorted(by_seq.items())
+    for number in range(3):
+        turns = [update.data_json for update in kept if update.data_json.startswith(f'["{number}"')]
+        assert turns == [f'["{number}",{turn}]' for turn in range(300)]
+
+
+def test_a_key_counts_once_however_many_send_it_at_once(make_log: Logs) -> None:
+    """One is published, and all are told its place."""
+    prefix = f"{uuid4().hex}:"
+    logs = [make_log(prefix=prefix) for _ in range(4)]
+
+    def send(log: RedisUpdateLog) -> list[tuple[int, bool]]:
+        sent = [log.append(UiUpdate("alice", "progress", turn, f"key-{turn}"), START, START) for turn in range(50)]
+        return [(one.update.seq, one.duplicate) for one in sent]
+
+    with ThreadPoolExecutor(len(logs)) as threads:
+        sent = [one for answers in threads.map(send, logs) for one in answers]
+    assert sorted(seq for seq, duplicate in sent if not duplicate) == list(range(1, 51))
+    assert Counter(seq for seq, _ in sent) == dict.fromkeys(range(1, 51), len(logs))
+
+
+def test_what_one_server_appends_another_recovers(make_log: Logs) -> None:
+    """And knows the keys of."""
+    prefix = f"{uuid4().hex}:"
+    first, second = make_log(prefix=prefix), make_log(prefix=prefix)
+    before = second.recover("alice", EVERYTHING, START).latest
+    kept = first.append(UiUpdate("alice", "Über", {"text": "alles"}, "key"), START, START).update
+    assert second.recover("alice", before, START).updates == (kept,)
+    again = second.append(UiUpdate("alice", "Über", {"text": "alles"}, "key"), START + 1, START + 1)
+    assert (again.update, again.duplicate) == (kept, True)
+    with pytest.raises(IdempotencyConflict):
+        second.append(UiUpdate("alice", "Über", 2, "key"), START, START)
+
+
+def test_things_grow_old_by_the_clock_of_redis(make_log: Logs) -> None:
+    """Whatever the servers' clocks say."""
+    log = make_log(max_seconds=0.3, by_callers_clock=False)
+    first = log.append(UiUpdate("alice", "progress", 1), START, 1e9).update
+    assert log.recover("alice", EVERYTHING, -1e9).updates == (first,)
+    eventually(lambda: not log.recover("alice", EVERYTHING, 0.0).updates)
+    second = log.append(UiUpdate("alice", "progress", 2), START, 0.0).update
+    assert (second.epoch, second.seq) == (first.epoch, 2)
+
+
+def test_what_nobody_asks_for_expires(make_log: Logs) -> None:
+    """All that is left of silent clients is their number."""
+    prefix = f"{uuid4().hex}:"
+    log = make_log(max_seconds=0.5, prefix=prefix, by_callers_clock=False)
+    log.append(UiUpdate("alice", "progress", "x" * 1000), START, 0.0)
+    lists = prefix + "updates:*"
+    assert make_log.client.keys(lists)
+    eventually(lambda: not make_log.client.keys(lists))
+    log.append(UiUpdate("bob", "progress", 1), START, 0.0)
+    assert make_log.client.zcard(prefix + "places") == 1
+    assert int(make_log.client.hget(prefix + "log", "bytes") or 0) < 1000
+
+
+def test_keys_expire(make_log: Logs) -> None:
+    """After five minutes, by themselves."""
+    prefix = f"{uuid4().hex}:"
+    make_log(prefix=prefix).append(UiUpdate("alice", "progress", 1, "key"), START, START)
+    assert 290 < make_log.client.ttl(prefix + "key:key") <= 300
+
+
+def test_all_clients_together_are_bounded(make_log: Logs) -> None:
+    """The oldest updates go first, whoever's they are; the numbers go on."""
+    prefix = f"{uuid4().hex}:"
+    log = make_log(max_updates=1000, max_bytes=100_000, prefix=prefix)
+    for number in range(300):
+        log.append(UiUpdate(f"client-{number % 3}", "progress", "x" * 600), START + number / 10, START + number / 10)
+        assert 0 < int(make_log.client.hget(prefix + "log", "bytes") or 0) <= 100_000
+    kept = [log.recover(f"client-{number}", EVERYTHING, START + 30).updates for number in range(3)]
+    assert [updates[-1].seq for updates in kept] == [100, 100, 100]
+    assert all(10 < len(updates) < 60 for updates in kept)
+    assert make_log.client.zcard(prefix + "places") == sum(map(len, kept))
+
+
+def test_an_update_that_is_larger_than_all_that_may_be_kept_is_numbered_all_the_same(make_log: Logs) -> None:
+    """Nobody recovers it."""
+    log = make_log(max_bytes=1000)
+    assert log.append(UiUpdate("alice", "progress", "x" * 2000), START, START).update.seq == 1
+    assert log.recover("alice", EVERYTHING, START).updates == ()
+    assert log.append(UiUpdate("alice", "progress", 1), START, START).update.seq == 2
+
+
+@pytest.mark.parametrize("more", ["", "\N{PARTY POPPER}" * 200, "x" * 200])
+def test_the_bytes_that_are_counted_are_not_less_than_those_that_are_taken(
+    mortal_redis: RedisServer, more: str
+) -> None:
+    """In the worst case: many clients with one update each, whatever their names are."""
+    logs = Logs(mortal_redis.url)
+    log = logs(prefix="asf:")
+    log.append(UiUpdate("first", "progress", 1), START, START)
+    before = logs.client.info("memory")["used_memory"]
+    for number in range(2000):
+        log.append(UiUpdate(f"{number}{more}", "progress", number), START, START)
+    taken = logs.client.info("memory")["used_memory"] - before
+    counted = int(logs.client.hget("asf:log", "bytes") or 0)
+    assert taken <= counted < taken * 1.6
+    logs.client.close()
+
+
+def test_the_number_of_clients_is_bounded(make_log: Logs) -> None:
+    """Whoever has been silent for longest begins another epoch."""
+    log = make_log(max_clients=2)
+    first = log.append(UiUpdate("alice", "progress", 1), START, START).update
+    for client_id in ("bob", "carol"):
+        log.append(UiUpdate(client_id, "progress", 1), START, START)
+    again = log.append(UiUpdate("alice", "progress", 1), START, START).update
+    assert (first.seq, again.seq) == (1, 1)
+    assert first.epoch != again.epoch
+    assert log.recover("alice", EVERYTHING, START).updates == (again,)
+
+
+def test_whoever_only_asks_takes_no_place(make_log: Logs) -> None:
+    """Any number of subscribers to clients that nobody has heard of forgets nobody's updates."""
+    log = make_log(max_clients=2)
+    kept = log.append(UiUpdate("alice", "progress", 1), START, START).update
+    for number in range(100):
+        log.recover(f"client-{number}", EVERYTHING, START)
+    assert log.recover("alice", EVERYTHING, START).updates == (kept,)
+
+
+def test_a_log_that_lost_its_data_begins_another_epoch(mortal_redis: RedisServer, mortal_log: RedisUpdateLog) -> None:
+    """Subscribers that come back are told that they may have missed something, those to silent clients as well."""
+    kept = mortal_log.append(UiUpdate("alice", "progress", 1), START, 0.0).update
+    silent = mortal_log.recover("bob", EVERYTHING, 0.0).latest
+    mortal_redis.kill()
+    assert_lost(mortal_log)
+    mortal_redis.start()
+    for client_id, since in (("alice", mortal_log.recover("alice", None, 0.0).latest), ("bob", silent)):
+        assert mortal_log.recover(client_id, since, 0.0).latest.epoch != kept.epoch
+    assert not mortal_log.recover("bob", silent, 0.0).recovered
+    again = mortal_log.append(UiUpdate("alice", "progress", 2), START, 0.0).update
+    assert again.seq == 1
+    assert again.epoch != kept.epoch
+
+
+def test_a_log_that_came_back_older_than_it_was_begins_another_epoch(tmp_path: Path) -> None:
+    """A snapshot has numbers that were given again since; no number is ever given twice in an epoch."""
+    server = RedisServer(tmp_path)
+    logs = Logs(server.url)
+    log = logs(prefix="asf:", by_callers_clock=False)
+    try:
+        before = log.append(UiUpdate("alice", "progress", 1, "key"), START, 0.0).update
+        assert logs.client.save()
+        after = log.append(UiUpdate("alice", "progress", 2), START, 0.0).update
+        server.kill()
+        server.start()
+        assert logs.client.exists("asf:log")
+        recovery = log.recover("alice", EVERYTHING, 0.0)
+        assert (recovery.latest.seq, recovery.updates) == (0, ())
+        again = log.append(UiUpdate("alice", "progress", 3), START, 0.0).update
+        assert again.epoch not in {before.epoch, after.epoch}
+        assert log.recover("alice", EVERYTHING, 0.0).updates == (again,)
+        # What was answered before is answered again.
+        repeated = log.append(UiUpdate("alice", "progress", 1, "key"), START, 0.0)
+        assert (repeated.update, repeated.duplicate) == (before, True)
+    finally:
+        logs.client.close()
+        server.stop()
+
+
+def test_a_redis_that_hangs_is_an_error_until_it_goes_on(
+    mortal_redis: RedisServer, mortal_log: RedisUpdateLog
+) -> None:
+    """What was sent to it meanwhile may have been kept; with a key, that is found out."""
+    first = mortal_log.append(UiUpdate("alice", "progress", 1), START, 0.0).update
+    mortal_redis.hang()
+    update = UiUpdate("alice", "progress", 2, "key")
+    with pytest.raises(UiEmitFailed, match="Redis"):
+        mortal_log.append(update, START, 0.0)
+    mortal_redis.resume()
+    mortal_redis.wait_for_stragglers()
+    again = mortal_log.append(update, START, 0.0)
+    assert (again.update.seq, again.duplicate) == (2, True)
+    recovery = mortal_log.recover("alice", EVERYTHING, 0.0)
+    assert recovery.updates == (first, again.update)
+    mortal_redis.hang()
+    assert_lost(mortal_log)
+
+
+def test_a_full_memory_is_an_error_and_nothing_is_half_done(
+    mortal_redis: RedisServer, mortal_log: RedisUpdateLog
+) -> None:
+    """The next number is the next one."""
+    first = mortal_log.append(UiUpdate("alice", "progress", 1), START, 0.0).update
+    client = mortal_redis.client()
+    client.config_set("maxmemory", "1")
+    with pytest.raises(UiEmitFailed, match="memory"):
+        mortal_log.append(UiUpdate("alice", "progress", 2), START, 0.0)
+    client.config_set("maxmemory", "0")
+    second = mortal_log.append(UiUpdate("alice", "progress", 3), START, 0.0).update
+    assert mortal_log.recover("alice", EVERYTHING, 0.0).updates == (first, second)
+    assert second.seq == 2
+    client.close()
+
+
+def test_what_is_lost_in_part_is_not_taken_for_the_whole(make_log: Logs) -> None:
+    """Somebody deleted a list: whoever was there before is told so, and the numbers go on."""
+    prefix = f"{uuid4().hex}:"
+    log = make_log(prefix=prefix)
+    first = log.append(UiUpdate("alice", "progress", 1), START, START).update
+    second = log.append(UiUpdate("alice", "progress", 2), START, START).update
+    for key in make_log.client.keys(prefix + "updates:*"):
+        make_log.client.delete(key)
+    later = START + MAX_SECONDS - 1
+    third = log.append(UiUpdate("alice", "progress", 3), later, later).update
+    assert (third.epoch, third.seq) == (first.epoch, 3)
+    places = [log.recover("alice", place, later) for place in map(place_of, (first, second, third))]
+    assert [(one.recovered, one.updates) for one in places] == [(False, ()), (True, (third,)), (True, ())]
+    log.append(UiUpdate("bob", "progress", 1), later + 2, later + 2)
+    assert log.recover("alice", EVERYTHING, later + 2).updates == (third,)
+    assert make_log.client.zcard(prefix + "places") == 2
