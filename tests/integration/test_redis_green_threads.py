@@ -74,6 +74,26 @@ numbers = [one.wait() for one in sending]
 print(json.dumps({"numbers": sorted(numbers), "connections": len(client.client_list())}))
 """
 
+HERDING = """
+def work(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+def join(number):
+    work(0.001)
+    try:
+        store.get("one")
+        return "answered"
+    except CatalogUnavailable as error:
+        return error.details
+    finally:
+        work(0.002)
+
+joining = [eventlet.spawn(join, number) for number in range(400)]
+print(json.dumps({"outcomes": sorted({one.wait() for one in joining})}))
+"""
+
 
 def run_patched(program: str, redis: RedisServer) -> dict[str, Any]:
     """Run a program with the parts of a server in it, and return what it prints."""
@@ -104,3 +124,8 @@ def test_a_crowd_shares_the_connections(mortal_redis: RedisServer) -> None:
     said = run_patched(CROWDING, mortal_redis)
     assert said["numbers"] == list(range(1, 501))
     assert said["connections"] <= 32
+
+
+def test_a_server_that_is_busy_does_not_take_that_for_a_lost_redis(mortal_redis: RedisServer) -> None:
+    """When another server dies, all its listeners come at once, and wait for places longer than Redis takes."""
+    assert run_patched(HERDING, mortal_redis) == {"outcomes": ["answered"]}

@@ -3,13 +3,19 @@
 Under a patched standard library every command lets other green threads run until its answer is there.
 """
 
+import time
+from queue import Empty, LifoQueue
+
 import redis
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 PLACE_SECONDS = 0.2
-"""How long a command waits for a connection while all are in use."""
+"""How long a command waits for a connection while all are in use and Redis answers none."""
+
+LOOKS = 4
+"""In how many parts that time is waited. Between them the answers are seen that came while this process was busy."""
 
 CONNECT_SECONDS = 0.2
 """How long an address of Redis may take to accept a connection; a name may have one for each version of IP."""
@@ -32,6 +38,7 @@ def connect(url: str) -> redis.Redis:
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=PLACE_SECONDS,
+        queue_class=_Places,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,
         socket_keepalive=True,
@@ -42,3 +49,31 @@ def connect(url: str) -> redis.Redis:
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return redis.Redis.from_pool(pool)
+
+
+class _Places(LifoQueue[redis.Connection | None]):
+    """The connections that are not in use; None for one that is still to be made.
+
+    Whoever waits for one waits as long as others are answered: then it is this process that is busy.
+    """
+
+    answered_at = 0.0
+
+    def get(self, block: bool = True, timeout: float | None = None) -> redis.Connection | None:  # noqa: FBT001, FBT002 - as the library has it
+        """Return one. Raises `queue.Empty` after so many seconds without an answer to anybody."""
+        seconds = None if timeout is None else timeout / LOOKS
+        start, looks = time.monotonic(), 0
+        while True:
+            try:
+                return super().get(block, seconds)
+            except Empty:
+                looks += 1
+                if self.answered_at > start:
+                    start, looks = time.monotonic(), 0
+                elif not block or looks >= LOOKS:
+                    raise
+
+    def _put(self, item: redis.Connection | None) -> None:
+        if item is not None and item.is_connected:  # One that failed is closed before it is put back.
+            self.answered_at = time.monotonic()
+        super()._put(item)
