@@ -15,9 +15,9 @@ patch_standard_library()
 import json, os, signal, sys, time
 from itertools import count
 import eventlet
-from asf.adapters.redis_catalog import RedisCatalogStore
-from asf.adapters.redis_connection import connect
-from asf.adapters.redis_update_log import RedisUpdateLog
+from asf.adapters.redis_store.catalog import RedisCatalogStore
+from asf.adapters.redis_store.connection import connect
+from asf.adapters.redis_store.update_log import RedisUpdateLog
 from asf.domain import AudioStream, FileLocator, UiUpdate
 from asf.domain.errors import CatalogUnavailable, UiEmitFailed
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.adapters.redis_catalog import RedisCatalogStore
-from asf.adapters.redis_connection import connect
+from asf.adapters.redis_store.catalog import RedisCatalogStore
+from asf.adapters.redis_store.connection import connect
 from asf.domain import AudioStream, FileLocator, StreamState
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.rules import stream_id_problem

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from asf.adapters.redis_connection import connect
-from asf.adapters.redis_update_log import MAX_BYTES, MAX_CLIENTS, RedisUpdateLog
+from asf.adapters.redis_store.connection import connect
+from asf.adapters.redis_store.update_log import MAX_BYTES, MAX_CLIENTS, RedisUpdateLog
 from asf.domain import UiUpdate
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
@@ -100,8 +100,8 @@ def assert_lost(log: RedisUpdateLog) -> None:
 APPENDING = """
 import sys
 from uuid import uuid4
-from asf.adapters.redis_connection import connect
-from asf.adapters.redis_update_log import RedisUpdateLog
+from asf.adapters.redis_store.connection import connect
+from asf.adapters.redis_store.update_log import RedisUpdateLog
 from asf.domain import UiUpdate
 
 url, prefix, number = sys.argv[1:]
