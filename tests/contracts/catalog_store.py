@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from asf.domain import AudioStream, FileLocator, StreamState
+from asf.domain.errors import CatalogFull
 from asf.domain.ports import CatalogStore
+from tests.support.processes import eventually
 
 stream_ids = st.sampled_from(["a", "b", "strm_ü", "with space", "x" * 255])
 streams = st.builds(
@@ -25,6 +28,16 @@ streams = st.builds(
 )
 
 
+MAX_STREAMS = 10_000
+ONE = AudioStream("strm_1", FileLocator("/audio/one.mp3"))
+TWO = AudioStream("strm_1", FileLocator("/audio/two.mp3"))
+
+
+def keep(store: CatalogStore, stream: AudioStream) -> None:
+    """Let the store keep `stream`, whatever was there."""
+    assert store.put(stream, store.get(stream.stream_id), MAX_STREAMS)
+
+
 class CatalogStoreContract:
     """Inherit, and provide the fixture `make_store`, which returns an empty store at each call."""
 
@@ -37,27 +50,65 @@ class CatalogStoreContract:
         return make_store()
 
     def test_what_was_put_can_be_got(self, store: CatalogStore) -> None:
-        stream = AudioStream("strm_1", FileLocator("/audio/one.mp3"))
-        store.put(stream)
-        assert store.get("strm_1") == stream
+        assert store.put(ONE, None, MAX_STREAMS)
+        assert store.get("strm_1") == ONE
 
     def test_what_was_not_put_is_none(self, store: CatalogStore) -> None:
         assert store.get("strm_1") is None
 
     def test_putting_again_replaces(self, store: CatalogStore) -> None:
-        store.put(AudioStream("strm_1", FileLocator("/audio/one.mp3")))
-        store.put(AudioStream("strm_1", FileLocator("/audio/two.mp3")))
-        assert store.get("strm_1") == AudioStream("strm_1", FileLocator("/audio/two.mp3"))
+        keep(store, ONE)
+        assert store.put(TWO, ONE, MAX_STREAMS)
+        assert store.get("strm_1") == TWO
+
+    def test_only_what_was_expected_is_replaced(self, store: CatalogStore) -> None:
+        keep(store, ONE)
+        for unexpected in (None, TWO, replace(ONE, epoch="another")):
+            assert not store.put(replace(TWO, epoch="later"), unexpected, MAX_STREAMS)
+        assert not store.put(AudioStream("other", FileLocator("/audio/one.mp3")), ONE, MAX_STREAMS)
+        assert store.get("strm_1") == ONE
+        assert store.get("other") is None
+        assert store.size() == 1
+
+    def test_only_what_was_expected_is_deleted(self, store: CatalogStore) -> None:
+        assert not store.delete(ONE)
+        keep(store, ONE)
+        assert not store.delete(TWO)
+        assert store.get("strm_1") == ONE
+
+    def test_the_last_place_can_be_taken_and_kept(self, store: CatalogStore) -> None:
+        assert store.put(ONE, None, 1)
+        with pytest.raises(CatalogFull):
+            store.put(AudioStream("strm_2", FileLocator("/audio/two.mp3")), None, 1)
+        assert store.put(TWO, ONE, 1)
+        assert store.size() == 1
+
+    def test_tells_of_what_is_followed_in_order(self, store: CatalogStore) -> None:
+        told: list[AudioStream | None] = []
+        store.on_change = lambda stream_id, stream: told.append(stream) if stream_id == "strm_1" else None
+        store.follow("strm_1")
+        expected: list[AudioStream | None] = [ONE, TWO, None, ONE]
+        keep(store, ONE)
+        keep(store, AudioStream("other", FileLocator("/audio/one.mp3")))
+        keep(store, TWO)
+        store.put(ONE, None, MAX_STREAMS)
+        store.delete(TWO)
+        keep(store, ONE)
+        eventually(lambda: len(told) >= len(expected))
+        assert told == expected
+        store.unfollow("strm_1")
+        store.unfollow("never followed")
 
     def test_checking_changes_nothing(self, store: CatalogStore) -> None:
         store.check()
-        stream = AudioStream("strm_1", FileLocator("/audio/one.mp3"))
-        store.put(stream)
+        keep(store, ONE)
         store.check()
-        assert store.get("strm_1") == stream
+        assert store.get("strm_1") == ONE
         assert sum(store.count().values()) == 1
 
-    def test_behaves_like_a_dictionary(self, make_store: Callable[[], CatalogStore]) -> None:
+    def test_behaves_like_a_dictionary(  # noqa: C901 - a rule for each operation
+        self, make_store: Callable[[], CatalogStore]
+    ) -> None:
         class Machine(RuleBasedStateMachine):
             def __init__(self) -> None:
                 super().__init__()
@@ -66,8 +117,15 @@ class CatalogStoreContract:
 
             @rule(stream=streams)
             def put(self, stream: AudioStream) -> None:
-                self.store.put(stream)
+                assert self.store.put(stream, self.model.get(stream.stream_id), MAX_STREAMS)
                 self.model[stream.stream_id] = stream
+
+            @rule(stream=streams, instead_of=st.none() | streams)
+            def put_instead(self, stream: AudioStream, instead_of: AudioStream | None) -> None:
+                expected = self.model.get(stream.stream_id) == instead_of
+                assert self.store.put(stream, instead_of, MAX_STREAMS) == expected
+                if expected:
+                    self.model[stream.stream_id] = stream
 
             @rule(stream_id=stream_ids)
             def get(self, stream_id: str) -> None:
@@ -75,7 +133,15 @@ class CatalogStoreContract:
 
             @rule(stream_id=stream_ids)
             def delete(self, stream_id: str) -> None:
-                assert self.store.delete(stream_id) == (self.model.pop(stream_id, None) is not None)
+                stream = self.model.pop(stream_id, None)
+                assert stream is None or self.store.delete(stream)
+
+            @rule(stream=streams)
+            def delete_expected(self, stream: AudioStream) -> None:
+                expected = self.model.get(stream.stream_id) == stream
+                assert self.store.delete(stream) == expected
+                if expected:
+                    del self.model[stream.stream_id]
 
             @rule(limit=st.integers(1, 6), after=st.sampled_from(["", "a", "strm", "z"]))
             def page(self, limit: int, after: str) -> None:

@@ -17,19 +17,20 @@ from itertools import count
 import eventlet
 from asf.adapters.redis_store.catalog import RedisCatalogStore
 from asf.adapters.redis_store.connection import connect
+from asf.adapters.redis_store.news import RedisNews
 from asf.adapters.redis_store.update_log import RedisUpdateLog
 from asf.domain import AudioStream, FileLocator, UiUpdate
 from asf.domain.errors import CatalogUnavailable, UiEmitFailed
 
 url, pid = sys.argv[1], int(sys.argv[2])
 client = connect(url)
-store = RedisCatalogStore(client)
+store = RedisCatalogStore(client, RedisNews(client))
 epochs = count()
 log = RedisUpdateLog(client, 1000, 60.0, lambda: f"epoch-{next(epochs)}")
 """
 
 HANGING = """
-store.put(AudioStream("one", FileLocator("/audio/one.mp3")))
+store.put(AudioStream("one", FileLocator("/audio/one.mp3")), None, 10)
 log.append(UiUpdate("alice", "progress", 0), 0.0, 0.0)
 ticks = []
 

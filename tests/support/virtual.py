@@ -26,6 +26,7 @@ from asf.domain import (
 )
 from asf.domain.errors import AsfError, UiEmitFailed, Unauthorized
 from asf.domain.events import ListenerEvent, StatusChanged
+from asf.domain.ports import CatalogStore
 from asf.domain.updates import Handover, SequencedUpdate, Subscription
 
 
@@ -196,11 +197,12 @@ class VirtualServer:
         give_up_seconds: float = 120.0,
         max_listeners: int = 1_000_000,
         tokens: ScriptedTokens | None = None,
+        store: CatalogStore | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.sources = sources or InMemoryAudioSources({} if audios is None else audios)
         self.pace = Pace(chunk_bytes, chunk_seconds)
-        self.store = InMemoryCatalogStore()
+        self.store = InMemoryCatalogStore() if store is None else store
         epochs = count(1)
         self.catalog = StreamCatalog(
             self.store, self.sources, self.clock, lambda: f"epoch-{next(epochs)}", max_streams=1000

@@ -125,7 +125,7 @@ def test_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "cannot be made" in examine_database(str(tmp_path / "file" / "d.sqlite3")).text
     assert examine_database(str(tmp_path / "file")).severity is Severity.PROBLEM
     store = SqliteCatalogStore(str(path))
-    store.put(AudioStream("s", FileLocator("/x.mp3")))
+    assert store.put(AudioStream("s", FileLocator("/x.mp3")), None, 10)
     assert examine_database(str(path)).text.endswith("streams in it: 1"), "while a server has it open"
     store.close()
     monkeypatch.setattr(os, "access", lambda *_arguments: False)

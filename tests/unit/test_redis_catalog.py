@@ -1,21 +1,28 @@
 """The catalog in Redis keeps its port's promises, says so when Redis is lost, and is one for all that share it."""
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis import Redis
 
 from asf.adapters.redis_store.catalog import RedisCatalogStore
 from asf.adapters.redis_store.connection import connect
+from asf.adapters.redis_store.news import RedisNews
 from asf.domain import AudioStream, FileLocator, StreamState
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.rules import stream_id_problem
-from tests.contracts.catalog_store import CatalogStoreContract
+from tests.contracts.catalog_store import MAX_STREAMS, CatalogStoreContract, keep
+from tests.support.processes import STOP_SECONDS, eventually
 from tests.support.redis_server import RedisServer
 
 STREAM = AudioStream("strm_1", FileLocator("/audio/one.mp3"), StreamState.GENERATING, "epoch", announced_at=12.5)
@@ -23,21 +30,33 @@ STREAM = AudioStream("strm_1", FileLocator("/audio/one.mp3"), StreamState.GENERA
 MakeStore = Callable[[], RedisCatalogStore]
 
 
+@contextmanager
+def server_at(redis: RedisServer) -> Iterator[tuple[Redis, RedisNews]]:
+    """Yield what a server has of Redis: a client, and news that are heard."""
+    client = connect(redis.url)
+    news = RedisNews(client)
+    thread = threading.Thread(target=news.run, daemon=True)
+    thread.start()
+    eventually(lambda: news.is_connected)
+    yield client, news
+    news.close()
+    thread.join(STOP_SECONDS)
+    client.close()
+
+
 @pytest.fixture
 def make_store(shared_redis: RedisServer) -> Iterator[MakeStore]:
     """Return a function that returns an empty store at each call, in a Redis that stays."""
-    client = connect(shared_redis.url)
     prefixes = (f"{uuid4().hex}:{number}:" for number in count())
-    yield lambda: RedisCatalogStore(client, next(prefixes))
-    client.close()
+    with server_at(shared_redis) as (client, news):
+        yield lambda: RedisCatalogStore(client, news, next(prefixes))
 
 
 @pytest.fixture
 def mortal_store(mortal_redis: RedisServer) -> Iterator[RedisCatalogStore]:
     """Return a store in a Redis to do harm to."""
-    client = connect(mortal_redis.url)
-    yield RedisCatalogStore(client)
-    client.close()
+    with server_at(mortal_redis) as (client, news):
+        yield RedisCatalogStore(client, news)
 
 
 class TestRedisCatalogStore(CatalogStoreContract):
@@ -51,9 +70,9 @@ class TestRedisCatalogStore(CatalogStoreContract):
 def all_operations(store: RedisCatalogStore) -> list[Callable[[], object]]:
     """Return every way to ask the store."""
     return [
-        lambda: store.put(STREAM),
+        lambda: store.put(STREAM, None, MAX_STREAMS),
         lambda: store.get("strm_1"),
-        lambda: store.delete("strm_1"),
+        lambda: store.delete(STREAM),
         lambda: store.page(10, ""),
         store.size,
         store.count,
@@ -73,23 +92,52 @@ def assert_unavailable(store: RedisCatalogStore) -> None:
 def test_what_one_server_puts_another_gets(shared_redis: RedisServer) -> None:
     """They share nothing but the address and the prefix."""
     prefix = f"{uuid4().hex}:"
-    clients = [connect(shared_redis.url) for _ in range(2)]
-    first, second = (RedisCatalogStore(client, prefix) for client in clients)
-    first.put(STREAM)
-    assert second.get("strm_1") == STREAM
-    assert second.delete("strm_1")
-    assert first.get("strm_1") is None
-    for client in clients:
-        client.close()
+    with server_at(shared_redis) as one, server_at(shared_redis) as other:
+        first, second = RedisCatalogStore(*one, prefix), RedisCatalogStore(*other, prefix)
+        told: list[AudioStream | None] = []
+        first.on_change = lambda _, stream: told.append(stream)
+        first.follow("strm_1")
+        keep(second, STREAM)
+        assert first.get("strm_1") == STREAM
+        assert second.delete(STREAM)
+        assert first.get("strm_1") is None
+        eventually(lambda: told == [STREAM, None])
+        first.unfollow("strm_1")
+        keep(second, STREAM)
+        first.follow("strm_2")
+        keep(second, replace(STREAM, stream_id="strm_2"))
+        eventually(lambda: told == [STREAM, None, replace(STREAM, stream_id="strm_2")])
+
+
+def test_what_changed_while_redis_was_away_is_told_afterwards(
+    mortal_redis: RedisServer, mortal_store: RedisCatalogStore
+) -> None:
+    """Although nobody was told of it when it happened; and what is followed meanwhile is told of, too."""
+    told: list[AudioStream | None] = []
+    mortal_store.on_change = lambda _, stream: told.append(stream)
+    mortal_store.follow("strm_1")
+    mortal_redis.kill()
+    with pytest.raises(CatalogUnavailable):
+        mortal_store.follow("strm_2")
+    mortal_redis.start()
+    with contextlib.closing(connect(mortal_redis.url)) as client:
+        other = RedisCatalogStore(client, RedisNews(client))  # which hears nothing itself
+        keep(other, STREAM)
+        keep(other, replace(STREAM, stream_id="strm_2"))
+        eventually(lambda: {stream.stream_id for stream in told if stream} == {"strm_1", "strm_2"})
+        told.clear()
+        mortal_store.unfollow("strm_1")
+        assert other.delete(replace(STREAM, stream_id="strm_2"))
+        eventually(lambda: told == [None])
 
 
 @given(ids=st.sets(st.text(min_size=1, max_size=3).filter(lambda text: not stream_id_problem(text)), max_size=12))
 def test_pages_are_in_the_order_of_code_points(shared_redis: RedisServer, ids: set[str]) -> None:
     """Also beyond the 16 bits within which other orders agree, and page by page."""
     client = connect(shared_redis.url)
-    store = RedisCatalogStore(client, f"{uuid4().hex}:")
+    store = RedisCatalogStore(client, RedisNews(client), f"{uuid4().hex}:")
     for stream_id in ids:
-        store.put(AudioStream(stream_id, FileLocator("/audio/one.mp3")))
+        keep(store, AudioStream(stream_id, FileLocator("/audio/one.mp3")))
     found: list[str] = []
     while page := store.page(5, found[-1] if found else ""):
         found += [stream.stream_id for stream in page]
@@ -101,7 +149,7 @@ def test_a_page_may_begin_behind_what_is_no_id(make_store: MakeStore) -> None:
     """A cursor comes from outside."""
     store = make_store()
     for stream_id in ("a", "\N{PARTY POPPER}"):
-        store.put(AudioStream(stream_id, FileLocator("/audio/one.mp3")))
+        keep(store, AudioStream(stream_id, FileLocator("/audio/one.mp3")))
     assert [stream.stream_id for stream in store.page(10, "\ud800")] == ["\N{PARTY POPPER}"]
     assert [stream.stream_id for stream in store.page(10, "[")] == ["a", "\N{PARTY POPPER}"]
 
@@ -113,9 +161,11 @@ def test_counts_are_right_however_many_write_at_once(make_store: MakeStore) -> N
     def write(number: int) -> None:
         for turn in range(30):
             state = list(StreamState)[(number + turn) % 3]
-            store.put(AudioStream(f"strm_{turn % 5}", FileLocator("/audio/one.mp3"), state))
-            if turn % 4 == number % 4:
-                store.delete(f"strm_{turn % 5}")
+            stream = AudioStream(f"strm_{turn % 5}", FileLocator("/audio/one.mp3"), state)
+            earlier = store.get(stream.stream_id)
+            store.put(stream, earlier, MAX_STREAMS)
+            if turn % 4 == number % 4 and earlier is not None:
+                store.delete(earlier)
 
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(write, range(6)))
@@ -140,15 +190,13 @@ def test_an_entry_that_makes_no_sense_is_an_error(shared_redis: RedisServer, ent
     """Such as a later version may have written. It is not taken for a stream that is not there."""
     prefix = f"{uuid4().hex}:"
     client = connect(shared_redis.url)
-    store = RedisCatalogStore(client, prefix)
-    store.put(STREAM)
+    store = RedisCatalogStore(client, RedisNews(client), prefix)
+    keep(store, STREAM)
     client.hset(prefix + "streams", "strm_1", entry)
     with pytest.raises(CatalogUnavailable):
         store.get("strm_1")
     with pytest.raises(CatalogUnavailable):
         store.page(10, "")
-    store.put(STREAM)
-    assert store.get("strm_1") == STREAM
     client.close()
 
 
@@ -156,12 +204,12 @@ def test_a_redis_that_is_lost_is_an_error_until_it_is_back(
     mortal_redis: RedisServer, mortal_store: RedisCatalogStore
 ) -> None:
     """It comes back empty, without the scripts that it knew; connections are opened anew."""
-    mortal_store.put(STREAM)
+    keep(mortal_store, STREAM)
     mortal_redis.kill()
     assert_unavailable(mortal_store)
     mortal_redis.start()
     assert mortal_store.size() == 0
-    mortal_store.put(STREAM)
+    keep(mortal_store, STREAM)
     assert mortal_store.get("strm_1") == STREAM
     mortal_store.check()
 
@@ -170,10 +218,10 @@ def test_a_redis_that_restarts_between_two_operations_is_not_noticed(
     mortal_redis: RedisServer, mortal_store: RedisCatalogStore
 ) -> None:
     """The connections that it has closed are not used again."""
-    mortal_store.put(STREAM)
+    keep(mortal_store, STREAM)
     mortal_redis.kill()
     mortal_redis.start()
-    mortal_store.put(STREAM)
+    keep(mortal_store, STREAM)
     assert mortal_store.get("strm_1") == STREAM
 
 
@@ -181,25 +229,25 @@ def test_a_redis_that_hangs_is_an_error_until_it_goes_on(
     mortal_redis: RedisServer, mortal_store: RedisCatalogStore
 ) -> None:
     """Connections, open ones and new ones, stay without an answer."""
-    mortal_store.put(STREAM)
+    keep(mortal_store, STREAM)
     mortal_redis.hang()
     assert_unavailable(mortal_store)
     mortal_redis.resume()
-    mortal_redis.wait_for_stragglers()
-    mortal_store.put(STREAM)
+    mortal_redis.wait_for_stragglers(others=1)  # that of the news
+    keep(mortal_store, STREAM)
     assert mortal_store.get("strm_1") == STREAM
 
 
 def test_a_check_finds_that_nothing_can_be_kept(mortal_redis: RedisServer, mortal_store: RedisCatalogStore) -> None:
     """Although all that is kept can still be read."""
-    mortal_store.put(STREAM)
+    keep(mortal_store, STREAM)
     client = mortal_redis.client()
     client.config_set("maxmemory", "1")
     assert mortal_store.get("strm_1") == STREAM
     with pytest.raises(CatalogUnavailable, match="memory"):
         mortal_store.check()
     with pytest.raises(CatalogUnavailable, match="memory"):
-        mortal_store.put(AudioStream("strm_2", FileLocator("/audio/two.mp3")))
+        keep(mortal_store, AudioStream("strm_2", FileLocator("/audio/two.mp3")))
     assert [stream.stream_id for stream in mortal_store.page(10, "")] == ["strm_1"]
     assert mortal_store.count()[StreamState.GENERATING] == 1
     client.config_set("maxmemory", "0")

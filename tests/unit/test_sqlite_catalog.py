@@ -10,7 +10,7 @@ import pytest
 from asf.adapters.sqlite_catalog import LOCKED_SECONDS, SqliteCatalogStore
 from asf.domain import AudioStream, FileLocator, StreamState
 from asf.domain.errors import CatalogUnavailable
-from tests.contracts.catalog_store import CatalogStoreContract
+from tests.contracts.catalog_store import CatalogStoreContract, keep
 
 STREAM = AudioStream("strm_1", FileLocator("/audio/one.mp3"), StreamState.GENERATING, "epoch", announced_at=12.5)
 
@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> str:
 def test_what_was_put_survives(path: str) -> None:
     """Another process finds it, whether or not this one has closed the database."""
     first = SqliteCatalogStore(path)
-    first.put(STREAM)
+    keep(first, STREAM)
     second = SqliteCatalogStore(path)
     assert second.get("strm_1") == STREAM
     first.close()
@@ -52,7 +52,7 @@ def test_a_database_in_memory_needs_no_file(tmp_path: Path, monkeypatch: pytest.
     """And is another one for each store."""
     monkeypatch.chdir(tmp_path)
     store, other = SqliteCatalogStore(":memory:"), SqliteCatalogStore(":memory:")
-    store.put(STREAM)
+    keep(store, STREAM)
     assert other.get("strm_1") is None
     assert list(tmp_path.iterdir()) == []
     store.close()
@@ -72,7 +72,7 @@ def test_a_damaged_database_is_refused(path: str) -> None:
     """A page in the middle is overwritten."""
     store = SqliteCatalogStore(path)
     for number in range(500):
-        store.put(AudioStream(f"strm_{number}", FileLocator("/audio/" + "x" * 100)))
+        keep(store, AudioStream(f"strm_{number}", FileLocator("/audio/" + "x" * 100)))
     store.close()
     with Path(path).open("r+b") as file:
         file.seek(8192)
@@ -103,7 +103,7 @@ def test_a_database_of_a_later_version_is_refused(path: str) -> None:
 def test_an_entry_that_makes_no_sense_is_an_error(path: str, damage: str) -> None:
     """Such as a later version may have written. It is not taken for a stream that is not there."""
     store = SqliteCatalogStore(path)
-    store.put(STREAM)
+    keep(store, STREAM)
     connection = sqlite3.connect(path)
     connection.execute(f"UPDATE streams SET {damage}")  # noqa: S608
     connection.commit()
@@ -124,7 +124,7 @@ def test_a_lock_is_waited_for(path: str) -> None:
     other.execute("BEGIN IMMEDIATE")
     timer = threading.Timer(LOCKED_SECONDS / 4, lambda: other.execute("COMMIT"))
     timer.start()
-    store.put(STREAM)
+    keep(store, STREAM)
     timer.join()
     assert store.get("strm_1") == STREAM
     other.close()
@@ -137,10 +137,10 @@ def test_a_lock_that_stays_is_an_error(path: str) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(CatalogUnavailable, match="locked"):
-        store.put(STREAM)
+        keep(store, STREAM)
     assert store.get("strm_1") is None
     other.execute("ROLLBACK")
-    store.put(STREAM)
+    keep(store, STREAM)
     other.close()
     store.close()
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
+from asf.domain.errors import AudioChanged, AudioUnavailable, CatalogFull, InvalidFilepath
+from asf.domain.ports import StreamWatcher
 from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
 
 
@@ -12,18 +13,35 @@ class InMemoryCatalogStore:
 
     def __init__(self) -> None:
         self._streams: dict[str, AudioStream] = {}
+        self.on_change: StreamWatcher = _nobody_watches
 
-    def put(self, stream: AudioStream) -> None:
-        """Keep `stream`, in place of an earlier one of the same id."""
+    def follow(self, stream_id: str) -> None:
+        """Do nothing: the changes of all streams are told."""
+
+    def unfollow(self, stream_id: str) -> None:
+        """Do nothing."""
+
+    def put(self, stream: AudioStream, instead_of: AudioStream | None, max_streams: int) -> bool:
+        """Keep `stream` instead of another one, or of nothing, if that is there. Raises `CatalogFull`."""
+        if self._streams.get(stream.stream_id) != instead_of:
+            return False
+        if instead_of is None and len(self._streams) >= max_streams:
+            raise CatalogFull.at(max_streams)
         self._streams[stream.stream_id] = stream
+        self.on_change(stream.stream_id, stream)
+        return True
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None."""
         return self._streams.get(stream_id)
 
-    def delete(self, stream_id: str) -> bool:
-        """Forget the stream of that id, and tell whether there was one."""
-        return self._streams.pop(stream_id, None) is not None
+    def delete(self, stream: AudioStream) -> bool:
+        """Forget `stream` if it is there, and tell whether it was."""
+        if self._streams.get(stream.stream_id) != stream:
+            return False
+        del self._streams[stream.stream_id]
+        self.on_change(stream.stream_id, None)
+        return True
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
         """Return at most `limit` streams in the order of their ids, those behind `after`."""
@@ -108,3 +126,7 @@ class InMemoryAudioSources:
         if locator.path not in self._audios:
             raise AudioUnavailable("There is no such audio.")
         return InMemoryAudioSource(self._audios, locator.path)
+
+
+def _nobody_watches(_stream_id: str, _stream: AudioStream | None) -> None:
+    pass

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from asf.domain.errors import CatalogUnavailable
+from asf.domain.errors import CatalogFull, CatalogUnavailable
+from asf.domain.ports import StreamWatcher
 from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
 
 IN_MEMORY = ":memory:"
@@ -50,6 +51,7 @@ class SqliteCatalogStore:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self.on_change: StreamWatcher = _nobody_watches
         with _translated(path):
             if path != IN_MEMORY:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -63,24 +65,43 @@ class SqliteCatalogStore:
             self._counts: Counter[str] = Counter(dict(counts))
             self._connection.execute(f"PRAGMA busy_timeout = {int(LOCKED_SECONDS * 1000)}")
 
-    def put(self, stream: AudioStream) -> None:
-        """Keep `stream`, in place of an earlier one of the same id. Raises `CatalogUnavailable`."""
+    def follow(self, stream_id: str) -> None:
+        """Do nothing: the changes of all streams are told."""
+
+    def unfollow(self, stream_id: str) -> None:
+        """Do nothing."""
+
+    def put(self, stream: AudioStream, instead_of: AudioStream | None, max_streams: int) -> bool:
+        """Keep `stream` instead of another one, or of nothing, if that is there.
+
+        Raises `CatalogFull` or `CatalogUnavailable`.
+        """
+        # Nothing comes in between: one process writes, and no green thread gets its turn meanwhile.
+        if not self._is_kept(stream.stream_id, instead_of):
+            return False
+        if instead_of is None and self.size() >= max_streams:
+            raise CatalogFull.at(max_streams)
         marks = ", ".join("?" * (COLUMNS.count(",") + 1))
-        earlier = self._query("SELECT state FROM streams WHERE stream_id = ?", (stream.stream_id,))
         self._query(f"INSERT OR REPLACE INTO streams ({COLUMNS}) VALUES ({marks})", _row_of(stream))  # noqa: S608
         self._counts[stream.state] += 1
-        self._counts.subtract(state for (state,) in earlier)
+        if instead_of is not None:
+            self._counts[instead_of.state] -= 1
+        self.on_change(stream.stream_id, stream)
+        return True
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
-        rows = self._query(f"SELECT {COLUMNS} FROM streams WHERE stream_id = ?", (stream_id,))  # noqa: S608
+        rows = self._rows(stream_id)
         return self._stream_of(rows[0]) if rows else None
 
-    def delete(self, stream_id: str) -> bool:
-        """Forget the stream of that id, and tell whether there was one. Raises `CatalogUnavailable`."""
-        deleted = self._query("DELETE FROM streams WHERE stream_id = ? RETURNING state", (stream_id,))
-        self._counts.subtract(state for (state,) in deleted)
-        return bool(deleted)
+    def delete(self, stream: AudioStream) -> bool:
+        """Forget `stream` if it is there, and tell whether it was. Raises `CatalogUnavailable`."""
+        if not self._is_kept(stream.stream_id, stream):
+            return False
+        self._query("DELETE FROM streams WHERE stream_id = ?", (stream.stream_id,))
+        self._counts[stream.state] -= 1
+        self.on_change(stream.stream_id, None)
+        return True
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
         """Return at most `limit` streams in the order of their ids, those behind `after`.
@@ -147,6 +168,12 @@ class SqliteCatalogStore:
         except ValueError as error:
             raise CatalogUnavailable(f"The entry of stream '{stream_id}' is damaged: {error}.") from error
 
+    def _is_kept(self, stream_id: str, stream: AudioStream | None) -> bool:
+        return self._rows(stream_id) == ([] if stream is None else [_row_of(stream)])
+
+    def _rows(self, stream_id: str) -> list[tuple[Any, ...]]:
+        return self._query(f"SELECT {COLUMNS} FROM streams WHERE stream_id = ?", (stream_id,))  # noqa: S608
+
     def _query(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with _translated(self._path):
             return self._connection.execute(statement, values).fetchall()
@@ -179,3 +206,7 @@ def _locator_of(kind: str, locator: str) -> Locator:
     if kind != FILE_KIND:
         raise CatalogUnavailable(f"It has a locator of the unknown kind '{kind}'.")
     return FileLocator(locator)
+
+
+def _nobody_watches(_stream_id: str, _stream: AudioStream | None) -> None:
+    pass

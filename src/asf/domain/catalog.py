@@ -1,16 +1,17 @@
 """The catalog: which streams exist."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asf.domain.errors import CatalogFull, InvalidFilepath, StreamNotFound
-from asf.domain.ports import AudioSources, CatalogStore, Clock
+from asf.domain.errors import CatalogUnavailable, InvalidFilepath, StreamNotFound
+from asf.domain.ports import AudioSources, CatalogStore, Clock, StreamWatcher
 from asf.domain.rules import stream_id_problem
 from asf.domain.streams import AudioStream, Locator, StreamState
 
-StreamWatcher = Callable[[str, AudioStream | None], None]
-"""Told the id of a stream that was announced or deleted, and what it is now (None: it is no more)."""
+ATTEMPTS = 10
+"""How often it is decided what an announcement means, while others announce the same stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,30 @@ class StreamCatalog:
         self._make_epoch = make_epoch
         self._max_streams = max_streams
         self._watchers: list[StreamWatcher] = []
+        self._followed: Counter[str] = Counter()
+        store.on_change = self._tell
 
     def watch(self, watcher: StreamWatcher) -> None:
-        """Call `watcher` whenever a stream has been announced or deleted."""
+        """Call `watcher` whenever a stream that is followed has been announced or deleted, on whichever server."""
         self._watchers.append(watcher)
+
+    def follow(self, stream_id: str) -> AudioStream | None:
+        """Let the watchers be told of the stream, and return what it is by now; None: nothing, or deleted.
+
+        Once for everybody whom it concerns, each of whom calls `unfollow` in the end. Raises `CatalogUnavailable`
+        where nothing can be said now; the watchers are told as soon as it can.
+        """
+        self._followed[stream_id] += 1
+        if self._followed[stream_id] == 1:
+            self._store.follow(stream_id)
+        return self._store.get(stream_id)
+
+    def unfollow(self, stream_id: str) -> None:
+        """Take note that one of those whom the stream concerned is gone."""
+        self._followed[stream_id] -= 1
+        if not self._followed[stream_id]:
+            del self._followed[stream_id]
+            self._store.unfollow(stream_id)
 
     def announce(self, announcement: Announcement) -> AudioStream:
         """Keep what is said about a stream, and return the stream as it is now.
@@ -57,30 +78,12 @@ class StreamCatalog:
         locator, or generating after an end, starts a new epoch. Raises `InvalidStreamId`, `InvalidFilepath`,
         `CatalogFull` or `CatalogUnavailable`; then the stream is what it was.
         """
-        known = self._store.get(announcement.stream_id)
-        locator = self._locator(announcement, known)
-        if known is None and self._store.size() >= self._max_streams:
-            raise CatalogFull(f"It holds {self._max_streams}; streams that nobody needs any more can be deleted.")
-        stream = AudioStream(
-            announcement.stream_id,
-            locator,
-            announcement.state,
-            self._make_epoch(),
-            announcement.content_type,
-            announcement.metadata,
-            announcement.reason,
-            self._clock.timestamp(),
-        )
-        if known is not None and known.locator == locator and not _begins_anew(known, announcement):
-            stream = replace(
-                stream,
-                epoch=known.epoch,
-                content_type=announcement.content_type or known.content_type,
-                metadata=known.metadata if announcement.metadata is None else announcement.metadata,
-            )
-        self._store.put(stream)
-        self._tell(stream.stream_id, stream)
-        return stream
+        for _ in range(ATTEMPTS):
+            known = self._store.get(announcement.stream_id)
+            stream = self._decide(announcement, known)
+            if self._store.put(stream, known, self._max_streams):
+                return stream
+        raise CatalogUnavailable("Too many announce this stream at the same time.")
 
     def find(self, stream_id: str) -> AudioStream:
         """Return the stream of that id. Raises `StreamNotFound` or `CatalogUnavailable`."""
@@ -107,9 +110,32 @@ class StreamCatalog:
 
         Raises `StreamNotFound` or `CatalogUnavailable`.
         """
-        if stream_id_problem(stream_id) or not self._store.delete(stream_id):
-            raise StreamNotFound
-        self._tell(stream_id, None)
+        for _ in range(ATTEMPTS):
+            if self._store.delete(self.find(stream_id)):
+                return
+        raise CatalogUnavailable("Too many announce this stream at the same time.")
+
+    def _decide(self, announcement: Announcement, known: AudioStream | None) -> AudioStream:
+        """Return what the stream, which was `known` before, is after the announcement."""
+        locator = self._locator(announcement, known)
+        stream = AudioStream(
+            announcement.stream_id,
+            locator,
+            announcement.state,
+            self._make_epoch(),
+            announcement.content_type,
+            announcement.metadata,
+            announcement.reason,
+            self._clock.timestamp(),
+        )
+        if known is None or known.locator != locator or _begins_anew(known, announcement):
+            return stream
+        return replace(
+            stream,
+            epoch=known.epoch,
+            content_type=announcement.content_type or known.content_type,
+            metadata=known.metadata if announcement.metadata is None else announcement.metadata,
+        )
 
     def _locator(self, announcement: Announcement, known: AudioStream | None) -> Locator:
         if announcement.filepath is not None:
@@ -119,8 +145,9 @@ class StreamCatalog:
         return known.locator
 
     def _tell(self, stream_id: str, stream: AudioStream | None) -> None:
-        for watcher in self._watchers:
-            watcher(stream_id, stream)
+        if stream_id in self._followed:
+            for watcher in self._watchers:
+                watcher(stream_id, stream)
 
 
 def _begins_anew(known: AudioStream, announcement: Announcement) -> bool:

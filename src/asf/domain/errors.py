@@ -194,6 +194,11 @@ class CatalogFull(NotificationError):
     error_code = "ASF_CATALOG_FULL"
     message = "The catalog has no place for another stream."
 
+    @classmethod
+    def at(cls, max_streams: int) -> "CatalogFull":
+        """Return the error of a catalog that holds so many streams, with what can be done about it."""
+        return cls(f"It holds {max_streams}; streams that nobody needs any more can be deleted.")
+
 
 class InvalidField(NotificationError):
     """A field of the announcement that may be left out has a value that it cannot have."""

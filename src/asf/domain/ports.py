@@ -35,19 +35,44 @@ class TokenVerifier(Protocol):
         ...
 
 
-class CatalogStore(Protocol):
-    """Keeps the announced streams. Every method raises `CatalogUnavailable` when it cannot do its work now."""
+StreamWatcher = Callable[[str, AudioStream | None], None]
+"""Told the id of a stream that was announced or deleted, and what it is now (None: it is no more)."""
 
-    def put(self, stream: AudioStream) -> None:
-        """Keep `stream`, in place of an earlier one of the same id. It is kept when this returns."""
+
+class CatalogStore(Protocol):
+    """Keeps the announced streams, for all servers that share it.
+
+    Every method raises `CatalogUnavailable` when it cannot do its work now. `on_change`, set by the catalog, is
+    called whenever a stream that is followed has changed, through this server or another, and perhaps more often.
+    """
+
+    on_change: StreamWatcher
+
+    def follow(self, stream_id: str) -> None:
+        """Tell of the changes of the stream from now on: of each that is made after this has returned.
+
+        Where it raises, they are told as soon as they can be, until `unfollow` all the same.
+        """
+        ...
+
+    def unfollow(self, stream_id: str) -> None:
+        """Tell of the stream's changes no more. Raises nothing."""
+        ...
+
+    def put(self, stream: AudioStream, instead_of: AudioStream | None, max_streams: int) -> bool:
+        """Keep `stream` if `instead_of` is what is kept under its id now (None: nothing), and tell whether it was.
+
+        All in one step, so that of two who decide at the same time the second one has to decide anew. It is kept when
+        this returns. Raises `CatalogFull` where it would be one more than `max_streams`.
+        """
         ...
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None."""
         ...
 
-    def delete(self, stream_id: str) -> bool:
-        """Forget the stream of that id, and tell whether there was one."""
+    def delete(self, stream: AudioStream) -> bool:
+        """Forget `stream` if it is what is kept under its id now, and tell whether it was."""
         ...
 
     def page(self, limit: int, after: str) -> list[AudioStream]:

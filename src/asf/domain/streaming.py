@@ -8,6 +8,7 @@ from asf.domain.access import AccessControl
 from asf.domain.catalog import StreamCatalog
 from asf.domain.errors import (
     AsfError,
+    CatalogUnavailable,
     Draining,
     EpochChanged,
     InvalidAck,
@@ -41,6 +42,9 @@ class StreamingService:
 
     A listener is known by the id of its connection. There are at most `max_listeners` at a time. With
     `with_simulation` the stream id `simulation` stands for the simulation, unless audio is announced under it.
+
+    Looking a stream up and opening its audio may take time, in which others have their turns: a session has its place
+    before that, and may have ended after it.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class StreamingService:
         self._with_simulation = with_simulation
         self._chunk_bytes = pump.chunk_bytes
         self._sessions: dict[str, ListenerSession] = {}
+        self._arriving: set[ListenerSession] = set()
+        self._following: set[ListenerSession] = set()
         self._draining = False
         catalog.watch(self._stream_changed)
 
@@ -98,35 +104,22 @@ class StreamingService:
 
         It ends with the token of the request, where one is required. Raises `Draining`, `Unauthorized`,
         `TooManyListeners`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`, `GenerationFailed` or
-        `CatalogUnavailable`; the earlier session, if any, has ended all the same.
+        `CatalogUnavailable`; the earlier session, if any, has ended all the same. Raises nothing where the listener
+        has left, or joined something else, in the meantime.
         """
-        earlier = self._sessions.get(listener_id)
-        if earlier is not None:
-            earlier.leave()
+        self._end_earlier(listener_id)
         if self._draining:
             raise Draining
         until = self._access.check_stream(request.token, request.stream_id)
         if len(self._sessions) >= self._max_listeners:
             raise TooManyListeners(f"There are {self._max_listeners}.")
+        session = self._open_session(listener_id, request, emitter, until)
         try:
-            stream = self._catalog.find(request.stream_id)
-        except StreamNotFound:
-            if self._with_simulation and request.stream_id == simulation.STREAM_ID:
-                emitter.emit(*simulation.simulated_events(self._clock.timestamp(), self._chunk_bytes))
-                return
-            if not request.wait:
-                raise
-            self._wait(self._open_session(listener_id, request, emitter, until))
-            return
-        audio = self._audio_for(request, stream)
-        try:
-            session = self._open_session(listener_id, request, emitter, until)
+            self._admit(session)
         except Exception:
-            self._pool.release(audio)
-            raise
-        self._begin(session, stream, audio)
-        if session.flowing:
-            self._pump.serve_at_once(session)
+            if not session.ended:
+                session.abandon()
+                raise
 
     def leave(self, listener_id: str, stream_id: str | None = None) -> None:
         """End the listener's session, at its own wish. Raises `NoSession` when it has none (on that stream)."""
@@ -179,7 +172,8 @@ class StreamingService:
         """Let no session begin any more, and tell all listeners that the server will be gone soon."""
         self._draining = True
         for session in list(self._sessions.values()):
-            session.announce_drain()
+            if session not in self._arriving:
+                session.announce_drain()
 
     def end_all(self) -> None:
         """End the sessions that are left."""
@@ -197,15 +191,73 @@ class StreamingService:
     ) -> ListenerSession:
         session = ListenerSession(request, emitter, partial(self._forget, listener_id))
         session.opened_at = self._clock.now()
-        self._observer.joined(session.stream_id)
         self._sessions[listener_id] = session
+        self._arriving.add(session)
         self._access.end_at(session, until, session.fail)
         return session
+
+    def _end_earlier(self, listener_id: str) -> None:
+        earlier = self._sessions.get(listener_id)
+        if earlier in self._arriving:  # Nobody was told of it yet.
+            self.disconnect(listener_id)
+        elif earlier is not None:
+            earlier.leave()
+
+    def _admit(self, session: ListenerSession) -> None:
+        """Look up what the session asks for, and begin it, or let it wait."""
+        request = session.request
+        try:
+            stream = self._catalog.find(request.stream_id)
+        except StreamNotFound:
+            if session.ended:
+                return
+            if self._with_simulation and request.stream_id == simulation.STREAM_ID:
+                session.emitter.emit(*simulation.simulated_events(self._clock.timestamp(), self._chunk_bytes))
+                session.abandon()
+            elif request.wait:
+                self._arrive(session)
+                self._wait(session)
+            else:
+                raise
+            return
+        audio = self._audio_for(request, stream)
+        if session.ended:
+            self._pool.release(audio)
+            return
+        try:
+            self._arrive(session)
+        except Exception:
+            self._pool.release(audio)
+            raise
+        self._begin(session, stream, audio)
+        if session.flowing:
+            self._pump.serve_at_once(session)
+        if audio.growing and not session.ended:
+            self._follow(session)
+
+    def _arrive(self, session: ListenerSession) -> None:
+        """Take note that the session has what it needs. Raises `Draining`."""
+        if self._draining:
+            raise Draining
+        self._observer.joined(session.stream_id)
+        self._arriving.remove(session)
 
     def _wait(self, session: ListenerSession) -> None:
         self._waiting.add(session, self._clock.now())
         session.wait()
         self._pump.look_again()
+        if not session.ended:
+            self._follow(session)
+
+    def _follow(self, session: ListenerSession) -> None:
+        """Be told what becomes of the session's stream from now on, and see what has become of it until now."""
+        self._following.add(session)
+        try:
+            stream = self._catalog.follow(session.stream_id)
+        except CatalogUnavailable:  # It tells when it is back.
+            return
+        if stream is not None:
+            self._stream_changed(stream.stream_id, stream)
 
     def _audio_for(self, request: ListenRequest, stream: AudioStream) -> SharedAudio:
         if request.epoch is not None and request.epoch != stream.epoch:
@@ -232,11 +284,14 @@ class StreamingService:
                 audio = self._audio_for(session.request, stream)
             except AsfError as error:
                 session.fail(error)
-            else:
-                self._waiting.remove(session)
-                self._begin(session, stream, audio)
-                if session.flowing:
-                    self._pump.serve_soon(session)
+                continue
+            if session not in self._waiting:
+                self._pool.release(audio)
+                continue
+            self._waiting.remove(session)
+            self._begin(session, stream, audio)
+            if session.flowing:
+                self._pump.serve_soon(session)
 
     def _forget(self, listener_id: str, session: ListenerSession, outcome: str) -> None:
         del self._sessions[listener_id]
@@ -245,4 +300,10 @@ class StreamingService:
         self._pump.remove(session)
         if session.audio is not None:
             self._pool.release(session.audio)
+        if session in self._following:
+            self._following.remove(session)
+            self._catalog.unfollow(session.stream_id)
+        if session in self._arriving:
+            self._arriving.remove(session)
+            return
         self._observer.ended(session.stream_id, outcome, session.sent_bytes, self._clock.now() - session.opened_at)

@@ -20,6 +20,10 @@ class WaitingRoom:
         """When the next session gives up, in seconds of the clock; None when none waits."""
         return next(iter(self._deadlines.values()), None)
 
+    def __contains__(self, session: ListenerSession) -> bool:
+        """Tell whether the session waits."""
+        return session in self._deadlines
+
     def add(self, session: ListenerSession, now: float) -> None:
         """Let the session wait from `now` on."""
         self._deadlines[session] = now + self._wait_seconds

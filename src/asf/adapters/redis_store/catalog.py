@@ -5,17 +5,27 @@ evicts nothing (`maxmemory-policy noeviction`), since the number of streams is b
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import redis
+from redis.commands.core import Script
 
-from asf.domain.errors import CatalogUnavailable
+from asf.adapters.redis_store.in_order import InOrder
+from asf.adapters.redis_store.news import NewsUnavailable, RedisNews
+from asf.domain.errors import CatalogFull, CatalogUnavailable
+from asf.domain.ports import StreamWatcher
 from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
 
 PREFIX = "asf:1:catalog:"
 """What all keys begin with. The number is the version of what is kept: a later one does not touch it."""
+
+RETRY_SECONDS = 0.5
+"""How long it takes until it is tried again to see what has become of the streams that are followed."""
 
 FILE_KIND = "file"
 
@@ -23,25 +33,39 @@ FILE_KIND = "file"
 # An entry is the state, a space, and the rest as JSON. The ids are a sorted set whose scores are all the same: then
 # its order is that of the bytes of UTF-8, which is that of code points.
 
-PUT = """
-local earlier = redis.call('HGET', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
-redis.call('ZADD', KEYS[2], 0, ARGV[1])
-redis.call('HINCRBY', KEYS[3], ARGV[2], 1)
-if earlier then
-    redis.call('HINCRBY', KEYS[3], string.match(earlier, '^%S*'), -1)
+# A change and the news of it are one step: no server hears of what is not there, or not of what is.
+COMMON = """
+local id, instead_of, news = ARGV[1], ARGV[2], ARGV[3]
+local kept = redis.call('HGET', KEYS[1], id)
+if (kept or '') ~= instead_of then
+    return 'changed'
+end
+
+local function count(entry, change)
+    redis.call('HINCRBY', KEYS[3], string.match(entry, '^%S*'), change)
 end
 """
 
-DELETE = """
-local earlier = redis.call('HGET', KEYS[1], ARGV[1])
-if not earlier then
-    return 0
+PUT = """
+local entry, max_streams = ARGV[4], tonumber(ARGV[5])
+if kept then
+    count(kept, -1)
+elseif redis.call('HLEN', KEYS[1]) >= max_streams then
+    return 'full'
 end
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('HINCRBY', KEYS[3], string.match(earlier, '^%S*'), -1)
-return 1
+redis.call('HSET', KEYS[1], id, entry)
+redis.call('ZADD', KEYS[2], 0, id)
+count(entry, 1)
+redis.call('PUBLISH', news, entry)
+return 'done'
+"""
+
+DELETE = """
+redis.call('HDEL', KEYS[1], id)
+redis.call('ZREM', KEYS[2], id)
+count(kept, -1)
+redis.call('PUBLISH', news, '')
+return 'done'
 """
 
 PAGE = """
@@ -57,30 +81,58 @@ return found
 class RedisCatalogStore:
     """Entries under keys that begin with `prefix`, in the Redis that `client` leads to, which need not be there yet.
 
+    Changes are heard through `news`, and told by threads of their own.
+
     Every method that asks Redis raises `CatalogUnavailable` where that is lost or takes too long. What was to be
     written may have been written then.
     """
 
-    def __init__(self, client: redis.Redis, prefix: str = PREFIX) -> None:
+    def __init__(self, client: redis.Redis, news: RedisNews, prefix: str = PREFIX) -> None:
         self._client = client
+        self._news = news
+        news.on_interrupted.append(self._look_at_all)
+        self.on_change: StreamWatcher = _nobody_watches
+        self._followed: set[str] = set()
+        self._changes = InOrder(self._tell)
         self._streams, self._ids, self._counts = self._keys = [prefix + name for name in ("streams", "ids", "counts")]
         self._checked = prefix + "checked"
-        self._put = client.register_script(PUT)
-        self._delete = client.register_script(DELETE)
+        self._topics = prefix + "news:"
+        self._put = client.register_script(COMMON + PUT)
+        self._delete = client.register_script(COMMON + DELETE)
         self._page = client.register_script(PAGE)
 
-    def put(self, stream: AudioStream) -> None:
-        """Keep `stream`, in place of an earlier one of the same id. Raises `CatalogUnavailable`."""
-        self._ask(self._put, self._keys, [_bytes_of(stream.stream_id), stream.state.value, _entry_of(stream)])
+    def follow(self, stream_id: str) -> None:
+        """Tell of the changes of the stream, on whichever server. Raises `CatalogUnavailable`."""
+        self._followed.add(stream_id)
+        try:
+            self._hear_of(stream_id)
+        except CatalogUnavailable:
+            self._look_at([stream_id])
+            raise
+
+    def unfollow(self, stream_id: str) -> None:
+        """Tell of the stream's changes no more."""
+        self._followed.discard(stream_id)
+        self._news.unfollow(self._topic(stream_id))
+
+    def put(self, stream: AudioStream, instead_of: AudioStream | None, max_streams: int) -> bool:
+        """Keep `stream` instead of another one, or of nothing, if that is there.
+
+        Raises `CatalogFull` or `CatalogUnavailable`.
+        """
+        outcome = self._change(self._put, stream.stream_id, instead_of, _entry_of(stream), max_streams)
+        if outcome == b"full":
+            raise CatalogFull.at(max_streams)
+        return outcome == b"done"
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
         entry = self._ask(self._client.hget, self._streams, _bytes_of(stream_id))
         return None if entry is None else _stream_of(stream_id, entry)
 
-    def delete(self, stream_id: str) -> bool:
-        """Forget the stream of that id, and tell whether there was one. Raises `CatalogUnavailable`."""
-        return bool(self._ask(self._delete, self._keys, [_bytes_of(stream_id)]))
+    def delete(self, stream: AudioStream) -> bool:
+        """Forget `stream` if it is there, and tell whether it was. Raises `CatalogUnavailable`."""
+        return self._change(self._delete, stream.stream_id, stream) == b"done"
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
         """Return at most `limit` streams in the order of their ids, those behind `after`.
@@ -108,6 +160,51 @@ class RedisCatalogStore:
         """
         self._ask(self._client.set, self._checked, "1")
 
+    def _change(self, script: Script, stream_id: str, instead_of: AudioStream | None, *more: str | int) -> bytes:
+        expected = "" if instead_of is None else _entry_of(instead_of)
+        topic = self._topic(stream_id)
+        outcome: bytes = self._ask(script, self._keys, [_bytes_of(stream_id), expected, topic, *more])
+        return outcome
+
+    def _topic(self, stream_id: str) -> str:
+        return self._topics + stream_id
+
+    def _hear_of(self, stream_id: str) -> None:
+        try:
+            self._news.follow(self._topic(stream_id), partial(self._hear, stream_id))
+        except NewsUnavailable as error:
+            raise CatalogUnavailable(f"Redis: {error}") from error
+
+    def _hear(self, stream_id: str, entry: bytes) -> None:
+        self._changes.put(stream_id, _stream_of(stream_id, entry) if entry else None)
+
+    def _tell(self, stream_id: str, stream: AudioStream | None) -> None:
+        if stream_id in self._followed:
+            self.on_change(stream_id, stream)
+
+    def _look_at_all(self) -> None:
+        self._look_at(list(self._followed))
+
+    def _look_at(self, stream_ids: Sequence[str]) -> None:
+        """See what has become of streams whose changes may have been missed, as soon as that can be seen."""
+        threading.Thread(target=self._catch_up, args=(stream_ids,), daemon=True).start()
+
+    def _catch_up(self, stream_ids: Sequence[str]) -> None:
+        for stream_id in stream_ids:
+            while stream_id in self._followed:
+                try:
+                    self._hear_of(stream_id)
+                    stream = self.get(stream_id)
+                except CatalogUnavailable:
+                    time.sleep(RETRY_SECONDS)
+                    continue
+                if stream_id not in self._followed:
+                    self._news.unfollow(self._topic(stream_id))
+                # One that is missing may have been lost by Redis, and its audio be growing on.
+                if stream is not None:
+                    self._changes.put(stream_id, stream)
+                break
+
     def _ask(self, command: Callable[..., Any], *arguments: Any) -> Any:
         with _translated():
             return command(*arguments)
@@ -128,8 +225,8 @@ def _bytes_of(stream_id: str) -> bytes:
 
 
 def _entry_of(stream: AudioStream) -> str:
-    """Return all but the id and the state as JSON in ASCII, whatever paths may be made of."""
-    return json.dumps(
+    """Return the state, a space, and all but the id as JSON in ASCII, whatever paths may be made of."""
+    rest = json.dumps(
         {
             "locator_kind": FILE_KIND,
             "locator": stream.locator.path,
@@ -141,6 +238,7 @@ def _entry_of(stream: AudioStream) -> str:
         },
         separators=(",", ":"),
     )
+    return f"{stream.state} {rest}"
 
 
 def _stream_of(stream_id: str, entry: bytes) -> AudioStream:
@@ -165,3 +263,7 @@ def _locator_of(kind: str, locator: str) -> Locator:
     if kind != FILE_KIND:
         raise CatalogUnavailable(f"It has a locator of the unknown kind '{kind}'.")
     return FileLocator(locator)
+
+
+def _nobody_watches(_stream_id: str, _stream: AudioStream | None) -> None:
+    pass
