@@ -3,6 +3,7 @@
 import os
 import resource
 import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from asf.entrypoints.diagnosis import (
     examine_database,
     examine_file_limit,
     examine_posture,
+    examine_redis,
 )
 from asf.entrypoints.settings import read_settings, url_of
+from tests.support.redis_server import RedisServer
 
 
 def severities(findings: list[Finding]) -> dict[str, set[Severity]]:
@@ -36,7 +39,6 @@ def test_a_problem_says_what_to_do(tmp_path: Path) -> None:
         "ASF_AUDIO_ROOTS": f"{tmp_path}:{tmp_path / 'missing'}",
         "ASF_DATABASE": str(tmp_path / "x" / "y.sqlite3"),
         "ASF_PORT": "0",
-        "ASF_REDIS_URL": "redis://127.0.0.1",
         "ASF_UI_UPDATES_NAMESPACE": "",
         "ASF_MAX_LISTENERS": "1",
     }
@@ -48,7 +50,6 @@ def test_a_problem_says_what_to_do(tmp_path: Path) -> None:
         "listeners": {Severity.ADVICE},
         "audio root": {Severity.OK, Severity.PROBLEM},
         "database": {Severity.OK},
-        "redis": {Severity.ADVICE},
         "port": {Severity.OK},
         "open files": {Severity.OK},
     }
@@ -114,6 +115,26 @@ def test_audio_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "not a directory" in examine_audio_root(tmp_path / "file").text
     monkeypatch.setattr(os, "access", lambda *_arguments: False)  # The tests may run as root, who may do all.
     assert "cannot be read" in examine_audio_root(tmp_path).text
+
+
+def test_redis(tmp_path: Path, mortal_redis: RedisServer) -> None:
+    """As it comes, as it should be, and gone."""
+    assert examine_redis(mortal_redis.url).text.startswith("the streams are forgotten")
+    with closing(mortal_redis.client()) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        assert "may forget streams" in examine_redis(mortal_redis.url).text
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("appendonly", "yes")
+    assert examine_redis(mortal_redis.url).severity is Severity.OK
+    mortal_redis.kill()
+    environment = {
+        "ASF_REDIS_URL": mortal_redis.url.replace("redis://", "redis://:sesame@"),
+        "ASF_AUDIO_ROOTS": str(tmp_path),
+        "ASF_PORT": "0",
+    }
+    (finding,) = [finding for finding in examine(environment) if finding.subject == "redis"]
+    assert finding.severity is Severity.PROBLEM
+    assert "sesame" not in finding.text
 
 
 def test_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

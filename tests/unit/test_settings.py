@@ -1,5 +1,6 @@
 """The settings: documented defaults, and one clear line for each that is wrong."""
 
+import sys
 from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import ip_network
@@ -64,6 +65,7 @@ def test_everything_can_be_set() -> None:
             "ASF_INTERNAL_TRUSTED_NETWORKS": "10.0.0.0/8, 192.0.2.7,fd00::/8",
             "ASF_MAX_MESSAGE_BYTES": "1024",
             "ASF_DATABASE": ":memory:",
+            "ASF_REDIS_URL": "rediss://:secret@redis.example:6380/2",
             "ASF_JOIN_WAIT_SECONDS": "1",
             "ASF_STALL_SECONDS": "2",
             "ASF_STALL_GIVE_UP_SECONDS": "3.5",
@@ -92,6 +94,7 @@ def test_everything_can_be_set() -> None:
             internal_trusted_networks=[*map(ip_network, ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8"))],
             max_message_bytes=1024,
             database=":memory:",
+            redis_url="rediss://:secret@redis.example:6380/2",
             join_wait_seconds=1.0,
             stall_seconds=2.0,
             stall_give_up_seconds=3.5,
@@ -166,6 +169,24 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str) -> N
     assert line.startswith(f"{name}={value!r} ")
     assert line.endswith(".")
     assert "\n" not in line
+
+
+@pytest.mark.parametrize("url", ["http://:pass@redis.example", "redis.example:6379", "redis://:pass@redis.example:x"])
+def test_a_wrong_address_of_redis_is_named_without_its_password(url: str) -> None:
+    """It may be right but for the rest."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"ASF_REDIS_URL": url})
+    (line,) = refusal.value.problems
+    assert line.startswith("ASF_REDIS_URL is allowed to be ")
+    assert "pass@" not in line
+
+
+def test_what_redis_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the extra is not installed."""
+    monkeypatch.setitem(sys.modules, "redis.connection", None)
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"ASF_REDIS_URL": "redis://redis.example"})
+    assert refusal.value.problems == ["ASF_REDIS_URL needs the extra 'redis': pip install 'asf[redis]'."]
 
 
 def test_all_wrong_values_are_named_at_once() -> None:

@@ -6,10 +6,13 @@ from asf.domain.streaming import StreamingService
 
 
 class Readiness:
-    """Looks at all that the server depends on."""
+    """Looks at all that the server depends on. `store_name` is what operators call the place of the catalog."""
 
-    def __init__(self, store: CatalogStore, sources: AudioSources, streaming: StreamingService) -> None:
+    def __init__(
+        self, store: CatalogStore, sources: AudioSources, streaming: StreamingService, store_name: str = "catalog"
+    ) -> None:
         self._store = store
+        self._store_name = store_name
         self._sources = sources
         self._streaming = streaming
 
@@ -21,5 +24,5 @@ class Readiness:
         try:
             self._store.check()
         except CatalogUnavailable as error:
-            problems["catalog"] = str(error.details)
+            problems[self._store_name] = str(error.details)
         return problems | {f"audio root {root}": problem for root, problem in self._sources.unreachable().items()}

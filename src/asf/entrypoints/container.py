@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dependency_injector import containers, providers
 from flask import Blueprint, Flask
@@ -47,7 +47,38 @@ from asf.entrypoints.demo_studio import DemoStudio
 from asf.entrypoints.settings import ANY_ORIGIN, Settings
 from asf.entrypoints.shutdown import Shutdown
 
+if TYPE_CHECKING:
+    import redis
+
+    from asf.adapters.redis_store.news import RedisNews
+
 CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
+
+
+def _sharing(settings: Settings) -> str:
+    """Return where what several servers may share is kept: `redis`, or nowhere but here, `alone`."""
+    return "redis" if settings.redis_url else "alone"
+
+
+# The extra `redis` need not be there where it is not asked for.
+
+
+def _redis(url: str) -> "redis.Redis":
+    from asf.adapters.redis_store.connection import connect  # noqa: PLC0415
+
+    return connect(url)
+
+
+def _redis_news(client: "redis.Redis") -> "RedisNews":
+    from asf.adapters.redis_store.news import RedisNews  # noqa: PLC0415
+
+    return RedisNews(client)
+
+
+def _redis_catalog_store(client: "redis.Redis", news: "RedisNews") -> CatalogStore:
+    from asf.adapters.redis_store.catalog import RedisCatalogStore  # noqa: PLC0415
+
+    return RedisCatalogStore(client, news)
 
 
 def _socketio(app: Flask, settings: Settings, occupancy: Occupancy) -> SocketIO:
@@ -188,8 +219,16 @@ class Container(containers.DeclarativeContainer):
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
     metrics: providers.Provider[PrometheusMetrics] = providers.Singleton(PrometheusMetrics)
-    catalog_store: providers.Provider[CatalogStore] = providers.Singleton(
-        SqliteCatalogStore, settings.provided.database
+    sharing: providers.Provider[str] = providers.Callable(_sharing, settings)
+    redis: providers.Provider[Any] = providers.Singleton(_redis, settings.provided.redis_url)
+    news: providers.Provider[Any] = providers.Singleton(_redis_news, redis)
+    background: providers.Provider[list[Callable[[], object]]] = providers.Selector(
+        sharing, alone=providers.List(), redis=providers.List(news.provided.run)
+    )
+    catalog_store: providers.Provider[CatalogStore] = providers.Selector(
+        sharing,
+        alone=providers.Singleton(SqliteCatalogStore, settings.provided.database),
+        redis=providers.Singleton(_redis_catalog_store, redis, news),
     )
     audio_sources: providers.Provider[AudioSources] = providers.Singleton(
         FileAudioSources, settings.provided.audio_roots
@@ -279,7 +318,13 @@ class Container(containers.DeclarativeContainer):
         connections,
         socketio_connections,
     )
-    readiness: providers.Provider[Readiness] = providers.Singleton(Readiness, catalog_store, audio_sources, streaming)
+    readiness: providers.Provider[Readiness] = providers.Singleton(
+        Readiness,
+        catalog_store,
+        audio_sources,
+        streaming,
+        providers.Selector(sharing, alone=providers.Object("catalog"), redis=providers.Object("redis")),
+    )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
     documents: providers.Provider[dict[str, Any]] = providers.Dict(
         openapi=providers.Singleton(http_api.openapi_document, asf.__version__),

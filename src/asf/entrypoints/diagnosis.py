@@ -52,10 +52,7 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield from examine_posture(settings)
     for root in settings.audio_roots:
         yield examine_audio_root(root)
-    yield examine_database(settings.database)
-    if environment.get("ASF_REDIS_URL"):
-        text = "ASF_REDIS_URL is set, but this version does not support Redis: the catalog is kept in ASF_DATABASE"
-        yield Finding("redis", Severity.ADVICE, text, "Unset it, and run one server only.")
+    yield examine_redis(settings.redis_url) if settings.redis_url else examine_database(settings.database)
     yield examine_address(settings.host, settings.port)
     yield examine_file_limit(settings.open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
@@ -122,6 +119,27 @@ def examine_database(database: str) -> Finding:
         remedy = "Move it away, and the server makes a new one; backends have to announce their streams again."
         return _problem("database", f"{error.details}", remedy)
     return Finding("database", Severity.OK, f"{path} can be opened; streams in it: {streams}")
+
+
+def examine_redis(url: str) -> Finding:
+    """Return whether the Redis at `url` answers, and keeps what it is given. Its password is not told."""
+    from redis import RedisError  # noqa: PLC0415 - an extra
+
+    from asf.adapters.redis_store.connection import connect  # noqa: PLC0415
+
+    try:
+        with closing(connect(url)) as client:
+            client.set("asf:1:examined", 1, px=1)
+            memory, persistence = client.info("memory"), client.info("persistence")
+    except (RedisError, OSError) as error:
+        return _problem("redis", f"it cannot be used: {error}", "Start it, or correct ASF_REDIS_URL.")
+    if memory["maxmemory_policy"] != "noeviction":
+        text = f"it may forget streams when its memory is full (maxmemory-policy {memory['maxmemory_policy']})"
+        return Finding("redis", Severity.ADVICE, text, "Set maxmemory-policy to noeviction.")
+    if not persistence["aof_enabled"]:
+        text = "the streams are forgotten, or older ones come back, when it is started anew"
+        return Finding("redis", Severity.ADVICE, text, "Set appendonly to yes.")
+    return Finding("redis", Severity.OK, "it can be read and written, and keeps what it is given")
 
 
 def examine_address(host: str, port: int) -> Finding:

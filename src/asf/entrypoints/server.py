@@ -31,6 +31,7 @@ def run(settings: Settings) -> None:
         answer_seconds=max(ANSWER_SECONDS, settings.slow_listener_seconds),
         may_hurry=is_internal,
         drain=container.shutdown(),
+        background=container.background(),
         on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", url, settings.host),
     )
 

@@ -73,6 +73,8 @@ class Settings:
     internal_trusted_networks: Networks
     max_message_bytes: int
     database: str
+    redis_url: str
+    """Empty where there is none."""
     join_wait_seconds: float
     stall_seconds: float
     stall_give_up_seconds: float
@@ -154,6 +156,22 @@ def _api_token(value: str) -> None:
             f"is allowed to be {MIN_API_TOKEN_CHARACTERS} or more letters, digits and signs of ASCII, "
             "without white space"
         )
+
+
+def _redis_url(value: str) -> None:
+    if not value:
+        return
+    try:
+        from redis.connection import parse_url  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ValidationError("needs the extra 'redis': pip install 'asf[redis]'") from error
+    try:
+        parse_url(value)  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise ValidationError(
+            "is allowed to be a URL such as redis://:password@redis.example.com:6379/0, or one that begins with "
+            "rediss:// or unix://"
+        ) from error
 
 
 def _origins(values: list[str]) -> None:
@@ -300,6 +318,16 @@ class SettingsSchema(Schema):
         load_default="./var/asf.sqlite3",
         validate=validate.Length(min=1, error="is allowed to be a file's path, or :memory:"),
     )
+    redis_url = fields.String(
+        data_key="ASF_REDIS_URL",
+        metadata=_described(
+            "Redis that several servers share: it has the catalog, in place of ASF_DATABASE, and the UI updates. "
+            "Needs the extra redis.",
+            when_empty="none",
+        ),
+        load_default="",
+        validate=_redis_url,
+    )
     join_wait_seconds = fields.Float(
         data_key="ASF_JOIN_WAIT_SECONDS",
         metadata=_described("Longest wait for a stream that is not announced yet, in seconds."),
@@ -409,8 +437,8 @@ class SettingsSchema(Schema):
             )
 
 
-SECRET_VARIABLES = frozenset({"ASF_SECRET_KEY", "ASF_INTERNAL_API_TOKEN"})
-"""Variables whose values are never shown."""
+SECRET_VARIABLES = frozenset({"ASF_SECRET_KEY", "ASF_INTERNAL_API_TOKEN", "ASF_REDIS_URL"})
+"""Variables whose values are, or hold, secrets, and are never shown."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

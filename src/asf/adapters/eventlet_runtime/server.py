@@ -174,12 +174,14 @@ def serve(
     may_hurry: Callable[[str], bool],
     drain: Drain,
     on_ready: Callable[[], object],
+    background: Iterable[Callable[[], object]] = (),
 ) -> None:
     """Serve `application` on `listener` and drive `pump`, until SIGTERM or SIGINT arrives; then drain, and return.
 
     `occupancy` says how many connections there may be, and counts them. `answer_seconds` is the longest time that a
     client may take no byte of an answer over HTTP. Requests of which `may_hurry` says so, by their path, may come as
-    often as they like. `on_ready` is called when the signals are heeded. Raises OSError when no connection can be
+    often as they like. `on_ready` is called when the signals are heeded. Each of `background` is run beside all that,
+    in a green thread of its own. Raises OSError when no connection can be
     accepted any more.
     """
     _calm_collector()
@@ -189,6 +191,8 @@ def serve(
     listener.on_failure = stop.send_exception
     listener.has_room_for = occupancy.has_standing_room
     eventlet.spawn(_drive, pump)
+    for work in background:
+        eventlet.spawn(work)
     eventlet.spawn(
         eventlet.wsgi.server,
         listener,
