@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
+from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources, InMemoryCatalogStore
 from asf.domain import (
     AccessControl,
     Announcement,
@@ -24,9 +24,10 @@ from asf.domain import (
     StreamState,
     WaitingRoom,
 )
-from asf.domain.errors import AsfError, UiEmitFailed, Unauthorized
+from asf.domain.errors import AsfError, AudioUnavailable, UiEmitFailed, Unauthorized
 from asf.domain.events import ListenerEvent, StatusChanged
 from asf.domain.ports import CatalogStore
+from asf.domain.streams import AudioEnding, Locator, QueueLocator
 from asf.domain.updates import Handover, SequencedUpdate, Subscription
 
 
@@ -45,6 +46,116 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         self.time += seconds
+
+
+FETCHED_BYTES = 700
+"""How much is fetched at once: batches lie in one, in parts of two, or in several of them."""
+
+
+class FetchedAudioSource(InMemoryAudioSource):
+    """Audio that is fetched in blocks as it is asked for, each when `arrive` is called."""
+
+    def __init__(self, audios: Mapping[str, bytes], name: str) -> None:
+        super().__init__(audios, name)
+        self.closed = False
+        self.asked: dict[int, int] = {}
+        self._there: dict[int, int] = {}
+        self._broken: dict[int, AudioUnavailable] = {}
+
+    def read(self, offset: int, length: int) -> bytes | None:
+        assert not self.closed
+        data = super().read(offset, length)
+        is_there = True
+        for block in range(offset // FETCHED_BYTES, -(-(offset + length) // FETCHED_BYTES)):
+            if error := self._broken.get(block):
+                raise error
+            needed = min(offset + length - block * FETCHED_BYTES, FETCHED_BYTES)
+            if self._there.get(block, 0) < needed:
+                self.asked[block] = max(needed, self.asked.get(block, 0))
+                is_there = False
+        return data if is_there else None
+
+    def arrive(self, error: AudioUnavailable | None = None) -> None:
+        """Let the block be there that was asked for first, or let it be known that it cannot be had."""
+        block = next(iter(self.asked))
+        needed = self.asked.pop(block)
+        if error is not None:
+            self._broken[block] = error
+        else:
+            self._there[block] = needed
+        self.on_arrival()
+
+    def close(self) -> None:
+        super().close()
+        self.closed = True
+
+
+class FetchedAudioSources(InMemoryAudioSources):
+    """Audio in memory that is not there at once."""
+
+    def __init__(self, audios: Mapping[str, bytes]) -> None:
+        super().__init__(audios)
+        self.opened: list[FetchedAudioSource] = []
+
+    def open(self, locator: Locator, *, growing: bool = False) -> FetchedAudioSource:
+        super().open(locator, growing=growing).close()
+        source = FetchedAudioSource(self._audios, locator.text)
+        self.opened.append(source)
+        return source
+
+    @property
+    def awaited(self) -> list[FetchedAudioSource]:
+        """The open sources of which something is being fetched."""
+        return [source for source in self.opened if source.asked and not source.closed]
+
+    def arrive(self) -> bool:
+        """Let one block arrive, and tell whether there was one."""
+        awaited = self.awaited
+        if awaited:
+            awaited[0].arrive()
+        return bool(awaited)
+
+
+class QueuedAudioSource(InMemoryAudioSource):
+    """Audio that tells its own end, when its queue has one."""
+
+    def __init__(self, audios: Mapping[str, bytes], name: str, endings: Mapping[str, AudioEnding]) -> None:
+        super().__init__(audios, name)
+        self._endings = endings
+        self.refresh()
+
+    def refresh(self) -> int:
+        size = super().refresh()
+        self.ending = self._endings.get(self._name)
+        self.identity = self._data
+        return size
+
+
+class QueuedAudioSources(InMemoryAudioSources):
+    """Audio in memory that tells its own end as soon as it has one in `endings`; `opened` counts the sources."""
+
+    def __init__(self, audios: Mapping[str, bytes], endings: Mapping[str, AudioEnding]) -> None:
+        super().__init__(audios)
+        self._endings = endings
+        self.opened: list[InMemoryAudioSource] = []
+        self.while_opening: Callable[[], object] = lambda: None
+
+    def locate(self, filepath: str) -> Locator:
+        return QueueLocator(filepath)
+
+    def content_type_of(self, locator: Locator) -> str | None:
+        assert isinstance(locator, QueueLocator)
+        return InMemoryAudioSource.content_type
+
+    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
+        assert isinstance(locator, QueueLocator)
+        self.while_opening()
+        if locator.name not in self._audios:
+            raise AudioUnavailable("There is no such queue.")
+        endings = self._endings if growing else {}
+        source = QueuedAudioSource(self._audios, locator.name, endings)
+        self.opened.append(source)
+        return source
 
 
 class ScriptedTokens:

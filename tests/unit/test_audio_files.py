@@ -149,7 +149,7 @@ def test_a_directory_swapped_for_a_link_is_not_followed(root: Path, monkeypatch:
     (root / "show").rmdir()
     (root / "show").symlink_to(root.parent)
     resolve = os.path.realpath
-    monkeypatch.setattr(os.path, "realpath", lambda path: path if path == locator.path else resolve(path))
+    monkeypatch.setattr(os.path, "realpath", lambda path: path if path == locator.text else resolve(path))
     with pytest.raises(AudioUnavailable):
         sources.open(locator)
 

@@ -205,9 +205,9 @@ class MutteringSources(InMemoryAudioSources):
             def content_type(self) -> str:  # type: ignore[override]
                 raise AudioUnavailable("Reading failed.")
 
-        assert locator.path in self._audios
+        assert locator.text in self._audios
         assert isinstance(growing, bool)
-        return Muttering(self._audios, locator.path)
+        return Muttering(self._audios, locator.text)
 
 
 @pytest.mark.parametrize("wait", [True, False])

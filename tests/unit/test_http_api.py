@@ -108,7 +108,7 @@ def test_an_announcement_is_kept(api: Api) -> None:
         "state": "complete",
         "epoch": "epoch",
     }
-    assert api.catalog.find("strm_1").locator.path == "one.mp3"
+    assert api.catalog.find("strm_1").locator.text == "one.mp3"
 
 
 def test_an_update_is_relayed(api: Api) -> None:
@@ -269,7 +269,7 @@ def test_a_wrong_filepath_of_a_known_stream_comes_before_a_wrong_state(api: Api,
     for state in ("complete", "nonsense", 5):
         response = api.post(NOTIFY, json.dumps({"stream_id": "s", "filepath": wrong, "state": state}))
         assert_error(response, 400, code, NOTIFY_ERRORS[code], details=True)
-    assert api.catalog.find("s").locator.path == "one.mp3"
+    assert api.catalog.find("s").locator.text == "one.mp3"
 
 
 def test_text_that_is_no_text(api: Api) -> None:

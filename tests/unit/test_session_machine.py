@@ -6,11 +6,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from asf.adapters.memory import InMemoryAudioSources
 from asf.domain.errors import InvalidAck, NoSession
 from asf.domain.events import StartOfStream
 from asf.domain.lifecycle import TRANSITIONS, ImpossibleTransition, SessionEvent, SessionState, next_state
 from asf.domain.streams import StreamState
-from tests.support.virtual import VirtualServer
+from tests.support.virtual import FetchedAudioSources, VirtualServer
 
 STALL_SECONDS, GIVE_UP_SECONDS, WAIT_SECONDS, SLOW_SECONDS = 3.0, 9.0, 8.0, 7.0
 AUDIO = random.Random(1).randbytes(50_000)
@@ -38,10 +39,12 @@ class Listening(RuleBasedStateMachine):
         capacity: int | None,
     ) -> None:
         self.audios: dict[str, bytes] = {}
+        self.sources = self.sources_of(self.audios)
         self.server = VirtualServer(
             self.audios,
             chunk_bytes,
             chunk_seconds,
+            self.sources,
             slow_seconds=SLOW_SECONDS,
             wait_seconds=WAIT_SECONDS,
             stall_seconds=STALL_SECONDS,
@@ -55,8 +58,12 @@ class Listening(RuleBasedStateMachine):
         self.window = window
         self.acknowledged = offset
         self.listener = self.server.join("s", capacity=capacity, offset=offset, window=window, wait=True)
+        self.other_left = False
         self.other = self.server.join("s", "other", wait=True)
         self.base, self.heard_before = offset, 0
+
+    def sources_of(self, audios: dict[str, bytes]) -> InMemoryAudioSources:
+        return InMemoryAudioSources(audios)
 
     def announce(self) -> None:
         self.announced = True
@@ -135,6 +142,7 @@ class Listening(RuleBasedStateMachine):
 
     @rule()
     def disconnect_the_other(self) -> None:
+        self.other_left = True
         self.server.service.disconnect("other")
 
     @precondition(lambda self: self.server.clock.time > 1030)
@@ -178,10 +186,26 @@ class Listening(RuleBasedStateMachine):
         for _ in range(len(self.written) + 10_000):  # With a window of 1 each byte takes a turn.
             if self.over:
                 return
+            self._let_all_arrive()
             self.server.run(0.5)
             self.listener.read(0)
             self.acknowledge(self.position)
         raise AssertionError("It never ends.")
+
+    def _let_the_other_listen_to_the_end(self) -> None:
+        """Nobody does anything for it: it hears more whenever there is more, and an end."""
+        if not self.announced:
+            self.server.run(WAIT_SECONDS)
+        while not self.other_left and not ENDS & set(self.other.kinds):
+            heard_before = len(self.other.received)
+            self._let_all_arrive()
+            self.server.run(2 * GIVE_UP_SECONDS)
+            assert len(self.other.received) > heard_before or ENDS & set(self.other.kinds)
+        if "EndOfStream" in self.other.kinds:
+            assert self.other.received == self.written
+
+    def _let_all_arrive(self) -> None:
+        pass
 
     def teardown(self) -> None:
         """An ended session holds nothing open, and a listener that takes everything gets everything."""
@@ -192,7 +216,7 @@ class Listening(RuleBasedStateMachine):
             self.listener.read(0)
             self._command("resume")
             self._listen_to_the_end()
-        self.server.service.disconnect("other")
+        self._let_the_other_listen_to_the_end()
         assert len(self.server.service) == 0
         assert len(self.server.pool) == 0
         assert len(self.server.blocked) == 0
@@ -202,6 +226,27 @@ class Listening(RuleBasedStateMachine):
 
 TestListening = Listening.TestCase
 TestListening.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+
+
+class ListeningToWhatIsFetched(Listening):
+    """The same where the audio is fetched as it is read, and arrives when it likes."""
+
+    sources: FetchedAudioSources
+
+    def sources_of(self, audios: dict[str, bytes]) -> FetchedAudioSources:
+        return FetchedAudioSources(audios)
+
+    @rule()
+    def arrive(self) -> None:
+        self.sources.arrive()
+
+    def _let_all_arrive(self) -> None:
+        while self.sources.arrive():
+            pass
+
+
+TestListeningToWhatIsFetched = ListeningToWhatIsFetched.TestCase
+TestListeningToWhatIsFetched.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 
 
 def test_the_table_knows_every_state_and_nothing_follows_the_end() -> None:

@@ -357,7 +357,7 @@ class ShrinkingSources(InMemoryAudioSources):
         source = super().open(locator, growing=growing)
         read = source.read
 
-        def read_some(offset: int, length: int) -> bytes:
+        def read_some(offset: int, length: int) -> bytes | None:
             if offset + length > self.readable:
                 raise self.error
             return read(offset, length)

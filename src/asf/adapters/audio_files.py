@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
@@ -11,7 +11,7 @@ import filetype
 
 from asf.domain.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
-from asf.domain.streams import FileLocator, Locator
+from asf.domain.streams import AudioEnding, FileLocator, Locator
 
 CONTENT_TYPES = {
     ".aac": "audio/aac",
@@ -49,8 +49,11 @@ TAIL_BYTES = 64
 class FileAudioSource:
     """One opened file: implements the `AudioSource` port.
 
-    A file that is growing may only be appended to, at its place; any other must stay as it was opened.
+    A file that is growing may only be appended to, at its place; any other must stay as it was opened. What is read
+    is there at once, or not at all.
     """
+
+    ending: AudioEnding | None = None
 
     def __init__(self, descriptor: int, path: str, named_type: str | None, *, growing: bool) -> None:
         status = os.fstat(descriptor)
@@ -58,6 +61,7 @@ class FileAudioSource:
         self._path = path
         self._content_type = named_type
         self._growing = growing
+        self.on_arrival: Callable[[], None] = _nothing_arrives
         self.size = status.st_size
         self.identity = _identity_of(status)
         self._tail = self._read_tail() if growing else b""
@@ -175,20 +179,20 @@ class FileAudioSources:
 
     def content_type_of(self, locator: Locator) -> str | None:
         """Return the media type that the file's name tells, or None."""
-        return _named_type(locator.path)
+        return _named_type(locator.text)
 
     def open(self, locator: Locator, *, growing: bool = False) -> FileAudioSource:
         """Open the file. Raises `AudioUnavailable`."""
         try:
-            descriptor = self._open_as_located(locator.path)
+            descriptor = self._open_as_located(locator.text)
             if descriptor is None:
-                descriptor = self._open_resolved(locator.path)
+                descriptor = self._open_resolved(locator.text)
         except OSError as error:
             raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise AudioUnavailable("It is not a regular file.")
-        return FileAudioSource(descriptor, locator.path, _named_type(locator.path), growing=growing)
+        return FileAudioSource(descriptor, locator.text, _named_type(locator.text), growing=growing)
 
     def _open_as_located(self, path: str) -> int | None:
         """Open a path as it was located, which is without links; return None where it is not like that any more."""
@@ -211,6 +215,10 @@ class FileAudioSources:
             if resolved != root and os.path.commonpath([resolved, root]) == root:
                 return root
         return None
+
+
+def _nothing_arrives() -> None:
+    pass
 
 
 def _path_of(filepath: str) -> str:

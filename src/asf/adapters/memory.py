@@ -1,11 +1,11 @@
 """Storage and audio in this process's memory: for tests, simulations, and servers that may forget."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from asf.domain.errors import AudioChanged, AudioUnavailable, CatalogFull, InvalidFilepath
 from asf.domain.ports import StreamWatcher
-from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
+from asf.domain.streams import AudioEnding, AudioStream, FileLocator, Locator, StreamState
 
 
 class InMemoryCatalogStore:
@@ -64,15 +64,17 @@ class InMemoryAudioSource:
     """One audio in memory: implements the `AudioSource` port."""
 
     content_type = "audio/mpeg"
+    ending: AudioEnding | None = None
 
     def __init__(self, audios: Mapping[str, bytes], name: str) -> None:
         self._audios = audios
         self._name = name
         self._data: bytes | None = audios[name]
+        self.on_arrival: Callable[[], None] = _nothing_arrives
         self.size = len(self._data)
         self.identity: bytes | None = self._data
 
-    def read(self, offset: int, length: int) -> bytes:
+    def read(self, offset: int, length: int) -> bytes | None:
         """Return exactly `length` bytes from `offset` on. Raises `AudioUnavailable`."""
         if self._data is None:
             raise AudioUnavailable("It is closed.")
@@ -123,10 +125,14 @@ class InMemoryAudioSources:
 
     def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:  # noqa: ARG002 - every one can
         """Open the audio of that name. Raises `AudioUnavailable`."""
-        if locator.path not in self._audios:
+        if locator.text not in self._audios:
             raise AudioUnavailable("There is no such audio.")
-        return InMemoryAudioSource(self._audios, locator.path)
+        return InMemoryAudioSource(self._audios, locator.text)
 
 
 def _nobody_watches(_stream_id: str, _stream: AudioStream | None) -> None:
+    pass
+
+
+def _nothing_arrives() -> None:
     pass

@@ -14,7 +14,7 @@ from typing import Any
 
 from asf.domain.errors import CatalogFull, CatalogUnavailable
 from asf.domain.ports import StreamWatcher
-from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
+from asf.domain.streams import AudioStream, StreamState, locator_of
 
 IN_MEMORY = ":memory:"
 
@@ -40,7 +40,6 @@ CREATE TABLE streams (
 ) WITHOUT ROWID
 """
 COLUMNS = "stream_id, locator_kind, locator, state, epoch, content_type, metadata, reason, announced_at"
-FILE_KIND = "file"
 
 
 class SqliteCatalogStore:
@@ -157,7 +156,7 @@ class SqliteCatalogStore:
         try:
             return AudioStream(
                 stream_id,
-                _locator_of(kind, locator),
+                locator_of(kind, locator),
                 StreamState(state),
                 epoch,
                 content_type,
@@ -191,8 +190,8 @@ def _translated(path: str) -> Iterator[None]:
 def _row_of(stream: AudioStream) -> tuple[Any, ...]:
     return (
         stream.stream_id,
-        FILE_KIND,
-        stream.locator.path,
+        stream.locator.kind,
+        stream.locator.text,
         stream.state,
         stream.epoch,
         stream.content_type,
@@ -200,12 +199,6 @@ def _row_of(stream: AudioStream) -> tuple[Any, ...]:
         stream.reason,
         stream.announced_at,
     )
-
-
-def _locator_of(kind: str, locator: str) -> Locator:
-    if kind != FILE_KIND:
-        raise CatalogUnavailable(f"It has a locator of the unknown kind '{kind}'.")
-    return FileLocator(locator)
 
 
 def _nobody_watches(_stream_id: str, _stream: AudioStream | None) -> None:

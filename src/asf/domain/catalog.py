@@ -118,6 +118,8 @@ class StreamCatalog:
     def _decide(self, announcement: Announcement, known: AudioStream | None) -> AudioStream:
         """Return what the stream, which was `known` before, is after the announcement."""
         locator = self._locator(announcement, known)
+        if announcement.state is StreamState.GENERATING and not locator.may_grow:
+            raise InvalidFilepath("An object is there as a whole or not at all: announce it when it is complete.")
         stream = AudioStream(
             announcement.stream_id,
             locator,

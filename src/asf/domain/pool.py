@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -31,23 +33,22 @@ class SharedAudio:
     `size` is how many bytes can be read now. An audio that is `growing` may get more; else `failure` tells why what
     there is, is all there will be, or is None when it is whole. `source` is None while a growing audio's first byte
     is still to be written; then `named_type` is the media type that its name tells. `starved` are the sessions that
-    have everything so far.
+    have everything so far, `awaiting` those whose next bytes are being fetched.
     """
 
-    def __init__(
-        self, key: Hashable, stream: AudioStream, source: AudioSource | None, named_type: str | None = None
-    ) -> None:
+    def __init__(self, key: Hashable, stream: AudioStream, named_type: str | None = None) -> None:
         self.key = key
         self.stream = stream
-        self.source = source
+        self.source: AudioSource | None = None
         self._named_type = named_type
-        self.size = source.size if source else 0
+        self.size = 0
         self.growing = stream.state is StreamState.GENERATING
         self.failure: AsfError | None = (
             GenerationFailed(stream.reason) if stream.state is StreamState.FAILED else None
         )
         self.listeners = 0
         self.starved: dict[ListenerSession, None] = {}
+        self.awaiting: dict[ListenerSession, None] = {}
         self.grown_at = 0.0
 
     @property
@@ -59,6 +60,7 @@ class SharedAudio:
     @cached_property
     def fingerprint(self) -> str:
         """A text that is equal for two audios only if they have the same bytes. Only for one that grows no more."""
+        assert not self.growing  # noqa: S101 - what is cached must hold
         identity = self.source.identity if self.source else None
         return blake2b(repr(identity).encode(), digest_size=16).hexdigest()
 
@@ -71,7 +73,8 @@ class SharedAudio:
 class AudioPool:
     """Opens audio for listeners, and lets those who listen to the same bytes share one source and what it yields.
 
-    Batches that were used lately are kept; the ones unused for longest go first.
+    Batches that were used lately are kept; the ones unused for longest go first. `on_arrival` is called when bytes of
+    an audio that were not may be there.
     """
 
     def __init__(self, sources: AudioSources, pace: Pace) -> None:
@@ -80,17 +83,23 @@ class AudioPool:
         self._open: dict[Hashable, SharedAudio] = {}
         self._batches: OrderedDict[tuple[SharedAudio, int], AudioBatch] = OrderedDict()
         self._cached_bytes = 0
+        self.on_arrival: Callable[[SharedAudio], None] = _nobody_awaits
 
     def __len__(self) -> int:
         """Return how many audios are open."""
         return len(self._open)
 
     def acquire(self, stream: AudioStream) -> SharedAudio:
-        """Return the stream's audio as it is now; `release` it when done.
+        """Return the stream's audio as it is now; `release` it when done. Others may have their turns meanwhile.
 
         Raises `AudioUnavailable`, or `GenerationFailed` for a failed stream of which there is nothing.
         """
-        audio = self._growing(stream) if stream.state is StreamState.GENERATING else self._ended(stream)
+        if stream.locator.tells_its_end and stream.state is not StreamState.FAILED:
+            audio = self._telling_its_end(stream)
+        elif stream.state is StreamState.GENERATING:
+            audio = self._growing(stream)
+        else:
+            audio = self._ended(stream)
         audio.listeners += 1
         return audio
 
@@ -111,24 +120,32 @@ class AudioPool:
             audio.source.close()
 
     def refresh(self, audio: SharedAudio) -> bool:
-        """Look how far a growing audio has come, and tell whether there is more than before.
+        """Look how far a growing audio has come, and tell whether there is more than before, or this is the end.
 
         Raises `AudioUnavailable` when what was there is gone.
         """
         if audio.source is None:
             with suppress(AudioUnavailable):
-                audio.source = self._sources.open(audio.stream.locator, growing=True)
+                self._connect(audio, self._sources.open(audio.stream.locator, growing=True))
             if audio.source is None:
                 return False
         before = audio.size
         audio.size = audio.source.refresh()
-        return audio.size > before
+        if (ending := audio.source.ending) is not None:
+            audio.stream = replace(audio.stream, state=ending.state, reason=ending.reason)
+            audio.growing = False
+            if ending.state is StreamState.FAILED:
+                audio.failure = GenerationFailed(ending.reason)
+        return audio.size > before or not audio.growing
 
     def settle(self, audio: SharedAudio, current: AudioStream | None) -> None:
         """Let a growing audio grow no more, as its stream has become `current` (None: it was deleted).
 
-        What has been written by now is still read; then it ends as the stream did.
+        What has been written by now is still read; then it ends as the stream did. One that tells its own end is not
+        ended by being announced as complete.
         """
+        if current is not None and _goes_on(audio.stream, current):
+            return
         try:
             self.refresh(audio)
             if current is not None and current.epoch == audio.stream.epoch:
@@ -149,10 +166,10 @@ class AudioPool:
         elif audio.source is None:
             audio.failure = AudioUnavailable("It was never written.")
 
-    def batch(self, audio: SharedAudio, offset: int) -> AudioBatch:
+    def batch(self, audio: SharedAudio, offset: int) -> AudioBatch | None:
         """Return the batch of `audio` in which byte `offset` lies, as far as it is written.
 
-        Raises `AudioUnavailable`.
+        None while it is being fetched: `on_arrival` tells when to ask again. Raises `AudioUnavailable`.
         """
         number = offset // self._pace.batch_bytes
         key = (audio, number)
@@ -163,9 +180,12 @@ class AudioPool:
             self._batches.move_to_end(key)
             return batch
         assert audio.source is not None  # noqa: S101 - it has at least `stop` bytes
-        data = batch.data if batch is not None else b""
-        read_from = start + len(data)
-        data += audio.source.read(read_from, stop - read_from)
+        known = batch.data if batch is not None else b""
+        read_from = start + len(known)
+        read = audio.source.read(read_from, stop - read_from)
+        if read is None:
+            return None
+        data = known + read
         if batch is not None:
             self._forget(self._batches.pop(key))
         batch = self._batches[key] = AudioBatch(start, data, self._pace.chunk_bytes)
@@ -178,17 +198,48 @@ class AudioPool:
         key = (stream.stream_id, stream.epoch)
         audio = self._open.get(key)
         if audio is None or not audio.growing:  # One that was given up may grow again for others.
-            audio = SharedAudio(key, stream, None, self._sources.content_type_of(stream.locator))
+            audio = SharedAudio(key, stream, self._sources.content_type_of(stream.locator))
             self.refresh(audio)
             self._open[key] = audio
         return audio
+
+    def _telling_its_end(self, stream: AudioStream) -> SharedAudio:
+        """Return an audio that grows until it says itself that it has ended, whatever was announced of it."""
+        key = (stream.stream_id, stream.epoch)
+        audio = self._shared(key)
+        if audio is None:
+            source = self._sources.open(stream.locator, growing=True)
+            audio = self._shared(key)
+            if audio is not None:  # Someone else was quicker.
+                source.close()
+        if audio is None:
+            audio = SharedAudio(key, replace(stream, state=StreamState.GENERATING))
+            self._connect(audio, source)
+            try:
+                self.refresh(audio)
+            except AudioUnavailable:
+                source.close()
+                raise
+            self._open[key] = audio
+        elif audio.growing and not audio.starved:  # Else it is looked at all the time.
+            self.refresh(audio)
+        return audio
+
+    def _shared(self, key: Hashable) -> SharedAudio | None:
+        """Return an open audio that tells its own end, unless it was given up before that."""
+        audio = self._open.get(key)
+        if audio is None or audio.source is None:
+            return None
+        return audio if audio.growing or audio.source.ending is not None else None
 
     def _ended(self, stream: AudioStream) -> SharedAudio:
         source = self._open_source(stream)
         key = (source.identity, stream.stream_id, stream.epoch, stream.state, stream.content_type)
         audio = self._open.get(key)
         if audio is None:
-            audio = self._open[key] = SharedAudio(key, stream, source)
+            audio = self._open[key] = SharedAudio(key, stream)
+            self._connect(audio, source)
+            audio.size = source.size
         else:
             source.close()
         return audio
@@ -202,5 +253,21 @@ class AudioPool:
                 raise GenerationFailed(stream.reason) from error
             raise
 
+    def _connect(self, audio: SharedAudio, source: AudioSource) -> None:
+        audio.source = source
+        source.on_arrival = partial(self._arrived, audio)
+
+    def _arrived(self, audio: SharedAudio) -> None:
+        self.on_arrival(audio)
+
     def _forget(self, batch: AudioBatch) -> None:
         self._cached_bytes -= len(batch.data)
+
+
+def _goes_on(stream: AudioStream, current: AudioStream) -> bool:
+    """Tell whether an audio that tells its own end goes on, now that its stream is `current`."""
+    return stream.locator.tells_its_end and current.epoch == stream.epoch and current.state is not StreamState.FAILED
+
+
+def _nobody_awaits(_audio: SharedAudio) -> None:
+    pass

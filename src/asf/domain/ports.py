@@ -7,7 +7,7 @@ from asf.domain.audio import AudioBatch
 from asf.domain.errors import AsfError
 from asf.domain.events import ListenerEvent
 from asf.domain.grants import Grant
-from asf.domain.streams import AudioStream, Locator, StreamState
+from asf.domain.streams import AudioEnding, AudioStream, Locator, StreamState
 from asf.domain.updates import Appended, Handover, Position, Recovery, SequencedUpdate, Subscription, UiUpdate
 
 
@@ -93,7 +93,14 @@ class CatalogStore(Protocol):
 
 
 class AudioSource(Protocol):
-    """One opened audio. What it yields stays the same bytes whatever happens to the name it was opened by."""
+    """One opened audio. What it yields stays the same bytes whatever happens to the name it was opened by.
+
+    Nothing here waits: what has to be fetched first is fetched while others have their turns. Whoever opened the
+    audio sets `on_arrival`, which is called as soon as anything that `read` was asked for, and had to fetch, is there
+    or cannot be had; after `close` it is not called any more.
+    """
+
+    on_arrival: Callable[[], None]
 
     @property
     def size(self) -> int:
@@ -110,11 +117,20 @@ class AudioSource(Protocol):
         """Equal for two sources only if they yield the same bytes. Listeners share a source by it."""
         ...
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Return exactly `length` bytes from `offset` on, which lie within `size`.
+    @property
+    def ending(self) -> AudioEnding | None:
+        """How the audio has ended, as of the last `refresh`, where it tells that itself; else None.
 
-        Raises `AudioUnavailable` when they cannot be had, and `AudioChanged` when they may be others than they were:
-        the source was changed, other than by growing where it was opened as one that grows.
+        Once it has ended, `size` and `identity` change no more.
+        """
+        ...
+
+    def read(self, offset: int, length: int) -> bytes | None:
+        """Return exactly `length` bytes from `offset` on, which lie within `size`, or None while they are fetched.
+
+        After None, `on_arrival` will be called; whoever still wants the bytes then reads again. Raises
+        `AudioUnavailable` when they cannot be had, and `AudioChanged` when they may be others than they were: the
+        source was changed, other than by growing where it was opened as one that grows.
         """
         ...
 
@@ -153,9 +169,10 @@ class AudioSources(Protocol):
         ...
 
     def open(self, locator: Locator, *, growing: bool = False) -> AudioSource:
-        """Open the audio, as one that is still growing or as one that is not.
+        """Open the audio, as one that is still growing or as one that is not. Others may have their turns meanwhile.
 
-        Raises `AudioUnavailable` when it is missing, unreadable or not allowed (any more).
+        A growing one that does not tell its own end is opened at once, or raises. Raises `AudioUnavailable` when it
+        is missing, unreadable or not allowed (any more).
         """
         ...
 

@@ -49,6 +49,7 @@ class AudioPump:
         self._timers = timers
         self._clock = clock
         self._observer = observer
+        pool.on_arrival = self._arrived
         self._wake_up: float | None = None
         self.on_due: Callable[[], None] = _nobody_sleeps
         self.bytes_sent = 0
@@ -107,6 +108,8 @@ class AudioPump:
         self._schedule.remove(session)
         self._blocked.remove(session)
         self._growth.remove(session)
+        if session.audio is not None:
+            session.audio.awaiting.pop(session, None)
 
     def _advance(self, now: float) -> float:
         """Let become due what is due by `now`, and return until when things count as due."""
@@ -127,16 +130,11 @@ class AudioPump:
     def _send_due(self, session: ListenerSession, now: float, until: float) -> None:
         audio = session.audio
         assert audio is not None  # noqa: S101 - it has begun
+        if audio.awaiting:
+            audio.awaiting.pop(session, None)
         decision = self._streamer.decide(session, until)
         if isinstance(decision, SendAudio):
-            batch = self._pool.batch(audio, decision.start)
-            taken = session.emitter.send_audio(batch, decision.start, decision.stop)
-            if taken:
-                self._account(session, batch, taken, now)
-            if session.ended:  # The connection broke while sending.
-                return
-            if session.offset < decision.stop:
-                self._block(session, now)
+            if not self._send(session, audio, decision, now):
                 return
             decision = self._streamer.decide(session, until)
         match decision:
@@ -154,6 +152,22 @@ class AudioPump:
             case _:  # WaitForCredit: an acknowledgement puts the session in again.
                 pass
 
+    def _send(self, session: ListenerSession, audio: SharedAudio, due: SendAudio, now: float) -> bool:
+        """Send what is due, and tell whether the listener has taken it all and it can go on at once."""
+        batch = self._pool.batch(audio, due.start)
+        if batch is None:
+            self._await(session, audio)
+            return False
+        taken = session.emitter.send_audio(batch, due.start, due.stop)
+        if taken:
+            self._account(session, batch, taken, now)
+        if session.ended:  # The connection broke while sending.
+            return False
+        if session.offset < due.stop:
+            self._block(session, now)
+            return False
+        return True
+
     def _account(self, session: ListenerSession, batch: AudioBatch, taken: int, now: float) -> None:
         start = session.offset
         session.offset = stop = start + taken
@@ -169,6 +183,18 @@ class AudioPump:
         """Go on when the listener takes audio again."""
         self._blocked.add(session, now)
         session.emitter.when_ready(partial(self._unblock, session))
+
+    def _await(self, session: ListenerSession, audio: SharedAudio) -> None:
+        """Go on when the audio's next bytes are there. It is not the listener that is slow meanwhile."""
+        self._blocked.remove(session)
+        audio.awaiting[session] = None
+
+    def _arrived(self, audio: SharedAudio) -> None:
+        """Let all go on that await bytes of `audio`; those whose bytes are still being fetched await them again."""
+        awaiting, audio.awaiting = audio.awaiting, {}
+        for session in awaiting:
+            self._schedule.put_due(session)
+        self.look_again()
 
     def _unblock(self, session: ListenerSession) -> None:
         if session.flowing:

@@ -26,7 +26,8 @@ class ListenRequest:
     """What a listener asks for.
 
     `offset` is the first byte wanted. `epoch`, where given, must be the stream's current one. `window` bounds the
-    bytes that are sent and not yet acknowledged (None: no bound). With `wait` the stream need not be announced yet. A
+    bytes that are sent and not yet acknowledged (None: no bound). `fingerprint`, where given, must be that of the
+    audio, which then must not be growing. With `wait` the stream need not be announced yet. A
     listener that is not `paced` gets the audio as fast as it takes it. `token` is whatever it sent as such.
     """
 
@@ -36,6 +37,7 @@ class ListenRequest:
     window: int | None = None
     wait: bool = False
     paced: bool = True
+    fingerprint: str | None = None
     token: object = field(default=None, repr=False)
 
 

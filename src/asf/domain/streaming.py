@@ -8,6 +8,7 @@ from asf.domain.access import AccessControl
 from asf.domain.catalog import StreamCatalog
 from asf.domain.errors import (
     AsfError,
+    AudioChanged,
     CatalogUnavailable,
     Draining,
     EpochChanged,
@@ -89,7 +90,7 @@ class StreamingService:
         stream = self._catalog.find(stream_id)
         audio = self._pool.acquire(stream)
         try:
-            complete = stream.state is StreamState.COMPLETE
+            complete = audio.stream.state is StreamState.COMPLETE
             return AudioDescription(
                 stream,
                 audio.content_type,
@@ -262,7 +263,11 @@ class StreamingService:
     def _audio_for(self, request: ListenRequest, stream: AudioStream) -> SharedAudio:
         if request.epoch is not None and request.epoch != stream.epoch:
             raise EpochChanged(epoch=stream.epoch)
-        return self._pool.acquire(stream)
+        audio = self._pool.acquire(stream)
+        if request.fingerprint is not None and (audio.growing or audio.fingerprint != request.fingerprint):
+            self._pool.release(audio)
+            raise AudioChanged("It was replaced in the meantime.")
+        return audio
 
     def _begin(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
         """Begin the session. It holds `audio` from now on, and gives it back when it ends, which may be at once."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from asf.domain.errors import InvalidStreamId
 from asf.domain.rules import stream_id_problem
@@ -13,11 +13,73 @@ from asf.domain.rules import stream_id_problem
 class FileLocator:
     """A file below one of the audio roots, as an absolute path. The file need not exist yet."""
 
+    kind: ClassVar = "file"
+    may_grow: ClassVar = True
+    tells_its_end: ClassVar = False
+
     path: str
 
+    @property
+    def text(self) -> str:
+        """The path."""
+        return self.path
 
-Locator = FileLocator
-"""Where the audio of a stream is to be found."""
+
+@dataclass(frozen=True, slots=True)
+class ObjectLocator:
+    """An object in an object store, as a URL such as `s3://bucket/key`. It need not exist yet."""
+
+    kind: ClassVar = "object"
+    may_grow: ClassVar = False
+    tells_its_end: ClassVar = False
+
+    url: str
+
+    @property
+    def text(self) -> str:
+        """The URL."""
+        return self.url
+
+
+QUEUE_PREFIX = "queue:"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLocator:
+    """A queue that audio is put into as it is made, and in the end, that this was all. It need not exist yet."""
+
+    kind: ClassVar = "queue"
+    may_grow: ClassVar = True
+    tells_its_end: ClassVar = True
+
+    name: str
+
+    @property
+    def text(self) -> str:
+        """The name behind `queue:`."""
+        return QUEUE_PREFIX + self.name
+
+
+Locator = FileLocator | ObjectLocator | QueueLocator
+"""Where the audio of a stream is to be found.
+
+`text` is what it is announced and shown as, and with `kind` all that `locator_of` needs. Audio that `may_grow` can be
+announced while it is being made. One that `tells_its_end` grows until it says itself that it is whole, or has failed;
+an announcement that it is complete ends nothing.
+"""
+
+
+def locator_of(kind: str, text: str) -> Locator:
+    """Return the locator that has this `kind` and `text`. Raises `ValueError` for a kind that is not known."""
+    match kind:
+        case FileLocator.kind:
+            return FileLocator(text)
+        case ObjectLocator.kind:
+            return ObjectLocator(text)
+        case QueueLocator.kind:
+            return QueueLocator(text.removeprefix(QUEUE_PREFIX))
+        case _:
+            raise ValueError(f"unknown kind of locator '{kind}'")
 
 
 class StreamState(StrEnum):
@@ -28,6 +90,14 @@ class StreamState(StrEnum):
     COMPLETE = "complete"
     FAILED = "failed"
     """It ended early: what was written is all there will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioEnding:
+    """How an audio that tells its own end has ended: `COMPLETE`, or `FAILED` for a `reason`, where one was given."""
+
+    state: StreamState
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

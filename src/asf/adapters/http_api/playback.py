@@ -50,10 +50,10 @@ class PlaybackBody:
         self._parts: Queue[bytes | EndOfStream | StreamFailed] = Queue()
         self._callback: Callable[[], None] | None = None
 
-    def open(self, offset: int, epoch: str, token: str | None) -> None:
+    def open(self, offset: int, epoch: str, fingerprint: str | None, token: str | None) -> None:
         """Begin to listen at byte `offset`. Raises what `StreamingService.join` does."""
         self._offset = offset
-        request = ListenRequest(self._stream_id, offset, epoch, paced=False, token=token)
+        request = ListenRequest(self._stream_id, offset, epoch, paced=False, fingerprint=fingerprint, token=token)
         self._service.join(self._listener_id, request, self)
 
     def emit(self, *events: ListenerEvent) -> None:
@@ -148,7 +148,8 @@ def create_playback_blueprint(service: StreamingService, origins: Sequence[str])
             response.make_conditional(request, accept_ranges=True, complete_length=audio.total_bytes)
         if request.method == "GET" and response.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
             is_range = response.status_code == HTTPStatus.PARTIAL_CONTENT
-            body.open(response.content_range.start or 0 if is_range else 0, audio.stream.epoch, token)
+            start = response.content_range.start or 0 if is_range else 0
+            body.open(start, audio.stream.epoch, audio.fingerprint, token)
         return response
 
     return blueprint

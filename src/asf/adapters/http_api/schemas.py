@@ -163,7 +163,7 @@ class StreamSchema(Schema):
     stream_id = fields.String()
     state = fields.Enum(StreamState, by_value=True)
     epoch = fields.String()
-    filepath = fields.String(attribute="locator.path")
+    filepath = fields.String(attribute="locator.text")
     content_type = fields.String(allow_none=True)
     metadata = fields.Dict(allow_none=True)
     reason = fields.String(allow_none=True)

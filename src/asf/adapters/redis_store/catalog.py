@@ -19,15 +19,13 @@ from asf.adapters.redis_store.in_order import InOrder
 from asf.adapters.redis_store.news import NewsUnavailable, RedisNews
 from asf.domain.errors import CatalogFull, CatalogUnavailable
 from asf.domain.ports import StreamWatcher
-from asf.domain.streams import AudioStream, FileLocator, Locator, StreamState
+from asf.domain.streams import AudioStream, StreamState, locator_of
 
 PREFIX = "asf:1:catalog:"
 """What all keys begin with. The number is the version of what is kept: a later one does not touch it."""
 
 RETRY_SECONDS = 0.5
 """How long it takes until it is tried again to see what has become of the streams that are followed."""
-
-FILE_KIND = "file"
 
 # KEYS are the entries by id, the ids in order, and how many there are of each state.
 # An entry is the state, a space, and the rest as JSON. The ids are a sorted set whose scores are all the same: then
@@ -228,8 +226,8 @@ def _entry_of(stream: AudioStream) -> str:
     """Return the state, a space, and all but the id as JSON in ASCII, whatever paths may be made of."""
     rest = json.dumps(
         {
-            "locator_kind": FILE_KIND,
-            "locator": stream.locator.path,
+            "locator_kind": stream.locator.kind,
+            "locator": stream.locator.text,
             "epoch": stream.epoch,
             "content_type": stream.content_type,
             "metadata": stream.metadata,
@@ -247,7 +245,7 @@ def _stream_of(stream_id: str, entry: bytes) -> AudioStream:
         kept = json.loads(rest)
         return AudioStream(
             stream_id,
-            _locator_of(kept["locator_kind"], kept["locator"]),
+            locator_of(kept["locator_kind"], kept["locator"]),
             StreamState(state.decode()),
             kept["epoch"],
             kept["content_type"],
@@ -257,12 +255,6 @@ def _stream_of(stream_id: str, entry: bytes) -> AudioStream:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CatalogUnavailable(f"The entry of stream '{stream_id}' is damaged: {error!r}.") from error
-
-
-def _locator_of(kind: str, locator: str) -> Locator:
-    if kind != FILE_KIND:
-        raise CatalogUnavailable(f"It has a locator of the unknown kind '{kind}'.")
-    return FileLocator(locator)
 
 
 def _nobody_watches(_stream_id: str, _stream: AudioStream | None) -> None:

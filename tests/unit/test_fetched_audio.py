@@ -1,0 +1,345 @@
+"""Audio that is fetched as it is read, and audio that tells its own end: in virtual time."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asf.domain.catalog import Announcement
+from asf.domain.errors import (
+    AsfError,
+    AudioChanged,
+    AudioUnavailable,
+    GenerationFailed,
+    ListenerTooSlow,
+    StreamStalled,
+)
+from asf.domain.events import EndOfStream, StartOfStream, StreamFailed
+from asf.domain.session import ListenRequest
+from asf.domain.streams import AudioEnding, StreamState
+from tests.support.virtual import (
+    FETCHED_BYTES,
+    FetchedAudioSource,
+    FetchedAudioSources,
+    QueuedAudioSources,
+    ScriptedListener,
+    VirtualServer,
+)
+
+GENERATING, COMPLETE, FAILED = StreamState.GENERATING, StreamState.COMPLETE, StreamState.FAILED
+AUDIO = random.Random(7).randbytes(10 * FETCHED_BYTES)
+
+
+def fetching(audio: bytes = AUDIO, **options: float) -> tuple[VirtualServer, FetchedAudioSources]:
+    """Return a server with a stream `s` whose audio is fetched, a block with each batch."""
+    sources = FetchedAudioSources({"s": audio})
+    server = VirtualServer(sources=sources, **{"chunk_bytes": FETCHED_BYTES, "chunk_seconds": 1.0} | options)  # type: ignore[arg-type]
+    server.announce("s")
+    return server, sources
+
+
+def error_of(listener: ScriptedListener) -> AsfError:
+    """Return the error that ended the listener's session."""
+    failure = listener.events[-1]
+    assert isinstance(failure, StreamFailed)
+    assert failure.offset == len(listener.received)
+    return failure.error
+
+
+def hear_all(server: VirtualServer, sources: FetchedAudioSources) -> None:
+    """Let everything arrive that anybody wants, and be heard."""
+    server.run_until_idle()
+    while sources.arrive():
+        server.run_until_idle()
+
+
+def only(sources: FetchedAudioSources) -> FetchedAudioSource:
+    """Return the one source of which something is being fetched."""
+    (source,) = sources.awaited
+    return source
+
+
+@given(
+    offsets=st.lists(st.integers(0, len(AUDIO)), min_size=1, max_size=6),
+    chunk_bytes=st.integers(1, 3 * FETCHED_BYTES),
+    chunk_seconds=st.sampled_from([0.0, 0.01, 0.4]),
+    turns=st.lists(st.sampled_from(["arrive", "run", "wait"]), max_size=40),
+)
+def test_whatever_arrives_when_each_gets_its_bytes(
+    offsets: list[int], chunk_bytes: int, chunk_seconds: float, turns: list[str]
+) -> None:
+    """However many want whichever parts of it."""
+    server, sources = fetching(chunk_bytes=chunk_bytes, chunk_seconds=chunk_seconds)
+    listeners = [server.join("s", f"l{number}", offset=offset) for number, offset in enumerate(offsets)]
+    for turn in turns:
+        if turn == "arrive":
+            sources.arrive()
+        else:
+            server.run(0.01 if turn == "run" else 3.0)
+    hear_all(server, sources)
+    for offset, listener in zip(offsets, listeners, strict=True):
+        assert listener.received == AUDIO[offset:]
+        assert listener.kinds == ["joined", "StartOfStream", "EndOfStream"]
+    assert (len(server.service), len(server.pool)) == (0, 0)
+
+
+def test_nothing_is_done_while_it_is_fetched() -> None:
+    """The pump sleeps until something arrives, and then serves all that wait for it."""
+    server, sources = fetching()
+    listeners = [server.join("s", f"l{number}") for number in range(5)]
+    server.run_until_idle()
+    assert server.pump.turn() is None
+    assert [listener.received for listener in listeners] == [b""] * 5
+    only(sources).arrive()
+    server.run(0.0)
+    assert [listener.received for listener in listeners] == [AUDIO[:FETCHED_BYTES]] * 5
+
+
+def test_who_waits_for_the_store_is_not_too_slow() -> None:
+    """A listener that could take nothing, and now can, waits for what is fetched: as long as that takes."""
+    server, sources = fetching(slow_seconds=5.0)
+    listener = server.join("s", capacity=10, paced=False)
+    only(sources).arrive()
+    server.run(0.0)
+    assert len(listener.received) == 10
+    assert len(server.blocked) == 1
+    listener.capacity = None
+    listener.read(0)
+    server.run(100.0)
+    assert len(listener.received) == FETCHED_BYTES
+    assert len(server.blocked) == 0
+    assert server.observer.outcomes == []
+
+
+def test_who_takes_nothing_of_what_arrived_is() -> None:
+    """From when it was offered."""
+    server, sources = fetching(slow_seconds=5.0)
+    listener = server.join("s", capacity=0)
+    server.run(100.0)
+    only(sources).arrive()
+    server.run(4.9)
+    assert server.observer.outcomes == []
+    server.run(0.2)
+    assert isinstance(error_of(listener), ListenerTooSlow)
+
+
+@pytest.mark.parametrize("error", [AudioUnavailable("The store is gone."), AudioChanged("It was replaced.")])
+def test_what_cannot_be_fetched_ends_those_who_need_it(error: AudioUnavailable) -> None:
+    """With the offset that each has come to; the others go on."""
+    server, sources = fetching()
+    first, second = server.join("s", "1", paced=False), server.join("s", "2", paced=False)
+    ahead = server.join("s", "3", offset=5 * FETCHED_BYTES, paced=False)
+    source = only(sources)
+    source.arrive()
+    server.run(0.0)
+    assert len(first.received) == len(second.received) == FETCHED_BYTES
+    assert list(source.asked) == [5, 1]
+    source.arrive()
+    source.arrive(error)
+    server.run(0.0)
+    assert error_of(first) is error_of(second) is error
+    assert first.received == second.received == AUDIO[:FETCHED_BYTES]
+    hear_all(server, sources)
+    assert ahead.received == AUDIO[5 * FETCHED_BYTES :]
+    assert ahead.kinds[-1] == "EndOfStream"
+
+
+@pytest.mark.parametrize("action", ["pause", "leave", "disconnect"])
+def test_who_goes_meanwhile_is_not_served(action: str) -> None:
+    """What was fetched for it may arrive or not."""
+    server, sources = fetching()
+    listener = server.join("s", paced=False)
+    source = only(sources)
+    getattr(server.service, action)("listener")
+    source.on_arrival()
+    server.run_until_idle()
+    assert listener.received == b""
+    if action != "pause":
+        assert source.closed
+        assert len(server.pool) == 0
+        return
+    source.arrive()
+    server.run_until_idle()
+    assert listener.received == b""
+    server.service.resume("listener")
+    hear_all(server, sources)
+    assert listener.received == AUDIO
+
+
+def test_who_seeks_meanwhile_gets_what_it_wants_now() -> None:
+    """And nothing of what it wanted before."""
+    server, sources = fetching()
+    listener = server.join("s", paced=False)
+    server.service.seek("listener", len(AUDIO) - 10)
+    server.run(0.0)
+    assert list(only(sources).asked) == [0, 9]
+    hear_all(server, sources)
+    assert listener.received == AUDIO[-10:]
+    assert listener.kinds[-1] == "EndOfStream"
+
+
+def test_an_acknowledgement_meanwhile_serves_nobody_twice() -> None:
+    """Nor asks the store twice."""
+    server, sources = fetching()
+    listener = server.join("s", window=10 * FETCHED_BYTES, paced=False)
+    source = only(sources)
+    for _ in range(3):
+        server.service.acknowledge("listener", 0)
+        server.run(0.0)
+    assert list(source.asked) == [0]
+    source.arrive()
+    server.run(0.0)
+    assert listener.received == AUDIO[:FETCHED_BYTES]
+
+
+def test_a_range_of_another_audio_than_was_described_is_refused() -> None:
+    """What is at the same place by then may have another length, and other bytes."""
+    audios = {"s": b"one"}
+    server = VirtualServer(audios)
+    described = server.service.describe("s")
+    server.join("s", "same", capacity=1, fingerprint=described.fingerprint)
+    audios["s"] = b"two"
+    with pytest.raises(AudioChanged):
+        server.join("s", "other", fingerprint=described.fingerprint)
+    assert len(server.pool) == 1
+    server.announce("s", state=GENERATING)
+    with pytest.raises(AudioChanged):
+        server.join("s", "growing", fingerprint=described.fingerprint)
+
+
+class Queue:
+    """A stream `s` from a queue, and the server that plays it."""
+
+    def __init__(self, audio: bytes = b"abc", state: StreamState = GENERATING, **options: float) -> None:
+        self.audios = {"s": audio}
+        self.endings: dict[str, AudioEnding] = {}
+        self.sources = QueuedAudioSources(self.audios, self.endings)
+        self.server = VirtualServer(sources=self.sources, **options)  # type: ignore[arg-type]
+        self.server.announce("s", state=state)
+
+    def end(self, state: StreamState, reason: str | None = None) -> None:
+        """Put the end into the queue."""
+        self.endings["s"] = AudioEnding(state, reason)
+
+
+@pytest.mark.parametrize("state", [GENERATING, COMPLETE])
+@pytest.mark.parametrize("announced", [GENERATING, COMPLETE])
+def test_a_queue_says_itself_when_it_is_whole(state: StreamState, announced: StreamState) -> None:
+    """Whatever was announced of it, and when."""
+    queue = Queue(state=state)
+    listener = queue.server.join("s")
+    start = listener.events[1]
+    assert isinstance(start, StartOfStream)
+    assert (start.state, start.total_bytes) == (GENERATING, None)
+    assert queue.server.service.describe("s").fingerprint is None
+    if announced is COMPLETE:
+        queue.server.announce("s", state=announced)
+    queue.server.run(1.0)
+    queue.audios["s"] = b"abcdef"
+    queue.server.run(1.0)
+    assert listener.kinds == ["joined", "StartOfStream"]
+    queue.audios["s"] = b"abcdefghi"
+    queue.end(COMPLETE)
+    queue.server.run(1.0)
+    end = listener.events[-1]
+    assert isinstance(end, EndOfStream)
+    assert end.total_bytes == 9
+    assert listener.received == b"abcdefghi"
+    assert len(queue.server.pool) == 0
+
+
+def test_who_joins_a_queue_that_has_ended_hears_how_long_it_is() -> None:
+    """Whether others listen to it or not, and whatever was announced."""
+    queue = Queue()
+    others = [queue.server.join("s", "paused"), queue.server.join("s", "blocked", capacity=1)]
+    queue.server.service.pause("paused")
+    queue.end(COMPLETE)
+    for _ in range(2):
+        listener = queue.server.join("s")
+        start = listener.events[1]
+        assert isinstance(start, StartOfStream)
+        assert (start.state, start.total_bytes) == (COMPLETE, 3)
+        queue.server.run(1.0)
+        assert listener.kinds[-1] == "EndOfStream"
+        assert queue.server.service.describe("s").total_bytes == 3
+        assert queue.server.service.describe("s").fingerprint is not None
+        queue.server.service.disconnect("paused")
+        queue.server.service.disconnect("blocked")
+    assert [other.kinds[-1] for other in others] == ["paused", "StartOfStream"]
+    assert len(queue.server.pool) == 0
+
+
+def test_a_queue_may_say_that_it_has_failed() -> None:
+    """After what there is of it; who comes later hears the same."""
+    queue = Queue()
+    early = queue.server.join("s", "early")
+    queue.audios["s"] = b"abcdef"
+    queue.end(FAILED, "Out of voice.")
+    late = queue.server.join("s", "late")
+    queue.server.run(1.0)
+    for listener in (early, late):
+        error = error_of(listener)
+        assert isinstance(error, GenerationFailed)
+        assert error.details == "Out of voice."
+        assert listener.received == b"abcdef"
+
+
+def test_a_failure_that_is_announced_ends_a_queue_at_what_there_is() -> None:
+    """It has no end of its own, and gets none."""
+    queue = Queue()
+    early = queue.server.join("s", "early")
+    queue.server.catalog.announce(Announcement("s", None, FAILED, reason="The voice crashed."))
+    late = queue.server.join("s", "late")
+    queue.server.run(1.0)
+    for listener in (early, late):
+        assert isinstance(error_of(listener), GenerationFailed)
+        assert listener.received == b"abc"
+
+
+def test_a_queue_that_was_given_up_is_opened_anew() -> None:
+    """For who comes later; it may go on."""
+    queue = Queue(stall_seconds=1.0, give_up_seconds=5.0)
+    listener = queue.server.join("s")
+    queue.server.service.join("other", ListenRequest("s"), other := ScriptedListener())
+    queue.server.service.pause("other")
+    queue.server.run(6.0)
+    assert isinstance(error_of(listener), StreamStalled)
+    again = queue.server.join("s", "again")
+    queue.audios["s"] = b"abcdef"
+    queue.end(COMPLETE)
+    queue.server.run(1.0)
+    assert again.received == b"abcdef"
+    assert again.kinds[-1] == "EndOfStream"
+    assert other.received == b"abc"
+
+
+def test_two_who_open_a_queue_at_the_same_time_share_it() -> None:
+    """The slower one's source is closed."""
+    queue = Queue()
+    listeners: list[ScriptedListener] = []
+
+    def join_meanwhile() -> None:
+        queue.sources.while_opening = lambda: None
+        listeners.append(queue.server.join("s", "meanwhile"))
+
+    queue.sources.while_opening = join_meanwhile
+    listeners.append(queue.server.join("s"))
+    queue.audios["s"] = b"abcdef"
+    queue.end(COMPLETE)
+    assert len(queue.server.pool) == 1
+    queue.server.run(1.0)
+    assert [listener.received for listener in listeners] == [b"abcdef"] * 2
+    assert len(queue.server.pool) == 0
+    for source in queue.sources.opened:
+        with pytest.raises(AudioUnavailable):
+            source.read(0, 1)
+
+
+def test_a_queue_that_cannot_be_opened_is_unavailable() -> None:
+    """It is not looked for again and again, as a file is, while others wait for their turn."""
+    queue = Queue()
+    del queue.audios["s"]
+    with pytest.raises(AudioUnavailable):
+        queue.server.join("s")
+    assert (len(queue.server.service), len(queue.server.pool)) == (0, 0)
