@@ -31,7 +31,7 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
 
     def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
         """Greet a listener."""
-        self._emit(sid, "connection_ack", CONNECTION_ACK)
+        self.emit_here(sid, "connection_ack", CONNECTION_ACK)
 
     def on_disconnect(self, sid: str, *_reason: Any) -> None:
         """End the session of a listener that is gone."""
@@ -43,30 +43,26 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
             request = self._join_schema.read(payload)["request"]
             self.check_join_rate(sid)
         except (PayloadError, RateLimited) as error:
-            self._emit(sid, "error", error_message(error))
+            self.emit_here(sid, "error", error_message(error))
             return
         transport = self.transport_of(sid)
         if transport is None:
             return
-        emitter = SocketIoListenerEmitter(partial(self._emit, sid), transport, AUDIO_NAMESPACE)
+        emitter = SocketIoListenerEmitter(partial(self.emit_here, sid), transport, AUDIO_NAMESPACE)
         try:
             self._service.join(sid, request, emitter)
             transport.keep()
         except AsfError as error:
-            self._emit(sid, "stream_error", stream_error(error, request.stream_id, request.offset))
+            self.emit_here(sid, "stream_error", stream_error(error, request.stream_id, request.offset))
         except Exception:
             logger.exception("Joining stream %r failed", request.stream_id)
-            self._emit(sid, "stream_error", stream_error(InternalError(), request.stream_id, request.offset))
+            self.emit_here(sid, "stream_error", stream_error(InternalError(), request.stream_id, request.offset))
 
     def _on_command(self, command: Command, sid: str, payload: Any = None, *_more: Any) -> None:
         try:
             command.handle(self._service, sid, {} if payload is None else payload)
         except (PayloadError, ListenerError) as error:
-            self._emit(sid, "error", error_message(error))
+            self.emit_here(sid, "error", error_message(error))
         except Exception:
             logger.exception("%s failed", command.socketio_event)
-            self._emit(sid, "error", error_message(InternalError()))
-
-    def _emit(self, sid: str, event: str, payload: Any) -> None:
-        # Audio and its control messages stay on this node: they never pass a message queue.
-        self.emit(event, payload, to=sid, ignore_queue=True)
+            self.emit_here(sid, "error", error_message(InternalError()))

@@ -68,6 +68,10 @@ class StrictNamespace(Namespace, Generic[Transport]):
             logger.exception("Handling an event failed")
             return None
 
+    def emit_here(self, sid: str, event: str, payload: Any) -> None:
+        """Emit an event to a connection of this server: without a message queue, which would tell all others."""
+        self.emit(event, payload, to=sid, ignore_queue=True)
+
     def transport_of(self, sid: str) -> Transport | None:
         """Return the transport of a connection, or None when it is gone."""
         connection = connection_of(self.server, self.namespace, sid)

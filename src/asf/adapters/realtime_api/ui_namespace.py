@@ -34,7 +34,7 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
     def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
         """Greet a subscriber."""
         greeting = {"message": f"Connected to ASF UI updates on namespace {self.namespace}."}
-        self.emit("ui_connection_ack", greeting, to=sid)
+        self.emit_here(sid, "ui_connection_ack", greeting)
 
     def on_disconnect(self, sid: str, *_reason: Any) -> None:
         """Forget a subscriber that is gone."""
@@ -47,7 +47,7 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
             self.check_join_rate(sid)
             self._subscribe(sid, fields["client_id"], fields["since"], fields["token"])
         except AsfError as error:
-            self.emit(self.error_event, error_message(error), to=sid)
+            self.emit_here(sid, self.error_event, error_message(error))
             return
         transport = self.transport_of(sid)
         if transport is not None:
@@ -58,7 +58,7 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
         try:
             self._router.unsubscribe(sid, self._unsubscribe_schema.read(payload)["client_id"])
         except (PayloadError, NotSubscribed) as error:
-            self.emit(self.error_event, error_message(error), to=sid)
+            self.emit_here(sid, self.error_event, error_message(error))
 
     def _subscribe(self, sid: str, client_id: str, since: Position | None, token: object) -> None:
         try:
