@@ -12,6 +12,7 @@ from asf.domain import UiUpdate
 from asf.domain.errors import IdempotencyConflict
 from asf.domain.ports import UpdateLog
 from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
+from tests.support.processes import eventually
 
 MAX_UPDATES = 4
 MAX_SECONDS = 60.0
@@ -19,6 +20,18 @@ START = 1_700_000_000.0
 
 client_ids = st.sampled_from(["alice", "bob"])
 data = st.none() | st.integers() | st.just({"text": "Über alles", "list": [1, None, 2.5]})
+
+
+def listen_to(log: UpdateLog) -> list[SequencedUpdate]:
+    """Return a list that gets whatever the log tells of."""
+    told: list[SequencedUpdate] = []
+
+    def hear(update: SequencedUpdate) -> int:
+        told.append(update)
+        return 1
+
+    log.on_appended = hear
+    return told
 
 
 class UpdateLogContract:
@@ -96,6 +109,42 @@ class UpdateLogContract:
         epoch = log.append(UiUpdate("alice", "progress", 1), START, START).update.epoch
         recovery = log.recover("alice", Position(epoch, 2), START)
         assert (recovery.recovered, recovery.updates) == (False, ())
+
+    def test_who_follows_a_client_is_told_of_its_updates(self, log: UpdateLog) -> None:
+        """Each of them once, in their order, as long as there is a subscriber; of nobody else's."""
+        told = listen_to(log)
+        log.append(UiUpdate("alice", "progress", 0), START, START)
+        log.follow("alice")
+        log.follow("alice")
+        kept = [log.append(UiUpdate("alice", "progress", {"n": "ü"}), START + n, START).update for n in range(1, 9)]
+        log.append(UiUpdate("bob", "progress", 1), START, START)
+        eventually(lambda: len(told) >= 8)
+        log.unfollow("alice")
+        kept.append(log.append(UiUpdate("alice", "done", None), START, START).update)
+        eventually(lambda: len(told) >= 9)
+        log.unfollow("alice")
+        log.follow("bob")
+        kept.append(log.append(UiUpdate("bob", "progress", 2), START, START).update)
+        eventually(lambda: len(told) >= 10)
+        assert told == kept
+
+    def test_a_duplicate_is_not_told_of(self, log: UpdateLog) -> None:
+        told = listen_to(log)
+        log.follow("alice")
+        for key in ("one", "one", "two"):
+            log.append(UiUpdate("alice", "progress", 1, key), START, START)
+        eventually(lambda: [update.seq for update in told[-1:]] == [2])
+        assert [update.seq for update in told] == [1, 2]
+
+    def test_an_answer_tells_whether_anybody_was_there(self, log: UpdateLog) -> None:
+        """Of a duplicate it tells who is there now."""
+        log.on_appended = lambda _update: 1
+        update = UiUpdate("alice", "progress", 1, "key")
+        assert log.append(update, START, START).subscribers == 0
+        assert log.append(update, START, START).subscribers == 0
+        log.follow("alice")
+        assert log.append(UiUpdate("alice", "progress", 2), START, START).subscribers == 1
+        assert log.append(update, START, START).subscribers == 1
 
     def test_as_a_model(self, make_log: Callable[[], UpdateLog]) -> None:
         """Any order of updates, returns and the passing of time."""

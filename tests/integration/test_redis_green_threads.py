@@ -26,7 +26,7 @@ url, pid = sys.argv[1], int(sys.argv[2])
 client = connect(url)
 store = RedisCatalogStore(client, RedisNews(client))
 epochs = count()
-log = RedisUpdateLog(client, 1000, 60.0, lambda: f"epoch-{next(epochs)}")
+log = RedisUpdateLog(client, RedisNews(client), 1000, 60.0, lambda: f"epoch-{next(epochs)}")
 """
 
 HANGING = """

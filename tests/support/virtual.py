@@ -268,6 +268,10 @@ class ScriptedSubscribers:
         self.sent: dict[str, list[Subscription | SequencedUpdate]] = {}
         self.ended: list[tuple[str, str, str]] = []
         self.outcomes: dict[str, Handover | UiEmitFailed] = {}
+        self.broken_off: list[str] = []
+
+    def break_off(self, connection_id: str) -> None:
+        self.broken_off.append(connection_id)
 
     def confirm(self, connection_id: str, subscription: Subscription) -> Handover:
         return self._take(connection_id, subscription, *subscription.missed)

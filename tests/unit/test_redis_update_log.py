@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,12 +13,13 @@ from uuid import uuid4
 import pytest
 
 from asf.adapters.redis_store.connection import connect
+from asf.adapters.redis_store.news import RedisNews
 from asf.adapters.redis_store.update_log import MAX_BYTES, MAX_CLIENTS, RedisUpdateLog
 from asf.domain import UiUpdate
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
 from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract
-from tests.support.processes import eventually
+from tests.support.processes import STOP_SECONDS, eventually
 from tests.support.redis_server import RedisServer
 
 
@@ -27,10 +29,25 @@ def make_epoch() -> str:
 
 
 class Logs:
-    """Makes logs in one Redis, each an empty one unless it is told a `prefix`."""
+    """Makes logs in one Redis, each an empty one unless it is told a `prefix`.
 
-    def __init__(self, url: str) -> None:
+    They hear of updates until `close`, or do not at all.
+    """
+
+    def __init__(self, url: str, *, hears: bool = True) -> None:
         self.client = connect(url)
+        self.news = RedisNews(self.client)
+        self._thread = threading.Thread(target=self.news.run, daemon=True)
+        if hears:
+            self._thread.start()
+            eventually(lambda: self.news.is_connected)
+
+    def close(self) -> None:
+        """Hear no more."""
+        if self._thread.is_alive():
+            self.news.close()
+            self._thread.join(STOP_SECONDS)
+        self.client.close()
 
     def __call__(
         self,
@@ -45,6 +62,7 @@ class Logs:
         """Return a log, on the clock of the test."""
         return RedisUpdateLog(
             self.client,
+            self.news,
             max_updates,
             max_seconds,
             make_epoch,
@@ -60,15 +78,15 @@ def make_log(shared_redis: RedisServer) -> Iterator[Logs]:
     """Return a function that makes logs in a Redis that stays."""
     logs = Logs(shared_redis.url)
     yield logs
-    logs.client.close()
+    logs.close()
 
 
 @pytest.fixture
 def mortal_log(mortal_redis: RedisServer) -> Iterator[RedisUpdateLog]:
     """Return a log in a Redis to do harm to, on Redis's own clock."""
-    logs = Logs(mortal_redis.url)
+    logs = Logs(mortal_redis.url, hears=False)
     yield logs(by_callers_clock=False)
-    logs.client.close()
+    logs.close()
 
 
 def place_of(update: SequencedUpdate) -> Position:
@@ -101,12 +119,13 @@ APPENDING = """
 import sys
 from uuid import uuid4
 from asf.adapters.redis_store.connection import connect
+from asf.adapters.redis_store.news import RedisNews
 from asf.adapters.redis_store.update_log import RedisUpdateLog
 from asf.domain import UiUpdate
 
 url, prefix, number = sys.argv[1:]
 client = connect(url)
-log = RedisUpdateLog(client, 10_000, 60.0, lambda: uuid4().hex, prefix=prefix)
+log = RedisUpdateLog(client, RedisNews(client), 10_000, 60.0, lambda: uuid4().hex, prefix=prefix)
 sys.stdin.readline()
 for turn in range(300):
     kept = log.append(UiUpdate("alice", "progress", [number, turn]), 0.0, 0.0).update
@@ -238,7 +257,7 @@ def test_the_bytes_that_are_counted_are_not_less_than_those_that_are_taken(
     taken = logs.client.info("memory")["used_memory"] - before
     counted = int(logs.client.hget("asf:log", "bytes") or 0)
     assert taken <= counted < taken * 1.6
-    logs.client.close()
+    logs.close()
 
 
 def test_the_number_of_clients_is_bounded(make_log: Logs) -> None:
@@ -298,7 +317,7 @@ def test_a_log_that_came_back_older_than_it_was_begins_another_epoch(tmp_path: P
         repeated = log.append(UiUpdate("alice", "progress", 1, "key"), START, 0.0)
         assert (repeated.update, repeated.duplicate) == (before, True)
     finally:
-        logs.client.close()
+        logs.close()
         server.stop()
 
 

@@ -1,6 +1,6 @@
 """The latest UI updates of each client, in this process's memory: implements the `UpdateLog` port."""
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -64,17 +64,24 @@ class InMemoryUpdateLog:
         # All updates that are kept, the oldest first, by their places: whose they are, and since when, by the clock.
         self._kept: OrderedDict[tuple[str, str, int], tuple[_Client, float]] = OrderedDict()
         self._keys: OrderedDict[str, _Remembered] = OrderedDict()
+        self._subscribers: Counter[str] = Counter()
         self.kept_bytes = 0
+        self.on_appended: Callable[[SequencedUpdate], int] = _nobody
+        self.on_interrupted: Callable[[], object] = _never
 
     def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:
-        """Keep `update` under the next number, unless it was kept before. Raises `IdempotencyConflict`."""
+        """Keep `update` under the next number, unless it was kept before, and tell of it.
+
+        Raises `IdempotencyConflict`, and what `on_appended` raises.
+        """
         said = (update.client_id, update.event_name, update.data_json)
         self._forget_keys(now)
         earlier = self._keys.get(update.idempotency_key or "")
         if earlier is not None:
             if earlier.digest != _digest_of(said):
                 raise IdempotencyConflict
-            return Appended(SequencedUpdate(*said, earlier.epoch, earlier.seq, earlier.timestamp), duplicate=True)
+            kept = SequencedUpdate(*said, earlier.epoch, earlier.seq, earlier.timestamp)
+            return Appended(kept, duplicate=True, subscribers=self._subscribers[update.client_id])
         client = self._client_to_write(update.client_id)
         client.seq += 1
         kept = SequencedUpdate(*said, client.epoch, client.seq, timestamp)
@@ -88,7 +95,8 @@ class InMemoryUpdateLog:
         while len(client.updates) > self._max_updates:
             self._forget_oldest(client)
         self._forget_updates(now)
-        return Appended(kept, duplicate=False)
+        subscribers = self.on_appended(kept) if update.client_id in self._subscribers else 0
+        return Appended(kept, duplicate=False, subscribers=subscribers)
 
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         """Return the client's updates behind `since`, or none where some of those are no longer kept."""
@@ -104,6 +112,16 @@ class InMemoryUpdateLog:
         if since.epoch != client.epoch or not oldest <= since.seq <= client.seq:
             return Recovery(latest, recovered=False, updates=())
         return Recovery(latest, recovered=True, updates=tuple(one for one in client.updates if one.seq > since.seq))
+
+    def follow(self, client_id: str) -> None:
+        """Take note of one more subscriber to the client."""
+        self._subscribers[client_id] += 1
+
+    def unfollow(self, client_id: str) -> None:
+        """Take note of one subscriber less."""
+        self._subscribers[client_id] -= 1
+        if not self._subscribers[client_id]:
+            del self._subscribers[client_id]
 
     def _client_to_write(self, client_id: str) -> _Client:
         client = self._clients.get(client_id)
@@ -135,6 +153,14 @@ class InMemoryUpdateLog:
         keys = self._keys
         while keys and next(iter(keys.values())).since <= now - KEY_SECONDS:
             keys.popitem(last=False)
+
+
+def _nobody(_update: SequencedUpdate) -> int:
+    return 0
+
+
+def _never() -> None:
+    """Nothing is left out within one process."""
 
 
 def _digest_of(said: tuple[str, str, str]) -> bytes:

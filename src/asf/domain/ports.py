@@ -242,17 +242,28 @@ class StreamingObserver(Protocol):
 
 
 class UpdateLog(Protocol):
-    """Numbers the updates of each client, and keeps the latest of them for subscribers that come back.
+    """Numbers the updates of each client, keeps the latest for subscribers that come back, and tells of new ones.
 
     The numbers of one client are 1, 2, 3 … within an epoch; a log that has forgotten them begins another epoch.
-    One that is kept elsewhere raises `UiEmitFailed` where that cannot be reached; an update may be kept all the same.
+    One that is kept elsewhere, for several servers, lets others run while it is asked, and raises `UiEmitFailed`
+    where that cannot be reached; an update may be kept all the same.
     """
+
+    on_appended: Callable[[SequencedUpdate], int]
+    """Called with each update that is kept of a client that is followed, whichever server it came to: in their order.
+
+    Returns how many connections it was handed to. None is left out, but for what `on_interrupted` tells of.
+    """
+
+    on_interrupted: Callable[[], object]
+    """Called when updates may have been left out. It is called again, later, when it raises `UiEmitFailed`."""
 
     def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:
         """Keep `update` under the next number, unless its idempotency key shows that it was kept before.
 
         `timestamp` is the time now, in seconds since the Unix epoch, for whoever reads the update; `now` is the
-        clock's, by which things grow old. Raises `IdempotencyConflict` when the key belongs to another update.
+        clock's, by which things grow old. Raises `IdempotencyConflict` when the key belongs to another update, and
+        what `on_appended` raises where that is called at once; the update is kept then.
         """
         ...
 
@@ -261,6 +272,14 @@ class UpdateLog(Protocol):
 
         Without `since` only the latest place is asked for.
         """
+        ...
+
+    def follow(self, client_id: str) -> None:
+        """Take note of one more subscriber to the client. `on_appended` is called from the return of this on."""
+        ...
+
+    def unfollow(self, client_id: str) -> None:
+        """Take note of one subscriber less, after a `follow` that has returned. Waits for nothing."""
         ...
 
 
@@ -280,6 +299,10 @@ class UiUpdateEmitter(Protocol):
         `with_position` tells the connection the place of the update, too. Raises `UiEmitFailed` when the transport
         fails; the connection is broken off then.
         """
+        ...
+
+    def break_off(self, connection_id: str) -> None:
+        """End the connection at once, so that its client comes back. An unknown one does no harm."""
         ...
 
     def end(self, connection_id: str, client_id: str, reason: AsfError) -> Handover:

@@ -60,10 +60,14 @@ class SequencedUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of an update that was to be kept: its place, which it had before if it is a `duplicate`."""
+    """What became of an update that was to be kept: its place, which it had before if it is a `duplicate`.
+
+    `subscribers` is how many connections it was handed to, over all servers; of a duplicate how many there are now.
+    """
 
     update: SequencedUpdate
     duplicate: bool
+    subscribers: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,12 @@ class SocketIoUiUpdateEmitter:
             self._latest_packet = self._packet_of(update, with_position=with_position)
         return self._send(connection_id, self._latest_packet)
 
+    def break_off(self, connection_id: str) -> None:
+        """End the connection at once, so that its client comes back. An unknown one does no harm."""
+        transport = self._transport(connection_id)
+        if transport is not None:
+            transport.disconnect()
+
     def end(self, connection_id: str, client_id: str, reason: AsfError) -> Handover:
         """Tell a connection why its subscription has ended. Raises `UiEmitFailed`."""
         payload = error_message(reason) | {"client_id": client_id}

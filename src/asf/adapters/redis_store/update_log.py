@@ -1,21 +1,29 @@
 """The latest UI updates of each client in Redis, which several servers share: implements the `UpdateLog` port.
 
-The numbers are given by scripts, each of which Redis runs as one step: without gaps, over all servers. Things grow
-old by Redis's clock, as those of several servers differ.
+The numbers are given by scripts, each of which Redis runs as one step: without gaps, over all servers. In the
+same step an update is published to the servers that have subscribers to its client, also to that which it came to:
+there is one order and one way for all, and what is kept is on its way, whether or not anybody waits for the answer.
+Things grow old by Redis's clock, as those of several servers differ.
 
 An epoch lasts no longer than the process of Redis. What a new process has may be less than what was published
 (a snapshot, a replica that was behind): then numbers would be given twice. One Redis, not a cluster of them.
 """
 
 import json
+import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from hashlib import blake2b
+from itertools import count
 from math import ceil
 from typing import Any
+from uuid import uuid4
 
 import redis
 
+from asf.adapters.redis_store.news import NewsUnavailable, RedisNews
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, UiUpdate
 
@@ -38,11 +46,27 @@ COPIES_OF_CLIENT_ID = 5
 CLEANING_STEPS = 1000
 """Most updates of others that are forgotten in one step. Redis does nothing else meanwhile; the rest has time."""
 
+BEAT_SECONDS = 3.0
+"""How often a server says that it is there."""
+
+LEASE_SECONDS = 10.0
+"""After how long a server that says so no more has no subscribers any more."""
+
+RETRY_SECONDS = 0.2
+"""How long it takes until Redis is asked again for what was left out."""
+
+COUNTS_AT_ONCE = 1000
+"""Most clients whose subscribers are counted in one step."""
+
+logger = logging.getLogger(__name__)
+
 # The log is a hash: the process of Redis that it was begun in, the epoch that clients begin in, how many updates were
 # appended, how many bytes are kept, and the number and epoch of each client. What is lost of it is lost as a whole.
 # The updates of a client are a list. An entry is its number among all, its bytes, when it was kept, and the update.
 # The places of all updates are a sorted set: that number, bytes, time, and the list. A client in another epoch has
 # another list. Entries of lists that are gone are found when it is their turn.
+# Each server has a hash of how many subscribers it has to each client, as far as there are any, with the version of
+# that count in front: one that was overtaken is not taken. The field without a name is always there.
 COMMON = """
 local log, places, clients = KEYS[1], KEYS[2], KEYS[3]
 local prefix, fresh_epoch, client_id = ARGV[1], ARGV[2], ARGV[3]
@@ -96,8 +120,25 @@ local payload, timestamp, digest = ARGV[6], ARGV[7], ARGV[8]
 local key_seconds, list_seconds, overhead = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local copies = tonumber(ARGV[12])
 local max_updates, max_bytes, max_clients = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
-local cleaning_steps = tonumber(ARGV[16])
-local key = KEYS[4]
+local cleaning_steps, topic = tonumber(ARGV[16]), ARGV[17]
+local servers, counts_prefix = KEYS[4], ARGV[18]
+local key = KEYS[5]
+
+local function count_subscribers(receivers)
+    if receivers == 0 then
+        return 0
+    end
+    local sum = 0
+    for _, server in ipairs(redis.call('SMEMBERS', servers)) do
+        local found = redis.call('HMGET', counts_prefix .. server, '', client_id)
+        if found[2] then
+            sum = sum + tonumber(string.match(found[2], '%d+$'))
+        elseif not found[1] then
+            redis.call('SREM', servers, server)
+        end
+    end
+    return math.max(sum, receivers)
+end
 
 if key then
     local earlier = redis.call('HMGET', key, 'digest', 'since', 'epoch', 'seq', 'timestamp')
@@ -105,7 +146,8 @@ if key then
         if earlier[1] ~= digest then
             return {'conflict'}
         end
-        return {'duplicate', earlier[3], earlier[4], earlier[5]}
+        local receivers = redis.call('PUBSUB', 'NUMSUB', topic)[2]
+        return {'duplicate', earlier[3], earlier[4], earlier[5], count_subscribers(receivers)}
     end
 end
 
@@ -153,11 +195,20 @@ for _ = 1, cleaning_steps do
         redis.call('HINCRBY', log, 'bytes', -its_bytes)
     end
 end
-return {'kept', epoch, seq, timestamp}
+local receivers = redis.call('PUBLISH', topic, seq .. ' ' .. epoch .. '\\n' .. payload)
+return {'kept', epoch, seq, timestamp, count_subscribers(receivers)}
 """
 
 RECOVER = """
 local since_epoch, since_seq = ARGV[6], ARGV[7]
+local counts, version, count = KEYS[4], ARGV[8], ARGV[9]
+
+if count ~= '' and redis.call('EXISTS', counts) == 1 then
+    local known = redis.call('HGET', counts, client_id)
+    if not known or tonumber(string.match(known, '^%d+')) < tonumber(version) then
+        redis.call('HSET', counts, client_id, version .. ' ' .. count)
+    end
+end
 
 forget_what_is_too_old(name)
 local oldest = seq - redis.call('LLEN', prefix .. name)  -- the place in front of the oldest that is kept
@@ -174,13 +225,50 @@ return {epoch, seq, 1, redis.call('LRANGE', prefix .. name, from - oldest, -1)}
 """
 
 
+COUNT = """
+local servers, counts = KEYS[1], KEYS[2]
+local server, milliseconds, anew = ARGV[1], ARGV[2], ARGV[3]
+
+if anew == 'anew' then
+    redis.call('DEL', counts)
+end
+local was_there = redis.call('EXISTS', counts)
+redis.call('HSET', counts, '', '')
+redis.call('PEXPIRE', counts, milliseconds)
+redis.call('SADD', servers, server)
+for i = 4, #ARGV, 3 do
+    local client_id, version, count = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    local known = redis.call('HGET', counts, client_id)
+    if not known or tonumber(string.match(known, '^%d+')) < tonumber(version) then
+        if count == '0' then
+            redis.call('HDEL', counts, client_id)
+        else
+            redis.call('HSET', counts, client_id, version .. ' ' .. count)
+        end
+    end
+end
+return was_there
+"""
+
+
+class _Followed:
+    """A client that somebody here subscribed to: how many did, and whether it is decided that it is followed."""
+
+    def __init__(self) -> None:
+        self.subscribers = 1
+        self.error: UiEmitFailed | None = None
+        self.decided = threading.Event()
+
+
 class RedisUpdateLog:
     """Keeps at most `max_updates` updates of each client, for at most `max_seconds`, in the Redis of `client`.
 
-    That need not be there yet. Its keys begin with `prefix`. `make_epoch` returns another text at every call.
+    That need not be there yet. Its keys begin with `prefix`. `make_epoch` returns another text at every call. What
+    servers append is heard over `news`; `on_appended` is called by the thread that runs those. `run` is to be run by
+    a thread, which calls `on_interrupted`.
 
-    Every method raises `UiEmitFailed` where Redis is lost or takes too long. An update may have been kept then: only
-    one with an idempotency key may be sent again without being published twice.
+    Every method raises `UiEmitFailed` where Redis is lost or takes too long. An update may have been kept, and
+    published, then: only one with an idempotency key may be sent again without being published twice.
 
     With `by_callers_clock` things grow old by what callers say that the time is, rather than by Redis's clock: for
     one caller, in a time of its own.
@@ -189,6 +277,7 @@ class RedisUpdateLog:
     def __init__(
         self,
         client: redis.Redis,
+        news: RedisNews,
         max_updates: int,
         max_seconds: float,
         make_epoch: Callable[[], str],
@@ -198,11 +287,17 @@ class RedisUpdateLog:
         *,
         by_callers_clock: bool = False,
     ) -> None:
+        self.on_appended: Callable[[SequencedUpdate], int] = _nobody
+        self.on_interrupted: Callable[[], object] = _nothing
+        self._news = news
         self._max_seconds = max_seconds
         self._make_epoch = make_epoch
         self._prefix = prefix
         self._by_callers_clock = by_callers_clock
         self._keys = [prefix + name for name in ("log", "places", "clients")]
+        self._server = uuid4().hex
+        self._servers_key = f"{prefix}servers"
+        self._counts_key = f"{prefix}subscribers:{self._server}"
         self._bounds = [
             KEY_SECONDS,
             ceil(max_seconds),
@@ -215,6 +310,15 @@ class RedisUpdateLog:
         ]
         self._append = client.register_script(COMMON + APPEND)
         self._recover = client.register_script(COMMON + RECOVER)
+        self._count = client.register_script(COUNT)
+        self._followed: dict[str, _Followed] = {}
+        self._versions = count(1)
+        # The clients whose subscribers Redis has to be told the number of.
+        self._changed: set[str] = set()
+        self._was_interrupted = False
+        self._wake = threading.Event()
+        self._closed = threading.Event()
+        news.on_interrupted.append(self._interrupt)
 
     def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:
         """Keep `update` under the next number, unless it was kept before.
@@ -222,20 +326,28 @@ class RedisUpdateLog:
         Raises `IdempotencyConflict` or `UiEmitFailed`.
         """
         said = (update.client_id, update.event_name, update.data_json)
-        keys = self._keys
+        keys = [*self._keys, self._servers_key]
         if update.idempotency_key is not None:
-            keys = [*keys, f"{self._prefix}key:{update.idempotency_key}"]
+            keys.append(f"{self._prefix}key:{update.idempotency_key}")
         payload = json.dumps([update.event_name, update.data_json, timestamp])
         with _translated():
             answer = self._append(
                 keys,
-                [*self._common(update.client_id, now), payload, repr(timestamp), _digest_of(said), *self._bounds],
+                [
+                    *self._common(update.client_id, now),
+                    payload,
+                    repr(timestamp),
+                    _digest_of(said),
+                    *self._bounds,
+                    self._topic(update.client_id),
+                    f"{self._prefix}subscribers:",
+                ],
             )
         if answer[0] == b"conflict":
             raise IdempotencyConflict
-        outcome, epoch, seq, kept_timestamp = answer
+        outcome, epoch, seq, kept_timestamp, subscribers = answer
         kept = SequencedUpdate(*said, epoch.decode(), int(seq), float(kept_timestamp))
-        return Appended(kept, duplicate=outcome == b"duplicate")
+        return Appended(kept, duplicate=outcome == b"duplicate", subscribers=subscribers)
 
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         """Return the client's updates behind `since`, or none where some of those are no longer kept.
@@ -245,15 +357,125 @@ class RedisUpdateLog:
         place: tuple[str, str | int] = ("", "")
         if since is not None:
             place = ("", "all") if since == EVERYTHING else (since.epoch, since.seq)
-        with _translated():
-            answer = self._recover(self._keys, [*self._common(client_id, now), *place])
+        followed = self._followed.get(client_id)
+        number = ("", "") if followed is None else (next(self._versions), followed.subscribers)
+        try:
+            with _translated():
+                answer = self._recover(
+                    [*self._keys, self._counts_key], [*self._common(client_id, now), *place, *number]
+                )
+        except UiEmitFailed:
+            # Redis may take the number nevertheless, later.
+            self._changed.add(client_id)
+            raise
         latest = Position(answer[0].decode(), answer[1])
         entries: Sequence[bytes] = answer[3]
         first = latest.seq - len(entries) + 1
         updates = tuple(
-            _update_of(client_id, Position(latest.epoch, seq), entry) for seq, entry in enumerate(entries, first)
+            _update_of(client_id, Position(latest.epoch, seq), entry.split(b" ", 3)[3])
+            for seq, entry in enumerate(entries, first)
         )
         return Recovery(latest, recovered=bool(answer[2]), updates=updates)
+
+    def follow(self, client_id: str) -> None:
+        """Take note of one more subscriber to the client. Raises `UiEmitFailed` where it cannot be followed."""
+        followed = self._followed.get(client_id)
+        if followed is not None:
+            followed.subscribers += 1
+            followed.decided.wait()
+            if followed.error is not None:
+                raise followed.error
+            return
+        followed = self._followed[client_id] = _Followed()
+        try:
+            self._news.follow(self._topic(client_id), partial(self._hear, client_id))
+        except NewsUnavailable as error:
+            del self._followed[client_id]
+            followed.error = UiEmitFailed(f"Redis: {error}")
+            raise followed.error from error
+        finally:
+            followed.decided.set()
+
+    def unfollow(self, client_id: str) -> None:
+        """Take note of one subscriber less."""
+        followed = self._followed[client_id]
+        followed.subscribers -= 1
+        if not followed.subscribers:
+            del self._followed[client_id]
+            self._news.unfollow(self._topic(client_id))
+        self._changed.add(client_id)
+        self._wake.set()
+
+    def run(self) -> None:
+        """Tell Redis how many subscribers there are, and others what may have been left out; until `close`."""
+        while not self._closed.is_set():
+            self._wake.clear()
+            pause = BEAT_SECONDS
+            try:
+                self._look_for_missed()
+                self._beat()
+            except UiEmitFailed:
+                pause = RETRY_SECONDS
+            except Exception:
+                logger.exception("Looking for UI updates that were left out failed")
+            self._wake.wait(pause)
+
+    def close(self) -> None:
+        """Let `run` end, within a second."""
+        self._closed.set()
+        self._wake.set()
+
+    def _hear(self, client_id: str, message: bytes) -> None:
+        place, _, payload = message.partition(b"\n")
+        seq, _, epoch = place.partition(b" ")
+        with suppress(UiEmitFailed):  # Whoever could not be served was broken off, and comes back.
+            self.on_appended(_update_of(client_id, Position(epoch.decode(), int(seq)), payload))
+
+    def _interrupt(self) -> None:
+        self._was_interrupted = True
+        self._wake.set()
+
+    def _look_for_missed(self) -> None:
+        if not self._was_interrupted:
+            return
+        self._was_interrupted = False
+        try:
+            self.on_interrupted()
+            # Redis may have forgotten everything.
+            self._tell_numbers(list(self._followed), "anew")
+        except UiEmitFailed:
+            self._was_interrupted = True
+            raise
+
+    def _beat(self) -> None:
+        """Tell Redis that this server is there, and what has changed."""
+        changed, self._changed = self._changed, set()
+        try:
+            was_there = self._tell_numbers(list(changed))
+            if not was_there:
+                self._tell_numbers(list(self._followed), "anew")
+        except UiEmitFailed:
+            self._changed |= changed
+            raise
+
+    def _tell_numbers(self, client_ids: list[str], anew: str = "") -> bool:
+        """Tell Redis how many subscribers some clients have here; tell whether it knew of this server before."""
+        was_there = True
+        for start in range(0, max(1, len(client_ids)), COUNTS_AT_ONCE):
+            arguments: list[Any] = []
+            for client_id in client_ids[start : start + COUNTS_AT_ONCE]:
+                followed = self._followed.get(client_id)
+                arguments += [client_id, next(self._versions), followed.subscribers if followed else 0]
+            with _translated():
+                answer = self._count(
+                    [self._servers_key, self._counts_key],
+                    [self._server, round(LEASE_SECONDS * 1000), anew if start == 0 else "", *arguments],
+                )
+            was_there = was_there and bool(answer)
+        return was_there
+
+    def _topic(self, client_id: str) -> str:
+        return f"{self._prefix}news:{client_id}"
 
     def _common(self, client_id: str, now: float) -> list[Any]:
         time = repr(now) if self._by_callers_clock else ""
@@ -269,8 +491,16 @@ def _translated() -> Iterator[None]:
         raise UiEmitFailed(f"Redis: {error}.") from error
 
 
-def _update_of(client_id: str, place: Position, entry: bytes) -> SequencedUpdate:
-    event_name, data_json, timestamp = json.loads(entry.split(b" ", 3)[3])
+def _nobody(_update: SequencedUpdate) -> int:
+    return 0
+
+
+def _nothing() -> None:
+    pass
+
+
+def _update_of(client_id: str, place: Position, payload: bytes) -> SequencedUpdate:
+    event_name, data_json, timestamp = json.loads(payload)
     return SequencedUpdate(client_id, event_name, data_json, place.epoch, place.seq, timestamp)
 
 
