@@ -47,6 +47,38 @@ def test_everybody_is_told_and_hears_on(tmp_path: Path) -> None:
         one.close()
 
 
+def test_no_session_begins(tmp_path: Path) -> None:
+    """Whatever the door: a 503 tells a proxy to ask another server. Who was there before goes on, on long polling too."""
+    server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
+    server.announce("s", AUDIO)
+    listener = WireListener(server.url, polling=True)
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.receive_until("start_of_stream")
+    server.process.terminate()
+    listener.receive_until_status("server_draining")
+    handshake = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    for url, headers in (
+        (f"{server.url}/socket.io/?EIO=4&transport=polling", {}),
+        (f"{server.url}/socket.io/?EIO=4&transport=websocket", handshake),
+        (server.stream_url("s"), handshake),
+        (server.stream_url("s"), {}),
+    ):
+        answer = requests.get(url, headers=headers, timeout=PATIENCE_SECONDS)
+        assert (answer.status_code, answer.json()["error_code"]) == (503, "ASF_DRAINING"), url
+    listener.upgrade()
+    told = len(listener.audio)
+    while len(listener.audio) < told + 100_000:
+        listener.receive()
+    server.process.terminate()
+    assert server.wait() == -signal.SIGTERM
+    listener.close()
+
+
 def test_without_listeners_it_ends_at_once(tmp_path: Path) -> None:
     """Whatever time listeners would have."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})

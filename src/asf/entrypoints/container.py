@@ -179,6 +179,7 @@ def _server_app(
     namespaces: list[Namespace],
     websocket_door: WebSocketDoor,
     socketio_connections: Occupancy,
+    streaming: StreamingService,
     metrics: PrometheusMetrics,
 ) -> Flask:
     for blueprint in blueprints + console:
@@ -187,7 +188,12 @@ def _server_app(
         # Below Flask-SocketIO, whose handlers set up a Flask request context for every event, to no use here.
         socketio.server.register_namespace(namespace)
     app.wsgi_app = http_api.Admission(  # type: ignore[method-assign]
-        app, websocket_door, http_protocol.REFUSAL, socketio_connections, metrics.request_answered
+        app,
+        websocket_door,
+        http_protocol.REFUSAL,
+        socketio_connections,
+        lambda: streaming.draining,
+        metrics.request_answered,
     )
     return app
 
@@ -366,5 +372,6 @@ class Container(containers.DeclarativeContainer):
         namespaces,
         websocket_door,
         socketio_connections,
+        streaming,
         metrics,
     )

@@ -1,4 +1,4 @@
-"""Who is answered when there are too many: operators and backends always, others while there is place."""
+"""Who is answered: operators and backends always; others while there is place, and while the server is to stay."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 
 from asf.adapters.http_api.errors import error_response
-from asf.domain.errors import AsfError
+from asf.domain.errors import AsfError, Draining
 from asf.domain.limits import Occupancy
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -15,6 +15,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 INTERNAL_PREFIX = "/asf/internal/"
 OPERATIONS = {"/asf/health", "/asf/ready", "/metrics"}
 SOCKETIO_PREFIX = "/socket.io/"
+STREAM_PREFIX = "/api/v1/podcasts/stream/"
 
 _HAS_CONNECTED = re.compile(r"(?:^|&)sid=[^&]")
 
@@ -25,11 +26,11 @@ def is_internal(path: str) -> bool:
 
 
 class Admission:
-    """A WSGI application in front of all others: refuses what there is no place for.
+    """A WSGI application in front of all others: refuses what there is no place for, and what begins at the end.
 
     `refusal_key` is where a request's environment says why its connection has no place, if so. `socketio` counts the
-    connections of Socket.IO, each of which may come by many connections of HTTP. `request_answered` is told of each
-    refusal.
+    connections of Socket.IO, each of which may come by many connections of HTTP. While `is_draining` says so, no
+    session begins: a proxy that reads the 503 takes it to another server. `request_answered` is told of each refusal.
     """
 
     def __init__(
@@ -38,18 +39,20 @@ class Admission:
         application: Application,
         refusal_key: str,
         socketio: Occupancy,
+        is_draining: Callable[[], bool],
         request_answered: Callable[[str, int], object],
     ) -> None:
         self._app = app
         self._application = application
         self._refusal_key = refusal_key
         self._socketio = socketio
+        self._is_draining = is_draining
         self._request_answered = request_answered
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         path = environ["PATH_INFO"]
-        refusal: AsfError | None = environ.get(self._refusal_key) or self._refusal_of_socketio(path, environ)
+        refusal: AsfError | None = environ.get(self._refusal_key) or self._refusal_of_session(path, environ)
         if refusal is None or path in OPERATIONS or is_internal(path):
             return self._application(environ, start_response)
         with self._app.app_context():
@@ -58,7 +61,12 @@ class Admission:
         self._request_answered("refused", status)
         return response(environ, start_response)
 
-    def _refusal_of_socketio(self, path: str, environ: dict[str, Any]) -> AsfError | None:
-        if not path.startswith(SOCKETIO_PREFIX) or _HAS_CONNECTED.search(environ.get("QUERY_STRING", "")):
+    def _refusal_of_session(self, path: str, environ: dict[str, Any]) -> AsfError | None:
+        """Return why the session that would begin with this request may not."""
+        is_socketio = path.startswith(SOCKETIO_PREFIX)
+        if is_socketio and _HAS_CONNECTED.search(environ.get("QUERY_STRING", "")):
             return None
-        return self._socketio.refusal(environ["REMOTE_ADDR"])
+        is_websocket = path.startswith(STREAM_PREFIX) and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        if self._is_draining() and (is_socketio or is_websocket):
+            return Draining()
+        return self._socketio.refusal(environ["REMOTE_ADDR"]) if is_socketio else None
