@@ -48,7 +48,7 @@ def test_everybody_is_told_and_hears_on(tmp_path: Path) -> None:
 
 
 def test_no_session_begins(tmp_path: Path) -> None:
-    """Whatever the door: a 503 tells a proxy to ask another server. Who was there before goes on, on long polling too."""
+    """Whatever the door: a 503 tells a proxy to ask another server. Who was there goes on, on long polling too."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
     server.announce("s", AUDIO)
     listener = WireListener(server.url, polling=True)

@@ -43,7 +43,8 @@ class LightListener:
 
     `offset` is the next byte that it wants; `wrong` counts bytes that were others than they should be, or too many.
     When its connection breaks it comes back at `offset` with its epoch, as long as `returns`, and counts that in
-    `breaks`. `longest_gap` is the longest time between two pieces of audio, in seconds; `ended` tells that the end
+    `breaks`. `heard_at` is when it last heard some audio, by the monotonic clock, `longest_gap` the longest time between
+    two pieces of audio, in seconds; `ended` tells that the end
     was told, `error` is what it was told instead: the payload, or for HTTP the body. Over HTTP, which has no pace of
     its own, it reads `http_bytes_per_second`. `statuses` are those that it was told.
     """
@@ -81,7 +82,8 @@ class LightListener:
         self._host = host
         self._make_socket = source
         self._options = ({} if token is None else {"token": token}) | ({"wait": True} if wait else {})
-        self._heard_at: float | None = None
+        self._cookies: list[str] = []
+        self.heard_at: float | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     @property
@@ -124,9 +126,9 @@ class LightListener:
 
     def _hear(self, data: bytes | memoryview) -> None:
         now = time.monotonic()
-        if self._heard_at is not None:
-            self.longest_gap = max(self.longest_gap, now - self._heard_at)
-        self._heard_at = now
+        if self.heard_at is not None:
+            self.longest_gap = max(self.longest_gap, now - self.heard_at)
+        self.heard_at = now
         expected = self.audio[self.offset : self.offset + len(data)]
         if data != expected:
             self.wrong += len(data) - len(expected)
@@ -166,6 +168,7 @@ class LightListener:
     async def _polling(self) -> None:
         reader = await self._open()
         path = "/socket.io/?EIO=4&transport=polling"
+        self._cookies.clear()
         opening = json.loads((await self._request(reader, "GET", path)).decode()[1:])
         path += f"&sid={opening['sid']}"
         await self._request(reader, "POST", path, f"40{NAMESPACE},")
@@ -274,12 +277,15 @@ class LightListener:
         return reader
 
     async def _request(self, reader: asyncio.StreamReader, method: str, path: str, body: str = "") -> bytes:
-        head = f"{method} {path} HTTP/1.1\r\nHost: asf\r\nContent-Length: {len(body.encode())}\r\n\r\n"
+        cookies = f"Cookie: {'; '.join(self._cookies)}\r\n" if self._cookies else ""
+        head = f"{method} {path} HTTP/1.1\r\nHost: asf\r\n{cookies}Content-Length: {len(body.encode())}\r\n\r\n"
         self._write(head.encode() + body.encode())
         status, fields = await _read_head(reader)
         answer = await asyncio.wait_for(reader.readexactly(int(fields["content-length"])), SILENCE_SECONDS)
         if status != 200:
             raise EOFError
+        if "set-cookie" in fields:  # A proxy tells which node has the session.
+            self._cookies.append(fields["set-cookie"].partition(";")[0])
         return answer
 
     def _send_frame(self, opcode: int, payload: bytes) -> None:

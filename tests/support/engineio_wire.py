@@ -104,7 +104,10 @@ class WireListener:
 
     def _open(self, query: str) -> websocket.WebSocket:
         url = f"{self._url.replace('http', 'ws', 1)}&transport=websocket{query}"
-        return websocket.create_connection(url, timeout=TIMEOUT_SECONDS, sockopt=self._socket_options)
+        cookies = "; ".join(f"{name}={value}" for name, value in self._session.cookies.items())
+        return websocket.create_connection(
+            url, timeout=TIMEOUT_SECONDS, sockopt=self._socket_options, cookie=cookies or None
+        )
 
     def _take(self, packet: str | bytes) -> None:
         if isinstance(packet, bytes):

@@ -1,0 +1,72 @@
+"""Several servers that are one: a catalog, an audio root, and nothing else in common."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.support.processes import ServerProcess
+
+COUNT = 3
+TOKEN = "t" * 32
+
+
+class Nodes:
+    """Three servers with `environment`, and with what `each` has for one. Started again they keep their ports."""
+
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        each: Sequence[Mapping[str, str]] = ({},) * COUNT,
+    ) -> None:
+        self._directory = directory
+        shared = {
+            "ASF_DATABASE": str(directory / "catalog.sqlite3"),
+            "ASF_INTERNAL_API_TOKEN": TOKEN,
+            **(environment or {}),
+        }
+        self._environments = [{**shared, **own} for own in each]
+        self.all = [ServerProcess(directory, environment) for environment in self._environments]
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that they listen on."""
+        return [node.port for node in self.all]
+
+    def announce(self, stream_id: str, audio: bytes) -> None:
+        """Write `audio` where all of them read it, and announce it to one of them."""
+        self.all[-1].announce(stream_id, audio)
+
+    def listeners(self) -> list[int]:
+        """Return how many listeners each of them has."""
+        return [_value(node, "asf_listeners") for node in self.all]
+
+    def joins(self) -> list[int]:
+        """Return how many have joined at each of them since it was started."""
+        return [_value(node, "asf_joins_total") for node in self.all]
+
+    def start_again(self, number: int) -> None:
+        """Start the one with that index, which has ended, where it was."""
+        assert self.all[number].process.poll() is not None, "It is still running"
+        environment = self._environments[number] | {"ASF_PORT": str(self.all[number].port)}
+        self.all[number] = ServerProcess(self._directory, environment)
+
+    def stop(self) -> None:
+        """End all that have not ended. Fails where one does not end cleanly."""
+        running = [node for node in self.all if node.process.poll() is None]
+        for node in running:
+            node.process.terminate()
+        try:
+            for node in running:
+                assert node.wait() == 0, "".join(node.log)
+        finally:
+            for node in self.all:
+                node.kill()
+        for node in self.all:
+            assert not any("Traceback" in line for line in node.log), "".join(node.log)
+
+
+def _value(node: ServerProcess, name: str) -> int:
+    match = re.search(rf"^{name} (\S+)$", node.metrics(), re.MULTILINE)
+    assert match is not None, name
+    return int(float(match[1]))

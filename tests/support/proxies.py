@@ -1,0 +1,150 @@
+"""nginx and HAProxy with the files of deploy/, each on free ports of the loopback interface."""
+
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from tests.browser.prerequisites import missing
+from tests.support.processes import START_SECONDS, STOP_SECONDS, eventually
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+ATTEMPTS = 3
+"""Another process may be faster to listen on a port that was free."""
+
+
+class Proxy:
+    """A proxy in front of nodes on these ports: three, as the files have it.
+
+    `url` is where listeners come in, `internal_url` where backends do. Skips the test where the program is missing.
+    """
+
+    program: str
+    file: str
+    reload_signal: signal.Signals
+
+    def __init__(self, directory: Path, ports: Sequence[int]) -> None:
+        if shutil.which(self.program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin") is None:
+            missing(self.program, f"apt-get install {self.program}")
+        self._directory = directory
+        directory.mkdir(parents=True)
+        for _ in range(ATTEMPTS):
+            self._port, self._internal_port = free_ports(2)
+            text = (DEPLOY / self.file).read_text()
+            for old, new in self._changes(ports, self._port, self._internal_port).items():
+                assert old in text, f"{self.file} has no {old!r}"
+                text = text.replace(old, new)
+            (directory / self.file).write_text(text)
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    self._command(), cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                )
+            if eventually(self._outcome, START_SECONDS) == "listens":
+                return
+        raise RuntimeError(f"{self.program} did not start:\n{self.log}")
+
+    @property
+    def port(self) -> int:
+        """The port for listeners."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where listeners come in."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def internal_url(self) -> str:
+        """Where backends come in."""
+        return f"http://127.0.0.1:{self._internal_port}"
+
+    @property
+    def log(self) -> str:
+        """What it has said so far, with the line of each request."""
+        return self._log.read_text()
+
+    def reload(self) -> None:
+        """Let it read its file again."""
+        self._process.send_signal(self.reload_signal)
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _changes(self, ports: Sequence[int], port: int, internal_port: int) -> Mapping[str, str]:
+        """Return what stands for what in the file, here."""
+        raise NotImplementedError
+
+    @property
+    def _log(self) -> Path:
+        return self._directory / "log"
+
+    def _outcome(self) -> str | None:
+        if self._process.poll() is not None:
+            return "ended"
+        with suppress(OSError):
+            for port in (self._port, self._internal_port):
+                socket.create_connection(("127.0.0.1", port)).close()
+            return "listens"
+        return None
+
+
+class Nginx(Proxy):
+    """nginx with deploy/nginx.conf."""
+
+    program = "nginx"
+    file = "nginx.conf"
+    reload_signal = signal.SIGHUP
+
+    def _command(self) -> list[str]:
+        here = self._directory
+        return ["/usr/sbin/nginx", "-p", str(here), "-c", str(here / self.file), "-e", "stderr", "-g", "daemon off;"]
+
+    def _changes(self, ports: Sequence[int], port: int, internal_port: int) -> Mapping[str, str]:
+        # Its own places are for root only.
+        places = [
+            f"{name}_temp_path {self._directory}/{name};" for name in ("client_body", "proxy", "fastcgi", "scgi")
+        ]
+        return {
+            "worker_processes auto;": f"worker_processes auto; pid {self._directory}/pid;",
+            "http {": "\n".join(["http {", *places, f"uwsgi_temp_path {self._directory}/uwsgi;"]),
+            "listen 80;": f"listen 127.0.0.1:{port};",
+            "listen 5006;": f"listen 127.0.0.1:{internal_port};",
+        } | {f"10.0.0.1{number}:5006": f"127.0.0.1:{node}" for number, node in enumerate(ports, 1)}
+
+
+class HAProxy(Proxy):
+    """HAProxy with deploy/haproxy.cfg."""
+
+    program = "haproxy"
+    file = "haproxy.cfg"
+    reload_signal = signal.SIGUSR2
+
+    def _command(self) -> list[str]:
+        return ["/usr/sbin/haproxy", "-W", "-db", "-f", str(self._directory / self.file)]
+
+    def _changes(self, ports: Sequence[int], port: int, internal_port: int) -> Mapping[str, str]:
+        return {
+            "bind :80\n": f"bind 127.0.0.1:{port}\n",
+            "bind :5006\n": f"bind 127.0.0.1:{internal_port}\n",
+        } | {f" asf{number}:5006 ": f" 127.0.0.1:{node} " for number, node in enumerate(ports, 1)}
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports on which nothing listens, no two of them the same."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
