@@ -189,6 +189,25 @@ def test_backends_have_a_way_of_their_own(nodes: Nodes, proxy: Proxy) -> None:
         assert requests.get(f"{proxy.internal_url}{elsewhere}", timeout=PATIENCE_SECONDS).status_code == 404
 
 
+@pytest.mark.parametrize("kind", [Nginx, HAProxy])
+def test_one_address_has_its_share(nodes: Nodes, tmp_path: Path, kind: type[Proxy]) -> None:
+    """The nodes themselves cannot tell listeners apart behind a proxy."""
+    nodes.announce("s", LONG_AUDIO)
+    proxy = kind(tmp_path / "proxy", nodes.ports, most=3)
+    try:
+        listeners = [PlainListener(proxy.url, "s") for _ in range(3)]
+        for listener in listeners:
+            listener.receive_until("start_of_stream")
+        url = f"{proxy.url}/api/v1/podcasts/stream/s"
+        assert requests.get(url, timeout=PATIENCE_SECONDS).status_code == 429
+        listeners.pop().close()
+        eventually(lambda: requests.head(url, timeout=PATIENCE_SECONDS).ok)
+        for listener in listeners:
+            listener.close()
+    finally:
+        proxy.stop()
+
+
 def test_no_token_is_logged(nodes: Nodes, proxy: Proxy) -> None:
     """Neither when all is well nor when no node answers."""
     nodes.announce("s", AUDIO)

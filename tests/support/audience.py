@@ -43,10 +43,10 @@ class LightListener:
 
     `offset` is the next byte that it wants; `wrong` counts bytes that were others than they should be, or too many.
     When its connection breaks it comes back at `offset` with its epoch, as long as `returns`, and counts that in
-    `breaks`. `heard_at` is when it last heard some audio, by the monotonic clock, `longest_gap` the longest time between
-    two pieces of audio, in seconds; `ended` tells that the end
-    was told, `error` is what it was told instead: the payload, or for HTTP the body. Over HTTP, which has no pace of
-    its own, it reads `http_bytes_per_second`. `statuses` are those that it was told.
+    `breaks`. `heard_at` is when it last heard some audio, by the monotonic clock; `longest_gap` is the longest time
+    between two pieces of audio, in seconds; `ended` tells that the end was told, `error` is what it was told instead:
+    the payload, or for HTTP the body. Over HTTP, which has no pace of its own, it reads `http_bytes_per_second`.
+    `statuses` are those that it was told.
     """
 
     def __init__(

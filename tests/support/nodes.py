@@ -1,10 +1,11 @@
-"""Several servers that are one: a catalog, an audio root, and nothing else in common."""
+"""Several servers that are one: Redis and an audio root are all that they share."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.processes import ServerProcess
+from tests.support.redis_server import RedisServer
 
 COUNT = 3
 TOKEN = "t" * 32
@@ -20,8 +21,9 @@ class Nodes:
         each: Sequence[Mapping[str, str]] = ({},) * COUNT,
     ) -> None:
         self._directory = directory
+        self.redis = RedisServer(directory / "redis")
         shared = {
-            "ASF_DATABASE": str(directory / "catalog.sqlite3"),
+            "ASF_REDIS_URL": self.redis.url,
             "ASF_INTERNAL_API_TOKEN": TOKEN,
             **(environment or {}),
         }
@@ -62,6 +64,7 @@ class Nodes:
         finally:
             for node in self.all:
                 node.kill()
+            self.redis.stop()
         for node in self.all:
             assert not any("Traceback" in line for line in node.log), "".join(node.log)
 

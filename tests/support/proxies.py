@@ -19,14 +19,15 @@ ATTEMPTS = 3
 class Proxy:
     """A proxy in front of nodes on these ports: three, as the files have it.
 
-    `url` is where listeners come in, `internal_url` where backends do. Skips the test where the program is missing.
+    `url` is where listeners come in, `internal_url` where backends do. With `most` one address may have so many
+    connections, and begin any number of sessions. Skips the test where the program is missing.
     """
 
     program: str
     file: str
     reload_signal: signal.Signals
 
-    def __init__(self, directory: Path, ports: Sequence[int]) -> None:
+    def __init__(self, directory: Path, ports: Sequence[int], *, most: int | None = None) -> None:
         if shutil.which(self.program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin") is None:
             missing(self.program, f"apt-get install {self.program}")
         self._directory = directory
@@ -34,7 +35,11 @@ class Proxy:
         for _ in range(ATTEMPTS):
             self._port, self._internal_port = free_ports(2)
             text = (DEPLOY / self.file).read_text()
-            for old, new in self._changes(ports, self._port, self._internal_port).items():
+            changes = {
+                **self._changes(ports, self._port, self._internal_port),
+                **({} if most is None else self._bound(most)),
+            }
+            for old, new in changes.items():
                 assert old in text, f"{self.file} has no {old!r}"
                 text = text.replace(old, new)
             (directory / self.file).write_text(text)
@@ -86,6 +91,10 @@ class Proxy:
         """Return what stands for what in the file, here."""
         raise NotImplementedError
 
+    def _bound(self, most: int) -> Mapping[str, str]:
+        """Return what stands for what where one address may have so many connections."""
+        raise NotImplementedError
+
     @property
     def _log(self) -> Path:
         return self._directory / "log"
@@ -123,6 +132,12 @@ class Nginx(Proxy):
             "listen 5006;": f"listen 127.0.0.1:{internal_port};",
         } | {f"10.0.0.1{number}:5006": f"127.0.0.1:{node}" for number, node in enumerate(ports, 1)}
 
+    def _bound(self, most: int) -> Mapping[str, str]:
+        return {
+            "limit_conn connections 500;": f"limit_conn connections {most};",
+            "rate=100r/s": "rate=100000r/s",
+        }
+
 
 class HAProxy(Proxy):
     """HAProxy with deploy/haproxy.cfg."""
@@ -139,6 +154,9 @@ class HAProxy(Proxy):
             "bind :80\n": f"bind 127.0.0.1:{port}\n",
             "bind :5006\n": f"bind 127.0.0.1:{internal_port}\n",
         } | {f" asf{number}:5006 ": f" 127.0.0.1:{node} " for number, node in enumerate(ports, 1)}
+
+    def _bound(self, most: int) -> Mapping[str, str]:
+        return {"sc_conn_cur(0) gt 500": f"sc_conn_cur(0) gt {most}", "gt 1000": "gt 1000000"}
 
 
 def free_ports(count: int) -> list[int]:
