@@ -117,6 +117,7 @@ class RedisServer:
                 if self._process.poll() is not None:
                     return "ended"
                 with contextlib.suppress(redis.RedisError):
+                    client.ping()  # answered with an error while it reads what it had written down
                     # Another server may have been faster to listen on the port.
                     if client.info("server")["process_id"] == self._process.pid:
                         return "answers"

@@ -1,5 +1,6 @@
 """The update log in Redis keeps its port's promises, over all servers that share it and whatever befalls Redis."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -319,6 +320,66 @@ def test_a_log_that_came_back_older_than_it_was_begins_another_epoch(tmp_path: P
     finally:
         logs.close()
         server.stop()
+
+
+@pytest.fixture
+def persistent_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """Return a Redis that writes down what it does."""
+    server = RedisServer(tmp_path / "redis", persistent=True)
+    yield server
+    server.stop()
+
+
+def test_a_log_that_is_written_down_goes_on(persistent_redis: RedisServer) -> None:
+    """However often Redis is killed: the same epoch, the next number, and nothing to recover is missing."""
+    logs = Logs(persistent_redis.url)
+    log = logs(max_updates=100, max_seconds=300, prefix="asf:", by_callers_clock=False)
+    since = log.recover("alice", None, 0.0).latest
+    updates = []
+    for number in range(30):
+        updates.append(log.append(UiUpdate("alice", "progress", number, f"key-{number}"), START, 0.0).update)
+        if number % 10 == 9:
+            persistent_redis.kill()
+            persistent_redis.start()
+    assert [update.seq for update in updates] == list(range(1, 31))
+    recovery = log.recover("alice", since, 0.0)
+    assert (recovery.recovered, recovery.updates) == (True, tuple(updates))
+    assert log.append(UiUpdate("alice", "progress", 3, "key-3"), START, 0.0).duplicate
+    logs.close()
+
+
+@pytest.mark.parametrize("knows", ["append", "recover"])
+@pytest.mark.parametrize("restarts", [1, 3])
+def test_a_log_that_lost_what_a_server_knows_begins_another_epoch(
+    persistent_redis: RedisServer, tmp_path: Path, knows: str, restarts: int
+) -> None:
+    """Such as the last seconds before a loss of power, which were not on the disk yet."""
+    logs = Logs(persistent_redis.url)
+    first = logs(prefix="asf:", by_callers_clock=False)
+    other = logs(prefix="asf:", by_callers_clock=False)
+    kept = first.append(UiUpdate("alice", "progress", 1), START, 0.0).update
+    other.recover("alice", None, 0.0)
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "redis" / "appendonlydir", copy)
+    lost = first.append(UiUpdate("alice", "progress", 2), START, 0.0).update
+    if knows == "recover":
+        first, other = other, first
+        assert first.recover("alice", EVERYTHING, 0.0).updates == (kept, lost)
+    persistent_redis.kill()
+    shutil.rmtree(tmp_path / "redis" / "appendonlydir")
+    shutil.copytree(copy, tmp_path / "redis" / "appendonlydir")
+    persistent_redis.start()
+    for number in range(1, restarts):
+        third = logs(prefix="asf:", by_callers_clock=False)  # of a server that knows nothing
+        assert third.append(UiUpdate("bob", "progress", number), START, 0.0).update.epoch == kept.epoch
+        persistent_redis.kill()
+        persistent_redis.start()
+    again = first.append(UiUpdate("alice", "progress", 3), START, 0.0).update
+    assert again.epoch != kept.epoch
+    assert again.seq == 1
+    assert not first.recover("alice", Position(lost.epoch, lost.seq), 0.0).recovered
+    assert other.append(UiUpdate("alice", "progress", 4), START, 0.0).update.epoch == again.epoch
+    logs.close()
 
 
 def test_a_redis_that_hangs_is_an_error_until_it_goes_on(

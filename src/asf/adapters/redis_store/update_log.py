@@ -5,14 +5,15 @@ same step an update is published to the servers that have subscribers to its cli
 there is one order and one way for all, and what is kept is on its way, whether or not anybody waits for the answer.
 Things grow old by Redis's clock, as those of several servers differ.
 
-An epoch lasts no longer than the process of Redis. What a new process has may be less than what was published
-(a snapshot, a replica that was behind): then numbers would be given twice. One Redis, not a cluster of them.
+What another process of Redis has may be less than what was published (a snapshot, a file that was cut short): then
+numbers would be given twice. So an epoch outlasts the process of Redis only where that writes down what it does
+(`appendonly yes`), and only if no server knows of an update that is missing. One Redis, not a cluster of them.
 """
 
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import blake2b
@@ -60,8 +61,9 @@ COUNTS_AT_ONCE = 1000
 
 logger = logging.getLogger(__name__)
 
-# The log is a hash: the process of Redis that it was begun in, the epoch that clients begin in, how many updates were
-# appended, how many bytes are kept, and the number and epoch of each client. What is lost of it is lost as a whole.
+# The log is a hash: the process of Redis that wrote it last, how many updates had been appended at the end of each
+# earlier one and are now, the epoch that clients begin in, how many bytes are kept, and the number and epoch of each
+# client. What is lost of it is lost as a whole.
 # The updates of a client are a list. An entry is its number among all, its bytes, when it was kept, and the update.
 # The places of all updates are a sorted set: that number, bytes, time, and the list. A client in another epoch has
 # another list. Entries of lists that are gone are found when it is their turn.
@@ -80,9 +82,27 @@ end
 local now = tonumber(now_text)
 
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-if redis.call('HGET', log, 'run') ~= run then
+local run_of_log = redis.call('HGET', log, 'run')
+local known_run, known_number = ARGV[6], tonumber(ARGV[7])
+
+local function begin_anew()
     redis.call('UNLINK', log, places, clients)
     redis.call('HSET', log, 'run', run, 'epoch', fresh_epoch)
+end
+
+local function last_number()
+    return tonumber(redis.call('HGET', log, 'appended') or 0)
+end
+
+if run_of_log ~= run then
+    if run_of_log and string.find(redis.call('INFO', 'persistence'), 'aof_enabled:1', 1, true) then
+        redis.call('HSET', log, 'run', run, 'end of ' .. run_of_log, last_number())
+    else
+        begin_anew()
+    end
+end
+if known_run ~= run and known_number > tonumber(redis.call('HGET', log, 'end of ' .. known_run) or known_number) then
+    begin_anew()
 end
 
 local seq, epoch = 0, nil
@@ -116,12 +136,12 @@ end
 """
 
 APPEND = """
-local payload, timestamp, digest = ARGV[6], ARGV[7], ARGV[8]
-local key_seconds, list_seconds, overhead = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local copies = tonumber(ARGV[12])
-local max_updates, max_bytes, max_clients = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
-local cleaning_steps, topic = tonumber(ARGV[16]), ARGV[17]
-local servers, counts_prefix = KEYS[4], ARGV[18]
+local payload, timestamp, digest = ARGV[8], ARGV[9], ARGV[10]
+local key_seconds, list_seconds, overhead = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local copies = tonumber(ARGV[14])
+local max_updates, max_bytes, max_clients = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
+local cleaning_steps, topic = tonumber(ARGV[18]), ARGV[19]
+local servers, counts_prefix = KEYS[4], ARGV[20]
 local key = KEYS[5]
 
 local function count_subscribers(receivers)
@@ -147,7 +167,7 @@ if key then
             return {'conflict'}
         end
         local receivers = redis.call('PUBSUB', 'NUMSUB', topic)[2]
-        return {'duplicate', earlier[3], earlier[4], earlier[5], count_subscribers(receivers)}
+        return {'duplicate', earlier[3], earlier[4], earlier[5], count_subscribers(receivers), run, last_number()}
     end
 end
 
@@ -196,12 +216,12 @@ for _ = 1, cleaning_steps do
     end
 end
 local receivers = redis.call('PUBLISH', topic, seq .. ' ' .. epoch .. '\\n' .. payload)
-return {'kept', epoch, seq, timestamp, count_subscribers(receivers)}
+return {'kept', epoch, seq, timestamp, count_subscribers(receivers), run, number}
 """
 
 RECOVER = """
-local since_epoch, since_seq = ARGV[6], ARGV[7]
-local counts, version, count = KEYS[4], ARGV[8], ARGV[9]
+local since_epoch, since_seq = ARGV[8], ARGV[9]
+local counts, version, count = KEYS[4], ARGV[10], ARGV[11]
 
 if count ~= '' and redis.call('EXISTS', counts) == 1 then
     local known = redis.call('HGET', counts, client_id)
@@ -219,9 +239,9 @@ elseif since_seq ~= '' and since_epoch == epoch then
     from = tonumber(since_seq)
 end
 if not from or from < oldest or from > seq then
-    return {epoch, seq, 0, {}}
+    return {epoch, seq, 0, {}, run, last_number()}
 end
-return {epoch, seq, 1, redis.call('LRANGE', prefix .. name, from - oldest, -1)}
+return {epoch, seq, 1, redis.call('LRANGE', prefix .. name, from - oldest, -1), run, last_number()}
 """
 
 
@@ -295,6 +315,8 @@ class RedisUpdateLog:
         self._prefix = prefix
         self._by_callers_clock = by_callers_clock
         self._keys = [prefix + name for name in ("log", "places", "clients")]
+        # The latest number that is known to have been given, and the process of Redis that gave it.
+        self._known: tuple[bytes, int] = (b"", 0)
         self._server = uuid4().hex
         self._servers_key = f"{prefix}servers"
         self._counts_key = f"{prefix}subscribers:{self._server}"
@@ -345,7 +367,8 @@ class RedisUpdateLog:
             )
         if answer[0] == b"conflict":
             raise IdempotencyConflict
-        outcome, epoch, seq, kept_timestamp, subscribers = answer
+        outcome, epoch, seq, kept_timestamp, subscribers, *known = answer
+        self._know(*known)
         kept = SequencedUpdate(*said, epoch.decode(), int(seq), float(kept_timestamp))
         return Appended(kept, duplicate=outcome == b"duplicate", subscribers=subscribers)
 
@@ -368,14 +391,15 @@ class RedisUpdateLog:
             # Redis may take the number nevertheless, later.
             self._changed.add(client_id)
             raise
-        latest = Position(answer[0].decode(), answer[1])
-        entries: Sequence[bytes] = answer[3]
+        epoch, seq, recovered, entries, *known = answer
+        self._know(*known)
+        latest = Position(epoch.decode(), seq)
         first = latest.seq - len(entries) + 1
         updates = tuple(
             _update_of(client_id, Position(latest.epoch, seq), entry.split(b" ", 3)[3])
             for seq, entry in enumerate(entries, first)
         )
-        return Recovery(latest, recovered=bool(answer[2]), updates=updates)
+        return Recovery(latest, recovered=bool(recovered), updates=updates)
 
     def follow(self, client_id: str) -> None:
         """Take note of one more subscriber to the client. Raises `UiEmitFailed` where it cannot be followed."""
@@ -477,9 +501,15 @@ class RedisUpdateLog:
     def _topic(self, client_id: str) -> str:
         return f"{self._prefix}news:{client_id}"
 
+    def _know(self, run: bytes, number: int) -> None:
+        """Take note of the number of the latest update, from an answer: those may overtake each other."""
+        known_run, known_number = self._known
+        self._known = (run, max(number, known_number) if run == known_run else number)
+
     def _common(self, client_id: str, now: float) -> list[Any]:
         time = repr(now) if self._by_callers_clock else ""
-        return [f"{self._prefix}updates:", self._make_epoch(), client_id, repr(self._max_seconds), time]
+        bounds = [repr(self._max_seconds), time]
+        return [f"{self._prefix}updates:", self._make_epoch(), client_id, *bounds, *self._known]
 
 
 @contextmanager
