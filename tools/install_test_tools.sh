@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests of browsers, of deploy/ and of Redis need and can be had: Chromium, ffmpeg, bubblewrap and
-# redis-server where apt and root allow, npm packages where npm is.
+# Installs what the tests of browsers, of deploy/ and of Redis need and can be had: Chromium, ffmpeg, bubblewrap,
+# redis-server, nginx, HAProxy and docker-compose where apt and root allow, npm packages where npm is.
 # The tests skip, in one line each, what is missing; on CI everything must be there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,6 +20,21 @@ fi
 if ! command -v redis-server >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing Redis for the tests of several servers"
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y redis-server >/dev/null || true
+fi
+if ! { command -v nginx && command -v haproxy; } >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing nginx and HAProxy for the tests of deploy/"
+    # The tests start them; what says so (invoke-rc.d(8)) keeps Debian from starting them as services, too.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+        trap 'rm -f $policy' EXIT
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+    fi
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nginx-light haproxy >/dev/null || true
+fi
+if ! command -v docker-compose >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing docker-compose for the tests of deploy/"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends docker-compose >/dev/null || true
 fi
 if ! command -v npm >/dev/null && [ -n "${CI:-}" ]; then
     echo "Installing Node.js for the browser tests"

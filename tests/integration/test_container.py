@@ -244,7 +244,12 @@ def test_how_a_container_runs(image: Image) -> None:
 def test_an_engine_is_sent_no_more_than_it_needs(tmp_path: Path) -> None:
     """Neither secrets nor audio nor what was made here, wherever they are."""
     shutil.copy(ROOT / ".dockerignore", tmp_path)
-    needed = {"requirements.txt", "src/asf/entrypoints/server.py", "clients/js/src/client.ts", "demo/welcome.mp3"}
+    needed = {
+        "requirements-image.txt",
+        "src/asf/entrypoints/server.py",
+        "clients/js/src/client.ts",
+        "demo/welcome.mp3",
+    }
     kept_here = {".env", "asf.env", "src/.env", "var/asf.sqlite3", "shared_audio/talk.mp3", ".git/config"}
     made_here = {"clients/js/node_modules/m/index.js", "clients/js/dist/index.js", "src/asf/console/static/.built"}
     for name in needed | kept_here | made_here | {"src/asf/__pycache__/server.pyc", "tests/conftest.py"}:

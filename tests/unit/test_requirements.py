@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = set(PROJECT["optional-dependencies"])
 
 
 def _name(requirement: str) -> str:
@@ -21,15 +23,26 @@ def _pinned(file: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("file", "extras"),
-    [pytest.param("requirements.txt", (), id="service"), pytest.param("requirements-dev.txt", ("dev",), id="tests")],
+    [
+        pytest.param("requirements.txt", set(), id="service"),
+        pytest.param("requirements-image.txt", EXTRAS - {"bench", "dev"}, id="image"),
+        pytest.param("requirements-dev.txt", {"dev"}, id="tests"),
+    ],
 )
-def test_every_declared_library_is_pinned(file: str, extras: tuple[str, ...]) -> None:
+def test_every_declared_library_is_pinned(file: str, extras: set[str]) -> None:
     """A library that only the developer's own machine has would be missing on a fresh one."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"]]
+    declared = [*PROJECT["dependencies"]]
     for extra in extras:
-        declared += project["optional-dependencies"][extra]
+        declared += PROJECT["optional-dependencies"][extra]
 
     missing = {_name(line) for line in declared} - _pinned(file)
 
     assert not missing, f"not in {file}: {sorted(missing)} (make requirements pins them)"
+
+
+def test_the_image_has_what_was_tested() -> None:
+    """The same versions, wherever they are named."""
+    pins = [set((ROOT / file).read_text().splitlines()) for file in ("requirements.txt", "requirements-image.txt")]
+    tested = set((ROOT / "requirements-dev.txt").read_text().splitlines())
+    for lines in pins:
+        assert {line for line in lines if "==" in line} <= tested
