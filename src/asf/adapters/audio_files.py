@@ -268,6 +268,11 @@ def _unreadable(error: OSError) -> AudioUnavailable:
     return AudioUnavailable(f"Reading failed: {os.strerror(error.errno or 0)}.")
 
 
+def media_type_of(name: str, beginning: bytes) -> str | None:
+    """Return the media type that a name tells, or else the first bytes, of which there may be none; or None."""
+    return _named_type(name) or (_sniffed_type(beginning) if beginning else None)
+
+
 def _named_type(path: str) -> str | None:
     return CONTENT_TYPES.get(os.path.splitext(path)[1].lower())  # noqa: PTH122 - at every join
 

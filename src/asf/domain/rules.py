@@ -31,6 +31,11 @@ def client_id_problem(value: str) -> str | None:
     return _identifier_problem(value)
 
 
+def queue_name_problem(value: str) -> str | None:
+    """Return what keeps `value` from being the name of a queue of audio, or None."""
+    return _identifier_problem(value)
+
+
 def idempotency_key_problem(value: str) -> str | None:
     """Return what keeps `value` from being an idempotency key, or None."""
     if len(value) > MAX_IDEMPOTENCY_KEY_CHARACTERS:

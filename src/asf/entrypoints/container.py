@@ -13,8 +13,8 @@ from socketio import Namespace
 
 import asf
 from asf.adapters import http_api, prometheus, realtime_api
-from asf.adapters.audio_files import FileAudioSources
-from asf.adapters.eventlet_runtime import engineio_server, http_protocol, transport
+from asf.adapters.audio_files import FileAudioSources, media_type_of
+from asf.adapters.eventlet_runtime import engineio_server, green_threads, http_protocol, transport
 from asf.adapters.eventlet_runtime.websocket_door import WebSocketDoor
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.jwt_tokens import JwtTokens
@@ -41,8 +41,10 @@ from asf.domain import (
 )
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.limits import Occupancy
+from asf.domain.places import AudioPlaces
 from asf.domain.ports import AudioSources, CatalogStore, Clock, TokenVerifier, UiUpdateEmitter
 from asf.domain.readiness import Readiness
+from asf.domain.streams import FileLocator, Locator, QueueLocator
 from asf.entrypoints.demo_studio import DemoStudio
 from asf.entrypoints.settings import ANY_ORIGIN, Settings
 from asf.entrypoints.shutdown import Shutdown
@@ -79,6 +81,19 @@ def _redis_catalog_store(client: "redis.Redis", news: "RedisNews") -> CatalogSto
     from asf.adapters.redis_store.catalog import RedisCatalogStore  # noqa: PLC0415
 
     return RedisCatalogStore(client, news)
+
+
+def _redis_audio_queues(client: "redis.Redis") -> AudioSources:
+    from asf.adapters.redis_store.audio_queues import RedisAudioQueues  # noqa: PLC0415
+
+    return RedisAudioQueues(client, green_threads.start, media_type_of)
+
+
+def _audio_places(files: AudioSources, queues: AudioSources | None) -> AudioPlaces:
+    places: dict[type[Locator], AudioSources] = {FileLocator: files}
+    if queues is not None:
+        places[QueueLocator] = queues
+    return AudioPlaces(places)
 
 
 def _socketio(app: Flask, settings: Settings, occupancy: Occupancy) -> SocketIO:
@@ -236,8 +251,11 @@ class Container(containers.DeclarativeContainer):
         alone=providers.Singleton(SqliteCatalogStore, settings.provided.database),
         redis=providers.Singleton(_redis_catalog_store, redis, news),
     )
+    audio_queues: providers.Provider[AudioSources | None] = providers.Selector(
+        sharing, alone=providers.Object(None), redis=providers.Singleton(_redis_audio_queues, redis)
+    )
     audio_sources: providers.Provider[AudioSources] = providers.Singleton(
-        FileAudioSources, settings.provided.audio_roots
+        _audio_places, providers.Singleton(FileAudioSources, settings.provided.audio_roots), audio_queues
     )
 
     pace: providers.Provider[Pace] = providers.Singleton(

@@ -1,0 +1,96 @@
+"""The one connection over which a process follows all queues of audio that it has open."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis
+
+from asf.adapters.redis_store.queue_entries import Piece, piece_of
+
+BLOCK_MILLISECONDS = 100
+"""How long Redis holds a read back for which there is nothing. It bounds how long a change of the queues to be read
+goes unnoticed where `nudge` comes too early or too late."""
+
+ANSWER_SECONDS = 1.0
+"""How long Redis may take to answer, beyond that. A wait that was cut short does no harm: the read is done again."""
+
+ENTRIES_PER_READ = 64
+"""Most entries that one read of all queues returns, unless there are more queues than that."""
+
+CONNECTION_NAME = "asf-audio-queues"
+"""What the connection is called in `CLIENT LIST`."""
+
+# The first entry of each queue, as `Piece.mark` has it; '!' and what is wrong where a key is no stream.
+HEADS = """
+local heads = {}
+for number, key in ipairs(KEYS) do
+    local found = redis.pcall('XRANGE', key, '-', '+', 'COUNT', 1)
+    if found.err then
+        heads[number] = '!' .. found.err
+    elseif #found == 0 then
+        heads[number] = ''
+    else
+        local fields, audio = found[1][2], ''
+        for place = 1, #fields, 2 do
+            if fields[place] == 'audio' then
+                audio = fields[place + 1]
+            end
+        end
+        heads[number] = found[1][1] .. ' ' .. redis.sha1hex(audio)
+    end
+end
+return heads
+"""
+
+
+class QueueReader:
+    """Reads many queues at once, for one green thread. `client` says where Redis is; it is asked nothing itself.
+
+    The methods that read raise `redis.RedisError` or `OSError` where Redis is lost. Then `disconnect`, and try again.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        pool = client.connection_pool
+        options = pool.connection_kwargs | {
+            "socket_timeout": BLOCK_MILLISECONDS / 1000 + ANSWER_SECONDS,
+            "client_name": CONNECTION_NAME,
+        }
+        self._client = client
+        self._connection = pool.connection_class(**options)
+        self._client_id: int | None = None
+
+    def read(self, last_ids: Mapping[bytes, bytes]) -> dict[bytes, list[Piece]]:
+        """Return what each queue has behind the entry that was read last, and wait a moment where none has any."""
+        count = max(1, ENTRIES_PER_READ // len(last_ids))
+        answer = self._ask(
+            "XREAD", "COUNT", count, "BLOCK", BLOCK_MILLISECONDS, "STREAMS", *last_ids, *last_ids.values()
+        )
+        return {key: [_piece_of(*entry) for entry in entries] for key, entries in answer or []}
+
+    def heads(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the mark of each queue's first entry: empty where there is none, `!` and an error for other keys."""
+        return dict(zip(keys, self._ask("EVAL", HEADS, len(keys), *keys), strict=True))
+
+    def nudge(self) -> None:
+        """Let a `read` of another green thread, which may be under way, return at once."""
+        client_id = self._client_id
+        if client_id is not None:
+            self._client.client_unblock(client_id)
+
+    def disconnect(self) -> None:
+        """Close the connection. The next read opens another."""
+        self._client_id = None
+        self._connection.disconnect()
+
+    def _ask(self, *command: Any) -> Any:
+        connection = self._connection
+        if self._client_id is None:
+            connection.connect()
+            connection.send_command("CLIENT", "ID")
+            self._client_id = connection.read_response()
+        connection.send_command(*command)
+        return connection.read_response()
+
+
+def _piece_of(entry_id: bytes, fields: Sequence[bytes]) -> Piece:
+    return piece_of(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
