@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 CLIENT := src/asf/console/static/.built
 
-.PHONY: help run test soak check bench client docs format requirements setup clip clean
+.PHONY: help run test soak check bench scaling client docs format requirements setup clip clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
@@ -58,6 +58,9 @@ requirements: setup ## Pin the dependencies anew, from pyproject.toml
 
 bench: .venv/.bench ## Measure ASF beside its peers (about ten minutes, two cores, a C compiler)
 	$(BIN)/python -m benchmarks
+
+scaling: setup ## Work out what many listeners need (docs/scaling.md); MEASURE=--measure measures again, too
+	$(BIN)/python -W ignore -m benchmarks.scaling $(MEASURE)
 
 client: $(CLIENT) ## Build the browser client and the console page (needs npm)
 
