@@ -16,10 +16,12 @@ from sybil.parsers.markdown import CodeBlockParser
 from asf.entrypoints.settings import read_settings
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
+from tests.support.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "docs/tutorial.md", "docs/backend.md", "docs/production.md", "docs/migration.md"]
 ADDRESS = "http://127.0.0.1:5006"
+REDIS = "redis://127.0.0.1:6379/0"
 RUN_ELSEWHERE = {"console", "html", "js", "mermaid"}
 """Languages of blocks that browsers run (tests/browser/test_readme.py), that are pictures, or that change a machine
 with systemd or a container engine (test_service.py, test_container.py)."""
@@ -28,8 +30,9 @@ with systemd or a container engine (test_service.py, test_container.py)."""
 class Reader:
     """Types what a document says, in a directory of its own, beside a server."""
 
-    def __init__(self, server: ServerProcess, directory: Path) -> None:
+    def __init__(self, server: ServerProcess, directory: Path, redis_url: str) -> None:
         self._server = server
+        self._redis_url = redis_url
         self._directory = directory
         self._environment = os.environ | {
             "ASF_URL": server.url,
@@ -56,7 +59,11 @@ class Reader:
         read_settings({name: value or "" for name, value in values.items()})
 
     def _here(self, example: Example) -> str:
-        return str(example.parsed).replace(ADDRESS, self._server.url).replace("/srv/audio", "shared_audio")
+        places = {ADDRESS: self._server.url, REDIS: self._redis_url, "/srv/audio": "shared_audio"}
+        text = str(example.parsed)
+        for written, real in places.items():
+            text = text.replace(written, real)
+        return text
 
     def _run(self, command: list[str]) -> None:
         self.read += 1
@@ -73,13 +80,18 @@ class Reader:
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_code_block_runs(name: str, start_server: StartServer, tmp_path: Path) -> None:
-    """In order, as a reader would."""
+def test_every_code_block_runs(
+    name: str, start_server: StartServer, tmp_path: Path, mortal_redis: RedisServer
+) -> None:
+    """In order, as a reader would. Where a document has a Redis, the server has it as well."""
     for folder in ("shared_audio", "demo"):
         (tmp_path / folder).mkdir()
     (tmp_path / "shared_audio" / "episode-1.mp3").write_bytes(b"audio")
     shutil.copy(ROOT / "demo" / "welcome.mp3", tmp_path / "demo")
-    reader = Reader(start_server({"ASF_AUDIO_ROOTS": "shared_audio"}), tmp_path)
+    settings = {"ASF_AUDIO_ROOTS": "shared_audio"}
+    if REDIS in (ROOT / name).read_text():
+        settings["ASF_REDIS_URL"] = mortal_redis.url
+    reader = Reader(start_server(settings), tmp_path, mortal_redis.url)
     for example in reader.document(ROOT / name).examples():
         example.evaluate()
     languages = re.findall(r"^```(\w+)$", (ROOT / name).read_text(), re.MULTILINE)

@@ -35,7 +35,7 @@ FIRST_ENTRIES = 16
 LAST_ENTRIES = 4
 """Among how many entries at the end it is looked then how the queue ends: the very last one may be a repeat."""
 
-PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.01
 """Pause after a read in which all that there was has come, so that many queues that grow share the next one."""
 
 LOOK_SECONDS = 1.0
@@ -290,8 +290,8 @@ class RedisAudioQueues:
             if delay:
                 logger.info("Queues of audio can be read again")
                 delay = 0.0
-            if is_all:
-                time.sleep(PAUSE_SECONDS)
+            # A socket that has more to read would let nobody else have a turn.
+            time.sleep(PAUSE_SECONDS if is_all else 0)
 
     def _growing(self) -> "dict[bytes, _OpenQueue]":
         """Return the queues to be followed. If there are none, whoever follows is to end."""
@@ -403,6 +403,7 @@ class RedisAudioQueues:
 
     def _entries_from(self, queue: "_OpenQueue", entry_id: bytes, count: int) -> list[Piece]:
         """Return entries, the first of which was read before. Raises `AudioChanged` where it is there no more."""
+        time.sleep(0)  # Let others have their turns.
         pieces = _pieces_of(self._client.xrange(queue.key, entry_id, "+", count))
         if not pieces or pieces[0].entry_id != entry_id:
             raise _changed() if pieces else _gone()

@@ -1,0 +1,208 @@
+"""Audio that a voice agent puts into a queue, heard on real servers over real sockets."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.engineio_wire import WireListener
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.plain_websocket import PlainListener
+from tests.support.processes import ServerProcess, eventually
+from tests.support.queue_producer import QueueProducer
+from tests.support.redis_server import RedisServer
+
+AUDIO = audio_of(600_001)
+
+Servers = tuple[ServerProcess, ServerProcess]
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """Return a Redis that keeps what it has when it is killed."""
+    server = RedisServer(tmp_path / "persistent-redis", persistent=True)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def servers(tmp_path: Path, redis: RedisServer) -> Iterator[Servers]:
+    """Return two servers on one Redis."""
+    settings = {"ASF_REDIS_URL": redis.url, "ASF_STALL_SECONDS": "60", "ASF_STREAM_SLEEP_INTERVAL": "0"}
+    both = ServerProcess(tmp_path, settings), ServerProcess(tmp_path, settings)
+    yield both
+    for server in both:
+        assert server.stop() == 0, "".join(server.log)
+        assert not any("Traceback" in line for line in server.log), "".join(server.log)
+
+
+def join(server: ServerProcess, **fields: object) -> WireListener:
+    """Return a listener over Socket.IO that has joined."""
+    listener = WireListener(server.url, polling=False)
+    listener.emit("join_stream", {"stream_id": "s", **fields})
+    return listener
+
+
+def fill(producer: QueueProducer, audio: bytes, pieces: int, seconds: float) -> None:
+    """Put audio in as it is made: in pieces of uneven length, at uneven times."""
+    chance = random.Random(len(audio))
+    cuts = sorted(chance.sample(range(1, len(audio)), pieces - 1))
+    for start, stop in zip([0, *cuts], [*cuts, len(audio)], strict=True):
+        producer.put(audio[start:stop])
+        time.sleep(chance.uniform(0, 2 * seconds / pieces))
+
+
+def test_any_server_serves_anyone_from_anywhere(servers: Servers, redis: RedisServer) -> None:
+    """While it is made, by every door, from any offset; and by its URL, with ranges, when it is done."""
+    first, second = servers
+    producer = QueueProducer(redis.client(), "episode-1.mp3")
+    epoch = first.notify("s", producer.locator, state="generating").json()["epoch"]
+    early = [join(server) for server in servers]
+    for listener in early:
+        start = listener.receive_until("start_of_stream")
+        assert (start["total_bytes"], start["state"], start["epoch"]) == (None, "generating", epoch)
+        assert start["content_type"] == "audio/mpeg"
+    over_http: list[requests.Response] = []
+    fetching = threading.Thread(
+        target=lambda: over_http.append(requests.get(second.stream_url("s"), timeout=60)), daemon=True
+    )
+    fetching.start()
+    filling = threading.Thread(target=fill, args=(producer, AUDIO, 150, 2.0))
+    filling.start()
+    plain = PlainListener(second.url, "s")
+    plain.receive_until_bytes(len(AUDIO) // 3)
+    late = [join(server, offset=offset, epoch=epoch) for server in servers for offset in (1, 123_456, 500_000)]
+    filling.join()
+    assert first.notify("s", producer.locator, state="complete").json()["epoch"] == epoch
+    again = [join(server, offset=offset) for server in servers for offset in (0, 123_456, len(AUDIO))]
+    plain.receive_until_bytes(len(AUDIO))
+    time_of_end = time.monotonic()
+    producer.end()
+    for listener in early + late + again:
+        assert listener.receive_until("end_of_stream")["total_bytes"] == len(AUDIO)
+    assert time.monotonic() - time_of_end < 15
+    assert plain.receive_to_the_end() == 1000
+    fetching.join(15)
+    assert all(listener.audio == AUDIO for listener in early)
+    assert plain.audio == over_http[0].content == AUDIO
+    for listener, offset in zip(late + again, [1, 123_456, 500_000] * 2 + [0, 123_456, len(AUDIO)] * 2, strict=True):
+        assert listener.audio == AUDIO[offset:]
+        listener.close()
+    heads = [requests.head(server.stream_url("s"), timeout=10) for server in servers]
+    assert {head.headers["Content-Length"] for head in heads} == {str(len(AUDIO))}
+    assert {head.headers["Accept-Ranges"] for head in heads} == {"bytes"}
+    assert len({head.headers["ETag"] for head in heads}) == 1
+    for server in servers:
+        part = requests.get(server.stream_url("s"), headers={"Range": "bytes=400000-400099"}, timeout=10)
+        assert (part.status_code, part.content) == (206, AUDIO[400_000:400_100])
+    for listener in early:
+        listener.close()
+
+
+def test_a_failure_is_told_behind_what_there_is(servers: Servers, redis: RedisServer) -> None:
+    """As the queue says it, on every server, whatever was announced; and to those who come later, too."""
+    producer = QueueProducer(redis.client(), "episode-2")
+    servers[0].notify("s", producer.locator).raise_for_status()  # Announced as complete, before it is begun.
+    early = join(servers[1])
+    early.receive_until("start_of_stream")
+    producer.put_all(AUDIO)
+    producer.end("failed", "The voice is lost.")
+    late = join(servers[0])
+    for listener in (early, late):
+        error = listener.receive_until("stream_error")
+        assert error["error_code"] == "ASF_GENERATION_FAILED"
+        assert listener.audio == AUDIO
+        listener.close()
+
+
+@pytest.mark.parametrize("harm", ["kill", "hang"])
+def test_redis_may_be_gone_for_a_while(servers: Servers, redis: RedisServer, harm: str) -> None:
+    """Nothing is lost or doubled for those who listen, and servers answer meanwhile."""
+    producer = QueueProducer(redis.client(), "episode-3")
+    servers[0].notify("s", producer.locator, state="generating").raise_for_status()
+    listeners = [join(server) for server in servers]
+    producer.put_all(AUDIO[:300_000])
+    for listener in listeners:
+        while len(listener.audio) < 300_000:
+            listener.receive()
+    if harm == "kill":
+        redis.kill()
+    else:
+        redis.hang()
+    time.sleep(2)  # Longer than any time-out of the reader.
+    assert requests.get(servers[0].url + "/asf/health", timeout=5).status_code == 200
+    if harm == "kill":
+        redis.start()
+    else:
+        redis.resume()
+    again = QueueProducer(redis.client(), producer.name)
+    again.offset = 290_000  # It does not know how much has arrived.
+    again.put_all(AUDIO[290_000:])
+    again.end()
+    for listener in listeners:
+        assert listener.receive_until("end_of_stream")["total_bytes"] == len(AUDIO)
+        assert listener.audio == AUDIO
+        listener.close()
+
+
+def test_a_queue_begun_anew_is_an_error_and_never_a_mixture(servers: Servers, redis: RedisServer) -> None:
+    """For those who listen; who comes then hears the new one."""
+    client = redis.client()
+    producer = QueueProducer(client, "episode-4")
+    servers[0].notify("s", producer.locator, state="generating").raise_for_status()
+    producer.put_all(AUDIO[:300_000])
+    listeners = [join(server) for server in servers]
+    for listener in listeners:
+        while len(listener.audio) < 300_000:
+            listener.receive()
+    client.flushall()  # As a Redis that has come back empty: the catalog is lost as well.
+    producer.offset = 0
+    producer.put_all(AUDIO[::-1])
+    producer.end()
+    for listener in listeners:
+        error = listener.receive_until("stream_error")
+        assert (error["error_code"], error["retryable"]) == ("ASF_AUDIO_UNAVAILABLE", False)
+        assert error["offset"] == 300_000
+        assert listener.audio == AUDIO[:300_000]
+        listener.close()
+    servers[1].notify("s", producer.locator).raise_for_status()
+    new = join(servers[0])
+    new.receive_until("end_of_stream")
+    assert new.audio == AUDIO[::-1]
+    new.close()
+
+
+def test_without_redis_there_are_no_queues(start_server: StartServer) -> None:
+    """Whoever announces one is told so."""
+    answer = start_server().notify("s", "queue:episode-1")
+    assert answer.status_code == 400
+    assert answer.json()["error_code"] == "ASF_NOTIFY_INVALID_FILEPATH"
+    assert "not set up" in answer.json()["details"]
+
+
+def test_a_long_queue_is_heard_by_many_at_different_places(servers: Servers, redis: RedisServer) -> None:
+    """Who begins far behind the beginning waits until it is known where that is."""
+    audio = audio_of(12_000_000, seed=4)
+    producer = QueueProducer(redis.client(), "episode-5")
+    producer.put_all(audio, 16_384)
+    producer.end()
+    servers[0].notify("s", producer.locator).raise_for_status()
+    parts: dict[int, bytes] = {}
+
+    def fetch(start: int) -> None:
+        server = servers[start // 500_000 % 2]
+        headers = {"Range": f"bytes={start}-{start + 1_499_999}"}
+        parts[start] = requests.get(server.stream_url("s"), headers=headers, timeout=60).content
+
+    threads = [threading.Thread(target=fetch, args=[start]) for start in range(0, len(audio), 500_000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(parts) == 24
+    assert all(part == audio[start : start + 1_500_000] for start, part in parts.items())
+    eventually(lambda: "asf_listeners 0.0" in servers[0].metrics())
