@@ -20,7 +20,9 @@ from tests.browser.audio import CLIP, CLIP_SECONDS, AudioFiles
 from tests.browser.conftest import open_page
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer
+from tests.support.nodes import COUNT, Nodes
 from tests.support.processes import ServerProcess, eventually
+from tests.support.proxies import HAProxy, Nginx, Proxy
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 
@@ -103,6 +105,32 @@ def test_a_click_plays(
             assert seen["mostAhead"] < MOST_SECONDS_AHEAD
 
     run(scenario())
+
+
+@pytest.mark.parametrize("kind", [Nginx, HAProxy])
+def test_long_polling_finds_its_node(
+    kind: type[Proxy], tmp_path: Path, pages: Pages, audio_files: AudioFiles
+) -> None:
+    """From another origin, behind a proxy with several nodes: its cookie comes back, up to the WebSocket."""
+    nodes = Nodes(tmp_path)
+    nodes.announce("clip", audio_files.read("mp3"))
+    proxy = kind(tmp_path / "proxy", nodes.ports)
+    answers = []
+
+    async def scenario() -> None:
+        async with pages.open(nodes.all[0], through=proxy.url, stream="clip") as page:
+            page.on("response", lambda response: answers.append((response.status, response.url)))
+            await page.click("#play")
+            await page.wait_for_function("playback.progress.currentTime > 0.5")
+
+    try:
+        for _ in range(COUNT):
+            run(scenario())
+    finally:
+        proxy.stop()
+        nodes.stop()
+    assert any("transport=polling&" in url and "sid=" in url for _, url in answers)
+    assert [(status, url) for status, url in answers if status >= 400] == []
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "m4a", "absolute.mp4"])

@@ -11,6 +11,9 @@ export interface ConnectionEvents {
 
 const RECONNECTION = { reconnectionDelay: 250, reconnectionDelayMax: 2000 };
 
+/** Where there are several servers, long polling finds its own by a cookie of the proxy. */
+const STICKINESS = { withCredentials: true };
+
 /** What the server ended, rather than the network, Socket.IO does not make again by itself. */
 const AFTER_SERVER_DISCONNECT_MS = 500;
 
@@ -87,7 +90,7 @@ export class Connections extends Emitter<ConnectionEvents> {
   }
 
   #manager(): Manager {
-    return new Manager(this.#url, { ...RECONNECTION, autoConnect: false });
+    return new Manager(this.#url, { ...RECONNECTION, ...STICKINESS, autoConnect: false });
   }
 
   #become(state: ConnectionState): void {
