@@ -169,7 +169,7 @@ def test_what_was_announced_while_a_server_heard_nothing_is_heard_afterwards(
     waiting = join(servers[1], wait=True)
     assert waiting.receive_until("stream_status")["status"] == "waiting"
     with closing(persistent_redis.client()) as client:
-        assert client.client_kill_filter(_type="pubsub") == 1  # only one follows anything
+        assert client.client_kill_filter(_type="pubsub")  # whoever follows anything
     servers[0].announce("s", AUDIO)
     waiting.receive_until("end_of_stream")
     assert waiting.audio == AUDIO

@@ -42,7 +42,7 @@ from asf.domain import (
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.limits import Occupancy
 from asf.domain.places import AudioPlaces
-from asf.domain.ports import AudioSources, CatalogStore, Clock, TokenVerifier, UiUpdateEmitter
+from asf.domain.ports import AudioSources, CatalogStore, Clock, TokenVerifier, UiUpdateEmitter, UpdateLog
 from asf.domain.readiness import Readiness
 from asf.domain.streams import FileLocator, Locator, QueueLocator
 from asf.entrypoints.demo_studio import DemoStudio
@@ -96,10 +96,22 @@ def _audio_places(files: AudioSources, queues: AudioSources | None) -> AudioPlac
     return AudioPlaces(places)
 
 
-def _socketio(app: Flask, settings: Settings, occupancy: Occupancy) -> SocketIO:
+def _redis_update_log(client: "redis.Redis", news: "RedisNews", settings: Settings) -> UpdateLog:
+    from asf.adapters.redis_store.update_log import RedisUpdateLog  # noqa: PLC0415
+
+    return RedisUpdateLog(client, news, settings.ui_history_size, settings.ui_history_seconds, _make_epoch)
+
+
+def _redis_message_queue(url: str) -> Any:
+    from asf.adapters.redis_store.connection import OPTIONS  # noqa: PLC0415
+
+    return realtime_api.create_message_queue(url, OPTIONS)
+
+
+def _socketio(app: Flask, settings: Settings, occupancy: Occupancy, message_queue: Any) -> SocketIO:
     origins = settings.cors_allowed_origins
     socketio = realtime_api.create_socketio(
-        app, ANY_ORIGIN if origins == [ANY_ORIGIN] else origins, settings.max_message_bytes
+        app, ANY_ORIGIN if origins == [ANY_ORIGIN] else origins, settings.max_message_bytes, message_queue
     )
     engineio_server.install(socketio.server.eio, occupancy, partial(realtime_api.tell, socketio))
     return socketio
@@ -137,7 +149,7 @@ def _render_metrics(
     blocked: BlockedListeners,
     store: CatalogStore,
     router: UiUpdateRouter,
-    update_log: InMemoryUpdateLog,
+    update_log: UpdateLog,
     connections: Occupancy,
     socketio_connections: Occupancy,
 ) -> Callable[[], bytes]:
@@ -148,9 +160,12 @@ def _render_metrics(
             ("asf_connections", "Open connections, whatever for.", lambda: len(connections)),
             ("asf_socketio_connections", "Connections of Socket.IO.", lambda: len(socketio_connections)),
             ("asf_ui_subscriptions", "Subscriptions to UI updates.", lambda: router.subscriptions),
-            ("asf_ui_history_bytes", "Memory of the UI updates that are kept.", lambda: update_log.kept_bytes),
         ]
     )
+    if isinstance(update_log, InMemoryUpdateLog):
+        metrics.read_gauges(
+            [("asf_ui_history_bytes", "Memory of the UI updates that are kept.", lambda: update_log.kept_bytes)]
+        )
     metrics.read_counters(
         [
             ("asf_audio_bytes_sent", "Bytes of audio sent.", lambda: pump.bytes_sent),
@@ -243,9 +258,6 @@ class Container(containers.DeclarativeContainer):
     sharing: providers.Provider[str] = providers.Callable(_sharing, settings)
     redis: providers.Provider[Any] = providers.Singleton(_redis, settings.provided.redis_url)
     news: providers.Provider[Any] = providers.Singleton(_redis_news, redis)
-    background: providers.Provider[list[Callable[[], object]]] = providers.Selector(
-        sharing, alone=providers.List(), redis=providers.List(news.provided.run)
-    )
     catalog_store: providers.Provider[CatalogStore] = providers.Selector(
         sharing,
         alone=providers.Singleton(SqliteCatalogStore, settings.provided.database),
@@ -319,13 +331,27 @@ class Container(containers.DeclarativeContainer):
     )
     connections: providers.Provider[Occupancy] = providers.Singleton(_occupancy, settings, internal_guard)
     socketio_connections: providers.Provider[Occupancy] = providers.Singleton(_occupancy, settings, internal_guard)
-    socketio: providers.Provider[SocketIO] = providers.Singleton(_socketio, bare_app, settings, socketio_connections)
+    message_queue: providers.Provider[Any] = providers.Selector(
+        sharing,
+        alone=providers.Object(None),
+        redis=providers.Singleton(_redis_message_queue, settings.provided.redis_url),
+    )
+    socketio: providers.Provider[SocketIO] = providers.Singleton(
+        _socketio, bare_app, settings, socketio_connections, message_queue
+    )
     ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(_ui_emitter, socketio, settings)
-    update_log: providers.Provider[InMemoryUpdateLog] = providers.Singleton(
-        InMemoryUpdateLog,
-        settings.provided.ui_history_size,
-        settings.provided.ui_history_seconds,
-        providers.Object(_make_epoch),
+    update_log: providers.Provider[Any] = providers.Selector(
+        sharing,
+        alone=providers.Singleton(
+            InMemoryUpdateLog,
+            settings.provided.ui_history_size,
+            settings.provided.ui_history_seconds,
+            providers.Object(_make_epoch),
+        ),
+        redis=providers.Singleton(_redis_update_log, redis, news, settings),
+    )
+    background: providers.Provider[list[Callable[[], object]]] = providers.Selector(
+        sharing, alone=providers.List(), redis=providers.List(news.provided.run, update_log.provided.run)
     )
     router: providers.Provider[UiUpdateRouter] = providers.Singleton(
         UiUpdateRouter, ui_emitter, update_log, access, clock, metrics

@@ -4,7 +4,7 @@ from asf.adapters.realtime_api.asyncapi import asyncapi_document
 from asf.adapters.realtime_api.audio_namespace import AudioNamespace
 from asf.adapters.realtime_api.namespace import tell
 from asf.adapters.realtime_api.plain_websocket import PlainWebSocketDoor
-from asf.adapters.realtime_api.server import create_socketio
+from asf.adapters.realtime_api.server import create_message_queue, create_socketio
 from asf.adapters.realtime_api.ui_namespace import UiUpdatesNamespace
 from asf.adapters.realtime_api.ui_update_emitter import SocketIoUiUpdateEmitter
 
@@ -14,6 +14,7 @@ __all__ = [
     "SocketIoUiUpdateEmitter",
     "UiUpdatesNamespace",
     "asyncapi_document",
+    "create_message_queue",
     "create_socketio",
     "tell",
 ]

@@ -1,11 +1,12 @@
 """The Socket.IO server."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Flask
 from flask_socketio import SocketIO
+from socketio import RedisManager
 from socketio.packet import Packet
 
 PING_INTERVAL_SECONDS = 25.0
@@ -21,10 +22,29 @@ LOG_CHARACTERS = 300
 """How many lines the libraries may log in how many seconds, and how long each may be."""
 
 
-def create_socketio(app: Flask, cors_allowed_origins: str | Sequence[str], max_message_bytes: int) -> SocketIO:
+MESSAGE_QUEUE_CHANNEL = "flask-socketio"
+"""Where others emit to the clients of this server: what `SocketIO(message_queue=...)` uses by itself."""
+
+
+def create_message_queue(url: str, redis_options: Mapping[str, Any]) -> RedisManager:
+    """Return the way for other processes to emit to the clients of all servers, through the Redis at `url`.
+
+    Nothing that ASF says itself goes through it: it would be published to every server, and when Redis is lost the
+    library only logs that.
+    """
+    return RedisManager(url, channel=MESSAGE_QUEUE_CHANNEL, redis_options=dict(redis_options))
+
+
+def create_socketio(
+    app: Flask,
+    cors_allowed_origins: str | Sequence[str],
+    max_message_bytes: int,
+    message_queue: RedisManager | None = None,
+) -> SocketIO:
     """Return a Socket.IO server in front of `app`, without namespaces yet."""
     return SocketIO(
         app,
+        **({} if message_queue is None else {"client_manager": message_queue}),
         async_mode="eventlet",
         cors_allowed_origins=cors_allowed_origins,
         max_http_buffer_size=max_message_bytes,

@@ -4,7 +4,9 @@ Under a patched standard library every command lets other green threads run unti
 """
 
 import time
+from collections.abc import Mapping
 from queue import Empty, LifoQueue
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -27,26 +29,32 @@ MAX_CONNECTIONS = 32
 """Most connections to Redis that one server has, and so most commands under way at a time."""
 
 
+OPTIONS: Mapping[str, Any] = {
+    "socket_connect_timeout": CONNECT_SECONDS,
+    "socket_timeout": ANSWER_SECONDS,
+    "socket_keepalive": True,
+    "retry": Retry(NoBackoff(), 0),
+    # A connection that is opened in a hurry asks for nothing that is not needed.
+    "protocol": 2,
+    "driver_info": None,
+    "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+}
+"""What holds for every connection. A URL with options of its own (`?socket_timeout=1`) overrides those."""
+
+
 def connect(url: str) -> redis.Redis:
     """Return a client for the Redis at `url` (`redis://`, `rediss://` or `unix://`), which need not be there yet.
 
     A command is never repeated by itself: one that was not answered may have been done. Each raises
-    `redis.RedisError` where Redis is lost, or takes longer than the constants here allow. A URL with options of its
-    own (`?socket_timeout=1`) overrides those. Raises ValueError for what is no such URL.
+    `redis.RedisError` where Redis is lost, or takes longer than the constants here allow. Raises ValueError for
+    what is no such URL.
     """
     pool = redis.BlockingConnectionPool.from_url(
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=PLACE_SECONDS,
         queue_class=_Places,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        # A connection that is opened in a hurry asks for nothing that is not needed.
-        protocol=2,
-        driver_info=None,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        **OPTIONS,
     )
     return redis.Redis.from_pool(pool)
 
