@@ -46,7 +46,7 @@ class LightListener:
     `breaks`. `heard_at` is when it last heard some audio, by the monotonic clock; `longest_gap` is the longest time
     between two pieces of audio, in seconds; `ended` tells that the end was told, `error` is what it was told instead:
     the payload, or for HTTP the body. Over HTTP, which has no pace of its own, it reads `http_bytes_per_second`.
-    `statuses` are those that it was told.
+    `statuses` are those that it was told. One that is `patient` comes back after errors that are `retryable`, too.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class LightListener:
         http_bytes_per_second: float = 400_000,
         token: str | None = None,
         wait: bool = False,
+        patient: bool = False,
         host: str = "127.0.0.1",
         source: Callable[[], socket.socket] | None = None,
     ) -> None:
@@ -79,6 +80,7 @@ class LightListener:
         self.etag: str | None = None
         self.done = threading.Event()
         self._http_bytes_per_second = http_bytes_per_second
+        self._patient = patient
         self._host = host
         self._make_socket = source
         self._options = ({} if token is None else {"token": token}) | ({"wait": True} if wait else {})
@@ -111,6 +113,7 @@ class LightListener:
             while not self.ended and self.error is None:
                 try:
                     await listen[self.transport]()
+                    self._forgive()
                 except FAILURES:
                     self.breaks += 1
                     if not self.returns:
@@ -121,6 +124,12 @@ class LightListener:
                         self._writer.close()
         finally:
             self.done.set()
+
+    def _forgive(self) -> None:
+        """Come back after an error that may be gone the next time, if it is patient."""
+        if self._patient and self.error is not None and self.error.get("retryable"):
+            self.error = None
+            raise EOFError
 
     # What it hears.
 

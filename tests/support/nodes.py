@@ -19,9 +19,11 @@ class Nodes:
         directory: Path,
         environment: Mapping[str, str] | None = None,
         each: Sequence[Mapping[str, str]] = ({},) * COUNT,
+        *,
+        persistent: bool = False,
     ) -> None:
         self._directory = directory
-        self.redis = RedisServer(directory / "redis")
+        self.redis = RedisServer(directory / "redis", persistent=persistent)
         shared = {
             "ASF_REDIS_URL": self.redis.url,
             "ASF_INTERNAL_API_TOKEN": TOKEN,

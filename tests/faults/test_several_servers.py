@@ -1,0 +1,187 @@
+"""Three servers, Redis and HAProxy: servers and Redis are killed, and nobody misses anything."""
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import pytest
+import requests
+
+from asf import client
+from tests.support.audience import PLAIN, POLLING, SOCKET_IO, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.bursts import Backend, Watcher
+from tests.support.fixtures import audio_of
+from tests.support.ledger import Ledger
+from tests.support.nodes import COUNT, TOKEN, Nodes
+from tests.support.processes import PATIENCE_SECONDS, eventually
+from tests.support.proxies import HAProxy
+
+LISTENERS = 600
+LISTENERS_PER_ADDRESS = 100
+"""HAProxy bounds what one address may have."""
+
+TRANSPORTS = (SOCKET_IO, POLLING, PLAIN)
+"""Over HTTP audio that is being made has no length, and there is no coming back to it at an offset."""
+
+SUBSCRIBERS = 12
+BYTES_PER_SECOND = 16_000
+"""What a voice agent makes: 128 kbit/s."""
+
+SECONDS_BETWEEN_FAULTS = 5.0
+REDIS_AWAY_SECONDS = 2.0
+SECONDS_TO_THE_END = 60.0
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[Nodes]:
+    """Return three servers, on a Redis that writes down what it does."""
+    nodes = Nodes(tmp_path, {"ASF_UI_HISTORY_SIZE": "100000", "ASF_STALL_SECONDS": "60"}, persistent=True)
+    yield nodes
+    nodes.stop()
+
+
+@pytest.fixture
+def proxy(nodes: Nodes, tmp_path: Path) -> Iterator[HAProxy]:
+    """Return HAProxy in front of them."""
+    proxy = HAProxy(tmp_path / "proxy", nodes.ports)
+    yield proxy
+    proxy.stop()
+
+
+class VoiceAgent:
+    """Writes audio to a file at its pace, and announces it: first that it is made, in the end that it is whole."""
+
+    def __init__(self, proxy: HAProxy, path: Path, audio: bytes) -> None:
+        self._proxy = proxy
+        self._path = path
+        self._audio = audio
+        self._thread = threading.Thread(target=self._write, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._path.touch()
+        self._announce("generating")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._thread.join(len(self._audio) / BYTES_PER_SECOND + SECONDS_TO_THE_END)
+        assert not self._thread.is_alive()
+
+    def _write(self) -> None:
+        start = time.monotonic()
+        with self._path.open("ab") as file:
+            while file.tell() < len(self._audio):
+                due = int((time.monotonic() - start) * BYTES_PER_SECOND)
+                file.write(self._audio[file.tell() : due])
+                file.flush()
+                time.sleep(0.1)
+        self._announce("complete")
+
+    def _announce(self, state: client.State) -> None:
+        with client.BackendClient(self._proxy.internal_url, token=TOKEN) as backend:
+            eventually(lambda: self._is_announced(backend, state))
+
+    def _is_announced(self, backend: client.BackendClient, state: client.State) -> bool:
+        try:
+            backend.notify_new_audio("s", str(self._path), state)
+        except client.AsfClientError:
+            return False
+        return True
+
+
+def test_servers_and_redis_are_killed_under_an_audience(
+    nodes: Nodes, proxy: HAProxy, ledger: Ledger, soak: bool
+) -> None:
+    """Of one stream that is being made, for as long as that takes; and under subscribers to UI updates."""
+    seconds = 120.0 if soak else 20.0
+    audio = audio_of(int(seconds * BYTES_PER_SECOND))
+    chance = random.Random(7)
+    server_kills = redis_kills = 0
+    with VoiceAgent(proxy, nodes.all[0].audio_root / "s.mp3", audio), Audience() as audience:
+        end = time.monotonic() + seconds
+        listeners = audience.join(*(_listener(proxy, number, audio) for number in range(LISTENERS)))
+        watchers = [Watcher(proxy.url, f"client-{number}") for number in range(SUBSCRIBERS)]
+        eventually(lambda: all(watcher.items for watcher in watchers), SECONDS_TO_THE_END)
+        audience.wait_until(lambda listener: listener.hears, SECONDS_TO_THE_END)
+        backends = [Backend(_updating(proxy, watcher.client_id)) for watcher in watchers]
+        for backend in backends:
+            backend.__enter__()
+        while time.monotonic() < end - SECONDS_BETWEEN_FAULTS:
+            if server_kills > 2 * redis_kills:
+                nodes.redis.kill()
+                time.sleep(REDIS_AWAY_SECONDS)
+                nodes.redis.start()
+                redis_kills += 1
+            else:
+                number = chance.randrange(COUNT)
+                nodes.all[number].kill()
+                nodes.start_again(number)
+                server_kills += 1
+            time.sleep(SECONDS_BETWEEN_FAULTS / 2)
+        for backend in backends:
+            backend.__exit__()
+        audience.wait_for_all(seconds + SECONDS_TO_THE_END)
+    for watcher, backend in zip(watchers, backends, strict=True):
+        eventually(lambda: watcher.latest >= max(backend.answered), SECONDS_TO_THE_END)  # noqa: B023 - used at once
+        watcher.close(nodes.all[0])
+    assert [listener.error for listener in listeners if listener.error] == []
+    assert all(listener.ended for listener in listeners)
+    assert server_kills >= 1
+    assert redis_kills >= 1
+    lost_updates = sum(watcher.lost(backend.answered) for watcher, backend in zip(watchers, backends, strict=True))
+    assert [_gaps(watcher) for watcher in watchers] == [0] * len(watchers)
+    assert lost_updates + lost_bytes(listeners) == 0
+    breaks = sum(listener.breaks for listener in listeners)
+    ledger.note(
+        f"Servers and Redis killed and restarted, behind HAProxy, under {LISTENERS} listeners of one stream that is "
+        f"being made and {SUBSCRIBERS} subscribers to UI updates",
+        tried=server_kills + redis_kills,
+        unit="kills",
+        must_hold="Every listener ends with the identical bytes, every subscriber with a run of updates without a "
+        "gap or a repeat, which has all that was answered with 200.",
+        lost=lost_updates + lost_bytes(listeners),
+        measured=f"{server_kills} kills of a server, {redis_kills} of Redis in {seconds:.0f} s; {breaks} connections "
+        f"broke; longest gap {longest_gap(listeners):.1f} s; "
+        f"{sum(len(backend.answered) for backend in backends)} updates answered with 200, "
+        f"{sum(len(backend.failed) for backend in backends)} with an error",
+    )
+
+
+def _listener(proxy: HAProxy, number: int, audio: bytes) -> LightListener:
+    address = f"127.0.1.{1 + number // LISTENERS_PER_ADDRESS}"
+
+    def source() -> socket.socket:
+        connection = socket.socket()
+        connection.bind((address, 0))
+        return connection
+
+    transport = TRANSPORTS[number % len(TRANSPORTS)]
+    return LightListener(proxy.port, "s", audio, transport, patient=True, source=source)
+
+
+def _updating(proxy: HAProxy, client_id: str) -> Callable[[int], bool]:
+    """Return what sends an update with a number, and tells whether it was answered with 200."""
+
+    def update(number: int) -> bool:
+        answer = requests.post(
+            f"{proxy.internal_url}/asf/internal/send_ui_update",
+            json={"client_id": client_id, "event_name": "n", "data": number},
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=PATIENCE_SECONDS,
+        )
+        time.sleep(0.05)
+        return answer.status_code == 200
+
+    return update
+
+
+def _gaps(watcher: Watcher) -> int:
+    """Return how often the updates that came do not follow each other, or it was told so."""
+    updates = [item for item in watcher.items if isinstance(item, client.Update)]
+    steps = sum((one.epoch, one.seq + 1) != (next_one.epoch, next_one.seq) for one, next_one in pairwise(updates))
+    return steps + watcher.told_missed
