@@ -1,0 +1,247 @@
+"""Routers of several servers on one log, which lets others run while it is asked, and whose news may be lost."""
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asf.adapters.memory_update_log import InMemoryUpdateLog
+from asf.domain import AccessControl, Expiries, UiUpdate, UiUpdateRouter
+from asf.domain.errors import NotSubscribed, UiEmitFailed
+from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, Subscription
+from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
+
+DEEPEST = 3
+"""How many waits may be within each other."""
+
+
+class Server:
+    """One server: a router, its part of the log, and the news that are on their way to it."""
+
+    def __init__(self, core: InMemoryUpdateLog, pause: Callable[[], None]) -> None:
+        self.news: deque[SequencedUpdate] = deque()
+        self.followers: dict[str, int] = {}
+        self.core = core
+        self.pause = pause
+        self.is_lost = self.was_interrupted = self.is_reading = self.is_looking = False
+        self.others: list[Server] = []
+        self.on_appended: Callable[[SequencedUpdate], int]
+        self.on_interrupted: Callable[[], object]
+        self.subscribers = ScriptedSubscribers()
+        clock = ManualClock()
+        access = AccessControl(None, Expiries(), clock, lambda: None)
+        self.router = UiUpdateRouter(self.subscribers, self, access, clock, RecordingObserver())
+
+    # The log.
+
+    def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:
+        appended = self.core.append(update, timestamp, now)
+        for server in self.others:
+            if update.client_id in server.followers:
+                server.news.append(appended.update)
+        return appended
+
+    def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
+        self.pause()
+        self._check()
+        recovery = self.core.recover(client_id, since, now)
+        self.pause()
+        self._check()
+        return recovery
+
+    def follow(self, client_id: str) -> None:
+        self.pause()
+        self._check()
+        self.followers[client_id] = self.followers.get(client_id, 0) + 1
+        self.pause()
+
+    def unfollow(self, client_id: str) -> None:
+        self.followers[client_id] -= 1
+        if not self.followers[client_id]:
+            del self.followers[client_id]
+
+    def _check(self) -> None:
+        if self.is_lost:
+            raise UiEmitFailed("lost")
+
+    # What its threads do.
+
+    def read(self, *, again: bool = False) -> None:
+        """Hear the next news; perhaps twice."""
+        if self.news and not self.is_reading:
+            self.is_reading = True
+            update = self.news.popleft()
+            for _ in range(1 + again):
+                self.on_appended(update)
+            self.is_reading = False
+
+    def interrupt(self) -> None:
+        """Lose what is on its way."""
+        self.news.clear()
+        self.was_interrupted = True
+
+    def look(self) -> None:
+        """Look for what was missed, after an interruption."""
+        if self.was_interrupted and not self.is_looking:
+            self.is_looking, self.was_interrupted = True, False
+            try:
+                self.on_interrupted()
+            except UiEmitFailed:
+                self.was_interrupted = True
+            self.is_looking = False
+
+
+class Tab:
+    """What a browser tab has, over all its connections, since it was told the last time that it missed something."""
+
+    def __init__(self, *, with_position: bool) -> None:
+        self.with_position = with_position
+        self.server: Server | None = None
+        self.connection_id = ""
+        self.received: list[int] = []
+        self.begin = 0
+
+    def take(self) -> None:
+        """Read what was sent, and see whether the connection was ended."""
+        if self.server is None:
+            return
+        sent = self.server.subscribers.sent.get(self.connection_id, [])
+        for item in sent:
+            if isinstance(item, Subscription):
+                if not item.recovered:
+                    self.received, self.begin = [], item.latest.seq
+                elif not self.received and not self.begin:
+                    self.begin = item.latest.seq - len(item.missed)  # It asked for all that is kept.
+            else:
+                self.received.append(item.seq)
+        sent.clear()
+        if self.connection_id in self.server.subscribers.broken_off:
+            self.server = None
+
+    @property
+    def last(self) -> Position:
+        """The place that it knows."""
+        seq = self.received[-1] if self.received else self.begin
+        return Position("epoch", seq) if seq else EVERYTHING
+
+
+class World:
+    """Two servers, four tabs, and what may happen to them."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        core = InMemoryUpdateLog(6, 60.0, lambda: "epoch")
+        self.data = data
+        self.depth = 0
+        self.servers = [Server(core, self.pause) for _ in range(2)]
+        for server in self.servers:
+            server.others = self.servers
+        self.tabs = [Tab(with_position=number != 3) for number in range(4)]
+        self.numbers = count(1)
+        self.connections = count(1)
+        self.published = 0
+
+    def pause(self) -> None:
+        """Let others run: something else may happen."""
+        if self.depth < DEEPEST:
+            self.depth += 1
+            for _ in range(self.data.draw(st.integers(0, 2))):
+                self.step()
+            self.depth -= 1
+
+    def step(self) -> None:
+        """Let one thing happen."""
+        server = self.data.draw(st.sampled_from(self.servers))
+        tab = self.data.draw(st.sampled_from(self.tabs))
+        action = self.data.draw(
+            st.sampled_from(
+                ["publish", "publish", "read", "twice", "come", "come", "cut", "end", "lose", "look", "redis"]
+            )
+        )
+        match action:
+            case "publish":
+                self.published = server.router.publish(UiUpdate("alice", "n", next(self.numbers))).seq
+            case "read" | "twice":
+                server.read(again=action == "twice")
+            case "come":
+                self.come(tab, server)
+            case "cut" if tab.server is not None:
+                tab.take()
+                if tab.server is not None:
+                    tab.server.router.drop(tab.connection_id)
+                    tab.server = None
+            case "end" if tab.server is not None:
+                tab.take()
+                self.end(tab)
+            case "lose":
+                server.interrupt()
+            case "look":
+                server.look()
+            case "redis":
+                server.is_lost = not server.is_lost
+        self.check()
+
+    def come(self, tab: Tab, server: Server) -> None:
+        """Subscribe on a new connection, or again on the one that there is."""
+        tab.take()
+        if tab.server is None:
+            tab.server, tab.connection_id = server, f"connection-{next(self.connections)}"
+        server, connection_id = tab.server, tab.connection_id
+        since = tab.last if tab.with_position else None
+        try:
+            server.router.subscribe(connection_id, "alice", since)
+        except UiEmitFailed:
+            tab.take()
+            if connection_id not in server.router._clients and tab.connection_id == connection_id:  # noqa: SLF001
+                tab.server = None  # It was told so, and closes.
+
+    def end(self, tab: Tab) -> None:
+        """End the subscription; on the same connection another may begin."""
+        server = tab.server
+        if server is not None:
+            with suppress(NotSubscribed):  # It has not been told yet that it was broken off.
+                server.router.unsubscribe(tab.connection_id, "alice")
+            tab.server = None
+
+    def check(self) -> None:
+        """Whatever a tab has is without a gap, a repeat or a change of order."""
+        for tab in self.tabs:
+            tab.take()
+            if tab.received and tab.with_position:
+                assert tab.received == list(range(tab.begin + 1, tab.begin + 1 + len(tab.received)))
+            assert tab.received == sorted(set(tab.received))
+
+    def settle(self) -> None:
+        """Let everything come to its end, with a Redis that answers."""
+        self.depth = DEEPEST
+        for server in self.servers:
+            server.is_lost = False
+            server.look()
+            while server.news:
+                server.read()
+        self.check()
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) -> None:
+    """While one waits for the log, others subscribe, leave, publish, hear; news are lost, the log comes and goes."""
+    world = World(data)
+    for _ in range(data.draw(st.integers(1, 30))):
+        world.step()
+    world.settle()
+    for tab in world.tabs:
+        if tab.server is None or tab.connection_id not in tab.server.router._clients:  # noqa: SLF001
+            continue
+        if tab.with_position:
+            assert (tab.received[-1] if tab.received else tab.begin) == world.published
+    for server in world.servers:
+        subscribed = server.router.subscriptions
+        assert server.followers.get("alice", 0) == subscribed
+        assert not any(one.held is not None for one in server.router._subscribers.get("alice", {}).values())  # noqa: SLF001
+        for connection_id in list(server.router._clients):  # noqa: SLF001
+            server.router.drop(connection_id)
+        assert server.followers == {}
+        assert server.router.subscriptions == 0
