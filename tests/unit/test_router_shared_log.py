@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.domain import AccessControl, Expiries, UiUpdate, UiUpdateRouter
 from asf.domain.errors import NotSubscribed, UiEmitFailed
+from asf.domain.router import MAX_HELD_UPDATES
 from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, Subscription
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
@@ -245,3 +246,118 @@ def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) 
             server.router.drop(connection_id)
         assert server.followers == {}
         assert server.router.subscriptions == 0
+
+
+class Scripted:
+    """A server whose waits are filled with what a test says: one action for each wait, the rest is silence."""
+
+    def __init__(self, *actions: Callable[["Scripted"], object], history: int = 6) -> None:
+        self.actions = deque(actions)
+        epochs = count(1)
+        self.core = InMemoryUpdateLog(history, 60.0, lambda: f"epoch-{next(epochs)}")
+        self.server = Server(self.core, self._pause)
+        self.server.others = [self.server]
+        self.router = self.server.router
+
+    def publish(self, times: int = 1) -> None:
+        """Publish updates, and hear nothing of them yet."""
+        for number in range(times):
+            self.router.publish(UiUpdate("alice", "n", number))
+
+    def read_all(self) -> None:
+        """Hear everything that is on its way."""
+        while self.server.news:
+            self.server.read()
+
+    def numbers(self, connection_id: str = "tab") -> list[int]:
+        """Return the numbers of the updates that a connection has."""
+        return [update.seq for update in self.server.subscribers.updates(connection_id)]
+
+    def _pause(self) -> None:
+        if self.actions:
+            self.actions.popleft()(self)
+
+
+def nothing(_scripted: Scripted) -> None:
+    """Let others run that do nothing."""
+
+
+def test_news_that_are_lost_while_the_log_answers_are_looked_for() -> None:
+    """The answer was given before; the look came before the subscription had it."""
+
+    def lose(scripted: Scripted) -> None:
+        scripted.publish()
+        scripted.server.interrupt()
+        scripted.server.look()
+
+    scripted = Scripted(nothing, nothing, nothing, lose)
+    scripted.router.subscribe("tab", "alice", EVERYTHING)
+    assert scripted.numbers() == [1]
+
+
+def test_what_comes_while_the_log_answers_is_held_and_bounded() -> None:
+    """It comes behind the confirmation; whoever would have to wait for too much is broken off."""
+
+    def flood(times: int) -> Callable[[Scripted], None]:
+        def publish_and_read(scripted: Scripted) -> None:
+            scripted.publish(times)
+            scripted.read_all()
+
+        return publish_and_read
+
+    scripted = Scripted(nothing, nothing, nothing, flood(MAX_HELD_UPDATES))
+    scripted.router.subscribe("tab", "alice")
+    assert scripted.numbers() == list(range(1, MAX_HELD_UPDATES + 1))
+    scripted = Scripted(nothing, nothing, nothing, flood(MAX_HELD_UPDATES + 1))
+    scripted.router.subscribe("tab", "alice")
+    assert scripted.server.subscribers.broken_off == ["tab"]
+    assert scripted.server.subscribers.sent == {}
+    assert scripted.router.subscriptions == 0
+    assert scripted.server.followers == {}
+
+
+def test_who_lacks_what_is_not_kept_is_told_if_it_can_be() -> None:
+    """Who knows places is broken off, and comes back; who does not goes on with what there is."""
+    scripted = Scripted(history=2)
+    scripted.router.subscribe("tab", "alice", EVERYTHING)
+    scripted.router.subscribe("simple", "alice")
+    scripted.publish(5)
+    scripted.server.interrupt()
+    scripted.publish()
+    scripted.read_all()
+    assert scripted.server.subscribers.broken_off == ["tab"]
+    assert scripted.numbers("simple") == [5, 6]
+    scripted.publish()
+    scripted.read_all()
+    assert scripted.numbers("simple") == [5, 6, 7]
+
+
+def test_a_subscription_that_was_ended_meanwhile_stays_ended() -> None:
+    """At each wait, by unsubscribing and by leaving."""
+    endings: list[Callable[[Scripted], object]] = [
+        lambda scripted: scripted.router.unsubscribe("tab", "alice"),
+        lambda scripted: scripted.router.drop("tab"),
+    ]
+    for end in endings:
+        for wait in range(4):
+            scripted = Scripted(*[nothing] * wait, end)
+            scripted.router.subscribe("tab", "alice", EVERYTHING)
+            scripted.publish()
+            scripted.read_all()
+            assert scripted.server.subscribers.sent == {}
+            assert scripted.router.subscriptions == 0
+            assert scripted.server.followers == {}
+
+
+def test_a_subscription_that_is_begun_anew_meanwhile_counts_once() -> None:
+    """Only the later one is confirmed, and each update comes once."""
+    for wait in range(4):
+        scripted = Scripted(*[nothing] * wait, lambda scripted: scripted.router.subscribe("tab", "alice"))
+        scripted.router.subscribe("tab", "alice", EVERYTHING)
+        scripted.publish()
+        scripted.read_all()
+        (confirmation, *_) = scripted.server.subscribers.sent["tab"]
+        assert isinstance(confirmation, Subscription)
+        assert confirmation.recovered is None
+        assert scripted.numbers() == [1]
+        assert scripted.server.followers == {"alice": 1}
