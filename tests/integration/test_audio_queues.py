@@ -119,6 +119,21 @@ def test_a_failure_is_told_behind_what_there_is(servers: Servers, redis: RedisSe
         listener.close()
 
 
+def test_a_queue_that_is_announced_as_failed_ends_where_it_is(servers: Servers, redis: RedisServer) -> None:
+    """Where a voice agent has died, and somebody else knows."""
+    producer = QueueProducer(redis.client(), "episode-6")
+    servers[0].notify("s", producer.locator, state="generating").raise_for_status()
+    early = join(servers[1])
+    producer.put_all(AUDIO)
+    while len(early.audio) < len(AUDIO):
+        early.receive()
+    servers[0].notify("s", producer.locator, state="failed", reason="It is gone.").raise_for_status()
+    for listener in (early, join(servers[0])):
+        assert listener.receive_until("stream_error")["error_code"] == "ASF_GENERATION_FAILED"
+        assert listener.audio == AUDIO
+        listener.close()
+
+
 @pytest.mark.parametrize("harm", ["kill", "hang"])
 def test_redis_may_be_gone_for_a_while(servers: Servers, redis: RedisServer, harm: str) -> None:
     """Nothing is lost or doubled for those who listen, and servers answer meanwhile."""
