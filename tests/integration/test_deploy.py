@@ -1,8 +1,11 @@
 """deploy/nginx.conf and deploy/haproxy.cfg, each in front of three real servers."""
 
+import re
 import shutil
+import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,18 +14,21 @@ import pytest
 import requests
 
 from asf import client
-from tests.support.audience import POLLING, TRANSPORTS, Audience, LightListener, lost_bytes
+from tests.support.audience import PLAIN, POLLING, SOCKET_IO, TRANSPORTS, Audience, LightListener, lost_bytes
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
 from tests.support.nodes import COUNT, TOKEN, Nodes
 from tests.support.plain_websocket import PlainListener
-from tests.support.processes import PATIENCE_SECONDS, eventually
+from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
 from tests.support.proxies import HAProxy, Nginx, Proxy
 
 AUDIO = audio_of(300_000)
 LONG_AUDIO = audio_of(4_000_000)  # ten seconds at the default pace
 TOO_LONG_AUDIO = audio_of(24_000_000)  # a minute
 QUERY_SECRET = "nobody-may-read-this"  # noqa: S105 - it is to be looked for
+GIVE_UP_SECONDS = 8.0
+"""Two checks of 2 s, half a second between them, up to a second before; and a busy machine."""
+
 WEBSOCKET_HANDSHAKE = {
     "Upgrade": "websocket",
     "Connection": "Upgrade",
@@ -189,6 +195,19 @@ def test_backends_have_a_way_of_their_own(nodes: Nodes, proxy: Proxy) -> None:
         assert requests.get(f"{proxy.internal_url}{elsewhere}", timeout=PATIENCE_SECONDS).status_code == 404
 
 
+def test_updates_find_their_subscribers(nodes: Nodes, proxy: Proxy) -> None:
+    """Whichever nodes these are at, and whichever the update came to; in order, each once."""
+    watching = [client.watch(proxy.url, "alice", patience=0) for _ in range(2 * COUNT)]
+    assert [next(one) for one in watching] == [client.Subscribed()] * len(watching)
+    assert min(_subscriptions(node) for node in nodes.all) > 0
+    with client.BackendClient(proxy.internal_url, token=TOKEN) as backend:
+        for number in range(4 * COUNT):
+            backend.send_ui_update("alice", "n", number)
+    for one in watching:
+        assert [next(one).data for _ in range(4 * COUNT)] == list(range(4 * COUNT))  # type: ignore[union-attr]
+        one.close()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("kind", [Nginx, HAProxy])
 def test_one_address_has_its_share(nodes: Nodes, tmp_path: Path, kind: type[Proxy]) -> None:
     """The nodes themselves cannot tell listeners apart behind a proxy."""
@@ -348,6 +367,37 @@ def test_haproxy_asks_whether_a_node_is_ready(tmp_path: Path) -> None:
         nodes.stop()
 
 
+def test_haproxy_gives_up_a_node_that_says_nothing(nodes: Nodes, tmp_path: Path) -> None:
+    """As from a machine that is gone: its listeners are cut and go on elsewhere, and nobody comes to it."""
+    nodes.announce("s", TOO_LONG_AUDIO)
+    proxy = HAProxy(tmp_path / "proxy", nodes.ports)
+    hung = nodes.all[0].process
+    try:
+        with Audience() as audience:
+            listeners = audience.join(
+                *(
+                    LightListener(proxy.port, "s", TOO_LONG_AUDIO, transport)
+                    for transport in (SOCKET_IO, POLLING, PLAIN)
+                    for _ in range(2 * COUNT)
+                )
+            )
+            audience.wait_until(lambda listener: listener.hears)
+            on_it = nodes.listeners()[0]
+            assert on_it > 0
+            hung.send_signal(signal.SIGSTOP)
+            stopped_at = time.monotonic()
+            eventually(lambda: sum(listener.breaks > 0 for listener in listeners) >= on_it)
+            assert time.monotonic() - stopped_at < GIVE_UP_SECONDS
+            places = {listener: listener.offset for listener in listeners}
+            audience.wait_until(lambda listener: listener.offset > places[listener])
+            assert "Server nodes/asf1 is DOWN" in proxy.log
+            _come_by_every_door(proxy)
+        assert sum(listener.wrong for listener in listeners) == 0
+    finally:
+        hung.send_signal(signal.SIGCONT)
+        proxy.stop()
+
+
 def _come_by_every_door(proxy: Proxy) -> None:
     """Listen to the first bytes, each time as somebody new."""
     for polling in (True, False):
@@ -362,6 +412,12 @@ def _come_by_every_door(proxy: Proxy) -> None:
     url = f"{proxy.url}/api/v1/podcasts/stream/s"
     answer = requests.get(url, headers={"Range": "bytes=0-99"}, timeout=PATIENCE_SECONDS)
     assert answer.content == TOO_LONG_AUDIO[:100]
+
+
+def _subscriptions(node: ServerProcess) -> int:
+    match = re.search(r"^asf_ui_subscriptions (\S+)$", node.metrics(), re.MULTILINE)
+    assert match is not None
+    return int(float(match[1]))
 
 
 def _statuses(listener: WireListener) -> list[str]:
