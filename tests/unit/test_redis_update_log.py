@@ -19,7 +19,7 @@ from asf.adapters.redis_store.update_log import MAX_BYTES, MAX_CLIENTS, RedisUpd
 from asf.domain import UiUpdate
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
-from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract
+from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract, listen_to
 from tests.support.processes import STOP_SECONDS, eventually
 from tests.support.redis_server import RedisServer
 
@@ -348,7 +348,7 @@ def test_a_log_that_is_written_down_goes_on(persistent_redis: RedisServer) -> No
     logs.close()
 
 
-@pytest.mark.parametrize("knows", ["append", "recover"])
+@pytest.mark.parametrize("knows", ["append", "recover", "hear"])
 @pytest.mark.parametrize("restarts", [1, 3])
 def test_a_log_that_lost_what_a_server_knows_begins_another_epoch(
     persistent_redis: RedisServer, tmp_path: Path, knows: str, restarts: int
@@ -359,9 +359,15 @@ def test_a_log_that_lost_what_a_server_knows_begins_another_epoch(
     other = logs(prefix="asf:", by_callers_clock=False)
     kept = first.append(UiUpdate("alice", "progress", 1), START, 0.0).update
     other.recover("alice", None, 0.0)
+    heard = listen_to(other)
+    if knows == "hear":
+        other.follow("alice")
     copy = tmp_path / "copy"
     shutil.copytree(tmp_path / "redis" / "appendonlydir", copy)
     lost = first.append(UiUpdate("alice", "progress", 2), START, 0.0).update
+    if knows == "hear":
+        eventually(lambda: heard == [lost])
+        first, other = other, first
     if knows == "recover":
         first, other = other, first
         assert first.recover("alice", EVERYTHING, 0.0).updates == (kept, lost)

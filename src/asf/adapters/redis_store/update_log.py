@@ -215,7 +215,8 @@ for _ = 1, cleaning_steps do
         redis.call('HINCRBY', log, 'bytes', -its_bytes)
     end
 end
-local receivers = redis.call('PUBLISH', topic, seq .. ' ' .. epoch .. '\\n' .. payload)
+local place = seq .. ' ' .. number .. ' ' .. run .. ' ' .. epoch
+local receivers = redis.call('PUBLISH', topic, place .. '\\n' .. payload)
 return {'kept', epoch, seq, timestamp, count_subscribers(receivers), run, number}
 """
 
@@ -451,7 +452,8 @@ class RedisUpdateLog:
 
     def _hear(self, client_id: str, message: bytes) -> None:
         place, _, payload = message.partition(b"\n")
-        seq, _, epoch = place.partition(b" ")
+        seq, number, run, epoch = place.split(b" ", 3)
+        self._know(run, int(number))
         with suppress(UiEmitFailed):  # Whoever could not be served was broken off, and comes back.
             self.on_appended(_update_of(client_id, Position(epoch.decode(), int(seq)), payload))
 
