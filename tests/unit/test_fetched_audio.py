@@ -11,6 +11,7 @@ from asf.domain.errors import (
     AsfError,
     AudioChanged,
     AudioUnavailable,
+    EpochChanged,
     GenerationFailed,
     ListenerTooSlow,
     StreamStalled,
@@ -343,3 +344,18 @@ def test_a_queue_that_cannot_be_opened_is_unavailable() -> None:
     with pytest.raises(AudioUnavailable):
         queue.server.join("s")
     assert (len(queue.server.service), len(queue.server.pool)) == (0, 0)
+
+
+def test_who_waited_shares_what_is_opened_once() -> None:
+    """An announcement of audio that takes time to open is not delayed by the number of those who wait for it."""
+    sources = FetchedAudioSources({"s": AUDIO})
+    server = VirtualServer(sources=sources)
+    listeners = [server.join("s", f"l{number}", wait=True, paced=False) for number in range(20)]
+    late = server.join("s", "late", wait=True, epoch="epoch-7")
+    server.announce("s")
+    assert len(sources.opened) == 1
+    assert isinstance(error_of(late), EpochChanged)
+    hear_all(server, sources)
+    assert all(listener.received == AUDIO for listener in listeners)
+    assert (len(server.service), len(server.pool)) == (0, 0)
+    assert sources.opened[0].closed

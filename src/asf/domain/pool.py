@@ -103,6 +103,10 @@ class AudioPool:
         audio.listeners += 1
         return audio
 
+    def share(self, audio: SharedAudio) -> None:
+        """Let one more have an audio that somebody has acquired; each releases it by itself."""
+        audio.listeners += 1
+
     def growing_of(self, stream_id: str) -> list[SharedAudio]:
         """Return the open audios of a stream that may still grow: one for each of its epochs that has listeners."""
         return [audio for audio in self._open.values() if audio.growing and audio.stream.stream_id == stream_id]

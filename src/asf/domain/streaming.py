@@ -284,19 +284,33 @@ class StreamingService:
                 self._pump.feed(audio)
         if stream is None:
             return
-        for session in self._waiting.of(stream_id):
-            try:
-                audio = self._audio_for(session.request, stream)
-            except AsfError as error:
+        self._let_in(stream)
+
+    def _let_in(self, stream: AudioStream) -> None:
+        """Let those begin who wait for the stream. Its audio is opened once for all of them, which may take time."""
+        for session in self._waiting.of(stream.stream_id):
+            if session.request.epoch not in {None, stream.epoch}:
+                session.fail(EpochChanged(epoch=stream.epoch))
+        waiting = self._waiting.of(stream.stream_id)
+        if not waiting:
+            return
+        try:
+            audio = self._pool.acquire(stream)
+        except AsfError as error:
+            for session in waiting:
                 session.fail(error)
-                continue
-            if session not in self._waiting:
-                self._pool.release(audio)
-                continue
-            self._waiting.remove(session)
-            self._begin(session, stream, audio)
-            if session.flowing:
-                self._pump.serve_soon(session)
+            return
+        try:
+            for session in waiting:
+                if session not in self._waiting:  # It has left meanwhile.
+                    continue
+                self._waiting.remove(session)
+                self._pool.share(audio)
+                self._begin(session, stream, audio)
+                if session.flowing:
+                    self._pump.serve_soon(session)
+        finally:
+            self._pool.release(audio)
 
     def _forget(self, listener_id: str, session: ListenerSession, outcome: str) -> None:
         del self._sessions[listener_id]
