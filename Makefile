@@ -52,7 +52,7 @@ requirements: setup ## Pin the dependencies anew, from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--no-header -o requirements.txt pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--no-header --extra redis -c requirements.txt -o requirements-image.txt pyproject.toml
+		--no-header --extra redis --extra objects -c requirements.txt -o requirements-image.txt pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--no-header --extra dev -c requirements.txt -c requirements-image.txt -o requirements-dev.txt pyproject.toml
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests of browsers, of deploy/ and of Redis need and can be had: Chromium, ffmpeg, bubblewrap,
-# redis-server, nginx, HAProxy and docker-compose where apt and root allow, npm packages where npm is.
+# Installs what the tests of browsers, of deploy/, of Redis and of object stores need and can be had: Chromium, ffmpeg,
+# bubblewrap, redis-server, nginx, HAProxy and docker-compose where apt and root allow, npm packages where npm is, and
+# OpenStack Swift from PyPI.
 # The tests skip, in one line each, what is missing; on CI everything must be there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -35,6 +36,12 @@ fi
 if ! command -v docker-compose >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing docker-compose for the tests of deploy/"
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends docker-compose >/dev/null || true
+fi
+# In an environment of its own, as it is a program of its own, which pins libraries in its own way.
+if [ -x .venv/bin/python ] && [ ! -x .venv/swift/bin/swift-proxy-server ]; then
+    echo "Installing OpenStack Swift for the tests of object stores"
+    .venv/bin/python -m venv .venv/swift
+    .venv/swift/bin/pip install -q --disable-pip-version-check 'swift>=2.35,<3' || rm -rf .venv/swift
 fi
 if ! command -v npm >/dev/null && [ -n "${CI:-}" ]; then
     echo "Installing Node.js for the browser tests"

@@ -1,5 +1,6 @@
 """What every `AudioSources` and its `AudioSource` promise."""
 
+import threading
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,8 @@ from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.ports import AudioSource, AudioSources
 
 AUDIO = bytes(range(256)) * 40
+
+ARRIVAL_SECONDS = 10.0
 
 
 class AudioSourcesContract:
@@ -37,7 +40,7 @@ class AudioSourcesContract:
     def test_yields_the_bytes(self, sources: AudioSources, path: str) -> None:
         source = sources.open(sources.locate(path))
         assert source.size == len(AUDIO)
-        assert source.read(0, source.size) == AUDIO
+        assert read(source, 0, source.size) == AUDIO
         source.close()
 
     def test_any_cuts_give_the_same_bytes(self, sources: AudioSources, path: str) -> None:
@@ -46,7 +49,7 @@ class AudioSourcesContract:
         @given(cuts=st.lists(st.integers(0, len(AUDIO)), max_size=10))
         def check(cuts: list[int]) -> None:
             places = sorted({0, *cuts, len(AUDIO)})
-            assert b"".join(source.read(left, right - left) or b"" for left, right in pairwise(places)) == AUDIO
+            assert b"".join(read(source, left, right - left) for left, right in pairwise(places)) == AUDIO
 
         check()
         source.close()
@@ -67,7 +70,7 @@ class AudioSourcesContract:
     def test_two_opened_ones_are_independent(self, sources: AudioSources, path: str) -> None:
         first, second = sources.open(sources.locate(path)), sources.open(sources.locate(path))
         first.close()
-        assert second.read(0, 10) == AUDIO[:10]
+        assert read(second, 0, 10) == AUDIO[:10]
         second.close()
 
     def test_what_is_missing_can_be_located_but_not_opened(self, sources: AudioSources, missing_path: str) -> None:
@@ -79,6 +82,20 @@ class AudioSourcesContract:
         with pytest.raises(InvalidFilepath) as refusal:
             sources.locate(forbidden_path)
         assert refusal.value.details
+
+    def test_the_name_tells_the_content_type_of_what_is_missing(
+        self, sources: AudioSources, missing_path: str
+    ) -> None:
+        assert sources.content_type_of(sources.locate(missing_path)) == "audio/mpeg"
+
+    def test_has_a_content_type(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path))
+        assert source.content_type == "audio/mpeg"
+        source.close()
+
+
+class GrowingAudioSourcesContract(AudioSourcesContract):
+    """The same for sources of audio that may grow."""
 
     def grow(self, path: str, audio: bytes) -> None:
         """Let the audio at `path` have these bytes from now on, by writing on at its end or by cutting it short."""
@@ -161,21 +178,21 @@ class AudioSourcesContract:
         source.close()
         other.close()
 
-    def test_the_name_tells_the_content_type_of_what_is_missing(
-        self, sources: AudioSources, missing_path: str
-    ) -> None:
-        assert sources.content_type_of(sources.locate(missing_path)) == "audio/mpeg"
 
-    def test_has_a_content_type(self, sources: AudioSources, path: str) -> None:
-        source = sources.open(sources.locate(path))
-        assert source.content_type == "audio/mpeg"
-        source.close()
+def read(source: AudioSource, offset: int, length: int) -> bytes:
+    """Read, and wait for what has to be fetched first."""
+    arrived = threading.Event()
+    source.on_arrival = arrived.set
+    while (data := source.read(offset, length)) is None:
+        assert arrived.wait(ARRIVAL_SECONDS)
+        arrived.clear()
+    return data
 
 
 def never_other_bytes(source: AudioSource) -> None:
     """Check that reading gives the bytes that were opened, or an error."""
     try:
-        data = source.read(0, 10)
+        data = read(source, 0, 10)
     except AudioUnavailable:
         return
     assert data == AUDIO[:10]

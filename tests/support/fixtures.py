@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.processes import ServerProcess
 from tests.support.redis_server import RedisServer
+from tests.support.store_proxy import StoreProxy
+from tests.support.swift_server import SwiftServer
 
 StartServer = Callable[..., ServerProcess]
 
@@ -52,6 +54,22 @@ def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path / "redis")
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServer]:
+    """Return an object store for tests that keep to keys of their own."""
+    server = SwiftServer(tmp_path_factory.mktemp("swift"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def store_proxy(swift: SwiftServer) -> Iterator[StoreProxy]:
+    """Return a proxy in front of the object store, which counts, and does what it is told to."""
+    proxy = StoreProxy(swift.port)
+    yield proxy
+    proxy.close()
 
 
 def audio_of(length: int, seed: int = 1) -> bytes:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from asf.adapters.audio_files import FileAudioSources
 from asf.domain import FileLocator
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
-from tests.contracts.audio_sources import AUDIO, AudioSourcesContract
+from tests.contracts.audio_sources import AUDIO, GrowingAudioSourcesContract
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-class TestFileAudioSources(AudioSourcesContract):
+class TestFileAudioSources(GrowingAudioSourcesContract):
     """The contract, on files."""
 
     @pytest.fixture

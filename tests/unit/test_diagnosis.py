@@ -18,11 +18,13 @@ from asf.entrypoints.diagnosis import (
     examine_audio_root,
     examine_database,
     examine_file_limit,
+    examine_object_stores,
     examine_posture,
     examine_redis,
 )
 from asf.entrypoints.settings import read_settings, url_of
 from tests.support.redis_server import RedisServer
+from tests.support.swift_server import BUCKET, SwiftServer
 
 
 def severities(findings: list[Finding]) -> dict[str, set[Severity]]:
@@ -188,3 +190,19 @@ def test_open_files() -> None:
 def test_where_a_server_is_asked(host: str, url: str) -> None:
     """At an address that can be opened."""
     assert url_of(host, 80) == url
+
+
+def test_object_stores(swift: SwiftServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket that is there, one that is not, one that may not be read, and none at all."""
+    for name, value in swift.environment.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings(swift.environment | {"ASF_S3_BUCKETS": f"{BUCKET},other"})
+    right, missing = examine_object_stores(settings)
+    assert (right.severity, right.text) == (Severity.OK, f"s3://{BUCKET} answers")
+    assert (missing.severity, missing.text) == (Severity.PROBLEM, "s3://other: There is no such bucket.")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    refused, _missing = examine_object_stores(settings)
+    assert "SignatureDoesNotMatch" in refused.text
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    (wrong,) = examine_object_stores(read_settings({"ASF_AZ_CONTAINERS": "four"}))
+    assert "Account must be specified" in wrong.text

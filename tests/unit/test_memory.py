@@ -4,7 +4,7 @@ import pytest
 
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.adapters.system_clock import SystemClock
-from tests.contracts.audio_sources import AUDIO, AudioSourcesContract
+from tests.contracts.audio_sources import AUDIO, GrowingAudioSourcesContract
 from tests.contracts.catalog_store import CatalogStoreContract
 from tests.contracts.clock import ClockContract
 from tests.support.virtual import ManualClock
@@ -18,7 +18,7 @@ class TestInMemoryCatalogStore(CatalogStoreContract):
         return InMemoryCatalogStore
 
 
-class TestInMemoryAudioSources(AudioSourcesContract):
+class TestInMemoryAudioSources(GrowingAudioSourcesContract):
     """The contract, on audio in memory."""
 
     @pytest.fixture

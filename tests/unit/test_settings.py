@@ -66,6 +66,10 @@ def test_everything_can_be_set() -> None:
             "ASF_MAX_MESSAGE_BYTES": "1024",
             "ASF_DATABASE": ":memory:",
             "ASF_REDIS_URL": "rediss://:secret@redis.example:6380/2",
+            "ASF_S3_BUCKETS": "one, two.three",
+            "ASF_S3_ENDPOINT_URL": "http://store.example:9000",
+            "ASF_GS_BUCKETS": "four_5",
+            "ASF_AZ_CONTAINERS": "",
             "ASF_JOIN_WAIT_SECONDS": "1",
             "ASF_STALL_SECONDS": "2",
             "ASF_STALL_GIVE_UP_SECONDS": "3.5",
@@ -95,6 +99,10 @@ def test_everything_can_be_set() -> None:
             max_message_bytes=1024,
             database=":memory:",
             redis_url="rediss://:secret@redis.example:6380/2",
+            s3_buckets=["one", "two.three"],
+            s3_endpoint_url="http://store.example:9000",
+            gs_buckets=["four_5"],
+            az_containers=[],
             join_wait_seconds=1.0,
             stall_seconds=2.0,
             stall_give_up_seconds=3.5,
@@ -187,6 +195,40 @@ def test_what_redis_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as refusal:
         read_settings({"ASF_REDIS_URL": "redis://redis.example"})
     assert refusal.value.problems == ["ASF_REDIS_URL needs the extra 'redis': pip install 'asf[redis]'."]
+
+
+def test_what_objects_need_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the extra is not installed. Who wants no objects needs nothing."""
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    assert not read_settings({"ASF_S3_BUCKETS": " "}).has_object_stores
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"ASF_GS_BUCKETS": "one"})
+    assert refusal.value.problems == ["ASF_GS_BUCKETS='one' needs the extra 'objects': pip install 'asf[objects]'."]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ASF_S3_BUCKETS", "s3://one"),
+        ("ASF_S3_BUCKETS", "one,,two"),
+        ("ASF_S3_BUCKETS", "one/two"),
+        ("ASF_GS_BUCKETS", "."),
+        ("ASF_AZ_CONTAINERS", "one two"),
+        ("ASF_S3_ENDPOINT_URL", "store.example:9000"),
+        ("ASF_S3_ENDPOINT_URL", "http://"),
+        ("ASF_S3_ENDPOINT_URL", "http://[store"),
+        ("ASF_S3_ENDPOINT_URL", "s3://store.example"),
+        ("ASF_S3_ENDPOINT_URL", "http://me:secret@store.example"),
+    ],
+)
+def test_wrong_places_of_objects_are_named(name: str, value: str) -> None:
+    """Each with what is allowed."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({name: value})
+    (line,) = refusal.value.problems
+    assert line.startswith(name)
+    assert " is allowed to be " in line
+    assert "secret" not in line
 
 
 def test_all_wrong_values_are_named_at_once() -> None:

@@ -14,6 +14,7 @@ from socketio import Namespace
 import asf
 from asf.adapters import http_api, prometheus, realtime_api
 from asf.adapters.audio_files import FileAudioSources, media_type_of
+from asf.adapters.eventlet_runtime import background as background_work
 from asf.adapters.eventlet_runtime import engineio_server, green_threads, http_protocol, transport
 from asf.adapters.eventlet_runtime.websocket_door import WebSocketDoor
 from asf.adapters.http_api.playback import STREAM_URL
@@ -44,9 +45,9 @@ from asf.domain.limits import Occupancy
 from asf.domain.places import AudioPlaces
 from asf.domain.ports import AudioSources, CatalogStore, Clock, TokenVerifier, UiUpdateEmitter, UpdateLog
 from asf.domain.readiness import Readiness
-from asf.domain.streams import FileLocator, Locator, QueueLocator
+from asf.domain.streams import FileLocator, Locator, ObjectLocator, QueueLocator
 from asf.entrypoints.demo_studio import DemoStudio
-from asf.entrypoints.settings import ANY_ORIGIN, Settings
+from asf.entrypoints.settings import ANY_ORIGIN, Settings, SettingsError
 from asf.entrypoints.shutdown import Shutdown
 
 if TYPE_CHECKING:
@@ -89,8 +90,23 @@ def _redis_audio_queues(client: "redis.Redis") -> AudioSources:
     return RedisAudioQueues(client, green_threads.start, media_type_of)
 
 
-def _audio_places(files: AudioSources, queues: AudioSources | None) -> AudioPlaces:
+def _audio_objects(settings: Settings, clock: Clock) -> AudioSources | None:
+    """Return the object stores, if there are any; the extra `objects` need not be there where there are none."""
+    if not settings.has_object_stores:
+        return None
+    from asf.adapters.object_audio import ObjectAudioSources, WrongConfiguration, stores  # noqa: PLC0415
+
+    try:
+        found = stores(settings.s3_buckets, settings.gs_buckets, settings.az_containers, settings.s3_endpoint_url)
+    except WrongConfiguration as error:
+        raise SettingsError([str(error)]) from error
+    return ObjectAudioSources(found, background_work.begin, media_type_of, clock.now)
+
+
+def _audio_places(files: AudioSources, objects: AudioSources | None, queues: AudioSources | None) -> AudioPlaces:
     places: dict[type[Locator], AudioSources] = {FileLocator: files}
+    if objects is not None:
+        places[ObjectLocator] = objects
     if queues is not None:
         places[QueueLocator] = queues
     return AudioPlaces(places)
@@ -263,11 +279,15 @@ class Container(containers.DeclarativeContainer):
         alone=providers.Singleton(SqliteCatalogStore, settings.provided.database),
         redis=providers.Singleton(_redis_catalog_store, redis, news),
     )
+    audio_objects: providers.Provider[AudioSources | None] = providers.Singleton(_audio_objects, settings, clock)
     audio_queues: providers.Provider[AudioSources | None] = providers.Selector(
         sharing, alone=providers.Object(None), redis=providers.Singleton(_redis_audio_queues, redis)
     )
     audio_sources: providers.Provider[AudioSources] = providers.Singleton(
-        _audio_places, providers.Singleton(FileAudioSources, settings.provided.audio_roots), audio_queues
+        _audio_places,
+        providers.Singleton(FileAudioSources, settings.provided.audio_roots),
+        audio_objects,
+        audio_queues,
     )
 
     pace: providers.Provider[Pace] = providers.Singleton(

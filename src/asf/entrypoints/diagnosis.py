@@ -4,7 +4,7 @@ import errno
 import os
 import resource
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import requests
 
+from asf.adapters.audio_files import media_type_of
 from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
 from asf.domain.errors import CatalogUnavailable
 from asf.entrypoints.settings import ANY_ORIGIN, Settings, SettingsError, read_settings, url_of
@@ -53,6 +54,8 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     for root in settings.audio_roots:
         yield examine_audio_root(root)
     yield examine_redis(settings.redis_url) if settings.redis_url else examine_database(settings.database)
+    if settings.has_object_stores:
+        yield from examine_object_stores(settings)
     yield examine_address(settings.host, settings.port)
     yield examine_file_limit(settings.open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
@@ -140,6 +143,28 @@ def examine_redis(url: str) -> Finding:
         text = "the streams are forgotten, or older ones come back, when it is started anew"
         return Finding("redis", Severity.ADVICE, text, "Set appendonly to yes.")
     return Finding("redis", Severity.OK, "it can be read and written, and keeps what it is given")
+
+
+def examine_object_stores(settings: Settings) -> Iterator[Finding]:
+    """Yield whether each bucket can be read from; one that does not answer takes its time."""
+    from asf.adapters.object_audio import ObjectAudioSources, WrongConfiguration, stores  # noqa: PLC0415 - an extra
+
+    def at_once(work: Callable[[], None], done: Callable[[], None]) -> None:
+        work()
+        done()
+
+    try:
+        found = stores(settings.s3_buckets, settings.gs_buckets, settings.az_containers, settings.s3_endpoint_url)
+    except WrongConfiguration as error:
+        yield _problem("object store", str(error), "Correct it in the environment.")
+        return
+    problems = ObjectAudioSources(found, at_once, media_type_of).unreachable()
+    for url in found:
+        if url in problems:
+            remedy = "Correct its name, the endpoint or the credentials, which the environment has, and not .env."
+            yield _problem("object store", f"{url}: {problems[url]}", remedy)
+        else:
+            yield Finding("object store", Severity.OK, f"{url} answers")
 
 
 def examine_address(host: str, port: int) -> Finding:

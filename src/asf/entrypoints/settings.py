@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,11 @@ class Settings:
     database: str
     redis_url: str
     """Empty where there is none."""
+    s3_buckets: list[str]
+    s3_endpoint_url: str
+    """Empty for Amazon's."""
+    gs_buckets: list[str]
+    az_containers: list[str]
     join_wait_seconds: float
     stall_seconds: float
     stall_give_up_seconds: float
@@ -92,6 +98,11 @@ class Settings:
     def max_connections(self) -> int:
         """Most connections at a time."""
         return self.max_listeners + SPARE_CONNECTIONS
+
+    @property
+    def has_object_stores(self) -> bool:
+        """Whether objects may be announced."""
+        return bool(self.s3_buckets or self.gs_buckets or self.az_containers)
 
     @property
     def open_files(self) -> int:
@@ -130,6 +141,20 @@ class _Separated(fields.Field[list[str]]):
         if not all(items):
             raise ValidationError(f"is allowed to be items separated by '{self._separator}', none of them empty")
         return items
+
+
+class _Buckets(fields.Field[list[str]]):
+    """Names of buckets with commas between; none where nothing is said."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> list[str]:
+        if not value.strip():
+            return []
+        if find_spec("obstore") is None:
+            raise ValidationError("needs the extra 'objects': pip install 'asf[objects]'")
+        names = [name.strip() for name in value.split(",")]
+        if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,221}", name) for name in names):
+            raise ValidationError("is allowed to be names of buckets, without s3:// or the like, with commas between")
+        return names
 
 
 class _Networks(fields.Field[Networks | None]):
@@ -172,6 +197,18 @@ def _redis_url(value: str) -> None:
             "is allowed to be a URL such as redis://:password@redis.example.com:6379/0, or one that begins with "
             "rediss:// or unix://"
         ) from error
+
+
+def _endpoint_url(value: str) -> None:
+    if not value:
+        return
+    allowed = "is allowed to be a URL such as https://s3.example.com:9000, without a name or password"
+    try:
+        parts = urlsplit(value)
+    except ValueError as error:
+        raise ValidationError(allowed) from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username is not None:
+        raise ValidationError(allowed)
 
 
 def _origins(values: list[str]) -> None:
@@ -328,6 +365,38 @@ class SettingsSchema(Schema):
         load_default="",
         validate=_redis_url,
     )
+    s3_buckets = _Buckets(
+        data_key="ASF_S3_BUCKETS",
+        metadata=_described(
+            "Buckets of S3 whose objects may be announced as s3://bucket/key, with commas between. The credentials "
+            "are those of AWS_ACCESS_KEY_ID and its like. Needs the extra objects.",
+            when_empty="none",
+        ),
+        load_default=[],
+    )
+    s3_endpoint_url = fields.String(
+        data_key="ASF_S3_ENDPOINT_URL",
+        metadata=_described("Where S3 is, if it is not Amazon's.", when_empty="Amazon's"),
+        load_default="",
+        validate=_endpoint_url,
+    )
+    gs_buckets = _Buckets(
+        data_key="ASF_GS_BUCKETS",
+        metadata=_described(
+            "The same for Google Cloud Storage, gs://bucket/key; credentials: GOOGLE_SERVICE_ACCOUNT and its like.",
+            when_empty="none",
+        ),
+        load_default=[],
+    )
+    az_containers = _Buckets(
+        data_key="ASF_AZ_CONTAINERS",
+        metadata=_described(
+            "The same for containers of Azure Blob Storage, az://container/key; account and credentials: "
+            "AZURE_STORAGE_ACCOUNT_NAME and its like.",
+            when_empty="none",
+        ),
+        load_default=[],
+    )
     join_wait_seconds = fields.Float(
         data_key="ASF_JOIN_WAIT_SECONDS",
         metadata=_described("Longest wait for a stream that is not announced yet, in seconds."),
@@ -437,7 +506,7 @@ class SettingsSchema(Schema):
             )
 
 
-SECRET_VARIABLES = frozenset({"ASF_SECRET_KEY", "ASF_INTERNAL_API_TOKEN", "ASF_REDIS_URL"})
+SECRET_VARIABLES = frozenset({"ASF_SECRET_KEY", "ASF_INTERNAL_API_TOKEN", "ASF_REDIS_URL", "ASF_S3_ENDPOINT_URL"})
 """Variables whose values are, or hold, secrets, and are never shown."""
 
 
