@@ -1,0 +1,135 @@
+"""An object store that is slow, fails, cuts off and goes away: no byte is wrong, and nobody else hears of it."""
+
+from uuid import uuid4
+
+import pytest
+import requests
+
+from asf.adapters.object_audio import BLOCK_BYTES, OPENING_SECONDS, TRYING_SECONDS
+from tests.support.engineio_wire import WireListener
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.processes import ServerProcess, eventually
+from tests.support.store_proxy import StoreProxy
+from tests.support.swift_server import SwiftServer
+
+AUDIO = audio_of(4 * BLOCK_BYTES + 777)
+FILE_AUDIO = audio_of(600_000, seed=2)
+
+
+@pytest.fixture
+def server(start_server: StartServer, swift: SwiftServer, store_proxy: StoreProxy) -> ServerProcess:
+    """Return a server that reads an object `s` through the proxy, and a file `f`; as fast as listeners take it."""
+    settings = {"ASF_S3_ENDPOINT_URL": store_proxy.url, "ASF_STREAM_SLEEP_INTERVAL": "0"}
+    server = start_server(swift.environment | settings)
+    server.notify("s", swift.put(f"{uuid4().hex}.mp3", AUDIO)).raise_for_status()
+    server.announce("f", FILE_AUDIO)
+    return server
+
+
+def join(server: ServerProcess, stream_id: str = "s", **fields: object) -> WireListener:
+    """Return a listener that has joined."""
+    listener = WireListener(server.url, polling=False)
+    listener.socket.settimeout(OPENING_SECONDS + TRYING_SECONDS)
+    listener.emit("join_stream", {"stream_id": stream_id, **fields})
+    return listener
+
+
+def begin(server: ServerProcess) -> WireListener:
+    """Return a listener that has heard the beginning, and has to acknowledge it to hear more."""
+    listener = join(server, window=BLOCK_BYTES // 4)
+    while len(listener.audio) < BLOCK_BYTES // 4:
+        listener.receive()
+    return listener
+
+
+def hear_the_rest(listener: WireListener) -> str:
+    """Acknowledge everything, and return the name of the event that ends it."""
+    while True:
+        listener.emit("audio_ack", {"received": len(listener.audio)})
+        listener.receive()
+        for name, payload in listener.events:
+            if name == "stream_error" or payload.get("event") == "end_of_stream":
+                return name
+
+
+def test_a_store_that_fails_for_a_moment_is_asked_again(server: ServerProcess, store_proxy: StoreProxy) -> None:
+    """Answers with status 500, and answers that are cut off, cost time and nothing else."""
+    store_proxy.failures = 2
+    listener = begin(server)
+    store_proxy.failures = 3
+    store_proxy.cuts = 4
+    assert hear_the_rest(listener) == "audio_control"
+    assert listener.audio == AUDIO
+    assert (store_proxy.failures, store_proxy.cuts) == (0, 0)
+    listener.close()
+
+
+def test_a_store_that_hangs_holds_up_nobody_else(server: ServerProcess, store_proxy: StoreProxy) -> None:
+    """Whole files are heard while the next piece of an object does not come; then it comes."""
+    listener = begin(server)
+    store_proxy.hang()
+    listener.emit("audio_ack", {"received": len(listener.audio)})
+    arriving = join(server)  # Its object cannot even be looked up.
+    for _ in range(3):
+        other = join(server, "f")
+        other.receive_until("end_of_stream")
+        assert other.audio == FILE_AUDIO
+        other.close()
+        assert requests.get(f"{server.url}/asf/health", timeout=5).ok
+        assert requests.get(server.stream_url("f"), timeout=5).content == FILE_AUDIO
+    assert [name for name, _payload in arriving.events] == ["connection_ack"]
+    store_proxy.go_on()
+    assert hear_the_rest(listener) == "audio_control"
+    arriving.receive_until("end_of_stream")
+    assert listener.audio == arriving.audio == AUDIO
+    listener.close()
+    arriving.close()
+
+
+def test_a_slow_store_is_slow_and_no_more(server: ServerProcess, store_proxy: StoreProxy) -> None:
+    """Nobody is dropped, and no byte is wrong."""
+    store_proxy.delay = 0.7
+    listeners = [join(server) for _ in range(5)]
+    for listener in listeners:
+        listener.receive_until("end_of_stream")
+        assert listener.audio == AUDIO
+        listener.close()
+
+
+def test_a_store_that_stays_away_ends_in_an_error_that_can_be_tried_again(
+    server: ServerProcess, store_proxy: StoreProxy
+) -> None:
+    """After a while; whoever comes back with the offset hears the rest when the store is back."""
+    listener = begin(server)
+    store_proxy.failures = 1_000_000
+    assert hear_the_rest(listener) == "stream_error"
+    error = listener.receive_until("stream_error")
+    assert (error["error_code"], error["retryable"]) == ("ASF_AUDIO_UNAVAILABLE", True)
+    assert error["offset"] == len(listener.audio)
+    refused = join(server)
+    assert refused.receive_until("stream_error")["error_code"] == "ASF_AUDIO_UNAVAILABLE"
+    refused.close()
+
+    def readiness() -> int:
+        return requests.get(f"{server.url}/asf/ready", timeout=10).status_code
+
+    eventually(lambda: readiness() == 503, 3 * TRYING_SECONDS)
+    store_proxy.failures = 0
+    rest = join(server, offset=error["offset"])
+    rest.receive_until("end_of_stream")
+    assert bytes(listener.audio) + rest.audio == AUDIO
+    eventually(lambda: readiness() == 200, 3 * TRYING_SECONDS)
+    listener.close()
+    rest.close()
+
+
+def test_a_server_ends_while_its_store_hangs(server: ServerProcess, store_proxy: StoreProxy) -> None:
+    """It is told to, and does so in time, with exit code 0."""
+    listener = begin(server)
+    store_proxy.hang()
+    listener.emit("audio_ack", {"received": len(listener.audio)})
+    hanging = join(server)
+    eventually(lambda: [method for method, _path, _part in store_proxy.asked].count("HEAD") == 2)
+    assert server.stop() == 0
+    listener.close()
+    hanging.close()

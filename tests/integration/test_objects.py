@@ -1,0 +1,285 @@
+"""Audio from an object store that checks signatures, heard through every door."""
+
+import json
+import subprocess
+import sys
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from asf.adapters.object_audio import BLOCK_BYTES
+from tests.support.engineio_wire import WireListener
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.plain_websocket import PlainListener
+from tests.support.processes import STOP_SECONDS, ServerProcess, eventually
+from tests.support.store_proxy import StoreProxy
+from tests.support.swift_server import BUCKET, SwiftServer
+
+AUDIO = audio_of(3 * BLOCK_BYTES + 12_345)
+LISTENERS = 50
+
+
+@pytest.fixture
+def object_server(start_server: StartServer, swift: SwiftServer, store_proxy: StoreProxy) -> ServerProcess:
+    """Return a server that reads from the object store through the proxy, as fast as its listeners take it."""
+    settings = {"ASF_S3_ENDPOINT_URL": store_proxy.url, "ASF_STREAM_SLEEP_INTERVAL": "0"}
+    return start_server(swift.environment | settings)
+
+
+def put(swift: SwiftServer, audio: bytes = AUDIO) -> str:
+    """Put audio into the store, under a name of its own, and return its URL."""
+    return swift.put(f"shows/{uuid4().hex} ä.mp3", audio)
+
+
+def join(server: ServerProcess, stream_id: str, **fields: object) -> WireListener:
+    """Return a listener that has joined."""
+    listener = WireListener(server.url, polling=False)
+    listener.emit("join_stream", {"stream_id": stream_id, **fields})
+    return listener
+
+
+def test_an_object_is_heard_byte_for_byte(object_server: ServerProcess, swift: SwiftServer) -> None:
+    """Over Socket.IO and the plain WebSocket, from the beginning and from an offset."""
+    url = put(swift)
+    object_server.notify("s", url).raise_for_status()
+    shown = requests.get(f"{object_server.url}/asf/internal/streams/s", timeout=10).json()
+    assert shown["filepath"] == url
+    listener = join(object_server, "s")
+    start = listener.receive_until("start_of_stream")
+    assert (start["total_bytes"], start["content_type"], start["state"]) == (len(AUDIO), "audio/mpeg", "complete")
+    assert listener.receive_until("end_of_stream")["total_bytes"] == len(AUDIO)
+    assert listener.audio == AUDIO
+    listener.close()
+    late = PlainListener(object_server.url, "s", offset=BLOCK_BYTES + 77)
+    late.receive_to_the_end()
+    assert late.audio == AUDIO[BLOCK_BYTES + 77 :]
+
+
+def test_an_object_can_be_played_by_its_url(object_server: ServerProcess, swift: SwiftServer) -> None:
+    """In ranges, which an ETag holds together."""
+    object_server.notify("s", put(swift)).raise_for_status()
+    url = object_server.stream_url("s")
+    whole = requests.get(url, timeout=10)
+    assert whole.content == AUDIO
+    assert whole.headers["Content-Type"] == "audio/mpeg"
+    assert requests.head(url, timeout=10).headers["Content-Length"] == str(len(AUDIO))
+    first = BLOCK_BYTES - 100
+    part = requests.get(url, headers={"Range": f"bytes={first}-{first + 999}"}, timeout=10)
+    assert part.status_code == HTTPStatus.PARTIAL_CONTENT
+    assert part.content == AUDIO[first : first + 1000]
+    assert part.headers["ETag"] == whole.headers["ETag"]
+    assert requests.get(url, headers={"Range": f"bytes={len(AUDIO)}-"}, timeout=10).status_code == 416
+    assert requests.get(url, headers={"If-None-Match": whole.headers["ETag"]}, timeout=10).status_code == 304
+    object_server.notify("s", put(swift, b"other")).raise_for_status()
+    changed = {"Range": "bytes=3-4", "If-Range": whole.headers["ETag"]}
+    assert requests.get(url, headers=changed, timeout=10).content == b"other"
+
+
+def test_listeners_share_what_is_read(
+    object_server: ServerProcess, swift: SwiftServer, store_proxy: StoreProxy
+) -> None:
+    """Of however many, each block is asked for once, and the object looked up a few times only."""
+    url = put(swift)
+    object_server.notify("s", url).raise_for_status()
+    listeners = [join(object_server, "s") for _ in range(LISTENERS)]
+    for listener in listeners:
+        listener.receive_until("end_of_stream")
+        assert listener.audio == AUDIO
+        listener.close()
+    path = next(path for method, path, _part in store_proxy.asked if method == "HEAD")
+    blocks = store_proxy.blocks(path)
+    assert sorted(blocks.values()) == [1, 1, 1, 1]
+    assert f"bytes=0-{BLOCK_BYTES - 1}" in blocks
+
+
+def test_a_replaced_object_is_never_mixed(object_server: ServerProcess, swift: SwiftServer) -> None:
+    """Who listens gets a piece of the old one and an error; who joins then, the new one."""
+    url = put(swift)
+    object_server.notify("s", url).raise_for_status()
+    listener = join(object_server, "s", window=BLOCK_BYTES // 4)
+    while len(listener.audio) < BLOCK_BYTES // 4:
+        listener.receive()
+    other = bytes(len(AUDIO))
+    swift.put(url.removeprefix(f"s3://{BUCKET}/"), other)
+    while not any(name == "stream_error" for name, _payload in listener.events):
+        listener.emit("audio_ack", {"received": len(listener.audio)})
+        listener.receive()
+    error = listener.receive_until("stream_error")
+    assert (error["error_code"], error["retryable"]) == ("ASF_AUDIO_UNAVAILABLE", False)
+    assert error["offset"] == len(listener.audio)
+    assert AUDIO.startswith(bytes(listener.audio))
+    listener.close()
+    again = join(object_server, "s")
+    again.receive_until("end_of_stream")
+    assert again.audio == other
+    again.close()
+
+
+def test_an_object_need_not_be_there_when_it_is_announced(object_server: ServerProcess, swift: SwiftServer) -> None:
+    """It is looked for when somebody joins."""
+    object_server.notify("s", f"s3://{BUCKET}/later.mp3").raise_for_status()
+    listener = join(object_server, "s")
+    error = listener.receive_until("stream_error")
+    assert (error["error_code"], error["retryable"]) == ("ASF_AUDIO_UNAVAILABLE", True)
+    assert "no such object" in error["details"]
+    swift.put("later.mp3", AUDIO)
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.receive_until("end_of_stream")
+    assert listener.audio == AUDIO
+    listener.close()
+
+
+def test_many_who_waited_for_an_object_are_served(
+    object_server: ServerProcess, swift: SwiftServer, store_proxy: StoreProxy
+) -> None:
+    """It is looked up once for all of them."""
+    listeners = [join(object_server, "s", wait=True) for _ in range(LISTENERS)]
+    for listener in listeners:
+        listener.receive_until_status("waiting")
+    object_server.notify("s", put(swift)).raise_for_status()
+    for listener in listeners:
+        listener.receive_until("end_of_stream")
+        assert listener.audio == AUDIO
+        listener.close()
+    assert [method for method, _path, _part in store_proxy.asked].count("HEAD") == 1
+
+
+@pytest.mark.parametrize(
+    ("filepath", "state", "details"),
+    [
+        ("s3://other/one.mp3", "complete", "not in ASF_S3_BUCKETS"),
+        (f"s3://{BUCKET}/", "complete", "names no object"),
+        (f"s3://{BUCKET}/one.mp3", "generating", "as a whole or not at all"),
+        ("gs://bucket/one.mp3", "complete", "not in ASF_GS_BUCKETS"),
+        ("ftp://bucket/one.mp3", "complete", "not a known scheme"),
+    ],
+)
+def test_what_may_not_be_announced_is_refused(
+    object_server: ServerProcess, filepath: str, state: str, details: str
+) -> None:
+    """With the code of the contract, and why."""
+    answer = object_server.notify("s", filepath, state=state)
+    assert answer.status_code == HTTPStatus.BAD_REQUEST
+    assert answer.json()["error_code"] == "ASF_NOTIFY_INVALID_FILEPATH"
+    assert details in answer.json()["details"]
+
+
+def test_without_object_stores_their_urls_are_refused(start_server: StartServer) -> None:
+    """The server says that it is not set up for them."""
+    answer = start_server().notify("s", f"s3://{BUCKET}/one.mp3")
+    assert answer.json()["error_code"] == "ASF_NOTIFY_INVALID_FILEPATH"
+    assert "not set up" in answer.json()["details"]
+
+
+def test_a_wrong_secret_is_a_clear_error(start_server: StartServer, swift: SwiftServer) -> None:
+    """To listeners, to whoever asks whether the server is ready, and in the log."""
+    server = start_server(swift.environment | {"AWS_SECRET_ACCESS_KEY": "wrong"})
+    server.notify("s", put(swift)).raise_for_status()
+    listener = join(server, "s")
+    error = listener.receive_until("stream_error")
+    assert error["error_code"] == "ASF_AUDIO_UNAVAILABLE"
+    assert "refuses access" in error["details"]
+    listener.close()
+
+    def problem() -> str:
+        answer = requests.get(f"{server.url}/asf/ready", timeout=10)
+        assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        return str(answer.json()["details"])
+
+    eventually(lambda: f"s3://{BUCKET}" in problem() and "SignatureDoesNotMatch" in problem())
+    assert any(f"s3://{BUCKET}/" in line and "403" in line for line in server.log)
+
+
+def test_the_server_is_ready_when_the_store_is(object_server: ServerProcess) -> None:
+    """It is asked in the background, and does not have to have an object of any name."""
+    eventually(lambda: requests.get(f"{object_server.url}/asf/ready", timeout=10).status_code == HTTPStatus.OK)
+
+
+PREAMBLE = """
+from asf.adapters.eventlet_runtime.patching import patch_standard_library
+patch_standard_library()
+import json, sys, time
+import eventlet
+from asf.adapters.audio_files import media_type_of
+from asf.adapters.eventlet_runtime.background import begin
+from asf.adapters.object_audio import BLOCK_BYTES, ObjectAudioSources, stores
+from asf.domain.errors import AudioUnavailable
+
+bucket, endpoint, *urls = sys.argv[1:]
+sources = ObjectAudioSources(stores([bucket], [], [], endpoint), begin, media_type_of)
+
+def read(url, pieces=None):
+    source = sources.open(sources.locate(url))
+    arrived = eventlet.semaphore.Semaphore(0)
+    source.on_arrival = arrived.release
+    audio = b""
+    while len(audio) < source.size:
+        length = min(65536, source.size - len(audio))
+        while (piece := source.read(len(audio), length)) is None:
+            arrived.acquire()
+        audio += piece
+    source.close()
+    return audio
+"""
+
+READING = """
+ticks = []
+
+def tick():
+    while True:
+        ticks.append(time.monotonic())
+        eventlet.sleep(0.002)
+
+begin(lambda: None, lambda: None)
+clock = eventlet.spawn(tick)
+eventlet.sleep(0.1)
+reading = [eventlet.spawn(read, url) for url in urls]
+lengths = [len(one.wait()) for one in reading]
+clock.kill()
+gaps = [later - earlier for earlier, later in zip(ticks, ticks[1:])]
+print(json.dumps({"lengths": lengths, "gap": max(gaps), "ticks": len(ticks)}))
+"""
+
+KILLING = """
+killed = [eventlet.spawn(read, urls[0]) for _ in range(5)]
+for number, one in enumerate(killed):
+    eventlet.sleep(0.05 * number)
+    one.kill()
+print(json.dumps({"read": len(read(urls[0])), "begun": len(sources._looks)}))
+"""
+
+
+def run(script: str, endpoint: str, swift: SwiftServer, urls: list[str]) -> dict[str, Any]:
+    """Run a script under the patched standard library, and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PREAMBLE + script, BUCKET, endpoint, *urls],
+        env=swift.environment | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+        capture_output=True,
+        text=True,
+        timeout=60 + STOP_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def test_reading_many_objects_keeps_nobody_waiting(swift: SwiftServer, store_proxy: StoreProxy) -> None:
+    """Green threads go on while twenty objects are read."""
+    urls = [put(swift, audio_of(5 * 1024 * 1024, seed)) for seed in range(20)]
+    result = run(READING, store_proxy.url, swift, urls)
+    assert result["lengths"] == [5 * 1024 * 1024] * 20
+    assert result["ticks"] > 50
+    assert result["gap"] < 0.5, result
+
+
+def test_green_threads_that_are_killed_while_they_read_harm_nobody(
+    swift: SwiftServer, store_proxy: StoreProxy
+) -> None:
+    """What they have asked for is there for the next one."""
+    store_proxy.delay = 0.1
+    assert run(KILLING, store_proxy.url, swift, [put(swift)]) == {"read": len(AUDIO), "begun": 0}
