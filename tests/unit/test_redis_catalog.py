@@ -211,7 +211,25 @@ def test_a_redis_that_is_lost_is_an_error_until_it_is_back(
     assert mortal_store.size() == 0
     keep(mortal_store, STREAM)
     assert mortal_store.get("strm_1") == STREAM
-    mortal_store.check()
+    eventually(lambda: is_fine(mortal_store))
+
+
+def is_fine(store: RedisCatalogStore) -> bool:
+    """Return whether the store finds nothing wrong."""
+    try:
+        store.check()
+    except CatalogUnavailable:
+        return False
+    return True
+
+
+def test_a_check_finds_that_nothing_can_be_heard(mortal_redis: RedisServer) -> None:
+    """Whoever waits here for what is announced elsewhere would wait in vain."""
+    with contextlib.closing(connect(mortal_redis.url)) as client:
+        store = RedisCatalogStore(client, RedisNews(client))
+        keep(store, STREAM)
+        with pytest.raises(CatalogUnavailable, match="cannot be heard"):
+            store.check()
 
 
 def test_a_redis_that_restarts_between_two_operations_is_not_noticed(

@@ -152,11 +152,13 @@ class RedisCatalogStore:
         return {state: int(count or 0) for state, count in zip(StreamState, counts, strict=True)}
 
     def check(self) -> None:
-        """Raise `CatalogUnavailable` unless streams can be read and kept now.
+        """Raise `CatalogUnavailable` unless streams can be read and kept now, and what others announce is heard.
 
         A key of its own is written: a replica, a full memory and a full disk can be read from.
         """
         self._ask(self._client.set, self._checked, "1")
+        if not self._news.is_connected:
+            raise CatalogUnavailable("What other servers announce cannot be heard now.")
 
     def _change(self, script: Script, stream_id: str, instead_of: AudioStream | None, *more: str | int) -> bytes:
         expected = "" if instead_of is None else _entry_of(instead_of)
