@@ -211,7 +211,8 @@ def test_a_long_queue_is_heard_by_many_at_different_places(servers: Servers, red
     def fetch(start: int) -> None:
         server = servers[start // 500_000 % 2]
         headers = {"Range": f"bytes={start}-{start + 1_499_999}"}
-        parts[start] = requests.get(server.stream_url("s"), headers=headers, timeout=60).content
+        answer = requests.get(server.stream_url("s"), headers=headers, timeout=60)
+        parts[start] = answer.content if answer.status_code == 206 else answer.text.encode()
 
     threads = [threading.Thread(target=fetch, args=[start]) for start in range(0, len(audio), 500_000)]
     for thread in threads:
@@ -219,5 +220,6 @@ def test_a_long_queue_is_heard_by_many_at_different_places(servers: Servers, red
     for thread in threads:
         thread.join()
     assert len(parts) == 24
-    assert all(part == audio[start : start + 1_500_000] for start, part in parts.items())
+    for start, part in parts.items():
+        assert part == audio[start : start + 1_500_000], (start, len(part), part[:300] if len(part) < 3000 else 0)
     eventually(lambda: "asf_listeners 0.0" in servers[0].metrics())

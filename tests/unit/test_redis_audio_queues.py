@@ -589,21 +589,47 @@ def test_a_redis_that_comes_back_empty_mixes_nothing(mortal_nodes: Nodes) -> Non
     assert all_of(new) == other
 
 
-def test_a_queue_can_be_opened_while_redis_is_lost(mortal_nodes: Nodes) -> None:
-    """It is as one that has not begun, until Redis is back. What does not grow is an error."""
-    nodes, server = mortal_nodes, mortal_nodes.redis
-    server.kill()
+@pytest.mark.parametrize("harm", ["kill", "hang"])
+def test_a_queue_that_is_open_can_be_opened_while_redis_is_lost(persistent_nodes: Nodes, harm: str) -> None:
+    """Any other is an error soon, which passes: nobody may take what is not known for what is not there."""
+    nodes, server = persistent_nodes, persistent_nodes.redis
+    known, unknown = nodes.producer(), nodes.producer()
+    for producer in (known, unknown):
+        add(producer, AUDIO)
     node = nodes.node()
-    producer = QueueProducer(server.client(), "one")
-    source = nodes.open(node, producer)
-    assert (source.refresh(), source.ending) == (0, None)
-    with pytest.raises(AudioUnavailable, match="Redis"):
-        nodes.open(node, producer, growing=False)
-    server.start()
-    add(producer, AUDIO)
-    producer.end()
-    assert wait_for_end(source) == COMPLETE
-    assert all_of(source) == AUDIO
+    nodes.open(node, known)
+    if harm == "kill":
+        server.kill()
+    else:
+        server.hang()
+    again = nodes.open(node, known)
+    assert all_of(again) == AUDIO
+    for producer, growing in [(known, False), (unknown, True), (unknown, False)]:
+        start = time.monotonic()
+        with pytest.raises(AudioUnavailable, match="Redis") as failure:
+            nodes.open(node, producer, growing=growing)
+        assert failure.value.retryable
+        assert time.monotonic() - start < 1.5
+    if harm == "kill":
+        server.start()
+    else:
+        server.resume()
+    for producer in (known, unknown):
+        anew = QueueProducer(nodes.client(), producer.name)
+        anew.offset = len(AUDIO)
+        anew.end()
+        source = eventually(partial(open_or_none, nodes, node, producer))
+        assert wait_for_end(source) == COMPLETE
+        assert all_of(source) == AUDIO
+    assert wait_for_end(again) == COMPLETE
+
+
+def open_or_none(nodes: Nodes, node: RedisAudioQueues, producer: QueueProducer) -> QueueAudioSource | None:
+    """Open a queue; None where that ends in an error."""
+    try:
+        return nodes.open(node, producer)
+    except AudioUnavailable:
+        return None
 
 
 def test_what_cannot_be_fetched_for_long_is_an_error(mortal_nodes: Nodes) -> None:

@@ -14,6 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -34,6 +35,9 @@ FIRST_ENTRIES = 16
 
 LAST_ENTRIES = 4
 """Among how many entries at the end it is looked then how the queue ends: the very last one may be a repeat."""
+
+LOOKS = 3
+"""How often Redis is asked when a queue is opened: a process that is busy may miss an answer."""
 
 PAUSE_SECONDS = 0.01
 """Pause after a read in which all that there was has come, so that many queues that grow share the next one."""
@@ -123,8 +127,8 @@ class RedisAudioQueues:
     """The queues in the Redis that `client` leads to, under keys that begin with `prefix`.
 
     `start` begins a function in a green thread of its own, and does not wait for it. `type_of` tells media types. At
-    most `max_bytes` of audio are kept. Redis need not be there: what is in memory is read all the same, the rest is
-    tried for `patience_seconds`, and queues go on growing when it is back.
+    most `max_bytes` of audio are kept. Redis may be lost: what is in memory is read all the same, the rest is tried
+    for `patience_seconds`, and queues that are open go on growing when it is back.
     """
 
     def __init__(
@@ -172,20 +176,27 @@ class RedisAudioQueues:
     def open(self, locator: Locator, *, growing: bool = False) -> QueueAudioSource:
         """Open the queue, after a look at it that takes a bounded time.
 
-        One that is growing need not exist yet, nor need Redis be there. Of any other there is what has been put into
-        it by now; raises `AudioUnavailable` where that is nothing.
+        One that is growing need not exist yet; one that somebody has open already is opened also while Redis is
+        lost. Of one that is not growing there is what has been put into it by now. Raises `AudioUnavailable` where
+        that is nothing, and where Redis does not tell.
         """
         assert isinstance(locator, QueueLocator)  # noqa: S101 - as the container has it
         key = f"{self._prefix}{locator.name}".encode()
         try:
-            found = self._look(key)
+            found = self._look_often_enough(key)
         except (redis.RedisError, OSError) as error:
-            if not growing:
+            if not growing or key not in self._open:
                 raise AudioUnavailable(f"Redis: {error}.") from error
             found = None
         if growing or found is None:
             return self._open_growing(locator.name, key, found)
         return self._open_as_it_is(locator.name, key, found)
+
+    def _look_often_enough(self, key: bytes) -> "_Found":
+        for _ in range(LOOKS - 1):
+            with suppress(redis.RedisError, OSError):
+                return self._look(key)
+        return self._look(key)
 
     def _open_as_it_is(self, name: str, key: bytes, found: "_Found") -> QueueAudioSource:
         queue = _OpenQueue(key, QueueIndex(self._blocks))
