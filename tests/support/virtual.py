@@ -85,6 +85,10 @@ class FetchedAudioSource(InMemoryAudioSource):
             self._there[block] = needed
         self.on_arrival()
 
+    def forget(self) -> None:
+        """Let everything have to be fetched anew."""
+        self._there.clear()
+
     def close(self) -> None:
         super().close()
         self.closed = True

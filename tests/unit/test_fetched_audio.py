@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asf.domain import pool
 from asf.domain.catalog import Announcement
 from asf.domain.errors import (
     AsfError,
@@ -17,6 +18,7 @@ from asf.domain.errors import (
     StreamStalled,
 )
 from asf.domain.events import EndOfStream, StartOfStream, StreamFailed
+from asf.domain.growth import LOOK_SECONDS
 from asf.domain.session import ListenRequest
 from asf.domain.streams import AudioEnding, StreamState
 from tests.support.virtual import (
@@ -111,6 +113,24 @@ def test_who_waits_for_the_store_is_not_too_slow() -> None:
     assert len(listener.received) == FETCHED_BYTES
     assert len(server.blocked) == 0
     assert server.observer.outcomes == []
+
+
+def test_who_can_take_more_and_has_to_wait_is_not_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what it could not take is not there any more."""
+    monkeypatch.setattr(pool, "MAX_CACHED_BYTES", 0)
+    server, sources = fetching(slow_seconds=5.0)
+    listener = server.join("s", capacity=10, paced=False)
+    source = only(sources)
+    source.arrive()
+    server.run(4.0)
+    source.forget()
+    listener.capacity = None
+    listener.read(0)
+    server.run(100.0)
+    assert len(listener.received) == 10
+    assert server.observer.outcomes == []
+    hear_all(server, sources)
+    assert listener.received == AUDIO
 
 
 def test_who_takes_nothing_of_what_arrived_is() -> None:
@@ -248,6 +268,18 @@ def test_a_queue_says_itself_when_it_is_whole(state: StreamState, announced: Str
     assert end.total_bytes == 9
     assert listener.received == b"abcdefghi"
     assert len(queue.server.pool) == 0
+
+
+@pytest.mark.parametrize("state", [COMPLETE, FAILED])
+def test_an_end_that_comes_alone_is_heard(state: StreamState) -> None:
+    """By those who have everything, at the next look."""
+    queue = Queue()
+    listener = queue.server.join("s")
+    queue.server.run(1.0)
+    queue.end(state)
+    queue.server.run(LOOK_SECONDS)
+    assert listener.kinds[-1] == ("EndOfStream" if state is COMPLETE else "StreamFailed")
+    assert listener.received == b"abc"
 
 
 def test_who_joins_a_queue_that_has_ended_hears_how_long_it_is() -> None:

@@ -66,12 +66,14 @@ class Requests:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[Any] = []
+        self.conditions: list[str | None] = []
         self.error: Exception | None = None
         self._get = obstore.get
         monkeypatch.setattr(obstore, "get", self._ask)
 
     def _ask(self, store: Any, path: str, *, options: Any) -> Any:
         self.made.append(options.get("range", "head"))
+        self.conditions.append(options.get("if_match"))
         if self.error is not None:
             raise self.error
         return self._get(store, path, options=options)
@@ -156,6 +158,7 @@ def test_reading_asks_for_one_block_for_all_who_want_it(place: Place) -> None:
     assert place.later.begun == 1
     place.later.end()
     assert place.requests.made == [(0, BLOCK_BYTES)]
+    assert place.requests.conditions[-1] == first.audio.etag
     assert [len(each) for each in arrivals] == [1, 1]
     assert first.read(10, 1000) == LONG[10:1010]
     assert second.read(20, 1000) == LONG[20:1020]
