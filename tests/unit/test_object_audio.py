@@ -97,12 +97,16 @@ def store() -> MemoryStore:
 class Place:
     """A store in memory, work that is done later, and the long object opened."""
 
-    def __init__(self, store: MemoryStore, requests: Requests) -> None:
+    def __init__(
+        self, store: MemoryStore, requests: Requests, max_bytes: int = object_audio.DEFAULT_CACHE_BYTES
+    ) -> None:
         self.clock = ManualClock()
         self.store = store
         self.requests = requests
         self.later = Later()
-        self.sources = ObjectAudioSources({"s3://bucket": store}, self._begin, media_type_of, self.clock.now)
+        self.sources = ObjectAudioSources(
+            {"s3://bucket": store}, self._begin, media_type_of, max_bytes, self.clock.now
+        )
         self._opening = False
 
     def _begin(self, work: Callable[[], None], done: Callable[[], None]) -> None:
@@ -351,9 +355,9 @@ def test_who_waits_too_long_for_a_turn_is_told(place: Place) -> None:
         source.read(MAX_FETCHES * BLOCK_BYTES, 10)
 
 
-def test_what_is_kept_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_bounded(store: MemoryStore, requests: Requests) -> None:
     """What was used longest ago goes first."""
-    monkeypatch.setattr(object_audio, "KEPT_BYTES", 2 * BLOCK_BYTES)
+    place = Place(store, requests, max_bytes=2 * BLOCK_BYTES)
     source = place.open()
     for number in (0, 1, 0, 2):
         source.read(number * BLOCK_BYTES, 10)

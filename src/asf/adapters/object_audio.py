@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 512 * 1024
 """How much is read at once."""
 
-KEPT_BYTES = 64 * 1024 * 1024
-"""Bound of the blocks that are kept, of all objects together; those unused for longest go first."""
+DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
 MAX_FETCHES = 12
 MAX_LOOKS = 8
@@ -265,8 +264,9 @@ class _Fetch(_Job):
 class _Blocks:
     """The blocks of all objects: each is read once for all who want it, and those used lately are kept."""
 
-    def __init__(self, turns: _Turns, now: Callable[[], float]) -> None:
+    def __init__(self, turns: _Turns, max_bytes: int, now: Callable[[], float]) -> None:
         self._turns = turns
+        self._max_bytes = max_bytes
         self._now = now
         self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
         self._kept_bytes = 0
@@ -320,7 +320,7 @@ class _Blocks:
     def _keep(self, key: Hashable, data: bytes) -> None:
         self._kept[key] = data
         self._kept_bytes += len(data)
-        while self._kept_bytes > KEPT_BYTES:
+        while self._kept_bytes > self._max_bytes:
             self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
     def _forget_failures(self) -> None:
@@ -447,7 +447,9 @@ class _Probe(_Job):
 class ObjectAudioSources:
     """Objects in `stores`, by the beginning of their URLs: implements the `AudioSources` port.
 
-    `begin` has work done where waiting is allowed; there `media_type_of` is called, too.
+    `begin` has work done where waiting is allowed; there `media_type_of` is called, too. Blocks of `max_bytes` are
+    kept, of all objects together; those unused for longest go first. While listeners are at more places than that, a
+    block is read again for nearly every piece of it.
     """
 
     def __init__(
@@ -455,13 +457,14 @@ class ObjectAudioSources:
         stores: Mapping[str, "ObjectStore"],
         begin: Begin,
         media_type_of: MediaTypeOf,
+        max_bytes: int = DEFAULT_CACHE_BYTES,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stores = dict(stores)
         self._begin = begin
         self._media_type_of = media_type_of
         self._now = now
-        self._blocks = _Blocks(_Turns(begin, MAX_FETCHES, now), now)
+        self._blocks = _Blocks(_Turns(begin, MAX_FETCHES, now), max_bytes, now)
         self._look_turns = _Turns(begin, MAX_LOOKS, now)
         self._looks: dict[str, _Look] = {}
         self._probes: dict[str, _Probe] = {}

@@ -100,7 +100,7 @@ def _audio_objects(settings: Settings, clock: Clock) -> AudioSources | None:
         found = stores(settings.s3_buckets, settings.gs_buckets, settings.az_containers, settings.s3_endpoint_url)
     except WrongConfiguration as error:
         raise SettingsError([str(error)]) from error
-    return ObjectAudioSources(found, background_work.begin, media_type_of, clock.now)
+    return ObjectAudioSources(found, background_work.begin, media_type_of, settings.object_cache_bytes, clock.now)
 
 
 def _audio_places(files: AudioSources, objects: AudioSources | None, queues: AudioSources | None) -> AudioPlaces:

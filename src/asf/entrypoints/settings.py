@@ -78,6 +78,7 @@ class Settings:
     """Empty where there is none."""
     s3_buckets: list[str]
     s3_endpoint_url: str
+    object_cache_bytes: int
     """Empty for Amazon's."""
     gs_buckets: list[str]
     az_containers: list[str]
@@ -379,6 +380,16 @@ class SettingsSchema(Schema):
         metadata=_described("Where S3 is, if it is not Amazon's.", when_empty="Amazon's"),
         load_default="",
         validate=_endpoint_url,
+    )
+    object_cache_bytes = fields.Integer(
+        data_key="ASF_OBJECT_CACHE_BYTES",
+        metadata=_described(
+            "Memory for what was read of objects, in bytes. With less than 512 KiB for each place that listeners are "
+            "at, much is read again and again."
+        ),
+        load_default=64 * 1024 * 1024,
+        validate=_between(16 * 1024 * 1024, 2**40),
+        error_messages=_WHOLE_NUMBER,
     )
     gs_buckets = _Buckets(
         data_key="ASF_GS_BUCKETS",
