@@ -1,52 +1,46 @@
 #!/bin/sh
-# Installs what the tests of browsers, of deploy/, of Redis and of object stores need and can be had: Chromium, ffmpeg,
-# bubblewrap, redis-server, nginx, HAProxy and docker-compose where apt and root allow, npm packages where npm is, and
-# OpenStack Swift from PyPI.
+# Installs what the tests need besides Python's packages, as far as it can be had: programs where apt and root allow,
+# Swift in an environment of its own, npm packages where npm is.
 # The tests skip, in one line each, what is missing; on CI everything must be there.
 set -eu
 cd "$(dirname "$0")/.."
 
-if ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing Chromium for the browser tests"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null || true
-fi
-if ! command -v ffmpeg >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing ffmpeg for the audio of the browser tests"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y ffmpeg >/dev/null || true
-fi
-if ! command -v bwrap >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing bubblewrap for the tests of the image"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y bubblewrap >/dev/null || true
-fi
-if ! command -v redis-server >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing Redis for the tests of several servers"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y redis-server >/dev/null || true
-fi
-if ! { command -v nginx && command -v haproxy; } >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing nginx and HAProxy for the tests of deploy/"
-    # The tests start them; what says so (invoke-rc.d(8)) keeps Debian from starting them as services, too.
-    policy=/usr/sbin/policy-rc.d
-    if [ ! -e $policy ]; then
-        trap 'rm -f $policy' EXIT
-        printf '#!/bin/sh\nexit 101\n' >$policy
-        chmod 755 $policy
+# install PURPOSE COMMAND PACKAGE...: the packages of Debian, unless the command is there.
+install() {
+    purpose=$1 command=$2
+    shift 2
+    if ! command -v "$command" >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "Installing $* for $purpose"
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$@" >/dev/null || true
     fi
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nginx-light haproxy >/dev/null || true
+}
+
+# The tests start servers themselves; what says so (invoke-rc.d(8)) keeps Debian from starting them as services, too.
+policy=/usr/sbin/policy-rc.d
+if [ "$(id -u)" = 0 ] && [ -d /usr/sbin ] && [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
 fi
-if ! command -v docker-compose >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing docker-compose for the tests of deploy/"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends docker-compose >/dev/null || true
+
+install "the browser tests" chromium chromium
+install "the audio of the browser tests" ffmpeg ffmpeg
+install "the tests of the image" bwrap bubblewrap
+install "the tests of several servers" redis-server redis-server
+install "the tests of deploy/" nginx --no-install-recommends nginx-light
+install "the tests of deploy/" haproxy --no-install-recommends haproxy
+install "the tests of deploy/" docker-compose --no-install-recommends docker-compose
+if [ -n "${CI:-}" ]; then
+    install "the browser tests" npm nodejs npm
 fi
-# In an environment of its own, as it is a program of its own, which pins libraries in its own way.
+
+# A program that pins libraries in its own way.
 if [ -x .venv/bin/python ] && [ ! -x .venv/swift/bin/swift-proxy-server ]; then
     echo "Installing OpenStack Swift for the tests of object stores"
     .venv/bin/python -m venv .venv/swift
     .venv/swift/bin/pip install -q --disable-pip-version-check 'swift>=2.35,<3' || rm -rf .venv/swift
 fi
-if ! command -v npm >/dev/null && [ -n "${CI:-}" ]; then
-    echo "Installing Node.js for the browser tests"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y nodejs npm >/dev/null
-fi
+
 installed=tests/browser/node_modules/.installed
 if command -v npm >/dev/null && ! cmp -s tests/browser/package-lock.json $installed; then
     npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
