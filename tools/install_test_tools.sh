@@ -10,7 +10,7 @@ install() {
     purpose=$1 command=$2
     shift 2
     if ! command -v "$command" >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing $* for $purpose"
+        echo "Installing $command for $purpose"
         apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$@" >/dev/null || true
     fi
 }
