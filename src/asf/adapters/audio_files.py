@@ -63,7 +63,7 @@ class FileAudioSource:
         self._growing = growing
         self.on_arrival: Callable[[], None] = _nothing_arrives
         self.size = status.st_size
-        self.identity = _identity_of(status)
+        self.identity = _identity_of(path, status)
         self._tail = self._read_tail() if growing else b""
 
     @property
@@ -83,7 +83,7 @@ class FileAudioSource:
         # What was read counts only if the file is the same after it.
         if self._growing:
             self._check_growth(status)
-        elif _identity_of(status) != self.identity:
+        elif _identity_of(self._path, status) != self.identity:
             raise AudioChanged("The file was changed while it was streamed.")
         if len(data) < length:
             raise AudioUnavailable(f"The file ends at byte {offset + len(data)}.")
@@ -98,7 +98,7 @@ class FileAudioSource:
         """Do as `refresh`; from now on the file must stay as it is."""
         status = self._look()
         self._grow(status)
-        self.identity = _identity_of(status)
+        self.identity = _identity_of(self._path, status)
         self._growing = False
         return self.size
 
@@ -260,8 +260,9 @@ def _open_beneath(root: str, path: str) -> int:
         os.close(directory)
 
 
-def _identity_of(status: os.stat_result) -> tuple[int, ...]:
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+def _identity_of(path: str, status: os.stat_result) -> tuple[str | int, ...]:
+    # Not the device: on each machine a network file system has another one, and the ETag is to be the same.
+    return (path, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _unreadable(error: OSError) -> AudioUnavailable:
