@@ -20,8 +20,8 @@ LOOKS = 4
 """In how many parts that time is waited. Between them the answers are seen that came while this process was busy."""
 
 CONNECT_SECONDS = 0.4
-"""How long an address of Redis may take to accept a connection; a name may have one for each version of IP. The longest
-of the three, as this process is busy meanwhile where hundreds join at once."""
+"""How long an address of Redis may take to accept a connection; a name may have one for each version of IP. It is the
+longest of the three, as this process is busy meanwhile where hundreds join at once."""
 
 ANSWER_SECONDS = 0.2
 """How long Redis may take to read a command, and to answer it. All together stays below a second."""
