@@ -188,12 +188,10 @@ class Model:
         """CPU of Redis for the same."""
         return self.units["redis_get_us"] + self.units["redis_recover_us"] + self.units["redis_subscribe_us"]
 
-    def update_redis_us(self, nodes: int) -> float:
-        """Return the CPU of Redis for an update: keep it, tell who has somebody for it, and add up how many.
-
-        The last goes through the servers one by one.
-        """
-        return self.units["redis_append_us"] + (nodes - 1) * self.units["redis_append_server_us"]
+    @cached_property
+    def update_redis_us(self) -> float:
+        """CPU of Redis for an update: keep it, tell the server that has somebody for it, and count these."""
+        return self.units["redis_append_us"]
 
     @cached_property
     def update_cpu_us(self) -> float:
@@ -296,7 +294,7 @@ class Model:
     def redis_cores(self, listeners: int, *, release: bool) -> float:
         """Seconds of CPU of Redis, each second."""
         joins = self.joins(listeners, release=release) * self.join_redis_us
-        return (joins + self.updates(listeners) * self.update_redis_us(self.nodes(listeners))) / 1e6
+        return (joins + self.updates(listeners) * self.update_redis_us) / 1e6
 
     def redis_bytes(self, listeners: int) -> float:
         """Memory of Redis: the catalog, the history of UI updates as far as it is bounded, what is followed."""

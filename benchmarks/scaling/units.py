@@ -26,7 +26,7 @@ from asf.adapters.memory import InMemoryAudioSources
 from asf.adapters.redis_store.catalog import RedisCatalogStore
 from asf.adapters.redis_store.connection import connect
 from asf.adapters.redis_store.news import RedisNews
-from asf.adapters.redis_store.update_log import PREFIX, RedisUpdateLog
+from asf.adapters.redis_store.update_log import MAX_BYTES, PREFIX, RedisUpdateLog
 from asf.adapters.system_clock import SystemClock
 from asf.domain import Announcement, StreamCatalog, UiUpdate
 from benchmarks import processes
@@ -40,7 +40,10 @@ CALLS = 4000
 LOAD_CALLS = 20_000
 KEPT = 10_000
 SERVERS = 101
-"""So many share one Redis, for what an update costs more with each."""
+"""So many share one Redis when an update is measured, one of which has subscribers to its client."""
+
+ANY_NUMBER = "__rand_int__"
+"""`redis-benchmark`'s sign for a number of twelve digits that changes."""
 
 CONNECTIONS = 500
 ACKNOWLEDGEMENTS_EACH = 60
@@ -132,28 +135,43 @@ def _commands(url: str) -> dict[str, float]:
         "append": lambda number: asker.log.append(UiUpdate(f"client-{number}", "progress", UPDATE_DATA), 0.0, 0.0),
     }
     figures = {}
+    crowd: list[_Asker] = []
     for name, call in calls.items():
-        if name == "append":  # Each has a subscriber.
-            for number in range(CALLS):
-                asker.log.follow(f"client-{number:012}")
+        if name == "recover":  # From here on each client has a subscriber, as the sign for a number stands for one.
+            for sign in [*(f"{number:012}" for number in range(CALLS)), ANY_NUMBER]:
+                asker.log.follow(f"client-{sign}")
         runs = [_run(asker.client, call) for _ in range(REPEATS)]
         figures[f"node_{name}_us"] = statistics.median(node_us for _, node_us in runs)
         if name == "subscribe":  # Over one connection only, one at a time.
             figures[f"redis_{name}_us"] = statistics.median(redis_us for redis_us, _ in runs)
         else:
             command = _command_of(asker.client, call)
+            if name == "append":
+                crowd = _servers(url, SERVERS - 1)
+                while not _history_is_full(asker.client):  # Then each update has an older one forgotten.
+                    _one_run_under_load(asker.client, command)
             figures[f"redis_{name}_us"] = _redis_under_load(asker.client, command)
-    append = _command_of(asker.client, calls["append"])
-    crowd = [_Asker(url) for _ in range(SERVERS - 1)]
-    for other in crowd:
-        other.run(with_news=False)
-    while asker.client.scard(f"{PREFIX}servers") != SERVERS:
-        time.sleep(0.1)
-    slower = _redis_under_load(asker.client, append)
-    figures["redis_append_server_us"] = (slower - figures["redis_append_us"]) / (SERVERS - 1)
     for one in [asker, *crowd]:
         one.close()
     return figures
+
+
+def _servers(url: str, number: int) -> list[_Asker]:
+    """Return more servers, which have no subscribers, as soon as Redis knows of them."""
+    client = connect(url)
+    before = len(client.keys(f"{PREFIX}server:*"))
+    askers = [_Asker(url) for _ in range(number)]
+    for asker in askers:
+        asker.run(with_news=False)
+    while len(client.keys(f"{PREFIX}server:*")) < before + number:
+        time.sleep(0.1)
+    client.close()
+    return askers
+
+
+def _history_is_full(client: redis.Redis) -> bool:
+    kept: Any = client.hget(f"{PREFIX}log", "bytes")
+    return int(kept) > MAX_BYTES * 0.99
 
 
 def _run(client: redis.Redis, call: Callable[[str], Any]) -> tuple[float, float]:
@@ -166,7 +184,7 @@ def _run(client: redis.Redis, call: Callable[[str], Any]) -> tuple[float, float]
 
 
 def _command_of(client: redis.Redis, call: Callable[[str], Any]) -> list[bytes]:
-    """Return the command that a call sends to Redis, with `redis-benchmark`'s sign for a number that changes."""
+    """Return the command that a call sends to Redis, with the sign for a number that changes."""
     sent: list[tuple[Any, ...]] = []
     execute: Any = client.execute_command
 
@@ -175,7 +193,7 @@ def _command_of(client: redis.Redis, call: Callable[[str], Any]) -> list[bytes]:
         return execute(*command, **options)
 
     client.execute_command = record  # type: ignore[method-assign]
-    call("__rand_int__")
+    call(ANY_NUMBER)
     client.execute_command = execute  # type: ignore[method-assign]
     parts = [part if isinstance(part, bytes) else str(part).encode() for part in sent[-1]]
     return [part.replace(b"\0", b"\1") for part in parts]  # An argument of a program has no NUL; digests may.

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 
+from asf.adapters.redis_store import update_log
 from asf.adapters.redis_store.connection import connect
 from asf.adapters.redis_store.news import RedisNews
 from asf.adapters.redis_store.update_log import MAX_BYTES, MAX_CLIENTS, RedisUpdateLog
@@ -439,3 +440,121 @@ def test_what_is_lost_in_part_is_not_taken_for_the_whole(make_log: Logs) -> None
     log.append(UiUpdate("bob", "progress", 1), later + 2, later + 2)
     assert log.recover("alice", EVERYTHING, later + 2).updates == (third,)
     assert make_log.client.zcard(prefix + "places") == 2
+
+
+class Servers:
+    """Makes logs that share a Redis, each with what a server has of its own: it hears, and says that it is there."""
+
+    def __init__(self, url: str) -> None:
+        self.prefix = f"{uuid4().hex}:"
+        self._url = url
+        self._running: dict[RedisUpdateLog, tuple[Logs, threading.Thread]] = {}
+
+    def start(self) -> RedisUpdateLog:
+        """Return the log of another server."""
+        logs = Logs(self._url)
+        log = logs(prefix=self.prefix, by_callers_clock=False)
+        thread = threading.Thread(target=log.run, daemon=True)
+        thread.start()
+        self._running[log] = logs, thread
+        return log
+
+    def kill(self, log: RedisUpdateLog) -> None:
+        """End a server, which says nothing of it."""
+        logs, thread = self._running.pop(log)
+        log.close()
+        thread.join(STOP_SECONDS)
+        logs.close()
+
+    def close(self) -> None:
+        """End all servers."""
+        for log in list(self._running):
+            self.kill(log)
+
+
+@pytest.fixture
+def servers(mortal_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
+    """Return servers that say more often that they are there, and are missed sooner."""
+    monkeypatch.setattr(update_log, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(update_log, "LEASE_SECONDS", 1.0)
+    servers = Servers(mortal_redis.url)
+    yield servers
+    servers.close()
+
+
+def subscribe(log: RedisUpdateLog, client_id: str, times: int = 1) -> None:
+    """Subscribe as a router does."""
+    for _ in range(times):
+        log.follow(client_id)
+        log.recover(client_id, None, 0.0)
+
+
+def subscribers(log: RedisUpdateLog, client_id: str) -> int:
+    """Return how many there are, as whoever sends an update is told."""
+    return log.append(UiUpdate(client_id, "progress", 1), START, 0.0).subscribers
+
+
+def test_subscribers_are_counted_over_all_servers(servers: Servers) -> None:
+    """Each client's by themselves; whoever leaves is counted no more."""
+    first, second, third = (servers.start() for _ in range(3))
+    subscribe(first, "alice", 2)
+    subscribe(second, "alice", 3)
+    subscribe(second, "bob")
+    eventually(lambda: (subscribers(third, "alice"), subscribers(third, "bob")) == (5, 1))
+    assert (subscribers(first, "alice"), subscribers(second, "bob")) == (5, 1)
+    second.unfollow("alice")
+    second.unfollow("bob")
+    eventually(lambda: (subscribers(third, "alice"), subscribers(third, "bob")) == (4, 0))
+
+
+def test_a_server_that_died_counts_no_more(servers: Servers, mortal_redis: RedisServer) -> None:
+    """And an update clears away what it left."""
+    first, second = servers.start(), servers.start()
+    subscribe(first, "alice", 2)
+    subscribe(second, "alice", 3)
+    eventually(lambda: subscribers(first, "alice") == 5)
+    servers.kill(second)
+    eventually(lambda: subscribers(first, "alice") == 2)
+    client = mortal_redis.client()
+    assert client.hlen(f"{servers.prefix}subscribers:alice") == 1
+    assert len(client.keys(f"{servers.prefix}server:*")) == 1
+    client.close()
+
+
+def test_numbers_of_subscribers_last_as_long_as_their_server(
+    servers: Servers, mortal_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody sends anything; then all servers of a client are dead, and nothing is left."""
+    monkeypatch.setattr(update_log, "COUNTS_SECONDS", 1)
+    monkeypatch.setattr(update_log, "TELL_AGAIN_SECONDS", 0.3)
+    first, second = servers.start(), servers.start()
+    subscribe(first, "alice", 2)
+    for client_id in ("alice", "bob"):
+        subscribe(second, client_id)
+    client = mortal_redis.client()
+    counts = f"{servers.prefix}subscribers:"
+    servers.kill(second)
+    eventually(lambda: client.hlen(counts + "alice") == 1)
+    eventually(lambda: not client.exists(counts + "bob"))
+    assert subscribers(first, "alice") == 2
+    servers.kill(first)
+    eventually(lambda: not client.keys(counts + "*") + client.keys(f"{servers.prefix}server:*"))
+    client.close()
+
+
+@pytest.mark.parametrize("harm", ["all is lost", "the server was away"])
+def test_a_server_that_redis_does_not_know_any_more_tells_everything(
+    servers: Servers, mortal_redis: RedisServer, harm: str
+) -> None:
+    """However it came to that."""
+    first, second = servers.start(), servers.start()
+    subscribe(first, "alice", 2)
+    subscribe(second, "alice", 3)
+    eventually(lambda: subscribers(first, "alice") == 5)
+    client = mortal_redis.client()
+    for key in client.keys("*" if harm == "all is lost" else f"{servers.prefix}server:*"):
+        client.delete(key)
+    subscribers(first, "alice")
+    eventually(lambda: subscribers(first, "alice") == 5)
+    assert client.hlen(f"{servers.prefix}subscribers:alice") == 2
+    client.close()

@@ -13,7 +13,8 @@ numbers would be given twice. So an epoch outlasts the process of Redis only whe
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import blake2b
@@ -56,7 +57,14 @@ LEASE_SECONDS = 10.0
 RETRY_SECONDS = 0.2
 """How long it takes until Redis is asked again for what was left out."""
 
-COUNTS_AT_ONCE = 1000
+COUNTS_SECONDS = 3600
+TELL_AGAIN_SECONDS = 1200.0
+"""How long Redis keeps the numbers of a client's subscribers, and how often each server tells its own again.
+
+So nothing is left of clients whose servers all died.
+"""
+
+COUNTS_AT_ONCE = 250
 """Most clients whose subscribers are counted in one step."""
 
 logger = logging.getLogger(__name__)
@@ -67,8 +75,9 @@ logger = logging.getLogger(__name__)
 # The updates of a client are a list. An entry is its number among all, its bytes, when it was kept, and the update.
 # The places of all updates are a sorted set: that number, bytes, time, and the list. A client in another epoch has
 # another list. Entries of lists that are gone are found when it is their turn.
-# Each server has a hash of how many subscribers it has to each client, as far as there are any, with the version of
-# that count in front: one that was overtaken is not taken. The field without a name is always there.
+# Each client that has subscribers has a hash of how many each server has, with the version of that count in front:
+# one that was overtaken is not taken. A server counts as long as there is a key with its name, its lease. Where Redis
+# may have missed something of it, it takes another name, and whoever comes across the old one clears it away.
 COMMON = """
 local log, places, clients = KEYS[1], KEYS[2], KEYS[3]
 local prefix, fresh_epoch, client_id = ARGV[1], ARGV[2], ARGV[3]
@@ -135,29 +144,47 @@ local function forget_what_is_too_old(name)
 end
 """
 
+COUNTS = """
+local function count_in(counts, lease_prefix)
+    local found, sum = redis.call('HGETALL', counts), 0
+    for i = 1, #found, 2 do
+        if redis.call('EXISTS', lease_prefix .. found[i]) == 1 then
+            sum = sum + tonumber(string.match(found[i + 1], '%d+$'))
+        else
+            redis.call('HDEL', counts, found[i])
+        end
+    end
+    return sum
+end
+
+local function take_count(counts, seconds, server, version, count)
+    local known = redis.call('HGET', counts, server)
+    if known and tonumber(string.match(known, '^%d+')) >= tonumber(version) then
+        return
+    end
+    if count == '0' then
+        redis.call('HDEL', counts, server)
+    else
+        redis.call('HSET', counts, server, version .. ' ' .. count)
+        redis.call('EXPIRE', counts, seconds)
+    end
+end
+"""
+
 APPEND = """
 local payload, timestamp, digest = ARGV[8], ARGV[9], ARGV[10]
 local key_seconds, list_seconds, overhead = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local copies = tonumber(ARGV[14])
 local max_updates, max_bytes, max_clients = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
 local cleaning_steps, topic = tonumber(ARGV[18]), ARGV[19]
-local servers, counts_prefix = KEYS[4], ARGV[20]
+local counts, lease_prefix = KEYS[4], ARGV[20]
 local key = KEYS[5]
 
 local function count_subscribers(receivers)
     if receivers == 0 then
         return 0
     end
-    local sum = 0
-    for _, server in ipairs(redis.call('SMEMBERS', servers)) do
-        local found = redis.call('HMGET', counts_prefix .. server, '', client_id)
-        if found[2] then
-            sum = sum + tonumber(string.match(found[2], '%d+$'))
-        elseif not found[1] then
-            redis.call('SREM', servers, server)
-        end
-    end
-    return math.max(sum, receivers)
+    return math.max(count_in(counts, lease_prefix), receivers)
 end
 
 if key then
@@ -222,13 +249,11 @@ return {'kept', epoch, seq, timestamp, count_subscribers(receivers), run, number
 
 RECOVER = """
 local since_epoch, since_seq = ARGV[8], ARGV[9]
-local counts, version, count = KEYS[4], ARGV[10], ARGV[11]
+local counts = KEYS[4]
+local seconds, server, version, count = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
 
-if count ~= '' and redis.call('EXISTS', counts) == 1 then
-    local known = redis.call('HGET', counts, client_id)
-    if not known or tonumber(string.match(known, '^%d+')) < tonumber(version) then
-        redis.call('HSET', counts, client_id, version .. ' ' .. count)
-    end
+if count ~= '0' then
+    take_count(counts, seconds, server, version, count)
 end
 
 forget_what_is_too_old(name)
@@ -247,26 +272,18 @@ return {epoch, seq, 1, redis.call('LRANGE', prefix .. name, from - oldest, -1), 
 
 
 COUNT = """
-local servers, counts = KEYS[1], KEYS[2]
-local server, milliseconds, anew = ARGV[1], ARGV[2], ARGV[3]
+local lease_prefix, counts_prefix, server, earlier_name = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local milliseconds, seconds = ARGV[5], ARGV[6]
 
-if anew == 'anew' then
-    redis.call('DEL', counts)
+if earlier_name ~= '' then
+    redis.call('UNLINK', lease_prefix .. earlier_name)
 end
-local was_there = redis.call('EXISTS', counts)
-redis.call('HSET', counts, '', '')
-redis.call('PEXPIRE', counts, milliseconds)
-redis.call('SADD', servers, server)
-for i = 4, #ARGV, 3 do
-    local client_id, version, count = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-    local known = redis.call('HGET', counts, client_id)
-    if not known or tonumber(string.match(known, '^%d+')) < tonumber(version) then
-        if count == '0' then
-            redis.call('HDEL', counts, client_id)
-        else
-            redis.call('HSET', counts, client_id, version .. ' ' .. count)
-        end
-    end
+local was_there = redis.call('EXISTS', lease_prefix .. server)
+redis.call('SET', lease_prefix .. server, '', 'PX', milliseconds)
+for i = 7, #ARGV, 3 do
+    local counts, version, count = counts_prefix .. ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    count_in(counts, lease_prefix)  -- clears away what dead servers left
+    take_count(counts, seconds, server, version, count)
 end
 return was_there
 """
@@ -318,9 +335,9 @@ class RedisUpdateLog:
         self._keys = [prefix + name for name in ("log", "places", "clients")]
         # The latest number that is known to have been given, and the process of Redis that gave it.
         self._known: tuple[bytes, int] = (b"", 0)
-        self._server = uuid4().hex
-        self._servers_key = f"{prefix}servers"
-        self._counts_key = f"{prefix}subscribers:{self._server}"
+        self._server = _make_name()
+        self._lease_prefix = f"{prefix}server:"
+        self._counts_prefix = f"{prefix}subscribers:"
         self._bounds = [
             KEY_SECONDS,
             ceil(max_seconds),
@@ -331,13 +348,16 @@ class RedisUpdateLog:
             max_clients,
             CLEANING_STEPS,
         ]
-        self._append = client.register_script(COMMON + APPEND)
-        self._recover = client.register_script(COMMON + RECOVER)
-        self._count = client.register_script(COUNT)
+        self._append = client.register_script(COMMON + COUNTS + APPEND)
+        self._recover = client.register_script(COMMON + COUNTS + RECOVER)
+        self._count = client.register_script(COUNTS + COUNT)
         self._followed: dict[str, _Followed] = {}
         self._versions = count(1)
         # The clients whose subscribers Redis has to be told the number of.
         self._changed: set[str] = set()
+        # Whether Redis has all the others under the name of this server, and when it is told them again all the same.
+        self._is_known = False
+        self._tell_again_at = 0.0
         self._was_interrupted = False
         self._wake = threading.Event()
         self._closed = threading.Event()
@@ -349,7 +369,7 @@ class RedisUpdateLog:
         Raises `IdempotencyConflict` or `UiEmitFailed`.
         """
         said = (update.client_id, update.event_name, update.data_json)
-        keys = [*self._keys, self._servers_key]
+        keys = [*self._keys, self._counts_prefix + update.client_id]
         if update.idempotency_key is not None:
             keys.append(f"{self._prefix}key:{update.idempotency_key}")
         payload = json.dumps([update.event_name, update.data_json, timestamp])
@@ -363,7 +383,7 @@ class RedisUpdateLog:
                     _digest_of(said),
                     *self._bounds,
                     self._topic(update.client_id),
-                    f"{self._prefix}subscribers:",
+                    self._lease_prefix,
                 ],
             )
         if answer[0] == b"conflict":
@@ -381,17 +401,19 @@ class RedisUpdateLog:
         place: tuple[str, str | int] = ("", "")
         if since is not None:
             place = ("", "all") if since == EVERYTHING else (since.epoch, since.seq)
-        followed = self._followed.get(client_id)
-        number = ("", "") if followed is None else (next(self._versions), followed.subscribers)
+        keys = [*self._keys, self._counts_prefix + client_id]
+        is_known, subscribers = self._is_known, self._subscribers_of(client_id)
+        number: list[Any] = [COUNTS_SECONDS, self._server, next(self._versions), subscribers]
         try:
             with _translated():
-                answer = self._recover(
-                    [*self._keys, self._counts_key], [*self._common(client_id, now), *place, *number]
-                )
+                answer = self._recover(keys, [*self._common(client_id, now), *place, *number])
         except UiEmitFailed:
             # Redis may take the number nevertheless, later.
             self._changed.add(client_id)
             raise
+        if not is_known or subscribers != self._subscribers_of(client_id):
+            # It may have been cleared away as that of a dead server, or have come behind one that says none.
+            self._changed.add(client_id)
         epoch, seq, recovered, entries, *known = answer
         self._know(*known)
         latest = Position(epoch.decode(), seq)
@@ -465,40 +487,50 @@ class RedisUpdateLog:
         if not self._was_interrupted:
             return
         self._was_interrupted = False
+        self._is_known = False  # Redis may have forgotten everything.
         try:
             self.on_interrupted()
-            # Redis may have forgotten everything.
-            self._tell_numbers(list(self._followed), "anew")
         except UiEmitFailed:
             self._was_interrupted = True
             raise
 
     def _beat(self) -> None:
-        """Tell Redis that this server is there, and what has changed."""
+        """Tell Redis that this server is there, and what it does not know."""
         changed, self._changed = self._changed, set()
+        if time.monotonic() >= self._tell_again_at:
+            changed.update(self._followed)
+            self._tell_again_at = time.monotonic() + TELL_AGAIN_SECONDS
         try:
-            was_there = self._tell_numbers(list(changed))
-            if not was_there:
-                self._tell_numbers(list(self._followed), "anew")
+            if self._is_known:
+                self._is_known = self._tell_numbers(changed)
+            if not self._is_known:
+                earlier_name, self._server = self._server, _make_name()
+                self._tell_numbers(self._followed, earlier_name)
+                self._is_known = True
         except UiEmitFailed:
             self._changed |= changed
             raise
 
-    def _tell_numbers(self, client_ids: list[str], anew: str = "") -> bool:
-        """Tell Redis how many subscribers some clients have here; tell whether it knew of this server before."""
+    def _tell_numbers(self, client_ids: Collection[str], earlier_name: str = "") -> bool:
+        """Tell Redis how many subscribers some clients have here; tell whether it knew of this server before.
+
+        What it knows under an `earlier_name` does not count any more then.
+        """
+        told = list(client_ids)
         was_there = True
-        for start in range(0, max(1, len(client_ids)), COUNTS_AT_ONCE):
+        for start in range(0, max(1, len(told)), COUNTS_AT_ONCE):
             arguments: list[Any] = []
-            for client_id in client_ids[start : start + COUNTS_AT_ONCE]:
-                followed = self._followed.get(client_id)
-                arguments += [client_id, next(self._versions), followed.subscribers if followed else 0]
+            for client_id in told[start : start + COUNTS_AT_ONCE]:
+                arguments += [client_id, next(self._versions), self._subscribers_of(client_id)]
+            names = [self._lease_prefix, self._counts_prefix, self._server, earlier_name]
             with _translated():
-                answer = self._count(
-                    [self._servers_key, self._counts_key],
-                    [self._server, round(LEASE_SECONDS * 1000), anew if start == 0 else "", *arguments],
-                )
+                answer = self._count([], [*names, round(LEASE_SECONDS * 1000), COUNTS_SECONDS, *arguments])
             was_there = was_there and bool(answer)
         return was_there
+
+    def _subscribers_of(self, client_id: str) -> int:
+        followed = self._followed.get(client_id)
+        return followed.subscribers if followed is not None else 0
 
     def _topic(self, client_id: str) -> str:
         return f"{self._prefix}news:{client_id}"
@@ -509,8 +541,7 @@ class RedisUpdateLog:
         self._known = (run, max(number, known_number) if run == known_run else number)
 
     def _common(self, client_id: str, now: float) -> list[Any]:
-        time = repr(now) if self._by_callers_clock else ""
-        bounds = [repr(self._max_seconds), time]
+        bounds = [repr(self._max_seconds), repr(now) if self._by_callers_clock else ""]
         return [f"{self._prefix}updates:", self._make_epoch(), client_id, *bounds, *self._known]
 
 
@@ -521,6 +552,11 @@ def _translated() -> Iterator[None]:
         yield
     except (redis.RedisError, OSError) as error:
         raise UiEmitFailed(f"Redis: {error}.") from error
+
+
+def _make_name() -> str:
+    """Return a name that no server has had."""
+    return uuid4().hex[:16]
 
 
 def _nobody(_update: SequencedUpdate) -> int:
