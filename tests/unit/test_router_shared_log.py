@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.domain import AccessControl, Expiries, UiUpdate, UiUpdateRouter
 from asf.domain.errors import NotSubscribed, UiEmitFailed
-from asf.domain.router import MAX_HELD_UPDATES
+from asf.domain.subscriber import MAX_HELD_UPDATES
 from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, Subscription
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
