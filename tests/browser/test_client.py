@@ -23,6 +23,7 @@ from tests.support.fixtures import StartServer
 from tests.support.nodes import COUNT, Nodes
 from tests.support.processes import ServerProcess, eventually
 from tests.support.proxies import HAProxy, Nginx, Proxy
+from tests.support.redis_server import RedisServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 
@@ -342,6 +343,29 @@ def test_updates_that_are_kept_come_to_who_asks(server: ServerProcess, pages: Pa
             await page.click("#watch")
             await page.wait_for_function("seen.updates.length === 3")
             assert [data for _, data, _ in await page.evaluate("seen.updates")] == [0, 1, 2]
+
+    run(scenario())
+
+
+def test_who_comes_while_redis_is_lost_is_subscribed_when_it_is_back(
+    start_server: StartServer, mortal_redis: RedisServer, pages: Pages
+) -> None:
+    """On the same connection: nothing else would let it ask again."""
+    server = start_server({"ASF_REDIS_URL": mortal_redis.url})
+    mortal_redis.kill()
+
+    async def scenario() -> None:
+        async with pages.open(server, client="frank") as page:
+            async with page.expect_websocket() as opened:
+                await page.click("#watch")
+            await (await opened.value).wait_for_event(
+                "framereceived", lambda frame: "ASF_SOCKETIO_EMIT_FAILED" in frame
+            )
+            await asyncio.to_thread(mortal_redis.start)
+            await page.wait_for_function("seen.subscribed === 1")
+            await asyncio.to_thread(server.send_ui_update, "frank", "step", 1)
+            await page.wait_for_function("seen.updates.length === 1")
+            assert await page.evaluate("seen.errors") == []
 
     run(scenario())
 

@@ -7,7 +7,10 @@ import { clientError, errorOf, NOTICES, type AsfError } from "./errors.js";
 import { UpdatePositions } from "./positions.js";
 import type { ErrorMessage, PlacedAt, Position, Subscribed } from "./protocol.js";
 
-/** After how many milliseconds a subscription is asked for again that was one too many lately. */
+/** What a server cannot do now, and soon may: it came too often, or what keeps the updates is lost for a while. */
+const TEMPORARY: ReadonlySet<string> = new Set(["ASF_INTERNAL_ERROR", "ASF_RATE_LIMITED", "ASF_SOCKETIO_EMIT_FAILED"]);
+
+/** After how many milliseconds such a subscription is asked for again: the connection may well stay. */
 const AGAIN_MS = 1000;
 
 export interface WatchOptions {
@@ -103,7 +106,7 @@ export class Watch extends Emitter<WatchEvents> {
 
   #onError(socket: Socket, error: AsfError): void {
     if (NOTICES.has(error.code)) return;
-    if (error.code === "ASF_RATE_LIMITED") setTimeout(() => this.#subscribe(socket), AGAIN_MS);
+    if (TEMPORARY.has(error.code)) setTimeout(() => this.#subscribe(socket), AGAIN_MS);
     else if (error.code === "ASF_UNAUTHORIZED" && this.#access.isRenewed) this.#subscribe(socket);
     else this.emit("error", { error });
   }
