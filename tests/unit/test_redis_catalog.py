@@ -125,10 +125,52 @@ def test_what_changed_while_redis_was_away_is_told_afterwards(
         keep(other, STREAM)
         keep(other, replace(STREAM, stream_id="strm_2"))
         eventually(lambda: {stream.stream_id for stream in told if stream} == {"strm_1", "strm_2"})
-        told.clear()
         mortal_store.unfollow("strm_1")
         assert other.delete(replace(STREAM, stream_id="strm_2"))
         eventually(lambda: None in told)
+
+
+def test_an_absence_of_news_costs_few_questions_however_many_streams_there_are(
+    mortal_redis: RedisServer, mortal_store: RedisCatalogStore
+) -> None:
+    """Redis may be far away. An entry that makes no sense keeps nobody else waiting."""
+    ids = [f"strm_{number}" for number in range(1200)]
+    told: list[str] = []
+    mortal_store.on_change = lambda stream_id, _: told.append(stream_id)
+    for stream_id in ids:
+        mortal_store.follow(stream_id)
+    with contextlib.closing(connect(mortal_redis.url)) as client:
+        other = RedisCatalogStore(client, RedisNews(client))  # which hears nothing itself
+        for stream_id in ids:
+            keep(other, replace(STREAM, stream_id=stream_id))
+        eventually(lambda: len(told) == len(ids))
+        told.clear()
+        client.hset("asf:1:catalog:streams", ids[0], "tape {}")
+        client.config_resetstat()
+        client.client_kill_filter(_type="pubsub")
+        eventually(lambda: sorted(told) == sorted(ids[1:]))
+        calls = {name: figures["calls"] for name, figures in client.info("commandstats").items()}
+    assert calls["cmdstat_hmget"] == 12
+    assert calls["cmdstat_subscribe"] == 3
+    assert "cmdstat_hget" not in calls
+
+
+def test_who_leaves_before_there_is_a_topic_leaves_none(shared_redis: RedisServer) -> None:
+    """Whoever wants to follow waits where the connection was just lost."""
+    client = connect(shared_redis.url)
+    news = RedisNews(client)
+    store = RedisCatalogStore(client, news, f"{uuid4().hex}:")
+    topics: list[str] = []
+
+    def follow(topic: str, _listener: object) -> None:
+        store.unfollow("strm_1")  # before it is known
+        topics.append(topic)
+
+    news.follow = follow  # type: ignore[method-assign, assignment]
+    news.unfollow = lambda topic: topic in topics and topics.remove(topic)  # type: ignore[method-assign, assignment, func-returns-value]
+    store.follow("strm_1")
+    assert topics == []
+    client.close()
 
 
 @given(ids=st.sets(st.text(min_size=1, max_size=3).filter(lambda text: not stream_id_problem(text)), max_size=12))

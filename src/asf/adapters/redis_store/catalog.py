@@ -5,6 +5,7 @@ evicts nothing (`maxmemory-policy noeviction`), since the number of streams is b
 """
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,11 @@ PREFIX = "asf:1:catalog:"
 
 RETRY_SECONDS = 0.5
 """How long it takes until it is tried again to see what has become of the streams that are followed."""
+
+STREAMS_AT_ONCE = 100
+"""Most streams of which that is seen with one command."""
+
+logger = logging.getLogger(__name__)
 
 # KEYS are the entries by id, the ids in order, and how many there are of each state.
 # An entry is the state, a space, and the rest as JSON. The ids are a sorted set whose scores are all the same: then
@@ -105,7 +111,7 @@ class RedisCatalogStore:
         try:
             self._hear_of(stream_id)
         except CatalogUnavailable:
-            self._look_at([stream_id])
+            self._look_at(stream_id)
             raise
 
     def unfollow(self, stream_id: str) -> None:
@@ -174,6 +180,9 @@ class RedisCatalogStore:
             self._news.follow(self._topic(stream_id), partial(self._hear, stream_id))
         except NewsUnavailable as error:
             raise CatalogUnavailable(f"Redis: {error}") from error
+        finally:
+            if stream_id not in self._followed:  # Nobody wants it any more, and it was said before there was a topic.
+                self._news.unfollow(self._topic(stream_id))
 
     def _hear(self, stream_id: str, entry: bytes) -> None:
         self._changes.put(stream_id, _stream_of(stream_id, entry) if entry else None)
@@ -183,27 +192,45 @@ class RedisCatalogStore:
             self.on_change(stream_id, stream)
 
     def _look_at_all(self) -> None:
-        self._look_at(list(self._followed))
+        """See what has become of all streams, which are followed again."""
+        threading.Thread(target=self._catch_up_with, args=(list(self._followed),), daemon=True).start()
 
-    def _look_at(self, stream_ids: Sequence[str]) -> None:
-        """See what has become of streams whose changes may have been missed, as soon as that can be seen."""
-        threading.Thread(target=self._catch_up, args=(stream_ids,), daemon=True).start()
-
-    def _catch_up(self, stream_ids: Sequence[str]) -> None:
-        for stream_id in stream_ids:
-            while stream_id in self._followed:
+    def _catch_up_with(self, stream_ids: Sequence[str]) -> None:
+        for start in range(0, len(stream_ids), STREAMS_AT_ONCE):
+            some = stream_ids[start : start + STREAMS_AT_ONCE]
+            while True:
                 try:
-                    self._hear_of(stream_id)
-                    stream = self.get(stream_id)
+                    entries = self._ask(self._client.hmget, self._streams, list(map(_bytes_of, some)))
                 except CatalogUnavailable:
                     time.sleep(RETRY_SECONDS)
                     continue
-                if stream_id not in self._followed:
-                    self._news.unfollow(self._topic(stream_id))
-                # One that is missing may have been lost by Redis, and its audio be growing on.
-                if stream is not None:
-                    self._changes.put(stream_id, stream)
                 break
+            for stream_id, entry in zip(some, entries, strict=True):
+                self._see(stream_id, entry)
+
+    def _look_at(self, stream_id: str) -> None:
+        """See what has become of a stream that could not be followed, as soon as it can."""
+        threading.Thread(target=self._catch_up, args=(stream_id,), daemon=True).start()
+
+    def _catch_up(self, stream_id: str) -> None:
+        while stream_id in self._followed:
+            try:
+                self._hear_of(stream_id)
+                entry = self._ask(self._client.hget, self._streams, _bytes_of(stream_id))
+            except CatalogUnavailable:
+                time.sleep(RETRY_SECONDS)
+                continue
+            self._see(stream_id, entry)
+            return
+
+    def _see(self, stream_id: str, entry: bytes | None) -> None:
+        """Tell what is there now. What is missing may have been lost by Redis, and its audio be growing on."""
+        if entry is None:
+            return
+        try:
+            self._changes.put(stream_id, _stream_of(stream_id, entry))
+        except CatalogUnavailable as error:  # It is damaged, and no more can be said of it.
+            logger.warning("%s", error)
 
     def _ask(self, command: Callable[..., Any], *arguments: Any) -> Any:
         with _translated():
