@@ -120,14 +120,18 @@ def test_audio_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_redis(tmp_path: Path, mortal_redis: RedisServer) -> None:
-    """As it comes, as it should be, and gone."""
+    """As it comes, as it should be, for a user who may publish nothing, and gone."""
     assert examine_redis(mortal_redis.url).text.startswith("the streams are forgotten")
     with closing(mortal_redis.client()) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
         assert "may forget streams" in examine_redis(mortal_redis.url).text
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("appendonly", "yes")
+        client.acl_setuser("asf", enabled=True, nopass=True, keys=["*"], categories=["+@all"], reset_channels=True)
     assert examine_redis(mortal_redis.url).severity is Severity.OK
+    finding = examine_redis(mortal_redis.url.replace("redis://", "redis://asf:any@"))
+    assert finding.severity is Severity.PROBLEM
+    assert "channel" in finding.text
     mortal_redis.kill()
     environment = {
         "ASF_REDIS_URL": mortal_redis.url.replace("redis://", "redis://:sesame@"),

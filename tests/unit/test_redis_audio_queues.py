@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +18,9 @@ from asf.adapters.audio_files import media_type_of
 from asf.adapters.redis_store import audio_queues
 from asf.adapters.redis_store.audio_queues import QueueAudioSource, RedisAudioQueues
 from asf.adapters.redis_store.connection import connect
+from asf.adapters.redis_store.queue_entries import PREFIX
 from asf.adapters.redis_store.queue_index import BLOCK_BYTES, LEAST_BLOCKS, QueueIndex
-from asf.adapters.redis_store.queue_reader import CONNECTION_NAME
+from asf.adapters.redis_store.queue_reader import CONNECTION_NAME, HEADS_AT_ONCE, QueueReader
 from asf.domain.errors import AsfError, AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.ports import AudioSources
 from asf.domain.streams import AudioEnding, Locator, StreamState
@@ -473,6 +475,19 @@ def test_two_hundred_queues_share_one_connection(mortal_nodes: Nodes) -> None:
         source.close()
     assert len(node) == 0
     eventually(lambda: not readers_of(client))
+
+
+def test_many_queues_are_looked_at_in_steps(mortal_redis: RedisServer) -> None:
+    """So that Redis has turns for others in between."""
+    with closing(mortal_redis.client()) as client:
+        keys = [f"{PREFIX}{number}".encode() for number in range(HEADS_AT_ONCE + 1)]
+        client.xadd(keys[-1], {"offset": 0, "audio": b"x"})
+        reader = QueueReader(client)
+        heads = reader.heads(keys)
+        reader.disconnect()
+        assert [key for key, head in heads.items() if head] == keys[-1:]
+        assert list(heads) == keys
+        assert client.info("commandstats")["cmdstat_eval"]["calls"] == 2
 
 
 def readers_of(client: redis.Redis) -> list[str]:

@@ -125,6 +125,7 @@ def test_what_changed_while_redis_was_away_is_told_afterwards(
         keep(other, STREAM)
         keep(other, replace(STREAM, stream_id="strm_2"))
         eventually(lambda: {stream.stream_id for stream in told if stream} == {"strm_1", "strm_2"})
+        told.clear()
         mortal_store.unfollow("strm_1")
         assert other.delete(replace(STREAM, stream_id="strm_2"))
         eventually(lambda: None in told)
@@ -312,4 +313,14 @@ def test_a_check_finds_that_nothing_can_be_kept(mortal_redis: RedisServer, morta
     assert mortal_store.count()[StreamState.GENERATING] == 1
     client.config_set("maxmemory", "0")
     mortal_store.check()
+    client.close()
+
+
+def test_a_check_finds_that_nothing_can_be_published(mortal_redis: RedisServer) -> None:
+    """By a user who may do everything else: what changes would be neither kept nor heard of."""
+    with contextlib.closing(mortal_redis.client()) as client:
+        client.acl_setuser("asf", enabled=True, nopass=True, keys=["*"], categories=["+@all"], reset_channels=True)
+    client = connect(mortal_redis.url.replace("redis://", "redis://asf:any@"))
+    with pytest.raises(CatalogUnavailable, match="channel"):
+        RedisCatalogStore(client, RedisNews(client)).check()
     client.close()

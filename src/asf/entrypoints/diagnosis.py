@@ -125,7 +125,7 @@ def examine_database(database: str) -> Finding:
 
 
 def examine_redis(url: str) -> Finding:
-    """Return whether the Redis at `url` answers, and keeps what it is given. Its password is not told."""
+    """Return whether the Redis at `url` answers, keeps what it is given, and passes news on. No password is told."""
     from redis import RedisError  # noqa: PLC0415 - an extra
 
     from asf.adapters.redis_store.connection import connect  # noqa: PLC0415
@@ -133,6 +133,7 @@ def examine_redis(url: str) -> Finding:
     try:
         with closing(connect(url)) as client:
             client.set("asf:1:examined", 1, px=1)
+            client.publish("asf:1:examined", "")
             memory, persistence = client.info("memory"), client.info("persistence")
     except (RedisError, OSError) as error:
         return _problem("redis", f"it cannot be used: {error}", "Start it, or correct ASF_REDIS_URL.")

@@ -97,6 +97,8 @@ class RedisCatalogStore:
         news.on_interrupted.append(self._look_at_all)
         self.on_change: StreamWatcher = _nobody_watches
         self._followed: set[str] = set()
+        # Those of them that could not be followed yet.
+        self._unheard: set[str] = set()
         self._changes = InOrder(self._tell)
         self._streams, self._ids, self._counts = self._keys = [prefix + name for name in ("streams", "ids", "counts")]
         self._checked = prefix + "checked"
@@ -160,9 +162,13 @@ class RedisCatalogStore:
     def check(self) -> None:
         """Raise `CatalogUnavailable` unless streams can be read and kept now, and what others announce is heard.
 
-        A key of its own is written: a replica, a full memory and a full disk can be read from.
+        A key of its own is written: a replica, a full memory and a full disk can be read from. And something is
+        published, which Redis's users need a right of their own for.
         """
-        self._ask(self._client.set, self._checked, "1")
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.set(self._checked, "1")
+            pipeline.publish(self._checked, "")
+            self._ask(pipeline.execute)
         if not self._news.is_connected:
             raise CatalogUnavailable("What other servers announce cannot be heard now.")
 
@@ -192,8 +198,9 @@ class RedisCatalogStore:
             self.on_change(stream_id, stream)
 
     def _look_at_all(self) -> None:
-        """See what has become of all streams, which are followed again."""
-        threading.Thread(target=self._catch_up_with, args=(list(self._followed),), daemon=True).start()
+        """See what has become of all streams whose topics are followed again."""
+        stream_ids = list(self._followed - self._unheard)
+        threading.Thread(target=self._catch_up_with, args=(stream_ids,), daemon=True).start()
 
     def _catch_up_with(self, stream_ids: Sequence[str]) -> None:
         for start in range(0, len(stream_ids), STREAMS_AT_ONCE):
@@ -210,6 +217,7 @@ class RedisCatalogStore:
 
     def _look_at(self, stream_id: str) -> None:
         """See what has become of a stream that could not be followed, as soon as it can."""
+        self._unheard.add(stream_id)
         threading.Thread(target=self._catch_up, args=(stream_id,), daemon=True).start()
 
     def _catch_up(self, stream_id: str) -> None:
@@ -221,7 +229,8 @@ class RedisCatalogStore:
                 time.sleep(RETRY_SECONDS)
                 continue
             self._see(stream_id, entry)
-            return
+            break
+        self._unheard.discard(stream_id)
 
     def _see(self, stream_id: str, entry: bytes | None) -> None:
         """Tell what is there now. What is missing may have been lost by Redis, and its audio be growing on."""

@@ -17,6 +17,9 @@ ANSWER_SECONDS = 1.0
 ENTRIES_PER_READ = 64
 """Most entries that one read of all queues returns, unless there are more queues than that."""
 
+HEADS_AT_ONCE = 50
+"""Most queues that are looked at in one step. Redis does nothing else meanwhile, and first entries may be long."""
+
 CONNECTION_NAME = "asf-audio-queues"
 """What the connection is called in `CLIENT LIST`."""
 
@@ -69,7 +72,11 @@ class QueueReader:
 
     def heads(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the mark of each queue's first entry: empty where there is none, `!` and an error for other keys."""
-        return dict(zip(keys, self._ask("EVAL", HEADS, len(keys), *keys), strict=True))
+        heads: dict[bytes, bytes] = {}
+        for start in range(0, len(keys), HEADS_AT_ONCE):
+            some = keys[start : start + HEADS_AT_ONCE]
+            heads |= zip(some, self._ask("EVAL", HEADS, len(some), *some), strict=True)
+        return heads
 
     def nudge(self) -> None:
         """Let a `read` of another green thread, which may be under way, return at once."""
