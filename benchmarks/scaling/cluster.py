@@ -122,12 +122,13 @@ class SharedStore:
         command = getattr(self._store, method)
         return lambda *arguments: self._redis.do(f"{self._name}.{method}", partial(command, *arguments))
 
-    def follow(self, topic: str) -> None:
-        """Be told what happens to it, from the return of this on."""
+    def follow(self, topic: str) -> Any:
+        """Be told what happens to it, from the return of this on. A catalog returns what it is, too."""
         self._store.follow(topic)
         self._followed[topic] += 1
         if self._followed[topic] == 1:
             self._redis.follow(f"{self._name} {topic}", self._news, self.hear)
+        return self.get(topic) if self._name == "catalog" else None
 
     def unfollow(self, topic: str) -> None:
         """Hear no more of it, if nobody else here wants to."""

@@ -86,7 +86,7 @@ class CatalogStoreContract:
     def test_tells_of_what_is_followed_in_order(self, store: CatalogStore) -> None:
         told: list[AudioStream | None] = []
         store.on_change = lambda stream_id, stream: told.append(stream) if stream_id == "strm_1" else None
-        store.follow("strm_1")
+        assert store.follow("strm_1") is None
         expected: list[AudioStream | None] = [ONE, TWO, None, ONE]
         keep(store, ONE)
         keep(store, AudioStream("other", FileLocator("/audio/one.mp3")))
@@ -96,6 +96,7 @@ class CatalogStoreContract:
         keep(store, ONE)
         eventually(lambda: len(told) >= len(expected))
         assert told == expected
+        assert store.follow("strm_1") == ONE
         store.unfollow("strm_1")
         store.unfollow("never followed")
 

@@ -32,12 +32,13 @@ class DistantStore(InMemoryCatalogStore):
         self.news: deque[tuple[str, AudioStream | None]] = deque()
         self.is_lost = False
 
-    def follow(self, stream_id: str) -> None:
+    def follow(self, stream_id: str) -> AudioStream | None:
         self.wanted.add(stream_id)
         self._wait()
         if stream_id in self.wanted:
             self.followed.add(stream_id)  # Although whoever waits for the confirmation has not got it yet.
         self._wait()
+        return self.get(stream_id)
 
     def unfollow(self, stream_id: str) -> None:
         self.wanted.discard(stream_id)

@@ -15,8 +15,9 @@ class InMemoryCatalogStore:
         self._streams: dict[str, AudioStream] = {}
         self.on_change: StreamWatcher = _nobody_watches
 
-    def follow(self, stream_id: str) -> None:
-        """Do nothing: the changes of all streams are told."""
+    def follow(self, stream_id: str) -> AudioStream | None:
+        """Return the stream. The changes of all are told."""
+        return self.get(stream_id)
 
     def unfollow(self, stream_id: str) -> None:
         """Do nothing."""

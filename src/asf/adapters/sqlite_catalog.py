@@ -64,8 +64,9 @@ class SqliteCatalogStore:
             self._counts: Counter[str] = Counter(dict(counts))
             self._connection.execute(f"PRAGMA busy_timeout = {int(LOCKED_SECONDS * 1000)}")
 
-    def follow(self, stream_id: str) -> None:
-        """Do nothing: the changes of all streams are told."""
+    def follow(self, stream_id: str) -> AudioStream | None:
+        """Return the stream. The changes of all are told. Raises `CatalogUnavailable`."""
+        return self.get(stream_id)
 
     def unfollow(self, stream_id: str) -> None:
         """Do nothing."""

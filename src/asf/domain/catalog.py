@@ -61,8 +61,11 @@ class StreamCatalog:
         """
         self._followed[stream_id] += 1
         if self._followed[stream_id] == 1:
-            self._store.follow(stream_id)
-        return self._store.get(stream_id)
+            return self._store.follow(stream_id)
+        try:
+            return self._store.get(stream_id)
+        except CatalogUnavailable:
+            return self._store.follow(stream_id)  # Which sees to it that the watchers are told.
 
     def unfollow(self, stream_id: str) -> None:
         """Take note that one of those whom the stream concerned is gone."""

@@ -48,10 +48,10 @@ class CatalogStore(Protocol):
 
     on_change: StreamWatcher
 
-    def follow(self, stream_id: str) -> None:
-        """Tell of the changes of the stream from now on: of each that is made after this has returned.
+    def follow(self, stream_id: str) -> AudioStream | None:
+        """Tell of the changes of the stream from now on, and return what it is, or None.
 
-        Where it raises, they are told as soon as they can be, until `unfollow` all the same.
+        Where it raises, both are told as soon as they can be, until `unfollow` all the same.
         """
         ...
 

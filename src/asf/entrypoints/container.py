@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 
     from asf.adapters.redis_store.news import RedisNews
 
+Gauge = tuple[str, str, Callable[[], float]]
+"""Name, help and value of a metric."""
+
 CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
 
 
@@ -158,6 +161,14 @@ def _namespaces(service: StreamingService, router: UiUpdateRouter, settings: Set
     return namespaces
 
 
+def _gauge_of_history(log: InMemoryUpdateLog) -> Gauge:
+    return ("asf_ui_history_bytes", "Memory of the UI updates that are kept.", lambda: log.kept_bytes)
+
+
+def _gauge_of_news(news: "RedisNews") -> Gauge:
+    return ("asf_redis_connected", "Whether other servers are heard, over Redis: 1 or 0.", lambda: news.is_connected)
+
+
 def _render_metrics(
     metrics: PrometheusMetrics,
     pump: AudioPump,
@@ -165,7 +176,7 @@ def _render_metrics(
     blocked: BlockedListeners,
     store: CatalogStore,
     router: UiUpdateRouter,
-    update_log: UpdateLog,
+    gauge_of_sharing: Gauge,
     connections: Occupancy,
     socketio_connections: Occupancy,
 ) -> Callable[[], bytes]:
@@ -176,12 +187,9 @@ def _render_metrics(
             ("asf_connections", "Open connections, whatever for.", lambda: len(connections)),
             ("asf_socketio_connections", "Connections of Socket.IO.", lambda: len(socketio_connections)),
             ("asf_ui_subscriptions", "Subscriptions to UI updates.", lambda: router.subscriptions),
+            gauge_of_sharing,
         ]
     )
-    if isinstance(update_log, InMemoryUpdateLog):
-        metrics.read_gauges(
-            [("asf_ui_history_bytes", "Memory of the UI updates that are kept.", lambda: update_log.kept_bytes)]
-        )
     metrics.read_counters(
         [
             ("asf_audio_bytes_sent", "Bytes of audio sent.", lambda: pump.bytes_sent),
@@ -384,7 +392,11 @@ class Container(containers.DeclarativeContainer):
         blocked,
         catalog_store,
         router,
-        update_log,
+        providers.Selector(
+            sharing,
+            alone=providers.Callable(_gauge_of_history, update_log),
+            redis=providers.Callable(_gauge_of_news, news),
+        ),
         connections,
         socketio_connections,
     )

@@ -19,6 +19,7 @@ from typing import Any
 
 import redis
 
+from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.queue_entries import PREFIX, Piece, piece_of
 from asf.adapters.redis_store.queue_index import BLOCK_BYTES, Blocks, QueueIndex, stitch
 from asf.adapters.redis_store.queue_reader import ENTRIES_PER_READ, QueueReader
@@ -186,7 +187,7 @@ class RedisAudioQueues:
             found = self._look_often_enough(key)
         except (redis.RedisError, OSError) as error:
             if not growing or key not in self._open:
-                raise AudioUnavailable(f"Redis: {error}.") from error
+                raise AudioUnavailable(details_of(error)) from error
             found = None
         if growing or found is None:
             return self._open_growing(locator.name, key, found)
@@ -270,7 +271,7 @@ class RedisAudioQueues:
         except redis.ResponseError as error:
             if "WRONGTYPE" not in str(error):
                 raise
-            return _Found([], [], AudioUnavailable(f"Redis: {error}."))
+            return _Found([], [], _no_queue())
         return _Found(_pieces_of(first), _pieces_of(reversed(last)))
 
     def _nudge(self) -> None:
@@ -373,7 +374,7 @@ class RedisAudioQueues:
                         self._bring(queue, number)
             except (redis.RedisError, OSError) as error:
                 if time.monotonic() + delay > end or not queue.sources:
-                    raise AudioUnavailable(f"Redis: {error}.") from error
+                    raise AudioUnavailable(details_of(error)) from error
             else:
                 return
             time.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - so that servers do not come all at once
@@ -491,10 +492,14 @@ def _pieces_of(entries: Any) -> list[Piece]:
 def _problem_of(head: bytes, known: bytes | None) -> AudioUnavailable | None:
     """Return what is wrong with a queue that began with `known` (None: with nothing) and begins with `head`."""
     if head.startswith(b"!"):
-        return AudioUnavailable(f"Redis: {head[1:].decode(errors='replace')}.")
+        return _no_queue()
     if known is None or head == known:
         return None
     return _changed() if head else _gone()
+
+
+def _no_queue() -> AudioUnavailable:
+    return AudioUnavailable("Redis has no queue under that name, but something else.")
 
 
 def _changed() -> AudioChanged:

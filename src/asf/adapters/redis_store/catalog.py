@@ -16,6 +16,7 @@ from typing import Any
 import redis
 from redis.commands.core import Script
 
+from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.in_order import InOrder
 from asf.adapters.redis_store.news import NewsUnavailable, RedisNews
 from asf.domain.errors import CatalogFull, CatalogUnavailable
@@ -107,11 +108,12 @@ class RedisCatalogStore:
         self._delete = client.register_script(COMMON + DELETE)
         self._page = client.register_script(PAGE)
 
-    def follow(self, stream_id: str) -> None:
-        """Tell of the changes of the stream, on whichever server. Raises `CatalogUnavailable`."""
+    def follow(self, stream_id: str) -> AudioStream | None:
+        """Tell of the changes of the stream, on whichever server, and return it. Raises `CatalogUnavailable`."""
         self._followed.add(stream_id)
         try:
             self._hear_of(stream_id)
+            return self.get(stream_id)
         except CatalogUnavailable:
             self._look_at(stream_id)
             raise
@@ -185,7 +187,7 @@ class RedisCatalogStore:
         try:
             self._news.follow(self._topic(stream_id), partial(self._hear, stream_id))
         except NewsUnavailable as error:
-            raise CatalogUnavailable(f"Redis: {error}") from error
+            raise CatalogUnavailable(str(error)) from error
         finally:
             if stream_id not in self._followed:  # Nobody wants it any more, and it was said before there was a topic.
                 self._news.unfollow(self._topic(stream_id))
@@ -252,7 +254,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (redis.RedisError, OSError) as error:
-        raise CatalogUnavailable(f"Redis: {error}.") from error
+        raise CatalogUnavailable(details_of(error)) from error
 
 
 def _bytes_of(stream_id: str) -> bytes:

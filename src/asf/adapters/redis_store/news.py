@@ -10,6 +10,8 @@ from typing import Any
 
 import redis
 
+from asf.adapters.redis_store.failures import details_of
+
 CONNECTION_SECONDS = 0.2
 """How long whoever wants to follow a topic waits for the connection, where that has just been lost."""
 
@@ -84,9 +86,12 @@ class RedisNews:
                 self._confirmations.append(confirmation)
                 _send(connection, "SUBSCRIBE", channel)
             confirmation.wait()
-        except (NewsUnavailable, redis.RedisError, OSError) as error:
+        except NewsUnavailable:
             self.unfollow(topic)
-            raise NewsUnavailable(str(error)) from error
+            raise
+        except (redis.RedisError, OSError) as error:
+            self.unfollow(topic)
+            raise NewsUnavailable(details_of(error)) from error
 
     def unfollow(self, topic: str) -> None:
         """Call nobody for `topic` any more. An unknown one does no harm."""
@@ -239,7 +244,7 @@ def _read(connection: redis.Connection | None, seconds: float) -> Any:
 def _open(connection: redis.Connection | None) -> redis.Connection:
     """Return it, if it is open: otherwise it would open itself, without its topics."""
     if connection is None or not connection.is_connected:
-        raise NewsUnavailable("There is no connection.")
+        raise NewsUnavailable("Redis cannot be reached.")
     return connection
 
 

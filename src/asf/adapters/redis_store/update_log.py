@@ -25,6 +25,7 @@ from uuid import uuid4
 
 import redis
 
+from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.news import NewsUnavailable, RedisNews
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, UiUpdate
@@ -165,7 +166,7 @@ local function take_count(counts, seconds, server, version, count)
     if count == '0' then
         redis.call('HDEL', counts, server)
     else
-        redis.call('HSET', counts, server, version .. ' ' .. count)
+        redis.pcall('HSET', counts, server, version .. ' ' .. count)  -- no reason to fail where memory is full
         redis.call('EXPIRE', counts, seconds)
     end
 end
@@ -438,7 +439,7 @@ class RedisUpdateLog:
             self._news.follow(self._topic(client_id), partial(self._hear, client_id))
         except NewsUnavailable as error:
             del self._followed[client_id]
-            followed.error = UiEmitFailed(f"Redis: {error}")
+            followed.error = UiEmitFailed(str(error))
             raise followed.error from error
         finally:
             followed.decided.set()
@@ -551,7 +552,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (redis.RedisError, OSError) as error:
-        raise UiEmitFailed(f"Redis: {error}.") from error
+        raise UiEmitFailed(details_of(error)) from error
 
 
 def _make_name() -> str:
