@@ -146,6 +146,7 @@ def test_audio_goes_on_while_redis_is_killed(servers: Servers, persistent_redis:
         assert (error["error_code"], error["retryable"]) == ("ASF_CATALOG_UNAVAILABLE", True)
         assert "redis" in requests.get(f"{server.url}/asf/ready", timeout=10).json()["details"]
         assert status_of(server, "/asf/health") == 200
+        assert "asf_redis_connected 0.0" in server.metrics()
     with path.open("ab") as file:
         file.write(AUDIO[50_000:])
     for listener in whole:
@@ -154,6 +155,7 @@ def test_audio_goes_on_while_redis_is_killed(servers: Servers, persistent_redis:
         receive(listener, len(AUDIO))
     persistent_redis.start()
     eventually(lambda: {status_of(server, "/asf/ready") for server in servers} == {200}, REDIS_BACK_SECONDS)
+    assert all("asf_redis_connected 1.0" in server.metrics() for server in servers)
     assert servers[0].notify("s", str(path), state="complete").status_code == 200
     for listener in growing + whole:
         if listener in growing:

@@ -167,6 +167,17 @@ def test_whatever_happens_meanwhile(before: str | None, turns: list[list[str]]) 
     assert not place.store.followed
 
 
+def test_a_stream_that_is_deleted_while_somebody_joins_ends_as_one() -> None:
+    """After what there was of it, and not when nothing has come for long."""
+    place = Place()
+    place.announce(StreamState.GENERATING)
+    place.store.turns.extend([[], [], [lambda: place.store.change("s", None)]])
+    place.join()
+    place.server.run(1.0)
+    assert place.listeners[0].received == AUDIO[:10_000]
+    assert [type(error) for error in place.errors()] == [StreamNotFound]
+
+
 def test_who_waits_to_be_let_in_has_a_place() -> None:
     """However many come while the catalog is asked."""
     place = Place()

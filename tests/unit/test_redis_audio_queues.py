@@ -540,7 +540,9 @@ def test_what_many_want_is_fetched_once(nodes: Nodes) -> None:
     before = client.info("commandstats")["cmdstat_xrange"]["calls"]
     arrived = threading.Event()
     source.on_arrival = arrived.set
-    assert all(source.read(100, 1000) is None for _ in range(50))
+    reads = [source.read(100, 1000) for _ in range(50)]  # The fetch may end before the last of them.
+    assert reads[0] is None
+    assert set(reads) <= {None, audio[100:1100]}
     assert arrived.wait(10)
     assert source.read(100, 1000) == audio[100:1100]
     after = client.info("commandstats")["cmdstat_xrange"]["calls"]

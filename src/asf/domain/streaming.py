@@ -234,7 +234,9 @@ class StreamingService:
         if session.flowing:
             self._pump.serve_at_once(session)
         if audio.growing and not session.ended:
-            self._follow(session)
+            is_there = self._follow(session)
+            if not is_there:  # It was deleted between the two looks.
+                self._stream_changed(session.stream_id, None)
 
     def _arrive(self, session: ListenerSession) -> None:
         """Take note that the session has what it needs. Raises `Draining`."""
@@ -250,15 +252,19 @@ class StreamingService:
         if not session.ended:
             self._follow(session)
 
-    def _follow(self, session: ListenerSession) -> None:
-        """Be told what becomes of the session's stream from now on, and see what has become of it until now."""
+    def _follow(self, session: ListenerSession) -> bool:
+        """Be told what becomes of the session's stream from now on, and see what has become of it until now.
+
+        Returns whether there is such a stream, as far as can be said.
+        """
         self._following.add(session)
         try:
             stream = self._catalog.follow(session.stream_id)
         except CatalogUnavailable:  # It tells when it is back.
-            return
+            return True
         if stream is not None:
             self._stream_changed(stream.stream_id, stream)
+        return stream is not None
 
     def _audio_for(self, request: ListenRequest, stream: AudioStream) -> SharedAudio:
         if request.epoch is not None and request.epoch != stream.epoch:
