@@ -29,6 +29,7 @@ class Nodes:
             "ASF_INTERNAL_API_TOKEN": TOKEN,
             **(environment or {}),
         }
+        self._joins_before = [0] * len(each)
         self._environments = [{**shared, **own} for own in each]
         self.all = [ServerProcess(directory, environment) for environment in self._environments]
 
@@ -45,9 +46,14 @@ class Nodes:
         """Return how many listeners each of them has."""
         return [_value(node, "asf_listeners") for node in self.all]
 
+    def count_from_now(self) -> None:
+        """Count only those joins that follow."""
+        self._joins_before = [_value(node, "asf_joins_total") for node in self.all]
+
     def joins(self) -> list[int]:
-        """Return how many have joined at each of them since it was started."""
-        return [_value(node, "asf_joins_total") for node in self.all]
+        """Return how many have joined at each of them since they were started, or since `count_from_now`."""
+        joins = [_value(node, "asf_joins_total") for node in self.all]
+        return [now - before for now, before in zip(joins, self._joins_before, strict=True)]
 
     def start_again(self, number: int) -> None:
         """Start the one with that index, which has ended, where it was."""
