@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of `make soak`."""
     group = parser.getgroup("asf")
     group.addoption("--soak", action="store_true", help="run the tests that take longer, too (marked soak)")
-    group.addoption("--fuzz-seconds", type=float, default=10.0, help="how long each fuzzer goes on (default: 15)")
+    group.addoption("--fuzz-seconds", type=float, default=10.0, help="how long each fuzzer goes on (default: 10)")
     group.addoption("--ledger", type=Path, help="write what was tried and lost to this file, as JSON")
 
 
