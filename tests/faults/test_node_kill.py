@@ -27,7 +27,7 @@ ATTEMPTS = 3
 """A machine that is busy with something else at that moment is no slow service. What is heard must be right."""
 
 
-@pytest.mark.parametrize("kind", [Nginx, HAProxy])
+@pytest.mark.parametrize("kind", [pytest.param(Nginx, marks=pytest.mark.soak), HAProxy])
 def test_listeners_of_a_killed_node_go_on_at_another(tmp_path: Path, ledger: Ledger, kind: type[Proxy]) -> None:
     """Two hundred on it, on every transport, each at its byte."""
     cut = 0

@@ -20,7 +20,7 @@ from tests.support.processes import PATIENCE_SECONDS, eventually
 from tests.support.proxies import HAProxy, Nginx, Proxy
 
 AUDIO = audio_of(300_000)
-LONG_AUDIO = audio_of(4_000_000)  # ten seconds at the default pace
+LONG_AUDIO = audio_of(2_000_000)  # five seconds at the default pace
 TOO_LONG_AUDIO = audio_of(24_000_000)  # a minute
 QUERY_SECRET = "nobody-may-read-this"  # noqa: S105 - it is to be looked for
 GIVE_UP_SECONDS = 8.0
