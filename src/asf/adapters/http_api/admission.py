@@ -7,6 +7,7 @@ from typing import Any
 from flask import Flask
 
 from asf.adapters.http_api.errors import error_response
+from asf.adapters.http_api.playback import STREAM_URL
 from asf.domain.errors import AsfError, Draining
 from asf.domain.limits import Occupancy
 
@@ -15,7 +16,6 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 INTERNAL_PREFIX = "/asf/internal/"
 OPERATIONS = {"/asf/health", "/asf/ready", "/metrics"}
 SOCKETIO_PREFIX = "/socket.io/"
-STREAM_PREFIX = "/api/v1/podcasts/stream/"
 
 _HAS_CONNECTED = re.compile(r"(?:^|&)sid=[^&]")
 
@@ -66,7 +66,7 @@ class Admission:
         is_socketio = path.startswith(SOCKETIO_PREFIX)
         if is_socketio and _HAS_CONNECTED.search(environ.get("QUERY_STRING", "")):
             return None
-        is_websocket = path.startswith(STREAM_PREFIX) and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        is_websocket = path.startswith(STREAM_URL) and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
         if self._is_draining() and (is_socketio or is_websocket):
             return Draining()
         return self._socketio.refusal(environ["REMOTE_ADDR"]) if is_socketio else None
