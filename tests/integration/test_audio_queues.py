@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.engineio_wire import WireListener
+from tests.support.engineio_wire import join
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
@@ -22,29 +22,14 @@ Servers = tuple[ServerProcess, ServerProcess]
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """Return a Redis that keeps what it has when it is killed."""
-    server = RedisServer(tmp_path / "persistent-redis", persistent=True)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def servers(tmp_path: Path, redis: RedisServer) -> Iterator[Servers]:
+def servers(tmp_path: Path, persistent_redis: RedisServer) -> Iterator[Servers]:
     """Return two servers on one Redis."""
-    settings = {"ASF_REDIS_URL": redis.url, "ASF_STALL_SECONDS": "60", "ASF_STREAM_SLEEP_INTERVAL": "0"}
+    settings = {"ASF_REDIS_URL": persistent_redis.url, "ASF_STALL_SECONDS": "60", "ASF_STREAM_SLEEP_INTERVAL": "0"}
     both = ServerProcess(tmp_path, settings), ServerProcess(tmp_path, settings)
     yield both
     for server in both:
         assert server.stop() == 0, "".join(server.log)
         assert not any("Traceback" in line for line in server.log), "".join(server.log)
-
-
-def join(server: ServerProcess, **fields: object) -> WireListener:
-    """Return a listener over Socket.IO that has joined."""
-    listener = WireListener(server.url, polling=False)
-    listener.emit("join_stream", {"stream_id": "s", **fields})
-    return listener
 
 
 def fill(producer: QueueProducer, audio: bytes, pieces: int, seconds: float) -> None:
@@ -56,10 +41,10 @@ def fill(producer: QueueProducer, audio: bytes, pieces: int, seconds: float) -> 
         time.sleep(chance.uniform(0, 2 * seconds / pieces))
 
 
-def test_any_server_serves_anyone_from_anywhere(servers: Servers, redis: RedisServer) -> None:
+def test_any_server_serves_anyone_from_anywhere(servers: Servers, persistent_redis: RedisServer) -> None:
     """While it is made, by every door, from any offset; and by its URL, with ranges, when it is done."""
     first, second = servers
-    producer = QueueProducer(redis.client(), "episode-1.mp3")
+    producer = QueueProducer(persistent_redis.client(), "episode-1.mp3")
     epoch = first.notify("s", producer.locator, state="generating").json()["epoch"]
     early = [join(server) for server in servers]
     for listener in early:
@@ -103,9 +88,9 @@ def test_any_server_serves_anyone_from_anywhere(servers: Servers, redis: RedisSe
         listener.close()
 
 
-def test_a_failure_is_told_behind_what_there_is(servers: Servers, redis: RedisServer) -> None:
+def test_a_failure_is_told_behind_what_there_is(servers: Servers, persistent_redis: RedisServer) -> None:
     """As the queue says it, on every server, whatever was announced; and to those who come later, too."""
-    producer = QueueProducer(redis.client(), "episode-2")
+    producer = QueueProducer(persistent_redis.client(), "episode-2")
     servers[0].notify("s", producer.locator).raise_for_status()  # Announced as complete, before it is begun.
     early = join(servers[1])
     early.receive_until("start_of_stream")
@@ -119,9 +104,11 @@ def test_a_failure_is_told_behind_what_there_is(servers: Servers, redis: RedisSe
         listener.close()
 
 
-def test_a_queue_that_is_announced_as_failed_ends_where_it_is(servers: Servers, redis: RedisServer) -> None:
+def test_a_queue_that_is_announced_as_failed_ends_where_it_is(
+    servers: Servers, persistent_redis: RedisServer
+) -> None:
     """Where a voice agent has died, and somebody else knows."""
-    producer = QueueProducer(redis.client(), "episode-6")
+    producer = QueueProducer(persistent_redis.client(), "episode-6")
     servers[0].notify("s", producer.locator, state="generating").raise_for_status()
     early = join(servers[1])
     producer.put_all(AUDIO)
@@ -135,9 +122,9 @@ def test_a_queue_that_is_announced_as_failed_ends_where_it_is(servers: Servers, 
 
 
 @pytest.mark.parametrize("harm", ["kill", "hang"])
-def test_redis_may_be_gone_for_a_while(servers: Servers, redis: RedisServer, harm: str) -> None:
+def test_redis_may_be_gone_for_a_while(servers: Servers, persistent_redis: RedisServer, harm: str) -> None:
     """Nothing is lost or doubled for those who listen, and servers answer meanwhile."""
-    producer = QueueProducer(redis.client(), "episode-3")
+    producer = QueueProducer(persistent_redis.client(), "episode-3")
     servers[0].notify("s", producer.locator, state="generating").raise_for_status()
     listeners = [join(server) for server in servers]
     producer.put_all(AUDIO[:300_000])
@@ -145,16 +132,16 @@ def test_redis_may_be_gone_for_a_while(servers: Servers, redis: RedisServer, har
         while len(listener.audio) < 300_000:
             listener.receive()
     if harm == "kill":
-        redis.kill()
+        persistent_redis.kill()
     else:
-        redis.hang()
+        persistent_redis.hang()
     time.sleep(2)  # Longer than any time-out of the reader.
     assert requests.get(servers[0].url + "/asf/health", timeout=5).status_code == 200
     if harm == "kill":
-        redis.start()
+        persistent_redis.start()
     else:
-        redis.resume()
-    again = QueueProducer(redis.client(), producer.name)
+        persistent_redis.resume()
+    again = QueueProducer(persistent_redis.client(), producer.name)
     again.offset = 290_000  # It does not know how much has arrived.
     again.put_all(AUDIO[290_000:])
     again.end()
@@ -164,9 +151,9 @@ def test_redis_may_be_gone_for_a_while(servers: Servers, redis: RedisServer, har
         listener.close()
 
 
-def test_a_queue_begun_anew_is_an_error_and_never_a_mixture(servers: Servers, redis: RedisServer) -> None:
+def test_a_queue_begun_anew_is_an_error_and_never_a_mixture(servers: Servers, persistent_redis: RedisServer) -> None:
     """For those who listen; who comes then hears the new one."""
-    client = redis.client()
+    client = persistent_redis.client()
     producer = QueueProducer(client, "episode-4")
     servers[0].notify("s", producer.locator, state="generating").raise_for_status()
     producer.put_all(AUDIO[:300_000])
@@ -199,10 +186,10 @@ def test_without_redis_there_are_no_queues(start_server: StartServer) -> None:
     assert "not set up" in answer.json()["details"]
 
 
-def test_a_long_queue_is_heard_by_many_at_different_places(servers: Servers, redis: RedisServer) -> None:
+def test_a_long_queue_is_heard_by_many_at_different_places(servers: Servers, persistent_redis: RedisServer) -> None:
     """Who begins far behind the beginning waits until it is known where that is."""
     audio = audio_of(12_000_000, seed=4)
-    producer = QueueProducer(redis.client(), "episode-5")
+    producer = QueueProducer(persistent_redis.client(), "episode-5")
     producer.put_all(audio, 16_384)
     producer.end()
     servers[0].notify("s", producer.locator).raise_for_status()

@@ -20,10 +20,6 @@ from tests.support.proxies import HAProxy, Nginx, Proxy
 
 AUDIO = audio_of(300_000)
 LONG_AUDIO = audio_of(4_000_000)  # ten seconds at the default pace
-TOO_LONG_AUDIO = audio_of(24_000_000)  # a minute
-QUERY_SECRET = "nobody-may-read-this"  # noqa: S105 - it is to be looked for
-GIVE_UP_SECONDS = 8.0
-"""Two checks of 2 s, half a second between them, up to a second before; and a busy machine."""
 
 WEBSOCKET_HANDSHAKE = {
     "Upgrade": "websocket",

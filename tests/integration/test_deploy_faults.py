@@ -26,30 +26,6 @@ QUERY_SECRET = "nobody-may-read-this"  # noqa: S105 - it is to be looked for
 GIVE_UP_SECONDS = 8.0
 """Two checks of 2 s, half a second between them, up to a second before; and a busy machine."""
 
-WEBSOCKET_HANDSHAKE = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-}
-
-INSIDE = [
-    "/",
-    "/metrics",
-    "/asf/ready",
-    "/asf/internal/streams",
-    "//asf/internal/streams",
-    "/%61sf/internal/streams",
-    "/asf/./internal/streams",
-    "/socket.io/../asf/internal/streams",
-    "/socket.io/%2e%2e/asf/internal/streams",
-    "/socket.io/..%2fasf/internal/streams",
-    "/api/v1/podcasts/stream/../../../../metrics",
-    "/api/v1/podcasts/stream/%2e%2e/%2e%2e/%2e%2e/%2e%2e/metrics",
-    "/ASF/internal/streams",
-]
-"""Paths that are not for listeners, spelt in several ways."""
-
 
 @pytest.fixture
 def drain_seconds() -> float:

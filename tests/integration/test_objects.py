@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from asf.adapters.object_audio import BLOCK_BYTES
-from tests.support.engineio_wire import WireListener
+from tests.support.engineio_wire import join
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import STOP_SECONDS, ServerProcess, eventually
@@ -33,13 +33,6 @@ def object_server(start_server: StartServer, swift: SwiftServer, store_proxy: St
 def put(swift: SwiftServer, audio: bytes = AUDIO) -> str:
     """Put audio into the store, under a name of its own, and return its URL."""
     return swift.put(f"shows/{uuid4().hex} ä.mp3", audio)
-
-
-def join(server: ServerProcess, stream_id: str, **fields: object) -> WireListener:
-    """Return a listener that has joined."""
-    listener = WireListener(server.url, polling=False)
-    listener.emit("join_stream", {"stream_id": stream_id, **fields})
-    return listener
 
 
 def test_an_object_is_heard_byte_for_byte(object_server: ServerProcess, swift: SwiftServer) -> None:

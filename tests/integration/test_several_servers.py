@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.engineio_wire import WireListener
+from tests.support.engineio_wire import WireListener, join
 from tests.support.fixtures import audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
@@ -20,14 +20,6 @@ REDIS_BACK_SECONDS = 5.0
 """How long after Redis the servers are back at the latest."""
 
 Servers = tuple[ServerProcess, ServerProcess]
-
-
-@pytest.fixture
-def persistent_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """Return a Redis that keeps what it has when it is killed."""
-    redis = RedisServer(tmp_path / "persistent-redis", persistent=True)
-    yield redis
-    redis.stop()
 
 
 @pytest.fixture
@@ -46,13 +38,6 @@ def receive(listener: WireListener, length: int) -> None:
     """Let the listener receive until it has so many bytes."""
     while len(listener.audio) < length:
         listener.receive()
-
-
-def join(server: ServerProcess, stream_id: str = "s", **fields: object) -> WireListener:
-    """Return a listener that has joined."""
-    listener = WireListener(server.url, polling=False)
-    listener.emit("join_stream", {"stream_id": stream_id, **fields})
-    return listener
 
 
 def status_of(server: ServerProcess, route: str) -> int:

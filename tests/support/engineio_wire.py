@@ -9,6 +9,8 @@ from typing import Any
 import requests
 import websocket
 
+from tests.support.processes import ServerProcess
+
 NAMESPACE = "/api/v1/podcasts/stream"
 SEPARATOR = "\x1e"
 TIMEOUT_SECONDS = 15
@@ -121,3 +123,10 @@ class WireListener:
             self.events.append((name, payload[0] if payload else None))
         elif packet.startswith("451-"):
             assert json.loads(packet.split(",", 1)[1])[0] == "audio_chunk"
+
+
+def join(server: ServerProcess, stream_id: str = "s", **fields: object) -> WireListener:
+    """Return a listener over a WebSocket that has asked to join."""
+    listener = WireListener(server.url, polling=False)
+    listener.emit("join_stream", {"stream_id": stream_id, **fields})
+    return listener

@@ -49,6 +49,14 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture
+def persistent_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """Return a Redis server of the test's own, to do harm to, which writes down what it does."""
+    server = RedisServer(tmp_path / "redis", persistent=True)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
     """Return a Redis server of the test's own, to do harm to."""
     server = RedisServer(tmp_path / "redis")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -94,13 +93,11 @@ def mortal_nodes(mortal_redis: RedisServer) -> Iterator[Nodes]:
 
 
 @pytest.fixture
-def persistent_nodes(tmp_path: Path) -> Iterator[Nodes]:
+def persistent_nodes(persistent_redis: RedisServer) -> Iterator[Nodes]:
     """Return nodes on a Redis to do harm to, which keeps everything."""
-    server = RedisServer(tmp_path / "redis", persistent=True)
-    nodes = Nodes(server)
+    nodes = Nodes(persistent_redis)
     yield nodes
     nodes.close()
-    server.stop()
 
 
 def read(source: QueueAudioSource, offset: int, length: int) -> bytes:

@@ -323,14 +323,6 @@ def test_a_log_that_came_back_older_than_it_was_begins_another_epoch(tmp_path: P
         server.stop()
 
 
-@pytest.fixture
-def persistent_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """Return a Redis that writes down what it does."""
-    server = RedisServer(tmp_path / "redis", persistent=True)
-    yield server
-    server.stop()
-
-
 def test_a_log_that_is_written_down_goes_on(persistent_redis: RedisServer) -> None:
     """However often Redis is killed: the same epoch, the next number, and nothing to recover is missing."""
     logs = Logs(persistent_redis.url)
