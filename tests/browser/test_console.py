@@ -13,8 +13,9 @@ from playwright.async_api import Page, async_playwright
 from tests.browser.audio import CLIP
 from tests.browser.conftest import CHROMIUM_FLAGS, HERE
 from tests.browser.prerequisites import missing
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess
+from tests.support.processes import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 

@@ -25,11 +25,12 @@ from tests.support.audience import (
     longest_gap,
     lost_bytes,
 )
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.footprint import footprint_after_use, wait_until_back
 from tests.support.ledger import Ledger
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+from tests.support.processes import ServerProcess, eventually
 
 KEY = "a-key-of-more-than-32-characters-to-sign-with"
 SETTINGS = {

@@ -7,10 +7,11 @@ import time
 import requests
 
 from tests.support.audience import TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.footprint import footprint_after_use, wait_until_back
 from tests.support.ledger import Ledger
-from tests.support.processes import PATIENCE_SECONDS, eventually
+from tests.support.processes import eventually
 
 AUDIO = audio_of(1_200_000)
 LONGEST_GAP_SECONDS = 3.0

@@ -8,10 +8,11 @@ import pytest
 import requests
 
 from tests.support.audience import HTTP, TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.footprint import footprint_after_use, wait_until_back
 from tests.support.ledger import Ledger
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+from tests.support.processes import ServerProcess, eventually
 from tests.support.small_disk import FullDisk, small_disk_at
 
 AUDIO = audio_of(1_200_000)

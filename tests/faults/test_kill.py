@@ -5,11 +5,12 @@ from pathlib import Path
 import requests
 
 from tests.support.audience import TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.bursts import Backend, Watcher, announcing
 from tests.support.fixtures import audio_of
 from tests.support.ledger import Ledger
 from tests.support.mortal_server import MortalServer
-from tests.support.processes import PATIENCE_SECONDS, eventually
+from tests.support.processes import eventually
 
 BYTES_BETWEEN_KILLS = 200_000
 LISTENERS_EACH = 10

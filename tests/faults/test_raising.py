@@ -5,11 +5,12 @@ from collections import Counter
 import pytest
 
 from tests.support.audience import HTTP, TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.bursts import Backend, Watcher
 from tests.support.fixtures import audio_of
 from tests.support.footprint import footprint_after_use, wait_until_back
 from tests.support.ledger import Ledger
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+from tests.support.processes import ServerProcess, eventually
 
 LONGEST_GAP_SECONDS = 3.0
 AUDIO = audio_of(200_000)

@@ -14,11 +14,12 @@ import requests
 
 from asf import client
 from tests.support.audience import PLAIN, POLLING, SOCKET_IO, Audience, LightListener, longest_gap, lost_bytes
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.bursts import Backend, Watcher
 from tests.support.fixtures import audio_of
 from tests.support.ledger import Ledger
 from tests.support.nodes import COUNT, TOKEN, Nodes
-from tests.support.processes import PATIENCE_SECONDS, eventually
+from tests.support.processes import eventually
 from tests.support.proxies import HAProxy
 from tests.support.swift_server import SwiftServer
 

@@ -22,6 +22,7 @@ from asf.adapters.jwt_tokens import JwtTokens
 from asf.domain.grants import Grant
 from asf.entrypoints.settings import SettingsSchema, read_settings
 from tests.browser.prerequisites import missing
+from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
 from tests.support.fixtures import audio_of
 from tests.support.images import (
     Container,
@@ -34,7 +35,7 @@ from tests.support.images import (
     sandbox_problem,
 )
 from tests.support.plain_websocket import PlainListener
-from tests.support.processes import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS, eventually
+from tests.support.processes import eventually
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()

@@ -11,11 +11,12 @@ import requests
 
 from asf import client
 from tests.support.audience import POLLING, TRANSPORTS, Audience, LightListener, lost_bytes
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
 from tests.support.nodes import COUNT, TOKEN, Nodes
 from tests.support.plain_websocket import PlainListener
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+from tests.support.processes import ServerProcess, eventually
 from tests.support.proxies import HAProxy, Nginx, Proxy
 
 AUDIO = audio_of(300_000)

@@ -12,11 +12,12 @@ import requests
 
 from asf import client
 from tests.support.audience import PLAIN, POLLING, SOCKET_IO, TRANSPORTS, Audience, LightListener, lost_bytes
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
 from tests.support.nodes import COUNT, Nodes
 from tests.support.plain_websocket import PlainListener
-from tests.support.processes import PATIENCE_SECONDS, eventually
+from tests.support.processes import eventually
 from tests.support.proxies import HAProxy, Nginx, Proxy
 
 AUDIO = audio_of(300_000)

@@ -8,11 +8,12 @@ import pytest
 import requests
 
 from asf import client
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
 from tests.support.plain_websocket import PlainListener
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+from tests.support.processes import ServerProcess, eventually
 
 AUDIO = audio_of(3_000_000)  # seven seconds at the default pace
 

@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from asf.adapters.object_audio import BLOCK_BYTES
+from tests.support.bounds import STOP_SECONDS
 from tests.support.engineio_wire import join
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
-from tests.support.processes import STOP_SECONDS, ServerProcess, eventually
+from tests.support.processes import ServerProcess, eventually
 from tests.support.store_proxy import StoreProxy
 from tests.support.swift_server import BUCKET, SwiftServer
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import STOP_SECONDS
+from tests.support.bounds import STOP_SECONDS
 from tests.support.redis_server import RedisServer
 
 PREAMBLE = """

@@ -17,10 +17,11 @@ import requests
 import socketio
 import websocket
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
 from tests.support.plain_websocket import PlainListener
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+from tests.support.processes import ServerProcess, eventually
 from tests.support.redis_server import RedisServer
 
 NAMESPACE = "/ui_updates"

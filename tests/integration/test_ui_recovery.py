@@ -16,9 +16,10 @@ import websocket
 
 from asf import client
 from tests.integration.test_ui_updates import Subscriber, has
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+from tests.support.processes import ServerProcess, eventually
 
 ALL = {"epoch": "", "seq": 0}
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]

@@ -10,7 +10,8 @@ from typing import Self, cast
 import requests
 
 from asf import client
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess
+from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.processes import ServerProcess
 
 Item = client.Subscribed | client.Missed | client.Update
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from tests.support.audience import TRANSPORTS, Audience, LightListener, lost_bytes
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import audio_of
-from tests.support.processes import PATIENCE_SECONDS, ServerProcess, eventually
+from tests.support.processes import ServerProcess, eventually
 
 MEMORY_TOLERANCE_BYTES = 16 * 1024 * 1024
 """What the memory of a process may be above its start: the allocator keeps what was freed once, for the next time."""

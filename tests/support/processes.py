@@ -12,11 +12,9 @@ from typing import TypeVar
 
 import requests
 
-T = TypeVar("T")
+from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
 
-START_SECONDS = 20.0
-STOP_SECONDS = 10.0
-PATIENCE_SECONDS = 15.0
+T = TypeVar("T")
 
 
 class ServerProcess:

@@ -9,7 +9,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.browser.prerequisites import missing
-from tests.support.processes import START_SECONDS, STOP_SECONDS, eventually
+from tests.support.bounds import START_SECONDS, STOP_SECONDS
+from tests.support.processes import eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ATTEMPTS = 3

@@ -12,7 +12,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.browser.prerequisites import missing
-from tests.support.processes import START_SECONDS, STOP_SECONDS, eventually
+from tests.support.bounds import START_SECONDS, STOP_SECONDS
+from tests.support.processes import eventually
 
 ATTEMPTS = 5
 """How often another port is tried, when somebody else was faster to take a free one."""

@@ -13,7 +13,7 @@ import requests
 from obstore.store import S3Store
 
 from tests.browser.prerequisites import missing
-from tests.support.processes import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
 
 PYTHON = Path(__file__).parents[2] / ".venv" / "swift" / "bin" / "python"
 """Where tools/install_test_tools.sh installs Swift: it wants other versions of libraries than ASF does."""

@@ -22,7 +22,8 @@ from asf.domain import AudioStream, FileLocator, StreamState
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.rules import stream_id_problem
 from tests.contracts.catalog_store import MAX_STREAMS, CatalogStoreContract, keep
-from tests.support.processes import STOP_SECONDS, eventually
+from tests.support.bounds import STOP_SECONDS
+from tests.support.processes import eventually
 from tests.support.redis_server import RedisServer
 
 STREAM = AudioStream("strm_1", FileLocator("/audio/one.mp3"), StreamState.GENERATING, "epoch", announced_at=12.5)

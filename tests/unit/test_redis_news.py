@@ -14,7 +14,8 @@ import redis
 
 from asf.adapters.redis_store.connection import connect
 from asf.adapters.redis_store.news import NewsUnavailable, RedisNews
-from tests.support.processes import STOP_SECONDS, eventually
+from tests.support.bounds import STOP_SECONDS
+from tests.support.processes import eventually
 from tests.support.redis_server import RedisServer
 
 BACK_SECONDS = 5.0

@@ -21,7 +21,8 @@ from asf.domain import UiUpdate
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
 from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract, listen_to
-from tests.support.processes import STOP_SECONDS, eventually
+from tests.support.bounds import STOP_SECONDS
+from tests.support.processes import eventually
 from tests.support.redis_server import RedisServer
 
 
