@@ -6,13 +6,18 @@ from asf.adapters.redis_store.queue_entries import PREFIX
 
 
 class QueueProducer:
-    """Puts pieces of one audio into the queue of that name, one behind the other."""
+    """Puts pieces of one audio into the queue of that name, one behind the other.
+
+    `entry_id` is what Redis is told of the ids: `*` for those of its clock, or `MILLISECONDS-*` for those of a clock
+    that is set to that time.
+    """
 
     def __init__(self, client: redis.Redis, name: str) -> None:
         self._client = client
         self.name = name
         self.key = PREFIX + name
         self.offset = 0
+        self.entry_id = "*"
 
     @property
     def locator(self) -> str:
@@ -29,7 +34,7 @@ class QueueProducer:
         with self._client.pipeline(transaction=False) as pipeline:
             for start in range(0, len(audio), piece_bytes):
                 piece = audio[start : start + piece_bytes]
-                pipeline.xadd(self.key, {"offset": self.offset, "audio": piece})
+                pipeline.xadd(self.key, {"offset": self.offset, "audio": piece}, self.entry_id)
                 self.offset += len(piece)
             pipeline.execute()
 
@@ -39,7 +44,7 @@ class QueueProducer:
 
     def add(self, **fields: bytes | str | int) -> None:
         """Put in an entry, whatever it may be."""
-        self._client.xadd(self.key, fields)  # type: ignore[arg-type]
+        self._client.xadd(self.key, fields, self.entry_id)  # type: ignore[arg-type]
 
     def delete(self) -> None:
         """Delete the queue, to begin it anew."""

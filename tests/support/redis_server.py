@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import redis
@@ -24,8 +25,8 @@ class RedisServer:
 
     Skips where there is none.
 
-    What it keeps ends with its process, unless it is `persistent`; then it is there when the process is started
-    again, whatever ended it.
+    What it keeps ends with its process, unless it is `persistent`; then everything that it has answered is there when
+    the process is started again, whatever ended it.
     """
 
     def __init__(self, directory: Path, *, persistent: bool = False) -> None:
@@ -74,9 +75,22 @@ class RedisServer:
             # Connections are accepted in their order, so those are in the list when this one is answered.
             eventually(lambda: len(client.client_list()) == 1 + others)
 
-    def start(self) -> None:
-        """Start a process anew at the same address, after the earlier one has ended."""
+    @property
+    def written(self) -> Mapping[Path, bytes]:
+        """What it has written down by now: the content of its files."""
+        return {path: path.read_bytes() for path in self._files.iterdir()}
+
+    def start(self, written: Mapping[Path, bytes] | None = None) -> None:
+        """Start a process anew at the same address, after the earlier one has ended.
+
+        It has what was `written` at some time, and has lost the rest: as after a loss of power.
+        """
         assert self._process.poll() is not None, "It is still running"
+        if written is not None:
+            shutil.rmtree(self._files)
+            self._files.mkdir()
+            for path, content in written.items():
+                path.write_bytes(content)
         self._process = self._launch()
         assert self._answers(), self._log.read_text()
 
@@ -95,6 +109,10 @@ class RedisServer:
     def _log(self) -> Path:
         return self._directory / "redis.log"
 
+    @property
+    def _files(self) -> Path:
+        return self._directory / "appendonlydir"
+
     def _launch(self) -> subprocess.Popen[bytes]:
         settings = {
             "port": str(self.port),
@@ -102,6 +120,8 @@ class RedisServer:
             "dir": str(self._directory),
             "save": "",
             "appendonly": "yes" if self._persistent else "no",
+            # By default it answers without having written, for up to two seconds, while the disk is busy.
+            "appendfsync": "no",
             "daemonize": "no",
         }
         arguments = [word for name, value in settings.items() for word in (f"--{name}", value)]

@@ -577,6 +577,41 @@ def test_a_lost_redis_loses_no_byte(persistent_nodes: Nodes, harm: str) -> None:
         assert all_of(source) == audio
 
 
+@pytest.mark.parametrize("again_from", [990_000, 2_500_000], ids=["what was lost", "what is new"])
+@pytest.mark.parametrize("clock", ["ahead", "behind", "catching up"])
+def test_a_redis_that_comes_back_with_less_is_followed_on(
+    persistent_nodes: Nodes, clock: str, again_from: int
+) -> None:
+    """Whatever the ids of new entries are, by the clock of the machine on which it is then."""
+    nodes, server = persistent_nodes, persistent_nodes.redis
+    client, producer = nodes.client(), nodes.producer()
+    audio = audio_of(3_000_000)
+    producer.put_all(audio[:1_000_000])
+    written = server.written
+    last_id = client.xinfo_stream(producer.key)["last-generated-id"].decode()
+    producer.put_all(audio[1_000_000:2_500_000])
+    sources = [nodes.open(nodes.node(0), producer) for _ in range(2)]
+    for source in sources:
+        wait_for_size(source, 2_500_000)
+    server.kill()
+    server.start(written)
+    again = QueueProducer(nodes.client(), producer.name)
+    if clock != "ahead":
+        again.entry_id = f"{last_id.partition('-')[0]}-*"
+    again.offset = again_from
+    again.put_all(audio[again_from:2_600_000])
+    if clock == "catching up":
+        again.entry_id = "*"
+    again.put_all(audio[2_600_000:])
+    again.end()
+    for source in sources:
+        assert wait_for_end(source) == COMPLETE
+        assert source.size == len(audio)
+        assert read(source, 2_400_000, 600_000) == audio[2_400_000:]
+        if again_from < 1_000_000:
+            assert all_of(source) == audio  # Most of it is no longer in memory.
+
+
 def test_a_redis_that_comes_back_empty_mixes_nothing(mortal_nodes: Nodes) -> None:
     """The producer begins anew, with other bytes: who heard the old ones gets an error."""
     nodes, server = mortal_nodes, mortal_nodes.redis

@@ -291,6 +291,8 @@ class RedisAudioQueues:
             try:
                 if time.monotonic() >= look_at:
                     self._compare_heads(growing.values())
+                    if not look_at:
+                        self._go_back(growing)
                     look_at = time.monotonic() + LOOK_SECONDS
                 is_all = self._read_on({key: queue for key, queue in growing.items() if queue.index.grows})
             except Exception as error:  # noqa: BLE001 - nobody else would go on reading
@@ -334,6 +336,19 @@ class RedisAudioQueues:
         with self._lock:
             for key, head in heads.items():
                 by_key[key].index.problem = by_key[key].index.problem or _problem_of(head, by_key[key].index.head)
+
+    def _go_back(self, growing: "dict[bytes, _OpenQueue]") -> None:
+        """Read again what may have been lost: a Redis that has come back may have less than was read from it.
+
+        Its ids come from a clock, which may be another machine's then: new entries need not be behind `last_id`.
+        """
+        last_ids = {key: queue.index.last_id for key, queue in growing.items() if queue.index.grows}
+        lost = self._reader.lost_ends(last_ids)
+        with self._lock:
+            for key in lost:
+                growing[key].index.read_again()
+        if lost:
+            logger.warning("Redis has lost the latest entries of %d queues of audio", len(lost))
 
     # Fetching
 

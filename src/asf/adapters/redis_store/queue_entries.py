@@ -25,6 +25,9 @@ REASON = b"reason"
 MAX_REASON_CHARACTERS = 1000
 """How much of a reason listeners are told."""
 
+BEFORE_ALL = b"0-0"
+"""An id that is smaller than that of any entry."""
+
 ENDS = {b"complete": StreamState.COMPLETE, b"failed": StreamState.FAILED}
 
 

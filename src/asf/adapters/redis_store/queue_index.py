@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 
-from asf.adapters.redis_store.queue_entries import Piece
+from asf.adapters.redis_store.queue_entries import BEFORE_ALL, Piece
 from asf.domain.errors import AudioChanged, AudioUnavailable
 from asf.domain.streams import AudioEnding, StreamState
 
@@ -64,7 +64,7 @@ class QueueIndex:
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
         self.head: bytes | None = None
-        self.last_id = b"0-0"
+        self.last_id = BEFORE_ALL
         self.indexed = 0
         self.size = 0
         self.ending: AudioEnding | None = None
@@ -72,6 +72,7 @@ class QueueIndex:
         self.beginning = b""
         self._places: list[bytes] = []  # Of each block, the entry that its first byte lies in.
         self._tail = bytearray()  # The last block, which is not whole yet.
+        self._placed = 0  # Of so many bytes it is known in which entries they are.
         self._entries = 0
         self._end_read = False
         self._is_cut = False  # It ends where it was decided, whatever it says itself.
@@ -129,6 +130,14 @@ class QueueIndex:
             self._entries += 1
             self.problem = self._take(piece)
 
+    def read_again(self) -> None:
+        """Let all entries be read again, from the first on, as Redis has lost some of the last ones.
+
+        Those that it has are repeats, and those that come in the place of what was lost may have smaller ids.
+        """
+        self.last_id = BEFORE_ALL
+        self._placed = self._entries = 0
+
     def read(self, offset: int, length: int) -> bytes | list[int]:
         """Return the bytes, or the numbers of the blocks that have to be fetched first."""
         numbers = range(offset // BLOCK_BYTES, -(-(offset + length) // BLOCK_BYTES))
@@ -166,9 +175,10 @@ class QueueIndex:
             return AudioUnavailable(f"The queue has no bytes {self.indexed} to {piece.offset - 1}.")
         if piece.ending is not None:
             return self._end(piece.offset, piece.ending)
+        self._place(piece)
         fresh = piece.audio[self.indexed - piece.offset :]
         if fresh:
-            self._append(piece.entry_id, fresh)
+            self._append(fresh)
         if self.ending is None:
             self.size = self.indexed
         elif self.indexed > self.size and not self._is_cut:
@@ -186,13 +196,16 @@ class QueueIndex:
         self.ending = ending
         return None
 
-    def _append(self, entry_id: bytes, data: bytes) -> None:
+    def _place(self, piece: Piece) -> None:
+        """Take note of the blocks that begin in an entry, and in none before it."""
+        start, stop = max(piece.offset, self._placed), piece.offset + len(piece.audio)
+        for number in range(-(-start // BLOCK_BYTES), -(-stop // BLOCK_BYTES)):
+            self._places[number : number + 1] = [piece.entry_id]
+        self._placed = max(self._placed, stop)
+
+    def _append(self, data: bytes) -> None:
         tail = self._tail
-        begins = len(self._places) * BLOCK_BYTES  # Of the first block without a place.
         self.indexed += len(data)
-        while begins < self.indexed:
-            self._places.append(entry_id)
-            begins += BLOCK_BYTES
         if len(self.beginning) < BEGINNING_BYTES:
             self.beginning = (self.beginning + data)[:BEGINNING_BYTES]
         tail += data

@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 
-from asf.adapters.redis_store.queue_entries import Piece, piece_of
+from asf.adapters.redis_store.queue_entries import BEFORE_ALL, Piece, piece_of
 
 BLOCK_MILLISECONDS = 100
 """How long Redis holds a read back for which there is nothing. It bounds how long a change of the queues to be read
@@ -45,6 +45,16 @@ end
 return heads
 """
 
+# For each queue, whether it has the entry of that id.
+HAVE = """
+local have = {}
+for number, key in ipairs(KEYS) do
+    local found = redis.pcall('XRANGE', key, ARGV[number], ARGV[number])
+    have[number] = #found
+end
+return have
+"""
+
 
 class QueueReader:
     """Reads many queues at once, for one green thread. `client` says where Redis is; it is asked nothing itself.
@@ -77,6 +87,16 @@ class QueueReader:
             some = keys[start : start + HEADS_AT_ONCE]
             heads |= zip(some, self._ask("EVAL", HEADS, len(some), *some), strict=True)
         return heads
+
+    def lost_ends(self, last_ids: Mapping[bytes, bytes]) -> list[bytes]:
+        """Return the queues that no longer have the entry that was read last."""
+        read = [(key, last_id) for key, last_id in last_ids.items() if last_id != BEFORE_ALL]
+        lost: list[bytes] = []
+        for start in range(0, len(read), HEADS_AT_ONCE):
+            keys, ids = zip(*read[start : start + HEADS_AT_ONCE], strict=True)
+            have = self._ask("EVAL", HAVE, len(keys), *keys, *ids)
+            lost += [key for key, is_there in zip(keys, have, strict=True) if not is_there]
+        return lost
 
     def nudge(self) -> None:
         """Let a `read` of another green thread, which may be under way, return at once."""
