@@ -95,6 +95,42 @@ joining = [eventlet.spawn(join, number) for number in range(400)]
 print(json.dumps({"outcomes": sorted({one.wait() for one in joining})}))
 """
 
+BUSY = """
+import select, socket
+from eventlet import patcher
+from asf.adapters.redis_store.connection import ANSWER_SECONDS
+
+store.put(AudioStream("one", FileLocator("/audio/one.mp3")), None, 10)
+connection = client.connection_pool.get_connection()
+answer = connection._sock.fileno()
+client.connection_pool.release(connection)
+woken, waking = socket.socketpair()
+send = connection.send_packed_command
+
+def send_and_wake(*arguments, **options):
+    send(*arguments, **options)
+    waking.send(b".")
+
+def work():
+    woken.recv(1)
+    end = time.monotonic() + 2 * ANSWER_SECONDS
+    os.kill(pid, signal.SIGCONT)
+    patcher.original("select").select([answer], [], [])
+    while time.monotonic() < end:
+        pass
+
+def ask():
+    try:
+        return store.get("one").stream_id
+    except CatalogUnavailable as error:
+        return error.details
+
+connection.send_packed_command = send_and_wake
+os.kill(pid, signal.SIGSTOP)
+working, asking = eventlet.spawn(work), eventlet.spawn(ask)
+print(json.dumps({"outcome": asking.wait()}))
+"""
+
 
 def run_patched(program: str, redis: RedisServer) -> dict[str, Any]:
     """Run a program with the parts of a server in it, and return what it prints."""
@@ -130,3 +166,8 @@ def test_a_crowd_shares_the_connections(mortal_redis: RedisServer) -> None:
 def test_a_server_that_is_busy_does_not_take_that_for_a_lost_redis(mortal_redis: RedisServer) -> None:
     """When another server dies, all its listeners come at once, and wait for places longer than Redis takes."""
     assert run_patched(HERDING, mortal_redis) == {"outcomes": ["answered"]}
+
+
+def test_an_answer_that_came_while_the_server_was_busy_is_seen(mortal_redis: RedisServer) -> None:
+    """Although the time for it is over by then: nobody looked."""
+    assert run_patched(BUSY, mortal_redis) == {"outcome": "one"}

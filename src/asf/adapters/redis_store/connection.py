@@ -26,6 +26,9 @@ longest of the three, as this process is busy meanwhile where hundreds join at o
 ANSWER_SECONDS = 0.2
 """How long Redis may take to read a command, and to answer it. All together stays below a second."""
 
+LAST_LOOK_SECONDS = 0.05
+"""How long it is looked once more then: what came while this process was busy is there, and was only not seen."""
+
 MAX_CONNECTIONS = 32
 """Most connections to Redis that one server has, and so most commands under way at a time."""
 
@@ -57,7 +60,28 @@ def connect(url: str) -> redis.Redis:
         queue_class=_Places,
         **OPTIONS,
     )
+    pool.connection_class = _looking_again(pool.connection_class)
     return redis.Redis.from_pool(pool)
+
+
+def _looking_again(kind: type[redis.Connection]) -> type[redis.Connection]:
+    """Return that kind of connection, but one that looks once more for an answer whose time is over."""
+
+    class LookingAgain(kind):  # type: ignore[misc, valid-type]
+        def read_response(self, *arguments: Any, **options: Any) -> Any:
+            if "timeout" in options or not options.get("disconnect_on_error", True):  # Whoever asks knows better.
+                return super().read_response(*arguments, **options)
+            try:
+                return super().read_response(*arguments, **(options | {"disconnect_on_error": False}))
+            except redis.TimeoutError:
+                return super().read_response(*arguments, **options, timeout=LAST_LOOK_SECONDS)
+            except redis.ResponseError:  # An answer as any other.
+                raise
+            except BaseException:
+                self.disconnect()
+                raise
+
+    return LookingAgain
 
 
 class _Places(LifoQueue[redis.Connection | None]):
