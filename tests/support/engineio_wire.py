@@ -9,11 +9,11 @@ from typing import Any
 import requests
 import websocket
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess
 
 NAMESPACE = "/api/v1/podcasts/stream"
 SEPARATOR = "\x1e"
-TIMEOUT_SECONDS = 15
 
 
 class WireListener:
@@ -32,7 +32,7 @@ class WireListener:
         self.chunk_sizes: list[int] = []
         self.pings = 0
         if polling:
-            opening = self._session.get(f"{self._url}&transport=polling", timeout=TIMEOUT_SECONDS).text
+            opening = self._session.get(f"{self._url}&transport=polling", timeout=PATIENCE_SECONDS).text
             self.sid = json.loads(opening[1:])["sid"]
         else:
             self.websocket = self._open("")
@@ -54,7 +54,7 @@ class WireListener:
             self.websocket.send(packet)
         else:
             url = f"{self._url}&transport=polling&sid={self.sid}"
-            assert self._session.post(url, data=packet.encode(), timeout=TIMEOUT_SECONDS).text == "OK"
+            assert self._session.post(url, data=packet.encode(), timeout=PATIENCE_SECONDS).text == "OK"
 
     def emit(self, event: str, *payload: Any) -> None:
         """Send one Socket.IO event."""
@@ -66,7 +66,7 @@ class WireListener:
             self._take(self.websocket.recv())
             return
         url = f"{self._url}&transport=polling&sid={self.sid}"
-        answer = self._session.get(url, timeout=TIMEOUT_SECONDS)
+        answer = self._session.get(url, timeout=PATIENCE_SECONDS)
         answer.raise_for_status()
         for packet in answer.text.split(SEPARATOR):
             self._take(base64.b64decode(packet[1:]) if packet.startswith("b") else packet)
@@ -86,11 +86,23 @@ class WireListener:
         self.websocket = upgraded
 
     def receive_until(self, event: str) -> Any:
-        """Receive until an audio_control, stream_error or other event of that name came; return its payload."""
+        """Receive until an audio_control, stream_error or other event of that name came; return its payload.
+
+        Fails at once where a stream_error comes instead of the start or the end of a stream.
+        """
+        known = len(self.events) if event in {"start_of_stream", "end_of_stream"} else None
         while True:
             for name, payload in self.events:
                 if event in (name, isinstance(payload, dict) and payload.get("event")):
                     return payload
+            if known is not None:
+                assert not any(name == "stream_error" for name, _ in self.events[known:]), self.events[known:]
+            self.receive()
+
+    def receive_until_bytes(self, count: int) -> None:
+        """Receive until so many bytes of audio came. Fails at once where a stream_error comes instead."""
+        while len(self.audio) < count:
+            assert not any(name == "stream_error" for name, _ in self.events), self.events
             self.receive()
 
     def receive_until_status(self, status: str) -> None:
@@ -108,7 +120,7 @@ class WireListener:
         url = f"{self._url.replace('http', 'ws', 1)}&transport=websocket{query}"
         cookies = "; ".join(f"{name}={value}" for name, value in self._session.cookies.items())
         return websocket.create_connection(
-            url, timeout=TIMEOUT_SECONDS, sockopt=self._socket_options, cookie=cookies or None
+            url, timeout=PATIENCE_SECONDS, sockopt=self._socket_options, cookie=cookies or None
         )
 
     def _take(self, packet: str | bytes) -> None:

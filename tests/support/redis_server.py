@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.browser.prerequisites import missing
-from tests.support.bounds import START_SECONDS, STOP_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
 from tests.support.processes import eventually
 
 ATTEMPTS = 5
@@ -46,6 +46,12 @@ class RedisServer:
     def url(self) -> str:
         """The value of `ASF_REDIS_URL` for it."""
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def patient_url(self) -> str:
+        """The same, for servers that wait for an answer of it as long as tests do, however busy the machine is."""
+        options = ("socket_timeout", "socket_connect_timeout", "timeout")
+        return f"{self.url}?{'&'.join(f'{option}={PATIENCE_SECONDS}' for option in options)}"
 
     @property
     def pid(self) -> int:
