@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.ledger import Ledger
+from tests.support.template import close_templates
 
 # No deadline: a machine that is busy for a moment is not a wrong program.
 settings.register_profile("default", deadline=None)
@@ -32,6 +33,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("soak"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: make soak runs it"))
+
+
+def pytest_unconfigure() -> None:
+    """End what was started for all tests."""
+    close_templates()
 
 
 @pytest.fixture(scope="session")

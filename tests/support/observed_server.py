@@ -67,11 +67,16 @@ def create_observed_app(*arguments: Any) -> Flask:
     return app
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve."""
     faulty_parts.install()
     container.Container.bare_app.set_provides(create_observed_app)  # type: ignore[attr-defined]
     for variable, constants in CONSTANTS.items():
         if variable in os.environ:
             for module, name in constants:
                 setattr(module, name, type(getattr(module, name))(os.environ[variable]))
-    cli.main(prog_name="asf")
+    cli.main(["serve"], prog_name="asf")
+
+
+if __name__ == "__main__":
+    main()

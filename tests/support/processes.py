@@ -13,6 +13,7 @@ from typing import TypeVar
 import requests
 
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
+from tests.support.template import ROOT, ForkedProcess, template
 
 T = TypeVar("T")
 
@@ -42,16 +43,27 @@ class ServerProcess:
             **(environment or {}),
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASF_")}
-        self.process = subprocess.Popen(
-            [*wrapper, sys.executable, "-m", "tests.support.observed_server" if observed else "asf", "serve"],
-            cwd=directory,
-            env=inherited | settings | {"PYTHONPATH": str(Path(__file__).parents[2])},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        arguments = ["observed"] if observed else ["serve"]
+        complete = inherited | settings | {"PYTHONPATH": str(ROOT)}
+        self.process: ForkedProcess | subprocess.Popen[bytes]
+        reading, writing = os.pipe()
+        try:
+            if wrapper:
+                module = "tests.support.observed_server" if observed else "asf"
+                self.process = subprocess.Popen(
+                    [*wrapper, sys.executable, "-m", module, "serve"],
+                    cwd=directory,
+                    env=complete,
+                    stdin=subprocess.DEVNULL,
+                    stdout=writing,
+                    stderr=writing,
+                )
+            else:
+                self.process = template("server").start(arguments, directory, complete, writing, writing)
+        finally:
+            os.close(writing)
         self.log: list[str] = []
-        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader = threading.Thread(target=self._read_log, args=[reading], daemon=True)
         self._reader.start()
         self.url = self._wait_for_url()
 
@@ -162,9 +174,8 @@ class ServerProcess:
         self._reader.join()
         return code
 
-    def _read_log(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as stream:
+    def _read_log(self, reading: int) -> None:
+        with open(reading, encoding="utf-8") as stream:
             for line in stream:
                 self.log.append(line)
 
