@@ -6,11 +6,18 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.template import run_command
+
 
 def asf(
     *arguments: str, url: str | None = None, cwd: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end."""
     settings = {**(environment or {}), **({"ASF_URL": url} if url else {})}
-    command = [sys.executable, "-m", "asf", *arguments]
-    return subprocess.run(command, env=os.environ | settings, cwd=cwd, capture_output=True, timeout=60, check=False)
+    if any(name.startswith("PYTHON") for name in settings):  # Python reads these when it starts.
+        command = [sys.executable, "-m", "asf", *arguments]
+        return subprocess.run(
+            command, env=os.environ | settings, cwd=cwd, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+        )
+    return run_command(arguments, cwd or Path.cwd(), os.environ | settings)

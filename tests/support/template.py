@@ -15,6 +15,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from tests.support.bounds import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,3 +130,20 @@ def close_templates() -> None:
     """End the templates of this process."""
     while _templates:
         _templates.popitem()[1].close()
+
+
+def run_command(
+    arguments: Sequence[str], directory: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `asf` with these arguments to its end. Kills it, and fails, where that takes too long."""
+    with TemporaryFile() as output, TemporaryFile() as errors:
+        process = template("command").start(arguments, directory, environment, output.fileno(), errors.fileno())
+        try:
+            code = process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(["asf", *arguments], code, output.read(), errors.read())
