@@ -1,19 +1,25 @@
 # The two commands: make run, make test. Both set up everything that they need, in .venv.
+# Another Python: make test PYTHON=python3.13. Beside the environment that is there: VENV=.venv-3.13 as well.
 PYTHON ?= python3
+VENV ?= .venv
+# Arguments for pytest: make test ARGS='-k seek'.
+ARGS ?=
 # `make soak`: seconds for each fuzzer, and whether the tests take their time (empty: as in the suite).
 FUZZ_SECONDS ?= 1200
 SOAK ?= --soak
-BIN := .venv/bin
+BIN := $(VENV)/bin
+# Tests run side by side, unless pytest-xdist is turned off.
+PARALLEL := $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist worksteal)
 .DEFAULT_GOAL := help
 
 CLIENT := src/asf/console/static/.built
 
-.PHONY: help run test soak check bench scaling client docs format requirements setup clip clean
+.PHONY: FORCE help run test quick soak check bench scaling client docs format requirements setup clip clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
 
-run: .venv/.run $(CLIENT) ## Set up and start the server (port 5006)
+run: $(VENV)/.run $(CLIENT) ## Set up and start the server (port 5006)
 	@mkdir -p shared_audio
 	@echo
 	@echo "  When ASF listens, open http://127.0.0.1:5006/, or in another terminal, in this directory:"
@@ -27,8 +33,11 @@ run: .venv/.run $(CLIENT) ## Set up and start the server (port 5006)
 	@grep -qs '^ASF_AUDIO_ROOTS=' .env || export ASF_AUDIO_ROOTS="$${ASF_AUDIO_ROOTS:-./shared_audio:./demo}"; \
 		exec $(BIN)/asf serve
 
-test: setup ## Set up and run the whole test suite
-	$(BIN)/pytest
+test: setup ## Set up and run the whole test suite; ARGS='-k seek' for some of it
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
+
+quick: $(VENV)/.test ## Run what needs no other program, in less than a minute: at every save
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(BIN)/pytest -q -m "not programs" $(PARALLEL) tests/unit $(ARGS)
 
 soak: setup ## Break things for an hour and more, and write down what was lost (docs/reliability.md)
 	$(BIN)/pytest tests/faults tests/fuzz $(SOAK) --fuzz-seconds=$(FUZZ_SECONDS) --ledger=var/ledger.json
@@ -40,7 +49,7 @@ check: setup ## Format, lint, types, architecture, and tests with branch coverag
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage run -m pytest -q $(PARALLEL) $(ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=96
 
@@ -56,7 +65,7 @@ requirements: setup ## Pin the dependencies anew, from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--no-header --extra dev -c requirements.txt -c requirements-image.txt -o requirements-dev.txt pyproject.toml
 
-bench: .venv/.bench ## Measure ASF beside its peers (about ten minutes, two cores, a C compiler)
+bench: $(VENV)/.bench ## Measure ASF beside its peers (about ten minutes, two cores, a C compiler)
 	$(BIN)/python -m benchmarks
 
 scaling: setup ## Work out what many listeners need (docs/scaling.md); MEASURE=--measure measures again, too
@@ -64,7 +73,7 @@ scaling: setup ## Work out what many listeners need (docs/scaling.md); MEASURE=-
 
 client: $(CLIENT) ## Build the browser client and the console page (needs npm)
 
-docs: .venv/.run ## Write what the documents show of the code
+docs: $(VENV)/.run ## Write what the documents show of the code
 	$(BIN)/python tools/draw_session.py
 	$(BIN)/python tools/write_reference.py
 
@@ -72,24 +81,27 @@ clip: ## Make the demo clip anew (needs espeak-ng and ffmpeg)
 	demo/make_clip.sh
 
 clean: ## Remove everything that the targets made
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* tests/browser/node_modules \
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* tests/browser/node_modules \
 		clients/js/node_modules clients/js/dist src/asf/console/static
 
-setup: .venv/.test
-	@tools/install_test_tools.sh
+setup: $(VENV)/.test
+	@tools/install_test_tools.sh $(VENV)
 	@$(MAKE) --silent client
 
-.venv/.run: requirements.txt pyproject.toml
-	@tools/make_venv.sh $(PYTHON)
+# The version of Python that the environment has; changed only where that changes.
+$(VENV)/.python: FORCE
+	@tools/make_venv.sh "$(PYTHON)" "$(VENV)" $(if $(filter file,$(origin PYTHON)),,named)
+
+$(VENV)/.run: $(VENV)/.python requirements.txt pyproject.toml
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.venv/.bench: .venv/.run
+$(VENV)/.bench: $(VENV)/.run
 	$(BIN)/pip install -q --disable-pip-version-check -c requirements-dev.txt 'matplotlib>=3.10,<4'
 	@touch $@
 
-.venv/.test: .venv/.run requirements-dev.txt
+$(VENV)/.test: $(VENV)/.run requirements-dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

@@ -1,22 +1,24 @@
-"""Fixtures and options for all tests."""
+"""Options of all tests, and which of them start programs."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.support.ledger import Ledger
-from tests.support.template import close_templates
-
 # No deadline: a machine that is busy for a moment is not a wrong program.
 settings.register_profile("default", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-pytest_plugins = ["tests.support.fixtures"]
-"""Fixtures that start servers."""
+pytest_plugins = ["tests.support.fixtures", "tests.support.ledger", "tests.support.tidiness"]
+
+WORKERS_PER_CORE = 2
+"""Tests wait for most of their time, and two cores are busy with four of them."""
+
+STARTING_FIXTURES = {"shared_redis", "persistent_redis", "mortal_redis", "swift", "server", "start_server"}
+"""Fixtures that start programs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,28 +29,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ledger", type=Path, help="write what was tried and lost to this file, as JSON")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run tests side by side where `-n auto` is asked for."""
+    return WORKERS_PER_CORE * (os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what takes long, unless it is asked for."""
-    if not config.getoption("--soak"):
-        for item in items:
-            if item.get_closest_marker("soak"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: make soak runs it"))
-
-
-def pytest_unconfigure() -> None:
-    """End what was started for all tests."""
-    close_templates()
-
-
-@pytest.fixture(scope="session")
-def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    """Return the ledger of this run. With `--ledger` it is written at the end, failed tests or not."""
-    ledger = Ledger()
-    yield ledger
-    path: Path | None = request.config.getoption("--ledger")
-    if path is not None:
-        options = request.config
-        ledger.write(path, soak=options.getoption("--soak"), fuzz_seconds=options.getoption("--fuzz-seconds"))
+    """Skip what takes long, unless it is asked for, and mark what starts programs."""
+    unit = Path(__file__).parent / "unit"
+    for item in items:
+        if not item.path.is_relative_to(unit) or STARTING_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.programs)
+        if item.get_closest_marker("soak") and not config.getoption("--soak"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: make soak runs it"))
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs what the tests need besides Python's packages, as far as it can be had: programs where apt and root allow,
-# Swift in an environment of its own, npm packages where npm is.
+# Swift in an environment of its own, npm packages where npm is. Usage: install_test_tools.sh [VENV]
 # The tests skip, in one line each, what is missing; on CI everything must be there.
 set -eu
 cd "$(dirname "$0")/.."
+venv=${1:-.venv}
 
 # install PURPOSE COMMAND PACKAGE...: the packages of Debian, unless the command is there.
 install() {
@@ -35,10 +36,10 @@ if [ -n "${CI:-}" ]; then
 fi
 
 # A program that pins libraries in its own way.
-if [ -x .venv/bin/python ] && [ ! -x .venv/swift/bin/swift-proxy-server ]; then
+if [ -x "$venv/bin/python" ] && [ ! -x "$venv/swift/bin/swift-proxy-server" ]; then
     echo "Installing OpenStack Swift for the tests of object stores"
-    .venv/bin/python -m venv .venv/swift
-    .venv/swift/bin/pip install -q --disable-pip-version-check 'swift>=2.35,<3' || rm -rf .venv/swift
+    "$venv/bin/python" -m venv "$venv/swift"
+    "$venv/swift/bin/pip" install -q --disable-pip-version-check 'swift>=2.35,<3' || rm -rf "$venv/swift"
 fi
 
 installed=tests/browser/node_modules/.installed

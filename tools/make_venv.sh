@@ -1,11 +1,24 @@
 #!/bin/sh
-# Makes the virtual environment .venv. Usage: make_venv.sh PYTHON
+# Makes the virtual environment VENV. Usage: make_venv.sh PYTHON VENV [named]
+# One that is there stays, unless a Python is named and it has another version. VENV/.python says which it has.
 set -eu
-python=$1
-[ -x .venv/bin/pip ] && exit 0
+python=$1 venv=$2 named=${3:-}
+
+version_of() {
+    "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'
+}
+
+if [ -x "$venv/bin/pip" ] && has=$(version_of "$venv/bin/python"); then
+    if [ -z "$named" ] || [ "$has" = "$(version_of "$python")" ]; then
+        [ "$(cat "$venv/.python" 2>/dev/null)" = "$has" ] || echo "$has" >"$venv/.python"
+        exit 0
+    fi
+    echo "$venv has Python $has: making it anew with $python"
+    rm -rf "$venv"
+fi
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "ASF needs Python 3.11 or newer; '$python' is $("$python" --version). Say which: make PYTHON=python3.12 …" >&2
+    echo "ASF needs Python 3.11 or newer; '$python' is $("$python" --version). Name another: make PYTHON=python3.12 …" >&2
     exit 1
 }
 # Debian keeps what `venv` needs in a package of its own.
@@ -18,4 +31,5 @@ if ! "$python" -c 'import ensurepip' 2>/dev/null; then
         exit 1
     fi
 fi
-"$python" -m venv .venv
+"$python" -m venv "$venv"
+version_of "$venv/bin/python" >"$venv/.python"

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +15,9 @@ from obstore.store import S3Store
 
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
+from tests.support.template import RUN_VARIABLE
 
-PYTHON = Path(__file__).parents[2] / ".venv" / "swift" / "bin" / "python"
+PYTHON = Path(sys.prefix) / "swift" / "bin" / "python"
 """Where tools/install_test_tools.sh installs Swift: it wants other versions of libraries than ASF does."""
 
 ACCESS_KEY = "test:tester"
@@ -42,7 +44,7 @@ class SwiftServer:
                 stdout=subprocess.PIPE,
                 stderr=output,
                 text=True,
-                env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore"},
+                env={name: os.environ[name] for name in ("PATH", RUN_VARIABLE)} | {"PYTHONWARNINGS": "ignore"},
             )
         killer = threading.Timer(START_SECONDS, self._process.kill)
         killer.start()

@@ -21,6 +21,9 @@ from tests.support.bounds import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
+RUN_VARIABLE = "TESTS_RUN"
+"""Names the run of the tests in the environment of everything that it starts."""
+
 
 class ForkedProcess:
     """A process that a template has forked: what the tests need of `subprocess.Popen`.
