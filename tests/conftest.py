@@ -12,7 +12,7 @@ settings.register_profile("quick", deadline=None, max_examples=20)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-pytest_plugins = ["tests.support.fixtures", "tests.support.ledger", "tests.support.tidiness"]
+pytest_plugins = ["pytester", "tests.support.fixtures", "tests.support.ledger", "tests.support.tidiness"]
 
 WORKERS_PER_CORE = 2
 """Tests wait for most of their time, and two cores are busy with four of them."""

@@ -67,7 +67,7 @@ class Api:
         app.register_blueprint(create_internal_updates_blueprint(self.router, guard))
         app.register_blueprint(
             create_operations_blueprint(
-                lambda: self.problems, lambda: b"asf_metric 1\n", "text/plain", {"one": {"a": 1}}
+                lambda: self.problems, lambda: b"asf_metric 1\n", "text/plain", {"one": lambda: {"a": 1}}
             )
         )
 

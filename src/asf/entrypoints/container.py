@@ -408,10 +408,10 @@ class Container(containers.DeclarativeContainer):
         providers.Selector(sharing, alone=providers.Object("catalog"), redis=providers.Object("redis")),
     )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
-    documents: providers.Provider[dict[str, Any]] = providers.Dict(
-        openapi=providers.Singleton(http_api.openapi_document, asf.__version__),
-        asyncapi=providers.Singleton(
-            realtime_api.asyncapi_document, asf.__version__, settings.provided.ui_updates_namespace
+    documents: providers.Provider[dict[str, Callable[[], dict[str, Any]]]] = providers.Dict(
+        openapi=providers.Callable(partial, http_api.openapi_document, asf.__version__),
+        asyncapi=providers.Callable(
+            partial, realtime_api.asyncapi_document, asf.__version__, settings.provided.ui_updates_namespace
         ),
     )
     console: providers.Provider[list[Blueprint]] = providers.Singleton(_console, settings, internal_guard)

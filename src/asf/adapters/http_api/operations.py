@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -13,9 +14,11 @@ def create_operations_blueprint(
     find_problems: Callable[[], Mapping[str, str]],
     render_metrics: Callable[[], bytes],
     metrics_content_type: str,
-    documents: Mapping[str, Mapping[str, Any]],
+    documents: Mapping[str, Callable[[], Mapping[str, Any]]],
 ) -> Blueprint:
     """Return the routes that tell how the server is, and what it can do: `documents` by their names.
+
+    Each document is made when it is asked for the first time: a start does not wait for it.
 
     `find_problems` returns what keeps the server from taking listeners, by the names of what is concerned.
     """
@@ -36,10 +39,13 @@ def create_operations_blueprint(
     def metrics() -> Response:
         return Response(render_metrics(), content_type=metrics_content_type)
 
-    for name, document in documents.items():
-        text = json.dumps(document)
+    @cache
+    def text_of(name: str) -> str:
+        return json.dumps(documents[name]())
+
+    for name in documents:
         blueprint.add_url_rule(
-            f"/asf/{name}.json", name, lambda text=text: Response(text, content_type="application/json")
+            f"/asf/{name}.json", name, lambda name=name: Response(text_of(name), content_type="application/json")
         )
 
     return blueprint
