@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from asf.domain import AudioStream, FileLocator, StreamState
 from asf.domain.errors import CatalogFull
 from asf.domain.ports import CatalogStore
+from tests.support.examples import examples
 from tests.support.processes import eventually
 
 stream_ids = st.sampled_from(["a", "b", "strm_ü", "with space", "x" * 255])
@@ -155,4 +156,4 @@ class CatalogStoreContract:
                 counted = {state: count for state, count in self.store.count().items() if count}
                 assert counted == Counter(stream.state for stream in self.model.values())
 
-        run_state_machine_as_test(Machine, settings=settings(max_examples=30, deadline=None))
+        run_state_machine_as_test(Machine, settings=settings(max_examples=examples(30), deadline=None))

@@ -12,6 +12,7 @@ from asf.domain import UiUpdate
 from asf.domain.errors import IdempotencyConflict
 from asf.domain.ports import UpdateLog
 from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
+from tests.support.examples import examples
 from tests.support.processes import eventually
 
 MAX_UPDATES = 4
@@ -191,4 +192,4 @@ class UpdateLogContract:
                 latest = self.model[client_id][-MAX_UPDATES:]
                 return [update for update in latest if update.timestamp > self.time - MAX_SECONDS]
 
-        run_state_machine_as_test(Machine, settings=settings(max_examples=100, stateful_step_count=40))
+        run_state_machine_as_test(Machine, settings=settings(max_examples=examples(100), stateful_step_count=40))

@@ -13,6 +13,7 @@ from asf.domain import AccessControl, Expiries, UiUpdate, UiUpdateRouter
 from asf.domain.errors import NotSubscribed, UiEmitFailed
 from asf.domain.subscriber import MAX_HELD_UPDATES
 from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, Subscription
+from tests.support.examples import examples
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
 DEEPEST = 3
@@ -225,7 +226,7 @@ class World:
         self.check()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(data=st.data())
 def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) -> None:
     """While one waits for the log, others subscribe, leave, publish, hear; news are lost, the log comes and goes."""

@@ -11,6 +11,7 @@ from asf.domain.errors import InvalidAck, NoSession
 from asf.domain.events import StartOfStream
 from asf.domain.lifecycle import TRANSITIONS, ImpossibleTransition, SessionEvent, SessionState, next_state
 from asf.domain.streams import StreamState
+from tests.support.examples import examples
 from tests.support.virtual import FetchedAudioSources, VirtualServer
 
 STALL_SECONDS, GIVE_UP_SECONDS, WAIT_SECONDS, SLOW_SECONDS = 3.0, 9.0, 8.0, 7.0
@@ -226,7 +227,7 @@ class Listening(RuleBasedStateMachine):
 
 
 TestListening = Listening.TestCase
-TestListening.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestListening.settings = settings(max_examples=examples(200), stateful_step_count=50, deadline=None)
 
 
 class ListeningToWhatIsFetched(Listening):
@@ -247,7 +248,7 @@ class ListeningToWhatIsFetched(Listening):
 
 
 TestListeningToWhatIsFetched = ListeningToWhatIsFetched.TestCase
-TestListeningToWhatIsFetched.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestListeningToWhatIsFetched.settings = settings(max_examples=examples(200), stateful_step_count=50, deadline=None)
 
 
 def test_the_table_knows_every_state_and_nothing_follows_the_end() -> None:
