@@ -13,7 +13,7 @@ if [ -x "$venv/bin/pip" ] && has=$(version_of "$venv/bin/python"); then
         [ "$(cat "$venv/.python" 2>/dev/null)" = "$has" ] || echo "$has" >"$venv/.python"
         exit 0
     fi
-    echo "$venv has Python $has: making it anew with $python"
+    echo "$venv has Python $has; recreating it with $python"
     rm -rf "$venv"
 fi
 
