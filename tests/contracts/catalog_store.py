@@ -108,6 +108,11 @@ class CatalogStoreContract:
         assert store.get("strm_1") == ONE
         assert sum(store.count().values()) == 1
 
+    def test_closing_twice_does_no_harm(self, store: CatalogStore) -> None:
+        keep(store, ONE)
+        store.close()
+        store.close()
+
     def test_behaves_like_a_dictionary(  # noqa: C901 - a rule for each operation
         self, make_store: Callable[[], CatalogStore]
     ) -> None:

@@ -86,6 +86,16 @@ def test_without_listeners_it_ends_at_once(tmp_path: Path) -> None:
     assert server.stop() == 0
 
 
+def test_the_catalog_is_closed(tmp_path: Path) -> None:
+    """What was announced stands in the database itself, and its log is gone."""
+    server = ServerProcess(tmp_path)
+    server.announce("strm_1", b"audio")
+    database = tmp_path / "var" / "asf.sqlite3"
+    assert database.with_name("asf.sqlite3-wal").exists()
+    assert server.stop() == 0
+    assert [path.name for path in database.parent.iterdir()] == ["asf.sqlite3"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
     """For those who cannot wait."""

@@ -1,6 +1,7 @@
 """The description of the HTTP side is true: no request whatever gets an answer that it does not know."""
 
 import re
+from contextlib import closing
 from typing import Any
 
 import requests
@@ -29,7 +30,9 @@ def test_every_answer_is_described(case: Any, server: ServerProcess) -> None:
 
 def test_every_route_is_described() -> None:
     """And nothing that does not exist."""
-    app = Container(settings=read_settings(PRODUCTION)).app()
+    container = Container(settings=read_settings(PRODUCTION))
+    with closing(container.catalog_store()):
+        app = container.app()
     routes = {
         (re.sub(r"<\w+:(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()

@@ -1,5 +1,6 @@
 """The catalog in SQLite keeps its port's promises, and what it was given."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -37,6 +38,11 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "var" / "asf.sqlite3")
 
 
+def is_open(path: str) -> bool:
+    """Tell whether this process has the file open."""
+    return path in {os.path.realpath(descriptor) for descriptor in Path("/proc/self/fd").iterdir()}
+
+
 def test_what_was_put_survives(path: str) -> None:
     """Another process finds it, whether or not this one has closed the database."""
     first = SqliteCatalogStore(path)
@@ -65,6 +71,7 @@ def test_what_is_no_database_is_refused(path: str) -> None:
     Path(path).write_bytes(b"This is a text, not a database.\n" * 100)
     with pytest.raises(CatalogUnavailable, match="not a database"):
         SqliteCatalogStore(path)
+    assert not is_open(path)
     assert Path(path).read_bytes().startswith(b"This is a text")
 
 
@@ -97,6 +104,7 @@ def test_a_database_of_a_later_version_is_refused(path: str) -> None:
     connection.close()
     with pytest.raises(CatalogUnavailable, match="later version"):
         SqliteCatalogStore(path)
+    assert not is_open(path)
 
 
 @pytest.mark.parametrize("damage", ["locator_kind = 'tape'", "state = 'tape'", "metadata = 'tape'"])

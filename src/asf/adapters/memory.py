@@ -60,6 +60,9 @@ class InMemoryCatalogStore:
     def check(self) -> None:
         """Find nothing wrong."""
 
+    def close(self) -> None:
+        """Do nothing."""
+
 
 class InMemoryAudioSource:
     """One audio in memory: implements the `AudioSource` port."""

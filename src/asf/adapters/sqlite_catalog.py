@@ -58,11 +58,14 @@ class SqliteCatalogStore:
             self._connection = sqlite3.connect(
                 path, timeout=START_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._prepare()
-            # Counted once, and kept: there may be a million, and /metrics asks often.
-            counts = self._connection.execute("SELECT state, count(*) FROM streams GROUP BY state")
-            self._counts: Counter[str] = Counter(dict(counts))
-            self._connection.execute(f"PRAGMA busy_timeout = {int(LOCKED_SECONDS * 1000)}")
+            try:
+                self._prepare()
+                self._counts = self._counted()
+                self._connection.execute(f"PRAGMA busy_timeout = {int(LOCKED_SECONDS * 1000)}")
+            except BaseException:
+                # Nobody else has it to close.
+                self.close()
+                raise
 
     def follow(self, stream_id: str) -> AudioStream | None:
         """Return the stream. The changes of all are told. Raises `CatalogUnavailable`."""
@@ -151,6 +154,10 @@ class SqliteCatalogStore:
         problem = execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise CatalogUnavailable(f"'{self._path}' is damaged: {problem}")
+
+    def _counted(self) -> Counter[str]:
+        # Once, and kept: there may be a million, and /metrics asks often.
+        return Counter(dict(self._connection.execute("SELECT state, count(*) FROM streams GROUP BY state")))
 
     def _stream_of(self, row: tuple[Any, ...]) -> AudioStream:
         stream_id, kind, locator, state, epoch, content_type, metadata, reason, announced_at = row

@@ -91,6 +91,10 @@ class CatalogStore(Protocol):
         """Look whether streams can be read and kept now. Changes nothing."""
         ...
 
+    def close(self) -> None:
+        """Give back what the store holds open; nothing may be asked of it after that. Closing twice does no harm."""
+        ...
+
 
 class AudioSource(Protocol):
     """One opened audio. What it yields stays the same bytes whatever happens to the name it was opened by.

@@ -3,6 +3,7 @@
 import logging
 import resource
 from collections.abc import Iterator
+from contextlib import closing
 
 from asf.adapters.eventlet_runtime import server as runtime
 from asf.adapters.http_api import is_internal
@@ -18,6 +19,11 @@ logger = logging.getLogger(__name__)
 def run(settings: Settings) -> None:
     """Serve until a signal ends it. Raises OSError when the address cannot be listened on."""
     container = Container(settings=settings)
+    with closing(container.catalog_store()):
+        _serve(container, settings)
+
+
+def _serve(container: Container, settings: Settings) -> None:
     application = container.app()
     listener = runtime.listen(settings.host, settings.port)
     url = url_of(*listener.getsockname()[:2])

@@ -174,6 +174,9 @@ class RedisCatalogStore:
         if not self._news.is_connected:
             raise CatalogUnavailable("What other servers announce cannot be heard now.")
 
+    def close(self) -> None:
+        """Do nothing: the connections to Redis are not the store's own."""
+
     def _change(self, script: Script, stream_id: str, instead_of: AudioStream | None, *more: str | int) -> bytes:
         expected = "" if instead_of is None else _entry_of(instead_of)
         topic = self._topic(stream_id)
