@@ -31,7 +31,6 @@ seconds to read why (5 s); what the kernel does not get acknowledged (3 s); and 
 
 LONGEST_GAP_SECONDS = 3.0
 LISTENERS_EACH = 3
-AUDIO = audio_of(20_000_000)
 OTHER_AUDIO = audio_of(1_600_000, seed=2)
 
 
@@ -45,14 +44,15 @@ def test_a_pulled_cable(start_server: StartServer, ledger: Ledger, soak: bool) -
         with Cable() as cable:
             server = start_server(SETTINGS, observed=True, wrapper=cable.wrapper)
             before = footprint_after_use(server, LISTENERS_EACH)
-            server.announce("s", AUDIO)
+            audio = audio_of(20_000_000)
+            server.announce("s", audio)
             server.announce("others", OTHER_AUDIO)
             with Audience() as audience:
                 gone = [
                     LightListener(
                         server.port,
                         stream_id,
-                        AUDIO,
+                        audio,
                         transport,
                         wait=stream_id == "later",
                         host=SERVER_ADDRESS,

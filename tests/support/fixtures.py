@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tests.support.store_proxy import StoreProxy
 from tests.support.swift_server import SwiftServer
 
 StartServer = Callable[..., ServerProcess]
+
+AUDIO_PIECE_BYTES = 1 << 20
 
 
 @pytest.fixture
@@ -82,4 +85,8 @@ def store_proxy(swift: SwiftServer) -> Iterator[StoreProxy]:
 
 def audio_of(length: int, seed: int = 1) -> bytes:
     """Return bytes in which a misplaced piece shows."""
-    return random.Random(seed).randbytes(length)
+    # In pieces: all at once would take the memory twice.
+    source, audio = random.Random(seed), BytesIO()
+    for start in range(0, length, AUDIO_PIECE_BYTES):
+        audio.write(source.randbytes(min(AUDIO_PIECE_BYTES, length - start)))
+    return audio.getvalue()
