@@ -1,4 +1,4 @@
-"""What the browser tests need and may be missing."""
+"""What the tests need and may be missing."""
 
 import os
 

@@ -74,9 +74,9 @@ for folder in ("/", "/etc", "/opt/asf/bin", "/opt/asf/lib", "/usr/bin", "/srv/au
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     """Return what deploy/Dockerfile makes."""
-    for program, package in (("bwrap", "bubblewrap"), ("npm", "Node.js with npm")):
+    for program, how in (("bwrap", "apt-get install bubblewrap"), ("npm", "install Node.js with npm")):
         if shutil.which(program) is None:
-            missing(program, f"install {package}")
+            missing(program, how)
     if problem := sandbox_problem():
         pytest.skip(f"bubblewrap makes no sandbox here: {problem}")
     return build(DOCKERFILE, ROOT, tmp_path_factory.mktemp("image"))

@@ -6,11 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
 from asf.entrypoints.cli.serve import EXIT_USAGE
 from asf.entrypoints.settings import SettingsSchema, read_settings
+from tests.browser.prerequisites import missing
 
 ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "deploy" / "asf.service").read_text()
@@ -29,7 +28,7 @@ def values_of(directive: str) -> list[str]:
 def analyze(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Let systemd-analyze look at the unit, with a program that is there in place of the installed one."""
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is missing: install systemd")
+        missing("systemd-analyze", "apt-get install systemd")
     here = folder / "asf.service"
     here.write_text(UNIT.replace(PROGRAM, str(Path(sys.executable).with_name("asf"))))
     command = ["systemd-analyze", *arguments, str(here)]

@@ -16,6 +16,7 @@ from typing import Self
 
 import pytest
 
+from tests.browser.prerequisites import missing
 from tests.support.processes import eventually
 
 SERVER_ADDRESS = "10.231.77.1"
@@ -37,8 +38,11 @@ class Cable:
     """
 
     def __init__(self) -> None:
-        if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
-            pytest.skip("network namespaces need root, unshare, nsenter and ip")
+        if os.geteuid() != 0:
+            pytest.skip("network namespaces need root")
+        for program, package in (("unshare", "util-linux"), ("nsenter", "util-linux"), ("ip", "iproute2")):
+            if shutil.which(program) is None:
+                missing(program, f"apt-get install {package}")
         self._ends: list[subprocess.Popen[bytes]] = []
         self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
 

@@ -2,11 +2,14 @@
 
 import errno
 import os
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.browser.prerequisites import missing
 
 SMALL_DISK_BYTES = 512 * 1024
 
@@ -26,6 +29,9 @@ def _way_to_mount() -> list[str] | None:
 
 def small_disk_at(directory: Path) -> list[str]:
     """Return the command in front of another that lets it see a small disk at `directory`. Skips where it may not."""
+    for program, package in (("unshare", "util-linux"), ("mount", "mount")):
+        if shutil.which(program) is None:
+            missing(program, f"apt-get install {package}")
     way = _way_to_mount()
     if way is None:
         pytest.skip("neither root nor a user namespace may mount a tmpfs here")
