@@ -1,16 +1,28 @@
 """Options of all tests, and which of them start programs."""
 
+import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+"""Of malloc.h."""
 
 # No deadline: a machine that is busy for a moment is not a wrong program.
 settings.register_profile("default", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# glibc would learn from the first megabytes of audio that are freed to keep such pieces for itself, in each of its
+# arenas: hundreds of megabytes in the end (mallopt(3)). Other C libraries have other ways.
+with suppress(AttributeError):
+    _set_malloc = ctypes.CDLL(None).mallopt
+    _set_malloc(M_MMAP_THRESHOLD, 1 << 20)
+    _set_malloc(M_ARENA_MAX, 2)
 
 pytest_plugins = ["pytester", "tests.support.fixtures", "tests.support.ledger", "tests.support.tidiness"]
 
