@@ -2,11 +2,14 @@
 
 import ctypes
 import os
+from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+TESTS = Path(__file__).parent
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """Of malloc.h."""
@@ -49,12 +52,22 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what takes long, unless it is asked for, and mark what starts programs."""
-    unit = Path(__file__).parent / "unit"
     for item in items:
-        if not item.path.is_relative_to(unit) or STARTING_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if not item.path.is_relative_to(TESTS / "unit") or STARTING_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.programs)
         if item.get_closest_marker("soak") and not config.getoption("--soak"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: make soak runs it"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a skip stand where it was decided: so the summary has a line for each reason, and not for each test."""
+    report = yield
+    if call.excinfo is not None and isinstance(report.longrepr, tuple):
+        ours = [entry for entry in call.excinfo.traceback if Path(entry.path).is_relative_to(TESTS)]
+        if ours:
+            report.longrepr = (str(ours[-1].path), ours[-1].lineno + 1, report.longrepr[2])
+    return report
 
 
 @pytest.fixture
