@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import socketio
 
+from tests.support.bounds import PATIENCE_SECONDS, STREAM_SECONDS
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.processes import ServerProcess, eventually
@@ -37,7 +38,7 @@ class StockClient:
         self.ended = asyncio.Event()
 
     async def listen(self, url: str, stream_id: str) -> None:
-        client = socketio.AsyncClient(reconnection=False)
+        client = socketio.AsyncClient(reconnection=False, request_timeout=PATIENCE_SECONDS)
 
         def on_chunk(chunk: bytes) -> None:
             start, self.heard_bytes = self.heard_bytes, self.heard_bytes + len(chunk)
@@ -51,9 +52,9 @@ class StockClient:
 
         client.on("audio_chunk", on_chunk, namespace=NAMESPACE)
         client.on("*", on_other, namespace=NAMESPACE)
-        await client.connect(url, namespaces=[NAMESPACE], transports=self.transports)
+        await client.connect(url, namespaces=[NAMESPACE], transports=self.transports, wait_timeout=PATIENCE_SECONDS)
         await client.emit("join_stream", {"stream_id": stream_id}, namespace=NAMESPACE)
-        await asyncio.wait_for(self.ended.wait(), 60)
+        await asyncio.wait_for(self.ended.wait(), STREAM_SECONDS)
         await client.disconnect()
 
 

@@ -16,6 +16,7 @@ from asf.client import (
     Stream,
     UiUpdate,
 )
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
@@ -251,7 +252,7 @@ def test_making_it_anew_takes_nothing_from_those_who_listen(start_server: StartS
         assert listener.receive_to_the_end() == 1000
         assert listener.audio == first
         assert again.epoch != growing.epoch
-        assert requests.get(server.stream_url("s"), timeout=30).content == second
+        assert requests.get(server.stream_url("s"), timeout=PATIENCE_SECONDS).content == second
 
         crashed = backend.notify_new_audio("s", path, "generating")
         with backend.generating("s", path) as growing:
@@ -285,7 +286,7 @@ def test_the_readme_s_lines(server: ServerProcess) -> None:
     path = server.audio_root / "readme.mp3"
     lines = code.replace("http://127.0.0.1:5006", server.url).replace("/srv/audio/demo.mp3", str(path))
     exec(lines, {"voice": [b"one", b"two"]})  # noqa: S102 - the README's own code
-    assert requests.get(server.stream_url("demo"), timeout=30).content == b"onetwo"
+    assert requests.get(server.stream_url("demo"), timeout=PATIENCE_SECONDS).content == b"onetwo"
     with BackendClient(server.url) as backend:
         assert backend.stream("demo").state == "complete"
         assert backend.send_ui_update("alice", "next", None).seq == 2

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from asf import __version__
+from tests.support.bounds import COMMAND_SECONDS
 from tests.support.command_line import asf
 from tests.support.fixtures import audio_of
 from tests.support.processes import ServerProcess, eventually
@@ -23,7 +24,7 @@ def serve(environment: dict[str, str], cwd: Path) -> subprocess.CompletedProcess
     """Run `asf serve` where it cannot start."""
     command = [sys.executable, "-m", "asf", "serve"]
     return subprocess.run(
-        command, env=os.environ | environment, cwd=cwd, capture_output=True, timeout=60, check=False
+        command, env=os.environ | environment, cwd=cwd, capture_output=True, timeout=COMMAND_SECONDS, check=False
     )
 
 
@@ -52,7 +53,7 @@ def test_push_reaches_watch(server: ServerProcess) -> None:
         for data in ('{"percentage": 50, "step": "Grüße"}', "null"):
             pushed = asf("push", "alice", "progress", data, url=server.url)
             assert (pushed.returncode, pushed.stdout) == (0, b"Sent to 1 subscriber(s) of alice.\n")
-        output, _ = watching.communicate(timeout=30)
+        output, _ = watching.communicate(timeout=COMMAND_SECONDS)
     assert watching.returncode == 0
     assert [json.loads(line) for line in output.splitlines()] == [
         {"event": "progress", "data": {"percentage": 50, "step": "Grüße"}, "seq": 1},
@@ -124,7 +125,7 @@ def test_a_server_that_goes_away_is_said(tmp_path: Path, end: Callable[[ServerPr
     with subprocess.Popen(command, stderr=subprocess.PIPE) as listening:
         eventually(lambda: (tmp_path / "out").exists() and (tmp_path / "out").stat().st_size > 0)
         end(server)
-        _, stderr = listening.communicate(timeout=30)
+        _, stderr = listening.communicate(timeout=COMMAND_SECONDS)
     assert listening.returncode == 1
     assert said in stderr
 

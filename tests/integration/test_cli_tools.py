@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bounds import COMMAND_SECONDS
 from tests.support.command_line import asf
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.processes import ServerProcess, eventually
@@ -63,7 +64,7 @@ def test_a_demo_is_heard_and_watched_while_it_is_made(start_server: StartServer)
         assert (percentages[0], percentages[-1], len(percentages) > 10) == (0, 100, True)
         assert all(update["data"]["step"] for update in updates)
 
-        _, stderr = listening.communicate(timeout=30)
+        _, stderr = listening.communicate(timeout=COMMAND_SECONDS)
         assert listening.returncode == 0, stderr
         assert (folder / "out.mp3").read_bytes() == CLIP.read_bytes()
         again = asf("demo", "--pace", "1000", "--audio-root", str(server.audio_root), url=server.url)
@@ -71,7 +72,7 @@ def test_a_demo_is_heard_and_watched_while_it_is_made(start_server: StartServer)
     finally:
         for process in (listening, watching):
             process.kill()
-            process.communicate(timeout=10)
+            process.communicate(timeout=COMMAND_SECONDS)
 
 
 def test_a_demo_that_is_interrupted_is_a_failed_one(start_server: StartServer) -> None:
@@ -81,10 +82,10 @@ def test_a_demo_that_is_interrupted_is_a_failed_one(start_server: StartServer) -
     try:
         eventually((server.audio_root / "stopped.mp3").exists)
         making.send_signal(signal.SIGINT)
-        _, stderr = making.communicate(timeout=30)
+        _, stderr = making.communicate(timeout=COMMAND_SECONDS)
     finally:
         making.kill()
-        making.communicate(timeout=10)
+        making.communicate(timeout=COMMAND_SECONDS)
     assert making.returncode == 130
     assert b"Traceback" not in stderr
     listed = asf("streams", "stopped", "--json", url=server.url)
@@ -212,7 +213,7 @@ def test_a_reader_that_has_enough(start_server: StartServer) -> None:
             os.close(writing)
             assert os.read(reading, 10)
             os.close(reading)
-            _, stderr = process.communicate(timeout=30)
+            _, stderr = process.communicate(timeout=COMMAND_SECONDS)
         assert process.returncode == 1, arguments
         assert b"Error" not in stderr
         assert b"Exception" not in stderr
@@ -237,7 +238,7 @@ def test_an_interrupt_has_its_exit_code(server: ServerProcess) -> None:
         eventually(has_begun)
         process.send_signal(signal.SIGINT)
         os.set_blocking(process.stderr.fileno(), True)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=COMMAND_SECONDS)
         assert process.returncode == 130, (arguments, stderr)
         assert b"Interrupted." in stderr
         assert b"Traceback" not in stderr

@@ -17,6 +17,7 @@ import requests
 import websocket
 
 from tests.support.audience import POLLING, Audience, LightListener
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
@@ -195,8 +196,8 @@ def test_a_post_that_is_no_packet_is_answered_at_once(start_server: StartServer)
     for _ in range(5):
         broken = WireListener(server.url, polling=True)
         url = f"{server.url}/socket.io/?EIO=4&transport=polling&sid={broken.sid}"
-        assert requests.post(url, data="6", timeout=10).status_code == 400
-        assert requests.get(url, timeout=10).status_code == 400
+        assert requests.post(url, data="6", timeout=PATIENCE_SECONDS).status_code == 400
+        assert requests.get(url, timeout=PATIENCE_SECONDS).status_code == 400
         broken.close()
     eventually(lambda: server.greenlets() <= greenlets)
     eventually(lambda: server.sockets() <= sockets)
@@ -283,7 +284,10 @@ def test_a_server_short_of_file_descriptors_goes_on(tmp_path: Path) -> None:
         audio = audio_of(2_000_000)
         (tmp_path / "s.mp3").write_bytes(audio)
         body = {"stream_id": "s", "filepath": str(tmp_path / "s.mp3")}
-        assert requests.post(f"{url}/asf/internal/notify_new_audio", json=body, timeout=10).status_code == 200
+        assert (
+            requests.post(f"{url}/asf/internal/notify_new_audio", json=body, timeout=PATIENCE_SECONDS).status_code
+            == 200
+        )
         listener = WireListener(url, polling=False)
         listener.emit("join_stream", {"stream_id": "s"})
         listener.receive_until("start_of_stream")
@@ -294,7 +298,7 @@ def test_a_server_short_of_file_descriptors_goes_on(tmp_path: Path) -> None:
         assert listener.audio == audio
         for connection in crowd:
             connection.close()
-        assert json.loads(requests.get(f"{url}/asf/health", timeout=10).text) == {"status": "ok"}
+        assert json.loads(requests.get(f"{url}/asf/health", timeout=PATIENCE_SECONDS).text) == {"status": "ok"}
         listener.close()
     finally:
         process.terminate()
@@ -315,7 +319,7 @@ def test_nothing_of_networking_is_imported_before_patching() -> None:
         "patching.patch_standard_library = tell\n"
         "cli.main(['serve'])\n"
     )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=True)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_SECONDS, check=True)
     loaded = set(json.loads(result.stdout))
     assert not loaded & {
         "requests",

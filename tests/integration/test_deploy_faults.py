@@ -12,7 +12,7 @@ import requests
 
 from asf import client
 from tests.support.audience import PLAIN, POLLING, SOCKET_IO, TRANSPORTS, Audience, LightListener, lost_bytes
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, STREAM_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
 from tests.support.nodes import COUNT, Nodes
@@ -123,7 +123,7 @@ def test_all_nodes_are_restarted_and_nobody_loses_a_byte(nodes: Nodes, proxy: Pr
         nodes.start_again(number)
         eventually(lambda: requests.get(f"{nodes.all[number].url}/asf/ready", timeout=PATIENCE_SECONDS).ok)  # noqa: B023
     for thread in listening:
-        thread.join(60)
+        thread.join(STREAM_SECONDS)
     assert [len(audio) for audio in received] == [5_600_000] * len(received)
     assert all(audio == TOO_LONG_AUDIO[:5_600_000] for audio in received)
 

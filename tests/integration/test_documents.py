@@ -14,6 +14,7 @@ from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
 from asf.entrypoints.settings import read_settings
+from tests.support.bounds import COMMAND_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
 from tests.support.redis_server import RedisServer
@@ -74,7 +75,7 @@ class Reader:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=COMMAND_SECONDS,
         )
         assert done.returncode == 0, f"{command[-1]}\n{done.stdout}{done.stderr}"
 

@@ -10,6 +10,7 @@ import pytest
 import requests
 import websocket
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
@@ -29,7 +30,7 @@ def stream(server: ServerProcess) -> str:
 
 def epoch_of(server: ServerProcess, stream_id: str) -> str:
     """Return the current epoch of a stream."""
-    answer = requests.get(f"{server.url}/asf/internal/streams/{stream_id}", timeout=30)
+    answer = requests.get(f"{server.url}/asf/internal/streams/{stream_id}", timeout=PATIENCE_SECONDS)
     return str(answer.json()["epoch"])
 
 
@@ -156,7 +157,7 @@ def test_an_unknown_stream_closes_with_4404(server: ServerProcess) -> None:
         assert listener.receive_to_the_end() == 4404
         assert listener.messages[-1]["stream_id"] == stream_id
         assert listener.messages[-1]["offset"] == 0
-        assert requests.get(server.stream_url(quote(stream_id, safe="")), timeout=30).status_code == 404
+        assert requests.get(server.stream_url(quote(stream_id, safe="")), timeout=PATIENCE_SECONDS).status_code == 404
 
 
 def test_a_listener_that_waits_is_pinged(start_server: StartServer) -> None:
@@ -185,13 +186,17 @@ def test_other_origins_are_refused(start_server: StartServer) -> None:
     server.announce("s", AUDIO)
     url = server.stream_url("s")
     with pytest.raises(websocket.WebSocketBadStatusException) as refusal:
-        websocket.create_connection(url.replace("http", "ws"), origin="https://evil.example", timeout=30)
+        websocket.create_connection(
+            url.replace("http", "ws"), origin="https://evil.example", timeout=PATIENCE_SECONDS
+        )
     assert refusal.value.status_code == 403
-    websocket.create_connection(url.replace("http", "ws"), origin="https://app.example", timeout=30).shutdown()
-    websocket.create_connection(url.replace("http", "ws"), suppress_origin=True, timeout=30).shutdown()
-    allowed = requests.get(url, headers={"Origin": "https://app.example"}, timeout=30)
+    websocket.create_connection(
+        url.replace("http", "ws"), origin="https://app.example", timeout=PATIENCE_SECONDS
+    ).shutdown()
+    websocket.create_connection(url.replace("http", "ws"), suppress_origin=True, timeout=PATIENCE_SECONDS).shutdown()
+    allowed = requests.get(url, headers={"Origin": "https://app.example"}, timeout=PATIENCE_SECONDS)
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example"
-    other = requests.get(url, headers={"Origin": "https://evil.example"}, timeout=30)
+    other = requests.get(url, headers={"Origin": "https://evil.example"}, timeout=PATIENCE_SECONDS)
     assert "Access-Control-Allow-Origin" not in other.headers
 
 
@@ -270,7 +275,7 @@ def test_a_listener_that_stops_reading_loses_its_place(start_server: StartServer
 )
 def test_ranges(server: ServerProcess, stream: str, header: str, status: int, part: slice | None) -> None:
     """As RFC 9110, section 14, has it."""
-    answer = requests.get(server.stream_url(stream), headers={"Range": header}, timeout=30)
+    answer = requests.get(server.stream_url(stream), headers={"Range": header}, timeout=PATIENCE_SECONDS)
     assert answer.status_code == status
     if part is None:
         assert answer.json()["error_code"] == "ASF_RANGE_NOT_SATISFIABLE"
@@ -284,21 +289,21 @@ def test_ranges(server: ServerProcess, stream: str, header: str, status: int, pa
 def test_conditional_requests(server: ServerProcess, stream: str) -> None:
     """ETags: nothing is sent twice, and no range of another audio."""
     url = server.stream_url(stream)
-    whole = requests.get(url, timeout=30)
+    whole = requests.get(url, timeout=PATIENCE_SECONDS)
     etag = whole.headers["ETag"]
     assert whole.content == AUDIO
-    assert requests.get(url, headers={"If-None-Match": etag}, timeout=30).status_code == 304
-    same = requests.get(url, headers={"Range": "bytes=5-9", "If-Range": etag}, timeout=30)
+    assert requests.get(url, headers={"If-None-Match": etag}, timeout=PATIENCE_SECONDS).status_code == 304
+    same = requests.get(url, headers={"Range": "bytes=5-9", "If-Range": etag}, timeout=PATIENCE_SECONDS)
     assert (same.status_code, same.content) == (206, AUDIO[5:10])
-    other = requests.get(url, headers={"Range": "bytes=5-9", "If-Range": '"other"'}, timeout=30)
+    other = requests.get(url, headers={"Range": "bytes=5-9", "If-Range": '"other"'}, timeout=PATIENCE_SECONDS)
     assert (other.status_code, other.content) == (200, AUDIO)
-    head = requests.head(url, timeout=30)
+    head = requests.head(url, timeout=PATIENCE_SECONDS)
     assert (head.status_code, head.content, head.headers["Content-Length"]) == (200, b"", str(len(AUDIO)))
     assert (head.headers["ETag"], head.headers["Accept-Ranges"]) == (etag, "bytes")
-    assert requests.post(url, timeout=30).json()["error_code"] == "ASF_METHOD_NOT_ALLOWED"
+    assert requests.post(url, timeout=PATIENCE_SECONDS).json()["error_code"] == "ASF_METHOD_NOT_ALLOWED"
     time.sleep(0.02)  # so that the clock of the file system has moved on
     server.announce(stream, AUDIO[::-1], f"{stream}.mp3")
-    assert requests.get(url, headers={"If-None-Match": etag}, timeout=30).content == AUDIO[::-1]
+    assert requests.get(url, headers={"If-None-Match": etag}, timeout=PATIENCE_SECONDS).content == AUDIO[::-1]
     server.announce(stream, AUDIO, f"{stream}.mp3")
 
 
@@ -306,7 +311,7 @@ def test_an_empty_audio_over_http(server: ServerProcess) -> None:
     """Is nothing, and no error."""
     server.announce("empty", b"")
     for method in ("GET", "HEAD"):
-        answer = requests.request(method, server.stream_url("empty"), timeout=30)
+        answer = requests.request(method, server.stream_url("empty"), timeout=PATIENCE_SECONDS)
         assert (answer.status_code, answer.content, answer.headers["Content-Length"]) == (200, b"", "0")
 
 
@@ -407,7 +412,7 @@ def test_bad_fields_of_an_announcement_are_named(server: ServerProcess, fields: 
     answer = server.notify("bad", str(server.audio_root / "bad.mp3"), **fields)
     assert (answer.status_code, answer.json()["error_code"]) == (400, "ASF_NOTIFY_INVALID_FIELD")
     assert f"'{field}'" in answer.json()["message"]
-    assert requests.get(f"{server.url}/asf/internal/streams/bad", timeout=30).status_code == 404
+    assert requests.get(f"{server.url}/asf/internal/streams/bad", timeout=PATIENCE_SECONDS).status_code == 404
 
 
 def test_what_is_announced_of_an_audio_is_told(server: ServerProcess) -> None:
@@ -419,7 +424,10 @@ def test_what_is_announced_of_an_audio_is_told(server: ServerProcess) -> None:
     listener = PlainListener(server.url, "told", offset=len(AUDIO))
     start = listener.receive_until("start_of_stream")
     assert (start["content_type"], start["metadata"]) == ("audio/opus; rate=48000", metadata)
-    assert requests.head(server.stream_url("told"), timeout=30).headers["Content-Type"] == "audio/opus; rate=48000"
-    kept = requests.get(f"{server.url}/asf/internal/streams/told", timeout=30).json()
+    assert (
+        requests.head(server.stream_url("told"), timeout=PATIENCE_SECONDS).headers["Content-Type"]
+        == "audio/opus; rate=48000"
+    )
+    kept = requests.get(f"{server.url}/asf/internal/streams/told", timeout=PATIENCE_SECONDS).json()
     assert kept["metadata"] == metadata
     listener.close()

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from asf import client
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, STREAM_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
@@ -122,7 +122,7 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     assert server.stop() == 0
     server = ServerProcess(tmp_path)
     proxy.target_port = server.port
-    listening.join(60)
+    listening.join(STREAM_SECONDS)
     assert received == AUDIO
     proxy.close()
     assert server.stop() == 0

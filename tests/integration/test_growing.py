@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from asf import client
+from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS, STREAM_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
@@ -48,7 +49,7 @@ def test_three_doors_to_what_is_being_made(start_server: StartServer, polling: b
     over_websocket = PlainListener(server.url, "s")
     over_http: list[requests.Response] = []
     fetching = threading.Thread(
-        target=lambda: over_http.append(requests.get(server.stream_url("s"), timeout=60)), daemon=True
+        target=lambda: over_http.append(requests.get(server.stream_url("s"), timeout=PATIENCE_SECONDS)), daemon=True
     )
     fetching.start()
     eventually(lambda: "asf_listeners 3.0" in server.metrics())
@@ -61,11 +62,11 @@ def test_three_doors_to_what_is_being_made(start_server: StartServer, polling: b
 
     assert over_socketio.receive_until("end_of_stream")["total_bytes"] == len(AUDIO)
     assert over_websocket.receive_to_the_end() == 1000
-    fetching.join(30)
+    fetching.join(STREAM_SECONDS)
     assert over_socketio.audio == over_websocket.audio == over_http[0].content == AUDIO
     assert over_http[0].headers["Accept-Ranges"] == "none"
     assert "Content-Length" not in over_http[0].headers
-    part = requests.get(server.stream_url("s"), headers={"Range": "bytes=100-199"}, timeout=60)
+    part = requests.get(server.stream_url("s"), headers={"Range": "bytes=100-199"}, timeout=PATIENCE_SECONDS)
     assert (part.status_code, part.content) == (206, AUDIO[100:200])
     eventually(lambda: not server.open_files())
     over_socketio.close()
@@ -98,7 +99,7 @@ def test_a_stream_that_stalls_and_is_given_up(start_server: StartServer) -> None
     plain = PlainListener(server.url, "s")
     plain.receive_until_bytes(len(AUDIO))
     with pytest.raises(requests.RequestException):
-        requests.get(server.stream_url("s"), timeout=60)
+        requests.get(server.stream_url("s"), timeout=PATIENCE_SECONDS)
     assert plain.receive_to_the_end() == 4410
     assert plain.audio == AUDIO
     assert [message.get("status") for message in plain.messages if message["event"] == "stream_status"] == [
@@ -118,7 +119,7 @@ def test_a_generation_that_fails(start_server: StartServer) -> None:
     plain.receive_until_bytes(len(AUDIO))
     body = {"stream_id": "s", "state": "failed", "reason": "Out of voice."}
     url = f"{server.url}/asf/internal/notify_new_audio"
-    assert requests.post(url, json=body, timeout=30).json()["state"] == "failed"
+    assert requests.post(url, json=body, timeout=PATIENCE_SECONDS).json()["state"] == "failed"
     assert plain.receive_to_the_end() == 4410
     assert plain.messages[-1]["details"] == "Out of voice."
     assert server.notify("s", str(path), state="generating").json()["epoch"] != first
@@ -146,11 +147,11 @@ def test_coming_back_after_cuts_and_kills(tmp_path: Path) -> None:
     listening = threading.Thread(target=listen, daemon=True)
     listening.start()
     for share in (0.3, 0.6):
-        eventually(lambda share=share: len(received) > share * len(audio), 60)  # type: ignore[misc]
+        eventually(lambda share=share: len(received) > share * len(audio), STREAM_SECONDS)  # type: ignore[misc]
         server.kill()
         server = ServerProcess(tmp_path, settings)
         proxy.target_port = server.port
-    assert ended.wait(60)
+    assert ended.wait(STREAM_SECONDS)
     assert proxy.cuts_made == 20
     assert received == audio
     proxy.close()
@@ -171,7 +172,7 @@ def test_the_catalog_survives_a_kill(tmp_path: Path) -> None:
     cursor: str | None = ""
     while cursor is not None:
         query = {"limit": "7", "cursor": cursor}
-        page = requests.get(f"{server.url}/asf/internal/streams", params=query, timeout=30).json()
+        page = requests.get(f"{server.url}/asf/internal/streams", params=query, timeout=PATIENCE_SECONDS).json()
         streams |= {stream["stream_id"]: stream for stream in page["streams"]}
         cursor = page["next_cursor"]
     assert len(streams) == 40
@@ -180,12 +181,12 @@ def test_the_catalog_survives_a_kill(tmp_path: Path) -> None:
         assert (kept["state"], kept["epoch"]) == (answer["state"], answer["epoch"])
         assert kept["metadata"] == {"n": number}
     url = f"{server.url}/asf/internal/streams/s7"
-    assert requests.get(url, timeout=30).json() == streams["s7"]
-    assert requests.delete(url, timeout=30).status_code == 200
-    assert requests.delete(url, timeout=30).json()["error_code"] == "ASF_STREAM_NOT_FOUND"
-    assert requests.get(url, timeout=30).status_code == 404
+    assert requests.get(url, timeout=PATIENCE_SECONDS).json() == streams["s7"]
+    assert requests.delete(url, timeout=PATIENCE_SECONDS).status_code == 200
+    assert requests.delete(url, timeout=PATIENCE_SECONDS).json()["error_code"] == "ASF_STREAM_NOT_FOUND"
+    assert requests.get(url, timeout=PATIENCE_SECONDS).status_code == 404
     for bad in ("limit=0", "limit=x", "limit=1001"):
-        answer = requests.get(f"{server.url}/asf/internal/streams?{bad}", timeout=30)
+        answer = requests.get(f"{server.url}/asf/internal/streams?{bad}", timeout=PATIENCE_SECONDS)
         assert (answer.status_code, answer.json()["error_code"]) == (400, "ASF_INVALID_QUERY")
     assert 'asf_catalog_streams{state="generating"} 19.0' in server.metrics()
     server.stop()
@@ -196,7 +197,11 @@ def test_a_damaged_catalog_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "asf.sqlite3").write_bytes(b"no database" * 1000)
     result = subprocess.run(
-        [sys.executable, "-m", "asf", "serve"], cwd=tmp_path, capture_output=True, timeout=60, check=False
+        [sys.executable, "-m", "asf", "serve"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
     )
     assert result.returncode == 1
     assert b"ASF_DATABASE" in result.stderr.splitlines()[-1]

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess
 
 NOTIFY = "/asf/internal/notify_new_audio"
@@ -15,7 +16,7 @@ NOTIFY = "/asf/internal/notify_new_audio"
 def exchange(server: ServerProcess, request: bytes) -> tuple[int, dict[str, str]]:
     """Send raw bytes; return the status and the JSON of the answer."""
     parts = urlsplit(server.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -25,7 +26,7 @@ def exchange(server: ServerProcess, request: bytes) -> tuple[int, dict[str, str]
 
 def test_health(server: ServerProcess) -> None:
     """Alive."""
-    assert requests.get(f"{server.url}/asf/health", timeout=10).json() == {"status": "ok"}
+    assert requests.get(f"{server.url}/asf/health", timeout=PATIENCE_SECONDS).json() == {"status": "ok"}
 
 
 def test_a_body_in_pieces(server: ServerProcess) -> None:
@@ -33,7 +34,9 @@ def test_a_body_in_pieces(server: ServerProcess) -> None:
     body = json.dumps({"stream_id": "chunked", "filepath": str(server.audio_root / "a.mp3")}).encode()
     pieces = (body[start : start + 10] for start in range(0, len(body), 10))
     headers = {"Content-Type": "application/json"}
-    assert requests.post(server.url + NOTIFY, data=pieces, headers=headers, timeout=10).status_code == 200
+    assert (
+        requests.post(server.url + NOTIFY, data=pieces, headers=headers, timeout=PATIENCE_SECONDS).status_code == 200
+    )
 
 
 @pytest.mark.parametrize("length", [1_048_577, 50_000_000])
@@ -48,7 +51,7 @@ def test_a_body_in_pieces_that_is_too_large(server: ServerProcess) -> None:
     """Refused when it turns out to be."""
     pieces = (b"x" * 65536 for _ in range(20))
     headers = {"Content-Type": "application/json"}
-    response = requests.post(server.url + NOTIFY, data=pieces, headers=headers, timeout=10)
+    response = requests.post(server.url + NOTIFY, data=pieces, headers=headers, timeout=PATIENCE_SECONDS)
     assert (response.status_code, response.json()["error_code"]) == (413, "ASF_PAYLOAD_TOO_LARGE")
 
 
@@ -77,12 +80,12 @@ def test_announcing_again_keeps_the_connection_usable(server: ServerProcess) -> 
     with requests.Session() as session:
         for number in range(20):
             body = {"stream_id": f"s{number}", "filepath": str(server.audio_root / "a.mp3") if number % 2 else ""}
-            response = session.post(server.url + NOTIFY, json=body, timeout=10)
+            response = session.post(server.url + NOTIFY, json=body, timeout=PATIENCE_SECONDS)
             assert response.status_code == (200 if number % 2 else 400)
 
 
 def test_unknown_routes_answer_json(server: ServerProcess) -> None:
     """Under /asf/ and elsewhere."""
     for path in ("/asf/internal/nowhere", "/asf", "/nowhere", "/asf/internal/notify_new_audio/"):
-        response = requests.get(server.url + path, timeout=10)
+        response = requests.get(server.url + path, timeout=PATIENCE_SECONDS)
         assert (response.status_code, response.json()["error_code"]) == (404, "ASF_NOT_FOUND")

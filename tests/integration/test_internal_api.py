@@ -13,6 +13,7 @@ import pytest
 from asf import __version__
 from asf.adapters.http_api import openapi_document
 from asf.client import BackendClient, RequestRefused
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.command_line import asf
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess, eventually
@@ -53,7 +54,9 @@ def ask(
     source: str = STRANGER,
 ) -> Answer:
     """Ask from one of this machine's addresses."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20, source_address=(source, 0))
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", server.port, timeout=PATIENCE_SECONDS, source_address=(source, 0)
+    )
     try:
         connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
         response = connection.getresponse()
@@ -115,7 +118,7 @@ def test_a_forged_header_does_not_shut_out_a_trusted_peer(locked: ServerProcess)
 
 def test_a_stranger_is_refused_before_the_body_is_read(locked: ServerProcess) -> None:
     """The answer comes while the body is still on its way."""
-    with socket.create_connection(("127.0.0.1", locked.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", locked.port), timeout=PATIENCE_SECONDS) as connection:
         head = "POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
         connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n{{".encode())
         assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")

@@ -12,6 +12,7 @@ import requests
 import socketio
 import websocket
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
@@ -24,7 +25,7 @@ class Raw:
     """A connection without a client library."""
 
     def __init__(self, server: ServerProcess) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=15)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS)
         self._file = self.socket.makefile("rb")
 
     def ask(self, request: str) -> tuple[int, dict[str, str], bytes]:
@@ -110,7 +111,7 @@ def test_one_address_has_so_many_connections_and_no_more(start_server: StartServ
     eventually(lambda: "closed at once" in "".join(server.log))
     for one in (*early, *more):
         one.close()
-    eventually(lambda: requests.get(server.stream_url("s"), timeout=5).status_code == 404)
+    eventually(lambda: requests.get(server.stream_url("s"), timeout=PATIENCE_SECONDS).status_code == 404)
     eventually(lambda: of_connection(server) == "asf_connections 1.0")
 
 
@@ -123,9 +124,9 @@ def test_all_together_have_so_many_connections(start_server: StartServer, connec
     others = [connect(server) for _ in range(2)]
     for one in others:
         assert one.ask(HEALTH)[0] == 200
-    answer = requests.get(server.stream_url("s"), timeout=5)
+    answer = requests.get(server.stream_url("s"), timeout=PATIENCE_SECONDS)
     assert (answer.status_code, answer.json()["error_code"]) == (503, "ASF_TOO_MANY_CONNECTIONS")
-    assert requests.get(f"{server.url}/asf/ready", timeout=5).status_code == 200
+    assert requests.get(f"{server.url}/asf/ready", timeout=PATIENCE_SECONDS).status_code == 200
     assert server.send_ui_update("alice", "progress", 1).status_code == 200
     assert 'asf_http_requests_total{route="refused",status="503"} 1.0' in server.metrics()
     assert listener.receive_to_the_end() == 1000
@@ -143,7 +144,7 @@ def test_whoever_has_no_place_does_not_stay(start_server: StartServer, connect: 
     assert connect(server).is_closed()
     assert all(one.is_closed() for one in standing)
     for _ in range(5):
-        assert requests.get(f"{server.url}/asf/health", timeout=5).status_code == 200
+        assert requests.get(f"{server.url}/asf/health", timeout=PATIENCE_SECONDS).status_code == 200
 
 
 def test_listeners_at_their_cap_leave_operators_and_backends_alone(start_server: StartServer) -> None:
@@ -157,7 +158,7 @@ def test_listeners_at_their_cap_leave_operators_and_backends_alone(start_server:
     assert late.receive_to_the_end() == 1013
     assert late.messages[-1]["error_code"] == "ASF_TOO_MANY_LISTENERS"
     for path in ("/asf/health", "/asf/ready", "/metrics", "/asf/internal/streams"):
-        assert requests.get(f"{server.url}{path}", timeout=5).status_code == 200, path
+        assert requests.get(f"{server.url}{path}", timeout=PATIENCE_SECONDS).status_code == 200, path
     server.announce("t", b"audio")
     for listener in listeners:
         listener.close()
@@ -167,15 +168,15 @@ def test_polling_counts_by_its_sessions(start_server: StartServer) -> None:
     """Each of its requests may be a connection of its own, and none of them is open for long."""
     server = start_server({"ASF_MAX_CONNECTIONS_PER_IP": "2"})
     handshake = f"{server.url}/socket.io/?EIO=4&transport=polling"
-    opening = requests.get(handshake, timeout=5).text
-    assert requests.get(handshake, timeout=5).status_code == 200
+    opening = requests.get(handshake, timeout=PATIENCE_SECONDS).text
+    assert requests.get(handshake, timeout=PATIENCE_SECONDS).status_code == 200
     for query in ("", "&sid=", "&asid=1"):
-        answer = requests.get(handshake + query, timeout=5)
+        answer = requests.get(handshake + query, timeout=PATIENCE_SECONDS)
         assert (answer.status_code, answer.json()["error_code"]) == (429, "ASF_RATE_LIMITED"), query
     session = f"{handshake}&sid={json.loads(opening[1:])['sid']}"
     # Engine.IO's way to close. The connections of the requests before may not be over yet.
-    eventually(lambda: requests.post(session, data="1", timeout=5).text == "OK")
-    eventually(lambda: requests.get(handshake, timeout=5).status_code == 200)
+    eventually(lambda: requests.post(session, data="1", timeout=PATIENCE_SECONDS).text == "OK")
+    eventually(lambda: requests.get(handshake, timeout=PATIENCE_SECONDS).status_code == 200)
 
 
 @pytest.mark.parametrize("polling", [True, False])
@@ -222,7 +223,7 @@ def test_a_connection_that_is_in_no_namespace_has_to_go(start_server: StartServe
     """It speaks Engine.IO, and nothing on it."""
     server = start_server({"TEST_JOIN_SECONDS": "0.5"}, observed=True)
     silent = websocket.create_connection(
-        f"{server.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket", timeout=15
+        f"{server.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket", timeout=PATIENCE_SECONDS
     )
     assert ends(silent.recv_frame)
     silent.shutdown()
@@ -272,10 +273,10 @@ def test_subscriptions_too_often_are_refused(start_server: StartServer) -> None:
     server = start_server()
     with socketio.SimpleClient() as client:
         client.connect(server.url, namespace="/ui_updates", transports=["websocket"])
-        assert client.receive(timeout=5)[0] == "ui_connection_ack"
+        assert client.receive(timeout=PATIENCE_SECONDS)[0] == "ui_connection_ack"
         for number in range(400):
             client.emit("subscribe_to_ui_updates", {"client_id": f"client-{number % 100}"})
-        answers = [client.receive(timeout=5) for _ in range(400)]
+        answers = [client.receive(timeout=PATIENCE_SECONDS) for _ in range(400)]
     assert all(name == "subscribed_ui_updates" for name, _ in answers[:200])
     assert {payload["error_code"] for name, payload in answers if name == "ui_error"} == {"ASF_RATE_LIMITED"}
 
@@ -337,7 +338,7 @@ def test_a_body_has_its_time(start_server: StartServer, connect: Connect, path: 
     """Whoever posts is told that it took too long, and nothing comes of the part that arrived."""
     server = start_server({"TEST_BODY_SECONDS": "0.5"}, observed=True)
     if path == "/socket.io/":
-        opening = requests.get(f"{server.url}/socket.io/?EIO=4&transport=polling", timeout=5).text
+        opening = requests.get(f"{server.url}/socket.io/?EIO=4&transport=polling", timeout=PATIENCE_SECONDS).text
         path += f"?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
     slow = connect(server)
     head = f"POST {path} HTTP/1.1\r\nHost: asf\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
@@ -377,16 +378,16 @@ def test_whoever_posts_what_is_no_packet_keeps_no_place(start_server: StartServe
     with requests.Session() as operator:
 
         def connections() -> str:
-            metrics = operator.get(f"{server.url}/metrics", timeout=5).text
+            metrics = operator.get(f"{server.url}/metrics", timeout=PATIENCE_SECONDS).text
             return next(line for line in metrics.splitlines() if line.startswith("asf_connections "))
 
         before = connections()
         url = f"{server.url}/socket.io/?EIO=4&transport=polling"
         closing = {"Connection": "close"}
         for _ in range(3):
-            opening = requests.get(url, headers=closing, timeout=5).text
+            opening = requests.get(url, headers=closing, timeout=PATIENCE_SECONDS).text
             session = f"{url}&sid={json.loads(opening[1:])['sid']}"
-            assert requests.post(session, data=packet, headers=closing, timeout=5).status_code == 400
+            assert requests.post(session, data=packet, headers=closing, timeout=PATIENCE_SECONDS).status_code == 400
         eventually(lambda: connections() == before)
 
 
@@ -396,7 +397,7 @@ def test_a_body_that_is_too_large_for_socketio_is_not_waited_for(
 ) -> None:
     """Its length alone is enough to refuse it, whatever comes of it; memory is not even set aside."""
     server = start_server()
-    opening = requests.get(f"{server.url}/socket.io/?EIO=4&transport=polling", timeout=5).text
+    opening = requests.get(f"{server.url}/socket.io/?EIO=4&transport=polling", timeout=PATIENCE_SECONDS).text
     path = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
     logged = len(server.log)
     large = connect(server)
@@ -426,5 +427,5 @@ def test_the_catalog_has_an_end(start_server: StartServer) -> None:
     refused = server.notify("three", str(path))
     assert (refused.status_code, refused.json()["error_code"]) == (507, "ASF_CATALOG_FULL")
     assert server.notify("one", str(path)).status_code == 200
-    requests.delete(f"{server.url}/asf/internal/streams/two", timeout=5).raise_for_status()
+    requests.delete(f"{server.url}/asf/internal/streams/two", timeout=PATIENCE_SECONDS).raise_for_status()
     assert server.notify("three", str(path)).status_code == 200

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import requests
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 
@@ -14,7 +15,7 @@ def test_production_logs_json_and_one_line_for_each_join_and_end(tmp_path: Path)
     server = ServerProcess(tmp_path, {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32})
     server.announce("s", b"audio")
     PlainListener(server.url, "s", token="geheim").receive_to_the_end()  # noqa: S106 - it shall not be in the log
-    assert requests.get(f"{server.stream_url('s')}?token=geheim", timeout=10).content == b"audio"
+    assert requests.get(f"{server.stream_url('s')}?token=geheim", timeout=PATIENCE_SECONDS).content == b"audio"
     eventually(lambda: sum("is gone" in line for line in server.log) == 2)
     assert server.stop() == 0
     lines = [json.loads(line) for line in server.log]

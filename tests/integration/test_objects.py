@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from asf.adapters.object_audio import BLOCK_BYTES
-from tests.support.bounds import STOP_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, STOP_SECONDS
 from tests.support.engineio_wire import join
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
@@ -40,7 +40,7 @@ def test_an_object_is_heard_byte_for_byte(object_server: ServerProcess, swift: S
     """Over Socket.IO and the plain WebSocket, from the beginning and from an offset."""
     url = put(swift)
     object_server.notify("s", url).raise_for_status()
-    shown = requests.get(f"{object_server.url}/asf/internal/streams/s", timeout=10).json()
+    shown = requests.get(f"{object_server.url}/asf/internal/streams/s", timeout=PATIENCE_SECONDS).json()
     assert shown["filepath"] == url
     listener = join(object_server, "s")
     start = listener.receive_until("start_of_stream")
@@ -57,20 +57,23 @@ def test_an_object_can_be_played_by_its_url(object_server: ServerProcess, swift:
     """In ranges, which an ETag holds together."""
     object_server.notify("s", put(swift)).raise_for_status()
     url = object_server.stream_url("s")
-    whole = requests.get(url, timeout=10)
+    whole = requests.get(url, timeout=PATIENCE_SECONDS)
     assert whole.content == AUDIO
     assert whole.headers["Content-Type"] == "audio/mpeg"
-    assert requests.head(url, timeout=10).headers["Content-Length"] == str(len(AUDIO))
+    assert requests.head(url, timeout=PATIENCE_SECONDS).headers["Content-Length"] == str(len(AUDIO))
     first = BLOCK_BYTES - 100
-    part = requests.get(url, headers={"Range": f"bytes={first}-{first + 999}"}, timeout=10)
+    part = requests.get(url, headers={"Range": f"bytes={first}-{first + 999}"}, timeout=PATIENCE_SECONDS)
     assert part.status_code == HTTPStatus.PARTIAL_CONTENT
     assert part.content == AUDIO[first : first + 1000]
     assert part.headers["ETag"] == whole.headers["ETag"]
-    assert requests.get(url, headers={"Range": f"bytes={len(AUDIO)}-"}, timeout=10).status_code == 416
-    assert requests.get(url, headers={"If-None-Match": whole.headers["ETag"]}, timeout=10).status_code == 304
+    assert requests.get(url, headers={"Range": f"bytes={len(AUDIO)}-"}, timeout=PATIENCE_SECONDS).status_code == 416
+    assert (
+        requests.get(url, headers={"If-None-Match": whole.headers["ETag"]}, timeout=PATIENCE_SECONDS).status_code
+        == 304
+    )
     object_server.notify("s", put(swift, b"other")).raise_for_status()
     changed = {"Range": "bytes=3-4", "If-Range": whole.headers["ETag"]}
-    assert requests.get(url, headers=changed, timeout=10).content == b"other"
+    assert requests.get(url, headers=changed, timeout=PATIENCE_SECONDS).content == b"other"
 
 
 def test_listeners_share_what_is_read(
@@ -180,7 +183,7 @@ def test_a_wrong_secret_is_a_clear_error(start_server: StartServer, swift: Swift
     listener.close()
 
     def problem() -> str:
-        answer = requests.get(f"{server.url}/asf/ready", timeout=10)
+        answer = requests.get(f"{server.url}/asf/ready", timeout=PATIENCE_SECONDS)
         assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
         return str(answer.json()["details"])
 
@@ -190,7 +193,9 @@ def test_a_wrong_secret_is_a_clear_error(start_server: StartServer, swift: Swift
 
 def test_the_server_is_ready_when_the_store_is(object_server: ServerProcess) -> None:
     """It is asked in the background, and does not have to have an object of any name."""
-    eventually(lambda: requests.get(f"{object_server.url}/asf/ready", timeout=10).status_code == HTTPStatus.OK)
+    eventually(
+        lambda: requests.get(f"{object_server.url}/asf/ready", timeout=PATIENCE_SECONDS).status_code == HTTPStatus.OK
+    )
 
 
 PREAMBLE = """
@@ -255,7 +260,7 @@ def run(script: str, endpoint: str, swift: SwiftServer, urls: list[str]) -> dict
         env=swift.environment | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
         capture_output=True,
         text=True,
-        timeout=60 + STOP_SECONDS,
+        timeout=PATIENCE_SECONDS + STOP_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from asf import __version__
 from asf.adapters.http_api import openapi_document
 from asf.entrypoints.container import Container
 from asf.entrypoints.settings import read_settings
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess
 
 DOCUMENT = openapi_document(__version__)
@@ -44,4 +45,4 @@ def test_every_route_is_described() -> None:
 
 def test_the_description_is_served(server: ServerProcess) -> None:
     """As it is."""
-    assert requests.get(f"{server.url}/asf/openapi.json", timeout=10).json() == DOCUMENT
+    assert requests.get(f"{server.url}/asf/openapi.json", timeout=PATIENCE_SECONDS).json() == DOCUMENT

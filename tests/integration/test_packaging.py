@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.prerequisites import missing
+from tests.support.bounds import BUILD_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +30,7 @@ def build(tree: Path, wheels: Path, path: str) -> subprocess.CompletedProcess[st
     command = [sys.executable, "-m", "pip", "wheel", *options, "."]
     environment = os.environ | {"PATH": path}
     return subprocess.run(
-        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
     )
 
 

@@ -10,14 +10,13 @@ from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
 from asf.entrypoints.cli.serve import EXIT_USAGE
 from asf.entrypoints.settings import SettingsSchema, read_settings
 from tests.browser.prerequisites import missing
+from tests.support.bounds import COMMAND_SECONDS
 
 ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "deploy" / "asf.service").read_text()
 PROGRAM = "/opt/asf/bin/asf"
 MOST_EXPOSURE = 1.5
 """Highest exposure by systemd's count, 0 to 10. A service without any restriction has 9.6."""
-
-ANALYSIS_SECONDS = 60
 
 
 def values_of(directive: str) -> list[str]:
@@ -32,7 +31,7 @@ def analyze(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     here = folder / "asf.service"
     here.write_text(UNIT.replace(PROGRAM, str(Path(sys.executable).with_name("asf"))))
     command = ["systemd-analyze", *arguments, str(here)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=ANALYSIS_SECONDS, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
 
 
 def test_systemd_knows_all_of_it(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener, join
 from tests.support.fixtures import audio_of
 from tests.support.plain_websocket import PlainListener
@@ -42,7 +43,7 @@ def receive(listener: WireListener, length: int) -> None:
 
 def status_of(server: ServerProcess, route: str) -> int:
     """Return the status that a route answers with."""
-    return requests.get(server.url + route, timeout=10).status_code
+    return requests.get(server.url + route, timeout=PATIENCE_SECONDS).status_code
 
 
 def test_who_waits_on_one_server_hears_what_is_announced_on_another(servers: Servers) -> None:
@@ -83,7 +84,7 @@ def test_what_becomes_of_a_stream_is_heard_everywhere(servers: Servers, what: st
         listener.receive_until("start_of_stream")
     say: dict[str, Callable[[], requests.Response]] = {
         "failed": lambda: servers[1].notify("s", str(path), state="failed", reason="Out of voice."),
-        "deleted": lambda: requests.delete(f"{servers[1].url}/asf/internal/streams/s", timeout=10),
+        "deleted": lambda: requests.delete(f"{servers[1].url}/asf/internal/streams/s", timeout=PATIENCE_SECONDS),
         "made anew": lambda: servers[1].notify("s", str(path.with_name("other.mp3")), state="generating"),
     }
     say[what]().raise_for_status()
@@ -129,7 +130,7 @@ def test_audio_goes_on_while_redis_is_killed(servers: Servers, persistent_redis:
         with closing(join(server, "whole")) as listener:
             error = listener.receive_until("stream_error")
         assert (error["error_code"], error["retryable"]) == ("ASF_CATALOG_UNAVAILABLE", True)
-        assert "redis" in requests.get(f"{server.url}/asf/ready", timeout=10).json()["details"]
+        assert "redis" in requests.get(f"{server.url}/asf/ready", timeout=PATIENCE_SECONDS).json()["details"]
         assert status_of(server, "/asf/health") == 200
         assert "asf_redis_connected 0.0" in server.metrics()
     with path.open("ab") as file:

@@ -76,7 +76,7 @@ class Tab:
     def connect(self, server: ServerProcess) -> None:
         """Come to a server, and wait for its answer."""
         url = f"{server.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"
-        self._connection = websocket.create_connection(url, timeout=SILENCE_SECONDS)
+        self._connection = websocket.create_connection(url, timeout=PATIENCE_SECONDS)
         self._connection.recv()
         self._connection.send(f"40{NAMESPACE},")
         payload: dict[str, Any] = {"client_id": self.client_id}
@@ -225,7 +225,9 @@ def test_an_update_is_on_the_other_server_at_once(servers: Servers) -> None:
         for number in range(300):
             start = time.monotonic()
             body = {"client_id": "alice", "event_name": "n", "data": number}
-            answer = session.post(f"{servers[0].url}/asf/internal/send_ui_update", json=body, timeout=10)
+            answer = session.post(
+                f"{servers[0].url}/asf/internal/send_ui_update", json=body, timeout=PATIENCE_SECONDS
+            )
             assert answer.status_code == 200
             eventually(came([tab], number + 1))
             seconds.append(tab.updates[-1][2] - start)
@@ -379,7 +381,7 @@ def test_nothing_that_a_server_says_passes_the_message_queue(servers: Servers, m
             polling.close()
             plain = PlainListener(server.url, "s")
             plain.receive_to_the_end()
-            assert requests.get(server.stream_url("s"), timeout=10).status_code == 200
+            assert requests.get(server.stream_url("s"), timeout=PATIENCE_SECONDS).status_code == 200
             tab = Tab("alice")
             tab.connect(server)
             send(server, 1)

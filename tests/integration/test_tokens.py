@@ -16,6 +16,7 @@ from asf.adapters.jwt_tokens import JwtTokens
 from asf.client import RequestRefused, StreamRefused, Subscribed, Update, listen, watch
 from asf.domain.grants import Grant
 from tests.integration.test_ui_updates import Subscriber, has
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.command_line import asf
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
@@ -86,7 +87,7 @@ def over_http(server: ServerProcess, stream_id: str, presented: str | None, *, i
     headers = {"Authorization": f"Bearer {presented}"} if not in_query and presented is not None else {}
     audio = bytearray()
     with requests.get(
-        server.stream_url(stream_id), params=query, headers=headers, stream=True, timeout=30
+        server.stream_url(stream_id), params=query, headers=headers, stream=True, timeout=PATIENCE_SECONDS
     ) as response:
         if response.status_code != 200:
             assert response.headers["WWW-Authenticate"].startswith("Bearer")
@@ -167,7 +168,7 @@ def test_a_player_that_does_not_read_is_cut_off_when_its_token_expires(locked: S
     """It would hold its connection for ever."""
     audio = audio_of(20_000_000)
     locked.announce("large", audio)
-    with socket.create_connection(("127.0.0.1", locked.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", locked.port), timeout=PATIENCE_SECONDS) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         path = f"/api/v1/podcasts/stream/large?token={token(SHORT_SECONDS, streams='large')}"
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
@@ -208,16 +209,18 @@ def test_a_new_token_is_taken_by_joining_again(locked: ServerProcess) -> None:
 def test_ranges_and_heads_are_asked_for_tokens_too(locked: ServerProcess) -> None:
     """No request learns of a stream what its token does not grant."""
     url = locked.stream_url("demo")
-    assert requests.head(url, timeout=20).status_code == 401
-    assert requests.get(url, headers={"Range": "bytes=0-1"}, timeout=20).status_code == 401
-    opened = requests.head(url, params={"token": token()}, timeout=20)
+    assert requests.head(url, timeout=PATIENCE_SECONDS).status_code == 401
+    assert requests.get(url, headers={"Range": "bytes=0-1"}, timeout=PATIENCE_SECONDS).status_code == 401
+    opened = requests.head(url, params={"token": token()}, timeout=PATIENCE_SECONDS)
     assert (opened.status_code, opened.headers["Content-Length"]) == (200, str(len(AUDIO)))
-    part = requests.get(url, params={"token": token()}, headers={"Range": "bytes=5-9"}, timeout=20)
+    part = requests.get(url, params={"token": token()}, headers={"Range": "bytes=5-9"}, timeout=PATIENCE_SECONDS)
     assert (part.status_code, part.content) == (206, AUDIO[5:10])
     unchanged = {"If-None-Match": opened.headers["ETag"]}
-    assert requests.get(url, headers=unchanged, timeout=20).status_code == 401
-    assert requests.get(url, params={"token": token()}, headers=unchanged, timeout=20).status_code == 304
-    basic = requests.get(url, params={"token": token()}, auth=("alice", "secret"), timeout=20)
+    assert requests.get(url, headers=unchanged, timeout=PATIENCE_SECONDS).status_code == 401
+    assert (
+        requests.get(url, params={"token": token()}, headers=unchanged, timeout=PATIENCE_SECONDS).status_code == 304
+    )
+    basic = requests.get(url, params={"token": token()}, auth=("alice", "secret"), timeout=PATIENCE_SECONDS)
     assert basic.status_code == 200
 
 
@@ -230,7 +233,7 @@ def test_a_page_of_another_origin_may_send_the_header(locked: ServerProcess) -> 
             "Access-Control-Request-Method": "GET",
             "Access-Control-Request-Headers": "authorization",
         },
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
     )
     assert asked.status_code == 200
     assert asked.headers["Access-Control-Allow-Headers"].lower() == "authorization"
@@ -312,7 +315,7 @@ def test_a_server_waits_for_a_token_of_ten_years(start_server: StartServer) -> N
     listener.receive_until_bytes(5)
     listener.send({"event": "pause"})
     listener.receive_until("stream_status")
-    assert requests.get(f"{server.url}/asf/health", timeout=20).ok
+    assert requests.get(f"{server.url}/asf/health", timeout=PATIENCE_SECONDS).ok
     listener.close()
     eventually(lambda: "asf_listeners 0.0" in server.metrics())
 
@@ -320,7 +323,7 @@ def test_a_server_waits_for_a_token_of_ten_years(start_server: StartServer) -> N
 def test_no_token_comes_into_the_log(start_server: StartServer) -> None:
     """Not even that of a request which fails in the middle, or of one that breaks HTTP."""
     server = start_server(LOCKED)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
         head = f"GET /api/v1/podcasts/stream/demo?token={token()} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked"
         connection.sendall(f"{head}\r\n\r\nno number\r\n".encode())
         while connection.recv(1000):

@@ -16,7 +16,7 @@ import websocket
 
 from asf import client
 from tests.integration.test_ui_updates import Subscriber, has
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, STREAM_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess, eventually
@@ -334,7 +334,7 @@ def test_no_update_is_lost_while_connections_are_cut(start_server: StartServer) 
         assert [result["seq"] for result in results] == list(range(start + 1, start + BATCH + 1))
         time.sleep(max(0.0, begin + (start + BATCH) / UPDATES_PER_SECOND - time.monotonic()))
     for watcher in watchers:
-        watcher.join(60)
+        watcher.join(STREAM_SECONDS)
         assert [update.data for update in watcher.updates] == list(range(UPDATES))
         assert [update.seq for update in watcher.updates] == list(range(1, UPDATES + 1))
         assert not watcher.missed

@@ -7,6 +7,7 @@ from typing import Any, Self
 import pytest
 import socketio
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess, eventually
 
@@ -22,11 +23,13 @@ class Subscriber:
         self._url = url
         self._transports = transports
         self._namespace = namespace
-        self._client = socketio.AsyncClient(reconnection=False)
+        self._client = socketio.AsyncClient(reconnection=False, request_timeout=PATIENCE_SECONDS)
 
     async def __aenter__(self) -> Self:
         self._client.on("*", self._take, namespace=self._namespace)
-        await self._client.connect(self._url, namespaces=[self._namespace], transports=self._transports)
+        await self._client.connect(
+            self._url, namespaces=[self._namespace], transports=self._transports, wait_timeout=PATIENCE_SECONDS
+        )
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -40,7 +43,7 @@ class Subscriber:
 
     async def until(self, condition: Callable[[Events], Any]) -> None:
         async with self._changed:
-            await asyncio.wait_for(self._changed.wait_for(lambda: condition(self.events)), 15)
+            await asyncio.wait_for(self._changed.wait_for(lambda: condition(self.events)), PATIENCE_SECONDS)
 
     async def _take(self, *event: Any) -> None:
         self.events.append(event)

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 import websocket
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
@@ -21,7 +22,7 @@ POST = b"POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: a\r\nContent-Type
 
 def connect(server: ServerProcess) -> socket.socket:
     """Return a bare connection."""
-    return socket.create_connection(("127.0.0.1", server.port), timeout=15)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS)
 
 
 def ask(server: ServerProcess, request: bytes) -> bytes:

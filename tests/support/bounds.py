@@ -13,3 +13,16 @@ STOP_SECONDS = 60.0
 
 PATIENCE_SECONDS = 60.0
 """What must happen has happened; also the time-out of every request."""
+
+COMMAND_SECONDS = START_SECONDS + PATIENCE_SECONDS
+"""A command that was typed has ended: it starts like a server, and then does something that does not take long."""
+
+STREAM_SECONDS = 600.0
+"""An audio of up to a minute was heard to its end by many at once, who share what there is of the machine."""
+
+BUILD_SECONDS = 900.0
+"""A step of building an image or a package has ended: it compresses, copies and compiles."""
+
+HUNG_SECONDS = 3.0
+"""A command to a Redis that a test hangs is given up. The test waits so long for each, which is why this is not more;
+the commands before and after have no more than that either, which is why it is not the product's own fraction."""

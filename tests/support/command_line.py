@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import COMMAND_SECONDS
 from tests.support.template import run_command
 
 
@@ -18,6 +18,6 @@ def asf(
     if any(name.startswith("PYTHON") for name in settings):  # Python reads these when it starts.
         command = [sys.executable, "-m", "asf", *arguments]
         return subprocess.run(
-            command, env=os.environ | settings, cwd=cwd, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+            command, env=os.environ | settings, cwd=cwd, capture_output=True, timeout=COMMAND_SECONDS, check=False
         )
     return run_command(arguments, cwd or Path.cwd(), os.environ | settings)

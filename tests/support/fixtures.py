@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from asf.adapters.redis_store import news
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess
 from tests.support.redis_server import RedisServer
 from tests.support.store_proxy import StoreProxy
@@ -65,6 +67,13 @@ def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path / "redis")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def patient_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whoever wants to follow a topic wait for Redis as long as a busy machine takes."""
+    monkeypatch.setattr(news, "CONNECTION_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(news, "CONFIRMATION_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")

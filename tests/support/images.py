@@ -20,9 +20,9 @@ from string import Template
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
 
+from tests.support.bounds import BUILD_SECONDS, COMMAND_SECONDS, STOP_SECONDS
+
 IS_ROOT = os.geteuid() == 0
-STEP_SECONDS = 300
-STOP_SECONDS = 10
 BASE_FOLDERS = ("/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr")
 """What a base image brings."""
 
@@ -165,7 +165,7 @@ class Container:
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a command in another container like this one, to its end."""
         arguments = [*self._sandbox, *self._as_user, *command]
-        return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(arguments, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
 
     def start(self, before: Sequence[str] = ()) -> "RunningContainer":
         """Start the image's own command, by way of `before`."""
@@ -236,7 +236,7 @@ def _run_step(image: Image, value: str) -> None:
         | {"HOME": "/tmp", "PATH": f"{sys.prefix}/bin:{image.environment['PATH']}"},  # noqa: S108
         capture_output=True,
         text=True,
-        timeout=STEP_SECONDS,
+        timeout=BUILD_SECONDS,
         check=False,
     )
     if done.returncode:

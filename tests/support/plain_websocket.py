@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import websocket
 
-TIMEOUT_SECONDS = 30
+from tests.support.bounds import PATIENCE_SECONDS
 
 
 class _ClosingWebSocket(websocket.WebSocket):
@@ -25,7 +25,7 @@ class PlainListener:
     def __init__(self, url: str, stream_id: str, **query: Any) -> None:
         address = f"{url.replace('http', 'ws', 1)}/api/v1/podcasts/stream/{quote(stream_id, safe='')}"
         self.socket = websocket.create_connection(
-            f"{address}?{urlencode(query)}", timeout=TIMEOUT_SECONDS, class_=_ClosingWebSocket
+            f"{address}?{urlencode(query)}", timeout=PATIENCE_SECONDS, class_=_ClosingWebSocket
         )
         self.messages: list[dict[str, Any]] = []
         self.texts: list[str] = []

@@ -44,8 +44,18 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """The value of `ASF_REDIS_URL` for it."""
+        """The value of `ASF_REDIS_URL` for it, with time-outs that a busy machine keeps."""
+        return self.url_with(PATIENCE_SECONDS)
+
+    @property
+    def plain_url(self) -> str:
+        """The same with the time-outs of whoever uses it: for tests that are about those."""
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def url_with(self, seconds: float) -> str:
+        """Return the same, where connecting, answering and waiting for a free connection may take so long each."""
+        options = ("socket_connect_timeout", "socket_timeout", "timeout")
+        return self.plain_url + "?" + "&".join(f"{option}={seconds}" for option in options)
 
     @property
     def patient_url(self) -> str:
@@ -60,7 +70,7 @@ class RedisServer:
 
     def client(self) -> redis.Redis:
         """Return a client of the test's own."""
-        return redis.Redis.from_url(self.url, socket_timeout=STOP_SECONDS, retry=Retry(NoBackoff(), 0))
+        return redis.Redis.from_url(self.plain_url, socket_timeout=PATIENCE_SECONDS, retry=Retry(NoBackoff(), 0))
 
     def kill(self) -> None:
         """End the process without a word (SIGKILL)."""

@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.bounds import STOP_SECONDS
+
 Answer = str | tuple[int, Any]
 
 
@@ -32,7 +34,7 @@ class ScriptedServer:
 
     def __exit__(self, *_exception: object) -> None:
         self._process.terminate()
-        output, _ = self._process.communicate(timeout=10)
+        output, _ = self._process.communicate(timeout=STOP_SECONDS)
         self.requests = [json.loads(line) for line in output.splitlines()]
 
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import COMMAND_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -142,7 +142,7 @@ def run_command(
     with TemporaryFile() as output, TemporaryFile() as errors:
         process = template("command").start(arguments, directory, environment, output.fileno(), errors.fileno())
         try:
-            code = process.wait(PATIENCE_SECONDS)
+            code = process.wait(COMMAND_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -8,6 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.support.bounds import HUNG_SECONDS
 from tests.support.redis_server import RedisServer
 
 
@@ -38,7 +39,7 @@ def test_a_persistent_one_has_it_still(tmp_path: Path) -> None:
 def test_one_that_hangs_takes_connections_and_says_nothing(mortal_redis: RedisServer) -> None:
     """Until it goes on."""
     mortal_redis.hang()
-    connection = redis.Redis(port=mortal_redis.port, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
+    connection = redis.Redis(port=mortal_redis.port, socket_timeout=HUNG_SECONDS, retry=Retry(NoBackoff(), 0))
     with closing(connection) as client:
         with pytest.raises(redis.TimeoutError):
             client.ping()

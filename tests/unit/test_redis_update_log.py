@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +20,11 @@ from asf.domain import UiUpdate
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
 from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract, listen_to
-from tests.support.bounds import STOP_SECONDS
+from tests.support.bounds import HUNG_SECONDS, PATIENCE_SECONDS, STOP_SECONDS
 from tests.support.processes import eventually
 from tests.support.redis_server import RedisServer
+
+pytestmark = pytest.mark.usefixtures("patient_news")
 
 
 def make_epoch() -> str:
@@ -85,9 +86,15 @@ def make_log(shared_redis: RedisServer) -> Iterator[Logs]:
 
 
 @pytest.fixture
-def mortal_log(mortal_redis: RedisServer) -> Iterator[RedisUpdateLog]:
+def patience() -> float:
+    """Return how many seconds a log to do harm to waits for Redis."""
+    return PATIENCE_SECONDS
+
+
+@pytest.fixture
+def mortal_log(mortal_redis: RedisServer, patience: float) -> Iterator[RedisUpdateLog]:
     """Return a log in a Redis to do harm to, on Redis's own clock."""
-    logs = Logs(mortal_redis.url, hears=False)
+    logs = Logs(mortal_redis.url_with(patience), hears=False)
     yield logs(by_callers_clock=False)
     logs.close()
 
@@ -106,16 +113,14 @@ class TestRedisUpdateLog(UpdateLogContract):
 
 
 def assert_lost(log: RedisUpdateLog) -> None:
-    """Both operations fail, within a second."""
+    """Both operations fail now."""
     operations: list[Callable[[], object]] = [
         lambda: log.append(UiUpdate("alice", "progress", 1), START, START),
         lambda: log.recover("alice", EVERYTHING, START),
     ]
     for operation in operations:
-        start = time.monotonic()
         with pytest.raises(UiEmitFailed, match="Redis"):
             operation()
-        assert time.monotonic() - start < 1.0
 
 
 APPENDING = """
@@ -197,9 +202,11 @@ def test_what_one_server_appends_another_recovers(make_log: Logs) -> None:
 
 def test_things_grow_old_by_the_clock_of_redis(make_log: Logs) -> None:
     """Whatever the servers' clocks say."""
-    log = make_log(max_seconds=0.3, by_callers_clock=False)
-    first = log.append(UiUpdate("alice", "progress", 1), START, 1e9).update
-    assert log.recover("alice", EVERYTHING, -1e9).updates == (first,)
+    prefix = f"{uuid4().hex}:"
+    patient = make_log(max_seconds=3600.0, prefix=prefix, by_callers_clock=False)
+    first = patient.append(UiUpdate("alice", "progress", 1), START, 1e9).update
+    assert patient.recover("alice", EVERYTHING, -1e9).updates == (first,)
+    log = make_log(max_seconds=0.3, prefix=prefix, by_callers_clock=False)
     eventually(lambda: not log.recover("alice", EVERYTHING, 0.0).updates)
     second = log.append(UiUpdate("alice", "progress", 2), START, 0.0).update
     assert (second.epoch, second.seq) == (first.epoch, 2)
@@ -208,10 +215,12 @@ def test_things_grow_old_by_the_clock_of_redis(make_log: Logs) -> None:
 def test_what_nobody_asks_for_expires(make_log: Logs) -> None:
     """All that is left of silent clients is their number."""
     prefix = f"{uuid4().hex}:"
+    lists = prefix + "updates:*"
+    patient = make_log(max_seconds=3600.0, prefix=prefix, by_callers_clock=False)
+    patient.append(UiUpdate("alice", "progress", "x" * 1000), START, 0.0)
+    assert make_log.client.keys(lists)
     log = make_log(max_seconds=0.5, prefix=prefix, by_callers_clock=False)
     log.append(UiUpdate("alice", "progress", "x" * 1000), START, 0.0)
-    lists = prefix + "updates:*"
-    assert make_log.client.keys(lists)
     eventually(lambda: not make_log.client.keys(lists))
     log.append(UiUpdate("bob", "progress", 1), START, 0.0)
     assert make_log.client.zcard(prefix + "places") == 1
@@ -221,8 +230,10 @@ def test_what_nobody_asks_for_expires(make_log: Logs) -> None:
 def test_keys_expire(make_log: Logs) -> None:
     """After five minutes, by themselves."""
     prefix = f"{uuid4().hex}:"
+    before = make_log.client.time()[0]
     make_log(prefix=prefix).append(UiUpdate("alice", "progress", 1, "key"), START, START)
-    assert 290 < make_log.client.ttl(prefix + "key:key") <= 300
+    after = make_log.client.time()[0]
+    assert before + 300 <= make_log.client.expiretime(prefix + "key:key") <= after + 301
 
 
 def test_all_clients_together_are_bounded(make_log: Logs) -> None:
@@ -382,6 +393,7 @@ def test_a_log_that_lost_what_a_server_knows_begins_another_epoch(
     logs.close()
 
 
+@pytest.mark.parametrize("patience", [HUNG_SECONDS])
 def test_a_redis_that_hangs_is_an_error_until_it_goes_on(
     mortal_redis: RedisServer, mortal_log: RedisUpdateLog
 ) -> None:
@@ -466,10 +478,16 @@ class Servers:
 
 
 @pytest.fixture
-def servers(mortal_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
-    """Return servers that say more often that they are there, and are missed sooner."""
+def lease_seconds() -> float:
+    """Return when a server is missed: soon. One that is slow to say that it is there may be missed for a moment."""
+    return 1.0
+
+
+@pytest.fixture
+def servers(mortal_redis: RedisServer, lease_seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
+    """Return servers that say more often that they are there."""
     monkeypatch.setattr(update_log, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(update_log, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(update_log, "LEASE_SECONDS", lease_seconds)
     servers = Servers(mortal_redis.url)
     yield servers
     servers.close()
@@ -487,6 +505,7 @@ def subscribers(log: RedisUpdateLog, client_id: str) -> int:
     return log.append(UiUpdate(client_id, "progress", 1), START, 0.0).subscribers
 
 
+@pytest.mark.parametrize("lease_seconds", [PATIENCE_SECONDS])
 def test_subscribers_are_counted_over_all_servers(servers: Servers) -> None:
     """Each client's by themselves; whoever leaves is counted no more."""
     first, second, third = (servers.start() for _ in range(3))
@@ -509,8 +528,8 @@ def test_a_server_that_died_counts_no_more(servers: Servers, mortal_redis: Redis
     servers.kill(second)
     eventually(lambda: subscribers(first, "alice") == 2)
     client = mortal_redis.client()
-    assert client.hlen(f"{servers.prefix}subscribers:alice") == 1
-    assert len(client.keys(f"{servers.prefix}server:*")) == 1
+    eventually(lambda: client.hlen(f"{servers.prefix}subscribers:alice") == 1)
+    eventually(lambda: len(client.keys(f"{servers.prefix}server:*")) == 1)
     client.close()
 
 
@@ -529,7 +548,7 @@ def test_numbers_of_subscribers_last_as_long_as_their_server(
     servers.kill(second)
     eventually(lambda: client.hlen(counts + "alice") == 1)
     eventually(lambda: not client.exists(counts + "bob"))
-    assert subscribers(first, "alice") == 2
+    eventually(lambda: subscribers(first, "alice") == 2)
     servers.kill(first)
     eventually(lambda: not client.keys(counts + "*") + client.keys(f"{servers.prefix}server:*"))
     client.close()
@@ -549,5 +568,5 @@ def test_a_server_that_redis_does_not_know_any_more_tells_everything(
         client.delete(key)
     subscribers(first, "alice")
     eventually(lambda: subscribers(first, "alice") == 5)
-    assert client.hlen(f"{servers.prefix}subscribers:alice") == 2
+    eventually(lambda: client.hlen(f"{servers.prefix}subscribers:alice") == 2)
     client.close()

@@ -1,0 +1,91 @@
+"""What the way to Redis takes where Redis does not answer: time-outs that are short together, and no second attempt."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from queue import Empty, LifoQueue
+from typing import Any
+
+import pytest
+import redis
+
+from asf.adapters.redis_store.connection import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    LOOKS,
+    MAX_CONNECTIONS,
+    PLACE_SECONDS,
+    connect,
+)
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """Return a socket that takes connections, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)  # noqa: FBT003
+        yield listening
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the URL of a Redis that listens there."""
+    return f"redis://127.0.0.1:{listening.getsockname()[1]}/0"
+
+
+def test_all_together_is_a_second_at_most() -> None:
+    """To wait for a connection, to open it, to send a command and to wait for the answer."""
+    assert PLACE_SECONDS + CONNECT_SECONDS + 2 * ANSWER_SECONDS <= 1.0
+
+
+def test_a_command_that_is_not_answered_is_sent_once_with_these_time_outs(
+    silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is waited for: one connection, one command, and the error."""
+    handed: list[float | None] = []
+
+    def set_time_out(connection: socket.socket, seconds: float | None) -> None:
+        handed.append(seconds)
+        original(connection, seconds)
+
+    original: Any = socket.socket.settimeout
+    with closing(connect(url_of(silent))) as client:
+        monkeypatch.setattr(socket.socket, "settimeout", set_time_out)
+        with pytest.raises(redis.TimeoutError):
+            client.get("key")
+        monkeypatch.undo()
+    assert set(handed) == {CONNECT_SECONDS, ANSWER_SECONDS}
+    with silent.accept()[0] as connection:
+        assert connection.recv(1000) == b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"
+        assert connection.recv(1000) == b""
+    with pytest.raises(BlockingIOError):
+        silent.accept()
+
+
+def test_a_place_is_waited_for_in_parts_that_are_no_more_together(
+    silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all connections are in use, and Redis answers none of them."""
+    with closing(connect(url_of(silent))) as client:
+        pool = client.connection_pool
+        taken = [pool.get_connection() for _ in range(MAX_CONNECTIONS)]
+        waits: list[float | None] = []
+
+        def get(_places: object, _block: bool, seconds: float | None) -> Any:  # noqa: FBT001 - as the library has it
+            waits.append(seconds)
+            raise Empty
+
+        monkeypatch.setattr(LifoQueue, "get", get)
+        with pytest.raises(redis.ConnectionError):
+            client.get("key")
+        monkeypatch.undo()
+        assert waits == [PLACE_SECONDS / LOOKS] * LOOKS
+        for connection in taken:
+            pool.release(connection)
+
+
+def test_a_url_may_have_time_outs_of_its_own(silent: socket.socket) -> None:
+    """For a Redis that is far away."""
+    with closing(connect(url_of(silent) + "?socket_timeout=7&socket_connect_timeout=8&timeout=9")) as client:
+        pool: Any = client.connection_pool
+        assert (pool.connection_kwargs["socket_timeout"], pool.connection_kwargs["socket_connect_timeout"]) == (7, 8)
+        assert pool.timeout == 9
