@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.ports import AudioSource, AudioSources
+from tests.support.bounds import PATIENCE_SECONDS
 
 AUDIO = bytes(range(256)) * 40
-
-ARRIVAL_SECONDS = 10.0
 
 
 class AudioSourcesContract:
@@ -184,7 +183,7 @@ def read(source: AudioSource, offset: int, length: int) -> bytes:
     arrived = threading.Event()
     source.on_arrival = arrived.set
     while (data := source.read(offset, length)) is None:
-        assert arrived.wait(ARRIVAL_SECONDS)
+        assert arrived.wait(PATIENCE_SECONDS)
         arrived.clear()
     return data
 

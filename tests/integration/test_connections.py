@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,14 +18,14 @@ import requests
 import websocket
 
 from tests.support.audience import POLLING, Audience, LightListener
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, PONG_SECONDS, START_SECONDS, STOP_SECONDS, STREAM_SECONDS
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 
 FAST = {"ASF_STREAM_SLEEP_INTERVAL": "0"}
-OFTEN = {"TEST_PING_SECONDS": "0.5"}
+OFTEN = {"TEST_PING_SECONDS": "0.5", "TEST_PONG_SECONDS": str(PONG_SECONDS)}
 
 
 def listen(server: ServerProcess, stream_id: str, *, polling: bool = False) -> WireListener:
@@ -48,28 +49,54 @@ def hear(listener: WireListener, length: int) -> bool:
 @pytest.mark.parametrize("polling", [True, False])
 def test_a_listener_lives_through_many_pings(start_server: StartServer, polling: bool) -> None:
     """Pings and pongs go in between audio, and change nothing in it."""
-    server = start_server(OFTEN, observed=True)
+    server = start_server(OFTEN | {"TEST_PONG_SECONDS": str(PATIENCE_SECONDS)}, observed=True)
     audio = audio_of(1_500_000)
-    server.announce("s", audio)
+    path = server.audio_root / "s.mp3"
+    path.write_bytes(audio[:1_000_000])
+    server.notify("s", str(path), state="generating").raise_for_status()
     listener = listen(server, "s", polling=polling)
+    while listener.pings < 3:
+        listener.receive()
+    with path.open("ab") as file:
+        file.write(audio[1_000_000:])
+    server.notify("s", str(path)).raise_for_status()
     listener.receive_until("end_of_stream")
     assert listener.audio == audio
-    assert listener.pings >= 3
     listener.close()
 
 
 def test_a_slow_listener_lives_through_pings_and_gets_everything(start_server: StartServer) -> None:
-    """It reads steadily, far below the pace; its pongs are not stuck behind megabytes of audio."""
-    server = start_server({"TEST_PING_SECONDS": "1"} | FAST, observed=True)
+    """It reads far below the pace; pings, and so its pongs, are not stuck behind more audio than the kernel takes."""
+    settings = OFTEN | {"TEST_PONG_SECONDS": str(PATIENCE_SECONDS), "ASF_SLOW_LISTENER_SECONDS": "3600"}
+    server = start_server(settings | FAST, observed=True)
     audio = audio_of(3_000_000)
     server.announce("s", audio)
-    listener = listen(server, "s")
+    listener = WireListener(server.url, polling=False, socket_options=((socket.SOL_SOCKET, socket.SO_RCVBUF, 65536),))
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.receive_until("start_of_stream")
+    for number in range(2):
+        eventually(lambda: "asf_listeners_blocked 1.0" in server.metrics())
+        earlier = server.pings()
+        eventually(partial(has_pinged, server, earlier))
+        taken = bytes_sent(server)
+        while listener.pings <= number:
+            listener.receive()
+        assert len(listener.audio) <= taken
     while not any(payload.get("event") == "end_of_stream" for _, payload in listener.events):
         listener.receive()
         time.sleep(0.004)  # the rhythm of a slow reader, not a wait for anything
     assert listener.audio == audio
-    assert listener.pings >= 2
     listener.close()
+
+
+def has_pinged(server: ServerProcess, earlier: int) -> bool:
+    """Return whether another ping has been sent since then."""
+    return server.pings() > earlier
+
+
+def bytes_sent(server: ServerProcess) -> float:
+    """Return how many bytes of audio have been handed to the kernel."""
+    return next(float(line.split()[1]) for line in server.metrics().splitlines() if "audio_bytes_sent_total " in line)
 
 
 def test_a_listener_that_stops_reading_loses_its_place_and_leaves_nothing_behind(start_server: StartServer) -> None:
@@ -140,7 +167,7 @@ def test_a_client_that_sends_and_does_not_read_is_given_up(start_server: StartSe
                 client.send(message)
         return any("does not read is given up" in line for line in server.log)
 
-    eventually(is_given_up, 60)
+    eventually(is_given_up)
     client.close()
 
 
@@ -166,9 +193,9 @@ def test_a_poll_that_is_reset_frees_its_socket(start_server: StartServer) -> Non
     sockets = server.sockets()
     with Audience() as audience:
         cut = audience.join(*[LightListener(server.port, "s", audio, POLLING, returns=False) for _ in range(10)])
-        audience.wait_until(lambda listener: listener.hears)
+        audience.wait_until(lambda listener: listener.hears, PATIENCE_SECONDS)
         audience.reset(cut)
-        audience.wait_for_all()
+        audience.wait_for_all(STREAM_SECONDS)
         eventually(lambda: server.sockets() <= sockets)
 
 
@@ -279,7 +306,9 @@ def test_a_server_short_of_file_descriptors_goes_on(tmp_path: Path) -> None:
     log: list[str] = []
     reader = threading.Thread(target=lambda: log.extend(process.stderr or ()), daemon=True)
     reader.start()
-    url = eventually(lambda: next((line.split("on ")[1].split()[0] for line in log if "Listening on" in line), None))
+    url = eventually(
+        lambda: next((line.split("on ")[1].split()[0] for line in log if "Listening on" in line), None), START_SECONDS
+    )
     try:
         audio = audio_of(2_000_000)
         (tmp_path / "s.mp3").write_bytes(audio)
@@ -302,7 +331,7 @@ def test_a_server_short_of_file_descriptors_goes_on(tmp_path: Path) -> None:
         listener.close()
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(STOP_SECONDS) == 0
         reader.join()
         process.stderr.close()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
@@ -335,17 +364,18 @@ def test_nothing_of_networking_is_imported_before_patching() -> None:
 
 def test_a_plain_websocket_that_answers_no_ping_is_gone(start_server: StartServer) -> None:
     """A waiting listener takes nothing that could show it; one that answers stays for as long as it likes."""
-    server = start_server({"TEST_PING_SECONDS": "0.3"}, observed=True)
+    settings = {"TEST_PING_SECONDS": "0.5", "TEST_UNANSWERED_PINGS": str(int(PONG_SECONDS / 0.5))}
+    server = start_server(settings | {"ASF_JOIN_WAIT_SECONDS": "3600"}, observed=True)
     answering = PlainListener(server.url, "later", wait="true")
     answering.receive_until("stream_status")
+    reader = threading.Thread(target=answering.receive_to_the_end, daemon=True)
+    reader.start()
     sockets = server.sockets()
     silent = PlainListener(server.url, "later", wait="true")
     silent.receive_until("stream_status")
-    reader = threading.Thread(target=answering.receive_to_the_end, daemon=True)
-    reader.start()
     eventually(lambda: server.sockets() <= sockets)
     server.announce("later", b"audio")
-    reader.join(15)
+    reader.join(PATIENCE_SECONDS)
     assert answering.audio == b"audio"
     assert answering.close_code == 1000
     silent.close()

@@ -11,7 +11,7 @@ import requests
 
 from asf import client
 from tests.support.audience import POLLING, TRANSPORTS, Audience, LightListener, lost_bytes
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, STREAM_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
 from tests.support.nodes import COUNT, TOKEN, Nodes
@@ -79,7 +79,7 @@ def test_every_way_leads_through(nodes: Nodes, proxy: Proxy) -> None:
         listeners = audience.join(
             *[LightListener(proxy.port, "s", AUDIO, transport) for transport in TRANSPORTS for _ in range(2 * COUNT)]
         )
-        audience.wait_for_all()
+        audience.wait_for_all(STREAM_SECONDS)
     assert [listener.error for listener in listeners if listener.error] == []
     assert lost_bytes(listeners) == 0
     assert sum(listener.breaks for listener in listeners) == 0
@@ -92,7 +92,7 @@ def test_long_polling_is_spread_and_stays(nodes: Nodes, proxy: Proxy) -> None:
     nodes.announce("s", AUDIO)
     with Audience() as audience:
         listeners = audience.join(*[LightListener(proxy.port, "s", AUDIO, POLLING) for _ in range(4 * COUNT)])
-        audience.wait_for_all()
+        audience.wait_for_all(STREAM_SECONDS)
     assert lost_bytes(listeners) == 0
     assert sum(listener.breaks for listener in listeners) == 0
     assert min(nodes.joins()) >= 2

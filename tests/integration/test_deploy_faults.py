@@ -3,7 +3,6 @@
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,14 +17,12 @@ from tests.support.fixtures import audio_of
 from tests.support.nodes import COUNT, Nodes
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import eventually
-from tests.support.proxies import HAProxy, Nginx, Proxy
+from tests.support.proxies import DEPLOY, HAProxy, Nginx, Proxy
 
 AUDIO = audio_of(300_000)
 LONG_AUDIO = audio_of(2_000_000)  # five seconds at the default pace
 TOO_LONG_AUDIO = audio_of(24_000_000)  # a minute
 QUERY_SECRET = "nobody-may-read-this"  # noqa: S105 - it is to be looked for
-GIVE_UP_SECONDS = 8.0
-"""Two checks of 2 s, half a second between them, up to a second before; and a busy machine."""
 
 
 @pytest.fixture
@@ -138,9 +135,9 @@ def test_a_reload_cuts_nobody_off(nodes: Nodes, proxy: Proxy) -> None:
                 for transport in TRANSPORTS
             ]
         )
-        audience.wait_until(lambda listener: listener.hears)
+        audience.wait_until(lambda listener: listener.hears, PATIENCE_SECONDS)
         proxy.reload()
-        audience.wait_for_all()
+        audience.wait_for_all(STREAM_SECONDS)
     assert all(listener.ended for listener in listeners)
     # A connection that was idle in that moment, between two polls, may be closed.
     assert [one.transport for one in listeners if one.breaks] in ([], [POLLING])
@@ -183,10 +180,17 @@ def test_haproxy_asks_whether_a_node_is_ready(tmp_path: Path) -> None:
         nodes.stop()
 
 
+def test_haproxy_gives_up_a_node_after_two_checks() -> None:
+    """That is a second until the first one, half a second between them, and two for each: what the file says."""
+    said = (DEPLOY / HAProxy.file).read_text()
+    assert "inter 1s fastinter 500ms downinter 1s fall 2 " in said
+    assert "timeout check 2s\n" in said
+
+
 def test_haproxy_gives_up_a_node_that_says_nothing(nodes: Nodes, tmp_path: Path) -> None:
-    """As from a machine that is gone: its listeners are cut and go on elsewhere, and nobody comes to it."""
+    """As from a machine that is gone: its listeners are cut while it hangs, go on elsewhere, and nobody comes."""
     nodes.announce("s", TOO_LONG_AUDIO)
-    proxy = HAProxy(tmp_path / "proxy", nodes.ports)
+    proxy = HAProxy(tmp_path / "proxy", nodes.ports, gives_up=True)
     hung = nodes.all[0].process
     try:
         with Audience() as audience:
@@ -197,15 +201,13 @@ def test_haproxy_gives_up_a_node_that_says_nothing(nodes: Nodes, tmp_path: Path)
                     for _ in range(2 * COUNT)
                 )
             )
-            audience.wait_until(lambda listener: listener.hears)
+            audience.wait_until(lambda listener: listener.hears, PATIENCE_SECONDS)
             on_it = nodes.listeners()[0]
             assert on_it > 0
             hung.send_signal(signal.SIGSTOP)
-            stopped_at = time.monotonic()
             eventually(lambda: sum(listener.breaks > 0 for listener in listeners) >= on_it)
-            assert time.monotonic() - stopped_at < GIVE_UP_SECONDS
             places = {listener: listener.offset for listener in listeners}
-            audience.wait_until(lambda listener: listener.offset > places[listener])
+            audience.wait_until(lambda listener: listener.offset > places[listener], PATIENCE_SECONDS)
             assert "Server nodes/asf1 is DOWN" in proxy.log
             _come_by_every_door(proxy)
         assert sum(listener.wrong for listener in listeners) == 0

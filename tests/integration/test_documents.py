@@ -14,7 +14,7 @@ from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
 from asf.entrypoints.settings import read_settings
-from tests.support.bounds import COMMAND_SECONDS
+from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
 from tests.support.redis_server import RedisServer
@@ -90,9 +90,10 @@ def test_every_code_block_runs(
     (tmp_path / "shared_audio" / "episode-1.mp3").write_bytes(b"audio")
     shutil.copy(ROOT / "demo" / "welcome.mp3", tmp_path / "demo")
     settings = {"ASF_AUDIO_ROOTS": "shared_audio"}
+    url = f"{mortal_redis.plain_url}?socket_timeout={PATIENCE_SECONDS}"  # without a sign that a shell would read
     if REDIS in (ROOT / name).read_text():
-        settings["ASF_REDIS_URL"] = mortal_redis.url
-    reader = Reader(start_server(settings), tmp_path, mortal_redis.url)
+        settings["ASF_REDIS_URL"] = url
+    reader = Reader(start_server(settings), tmp_path, url)
     for example in reader.document(ROOT / name).examples():
         example.evaluate()
     languages = re.findall(r"^```(\w+)$", (ROOT / name).read_text(), re.MULTILINE)

@@ -162,7 +162,7 @@ def test_an_unknown_stream_closes_with_4404(server: ServerProcess) -> None:
 
 def test_a_listener_that_waits_is_pinged(start_server: StartServer) -> None:
     """So that no proxy takes its connection for dead; audio goes on around the pings."""
-    server = start_server({"TEST_PING_SECONDS": "0.2"}, observed=True)
+    server = start_server({"TEST_PING_SECONDS": "0.2", "TEST_UNANSWERED_PINGS": "1000000"}, observed=True)
     listener = PlainListener(server.url, "s", wait="true")
     listener.receive_until("stream_status")
     for _ in range(3):
@@ -252,7 +252,7 @@ def test_a_listener_that_stops_reading_loses_its_place(start_server: StartServer
     else:
         stalled = socket.create_connection(("127.0.0.1", server.port))
         stalled.sendall(b"GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: a\r\n\r\n")
-    eventually(lambda: "asf_listeners 1.0" in server.metrics())
+    eventually(lambda: "asf_joins_total 1.0" in server.metrics())
     eventually(lambda: "asf_listeners 0.0" in server.metrics())
     eventually(lambda: not server.open_files())
     eventually(lambda: server.greenlets() <= greenlets)

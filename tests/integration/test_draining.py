@@ -16,18 +16,18 @@ from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 
 AUDIO = audio_of(3_000_000)  # seven seconds at the default pace
+LONG_AUDIO = audio_of(24_000_000)  # a minute
 
 
 def test_everybody_is_told_and_hears_on(tmp_path: Path) -> None:
-    """Not ready at once; nobody joins any more; who is there has time, and is told where to go on."""
-    server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "1"})
-    server.announce("s", AUDIO)
+    """Not ready at once; nobody joins any more; who is there has time."""
+    server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
+    server.announce("s", LONG_AUDIO)
     ready = f"{server.url}/asf/ready"
     assert requests.get(ready, timeout=PATIENCE_SECONDS).json() == {"status": "ready"}
     over_socketio = WireListener(server.url, polling=False)
     over_socketio.emit("join_stream", {"stream_id": "s"})
     over_socketio.receive_until("start_of_stream")
-    over_websocket = PlainListener(server.url, "s")
     late = WireListener(server.url, polling=False)
     server.process.terminate()
     over_socketio.receive_until_status("server_draining")
@@ -38,14 +38,32 @@ def test_everybody_is_told_and_hears_on(tmp_path: Path) -> None:
     late.emit("join_stream", {"stream_id": "s"})
     assert late.receive_until("stream_error")["error_code"] == "ASF_DRAINING"
     told = len(over_socketio.audio)
+    while len(over_socketio.audio) < told + 100_000:
+        over_socketio.receive()
+    for one in (over_socketio, late):
+        one.close()
+    assert server.wait() == 0
+
+
+def test_everybody_is_told_where_to_go_on(tmp_path: Path) -> None:
+    """When the time that they have is over; until then they hear on."""
+    server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "1"})
+    server.announce("s", LONG_AUDIO)
+    over_socketio = WireListener(server.url, polling=False)
+    over_socketio.emit("join_stream", {"stream_id": "s"})
+    over_socketio.receive_until("start_of_stream")
+    over_websocket = PlainListener(server.url, "s")
+    over_websocket.receive_until("start_of_stream")
+    server.process.terminate()
+    over_socketio.receive_until_status("server_draining")
+    told = len(over_socketio.audio)
     error = over_socketio.receive_until("stream_error")
     assert (error["error_code"], error["retryable"]) == ("ASF_DRAINING", True)
     assert error["offset"] == len(over_socketio.audio) > told
     assert over_websocket.receive_to_the_end() == 1001
-    assert over_websocket.audio == AUDIO[: len(over_websocket.audio)]
+    assert over_websocket.audio == LONG_AUDIO[: len(over_websocket.audio)]
     assert server.wait() == 0
-    for one in (over_socketio, late):
-        one.close()
+    over_socketio.close()
 
 
 def test_no_session_begins(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What an operator reads."""
 
 import json
+import re
 from pathlib import Path
 
 import requests
@@ -22,7 +23,7 @@ def test_production_logs_json_and_one_line_for_each_join_and_end(tmp_path: Path)
     assert {"time", "level", "logger", "message"} <= set(lines[0])
     ended = [line for line in lines if "outcome" in line]
     assert [(line["stream_id"], line["outcome"], line["sent_bytes"]) for line in ended] == [("s", "complete", 5)] * 2
-    assert all(0 <= line["seconds"] < 10 for line in ended)
+    assert all(0 <= line["seconds"] < PATIENCE_SECONDS for line in ended)
     assert sum("joined" in line["message"] for line in lines) == 2
     assert not any("geheim" in line for line in server.log)
 
@@ -32,5 +33,9 @@ def test_debug_mode_logs_text(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
     server.announce("s", b"audio")
     PlainListener(server.url, "s").receive_to_the_end()
-    eventually(lambda: any("A listener of 's' is gone: complete, 5 bytes in 0.0 s" in line for line in server.log))
+    eventually(
+        lambda: any(
+            re.search(r"A listener of 's' is gone: complete, 5 bytes in \d+\.\d s", line) for line in server.log
+        )
+    )
     assert server.stop() == 0

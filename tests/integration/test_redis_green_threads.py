@@ -25,6 +25,7 @@ from asf.domain.errors import CatalogUnavailable, UiEmitFailed
 url, pid = sys.argv[1], int(sys.argv[2])
 plain_url = url.partition("?")[0]  # with the product's own time-outs
 client = connect(url)
+client.connection_pool.timeout = 60.0
 store = RedisCatalogStore(client, RedisNews(client))
 epochs = count()
 log = RedisUpdateLog(client, RedisNews(client), 1000, 60.0, lambda: f"epoch-{next(epochs)}")

@@ -4,7 +4,6 @@ import json
 import random
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -17,7 +16,7 @@ import requests
 import socketio
 import websocket
 
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import HUNG_SECONDS, PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
 from tests.support.plain_websocket import PlainListener
@@ -27,26 +26,34 @@ from tests.support.redis_server import RedisServer
 NAMESPACE = "/ui_updates"
 EVERYTHING = {"epoch": "", "seq": 0}
 
-ERROR_SECONDS = 1.0
-"""How long an answer may take while Redis is lost."""
-
-REDIS_BACK_SECONDS = 5.0
-"""How long after Redis the servers are back at the latest."""
-
-LEASE_SECONDS = 10.0
-"""How long the subscribers of a server that was killed may still be counted."""
-
-SILENCE_SECONDS = 60.0
-"""How long a connection may be without a word: pings come more often."""
-
 Servers = tuple[ServerProcess, ServerProcess]
 
 
 @pytest.fixture
-def servers(tmp_path: Path, mortal_redis: RedisServer) -> Iterator[Servers]:
+def patience() -> float:
+    """Return how many seconds the servers wait for Redis."""
+    return PATIENCE_SECONDS
+
+
+@pytest.fixture
+def constants() -> dict[str, str]:
+    """Return what else the servers are to do otherwise."""
+    return {}
+
+
+@pytest.fixture
+def servers(
+    tmp_path: Path, mortal_redis: RedisServer, patience: float, constants: dict[str, str]
+) -> Iterator[Servers]:
     """Return two servers on one Redis."""
-    settings = {"ASF_REDIS_URL": mortal_redis.url, "ASF_UI_HISTORY_SIZE": "5000"}
-    both = ServerProcess(tmp_path, settings), ServerProcess(tmp_path, settings)
+    settings = {
+        "ASF_REDIS_URL": mortal_redis.url_with(patience),
+        "TEST_CONFIRMATION_SECONDS": str(patience),
+        **constants,
+        "ASF_UI_HISTORY_SIZE": "5000",
+    }
+    first, second = (ServerProcess(tmp_path, settings, observed=True) for _ in range(2))
+    both = first, second
     for server in both:
         eventually(partial(is_ready, server))
     yield both
@@ -59,14 +66,14 @@ def servers(tmp_path: Path, mortal_redis: RedisServer) -> Iterator[Servers]:
 class Tab:
     """A subscriber to the updates of one client, over a WebSocket, by hand.
 
-    Where it is told a place, it asks for what came after it. `updates` is what it was sent, with the time of each;
+    Where it is told a place, it asks for what came after it. `updates` is what it was sent, each with its place;
     `restarts` counts how often it was told that it missed something.
     """
 
     def __init__(self, client_id: str, *, with_position: bool = True) -> None:
         self.client_id = client_id
         self.with_position = with_position
-        self.updates: list[tuple[Any, dict[str, Any] | None, float]] = []
+        self.updates: list[tuple[Any, dict[str, Any] | None]] = []
         self.restarts = 0
         self.answers: list[tuple[str, dict[str, Any]]] = []
         self._since = EVERYTHING
@@ -105,20 +112,19 @@ class Tab:
     @property
     def numbers(self) -> list[int]:
         """The places of the updates."""
-        return [place["seq"] for _, place, _ in self.updates if place is not None]
+        return [place["seq"] for _, place in self.updates if place is not None]
 
     def _read(self, connection: websocket.WebSocket) -> None:
         with suppress(websocket.WebSocketException, OSError):
             while packet := connection.recv():
-                now = time.monotonic()
                 if packet == "2":
                     connection.send("3")
                 elif str(packet).startswith(f"42{NAMESPACE},"):
-                    self._take(now, *json.loads(str(packet).removeprefix(f"42{NAMESPACE},")))
+                    self._take(*json.loads(str(packet).removeprefix(f"42{NAMESPACE},")))
 
-    def _take(self, now: float, name: str, payload: Any, place: dict[str, Any] | None = None) -> None:
+    def _take(self, name: str, payload: Any, place: dict[str, Any] | None = None) -> None:
         if name == "n":
-            self.updates.append((payload, place, now))
+            self.updates.append((payload, place))
             if place is not None:
                 self._since = {"epoch": place["epoch"], "seq": place["seq"]}
         elif name in {"subscribed_ui_updates", "ui_error"}:
@@ -155,7 +161,7 @@ def test_an_update_reaches_its_client_on_every_server(servers: Servers) -> None:
     alices = [tabs[0], tabs[1], tabs[3]]
     eventually(came(alices, 10))
     for tab in alices:
-        assert [data for data, _, _ in tab.updates] == list(range(10))
+        assert [data for data, _ in tab.updates] == list(range(10))
     assert tabs[0].numbers == list(range(1, 11))
     assert [answer["seq"] for answer in answers] == list(range(1, 11))
     assert {(answer["epoch"], answer["subscribers"]) for answer in answers} == {(answers[0]["epoch"], 3)}
@@ -178,7 +184,7 @@ def test_a_repeated_key_is_a_duplicate_on_every_server(servers: Servers) -> None
     assert {(answer["seq"], answer["subscribers"]) for answer in answers} == {(1, 1)}
     send(servers[1], "last")
     eventually(came([tab], 2))
-    assert [data for data, _, _ in tab.updates] == [1, "last"]
+    assert [data for data, _ in tab.updates] == [1, "last"]
     tab.cut()
 
 
@@ -207,52 +213,51 @@ def test_tabs_that_are_cut_all_the_time_miss_nothing(servers: Servers) -> None:
         done.set()
         cutting.result()
     eventually(came(tabs, 450))
-    expected = [data for data, _, _ in tabs[0].updates]
+    expected = [data for data, _ in tabs[0].updates]
     assert sorted(expected) == sorted(f"{name} {number}" for name in "abc" for number in range(150))
     for tab in tabs:
         assert tab.numbers == list(range(1, 451))
-        assert [data for data, _, _ in tab.updates] == expected
+        assert [data for data, _ in tab.updates] == expected
         assert tab.restarts == 0
         tab.cut()
 
 
+@pytest.mark.parametrize("constants", [{"TEST_BEAT_SECONDS": "3600", "TEST_NEWS_SILENCE_SECONDS": "3600"}])
 def test_an_update_is_on_the_other_server_at_once(servers: Servers) -> None:
-    """From the request on one to the client on another."""
+    """From the request on one to the client on another, with nothing else to push it on: no beat, no later update."""
     tab = Tab("alice")
     tab.connect(servers[1])
     with requests.Session() as session:
-        seconds = []
         for number in range(300):
-            start = time.monotonic()
             body = {"client_id": "alice", "event_name": "n", "data": number}
             answer = session.post(
                 f"{servers[0].url}/asf/internal/send_ui_update", json=body, timeout=PATIENCE_SECONDS
             )
             assert answer.status_code == 200
             eventually(came([tab], number + 1))
-            seconds.append(tab.updates[-1][2] - start)
-    seconds.sort()
-    print(f"p50 {seconds[150] * 1000:.1f} ms, p99 {seconds[297] * 1000:.1f} ms")  # noqa: T201 - a figure
-    assert seconds[297] < 0.03
+            assert [data for data, _ in tab.updates] == list(range(number + 1))
     tab.cut()
 
 
-def assert_error_in_time(server: ServerProcess) -> None:
-    """Neither a subscriber nor a backend is told that all is well, and each is told in time."""
-    for _ in range(3):
-        start = time.monotonic()
-        answer = server.send_ui_update("alice", "n", "lost")
-        assert time.monotonic() - start < ERROR_SECONDS
-        assert (answer.status_code, answer.json()["error_code"]) == (500, "ASF_SOCKETIO_EMIT_FAILED")
-    late = Tab("alice")
-    start = time.monotonic()
-    late.connect(server)
-    assert time.monotonic() - start < 2 * ERROR_SECONDS
-    assert (late.answers[0][0], late.answers[0][1]["error_code"]) == ("ui_error", "ASF_SOCKETIO_EMIT_FAILED")
-    late.cut()
+def assert_errors(servers: Servers) -> None:
+    """Neither a subscriber nor a backend is told that all is well, and each is told now."""
+
+    def subscribe(server: ServerProcess) -> tuple[str, dict[str, Any]]:
+        late = Tab("alice")
+        late.connect(server)
+        late.cut()
+        return late.answers[0]
+
+    with ThreadPoolExecutor(4 * len(servers)) as pool:
+        sending = [pool.submit(server.send_ui_update, "alice", "n", "lost") for server in servers for _ in range(3)]
+        subscribing = [pool.submit(subscribe, server) for server in servers]
+        for answer in (one.result() for one in sending):
+            assert (answer.status_code, answer.json()["error_code"]) == (500, "ASF_SOCKETIO_EMIT_FAILED")
+        for name, payload in (one.result() for one in subscribing):
+            assert (name, payload["error_code"]) == ("ui_error", "ASF_SOCKETIO_EMIT_FAILED")
 
 
-def wait_until_back(servers: Servers, since: float) -> None:
+def wait_until_back(servers: Servers) -> None:
     """Wait until updates pass from each server to subscribers on each."""
     probes = [Tab("probe", with_position=False) for _ in servers]
 
@@ -267,7 +272,6 @@ def wait_until_back(servers: Servers, since: float) -> None:
         ) and all(probe.updates for probe in probes)
 
     eventually(passes)
-    assert time.monotonic() - since < REDIS_BACK_SECONDS
     for probe in probes:
         probe.cut()
 
@@ -282,17 +286,16 @@ def test_while_redis_is_gone_nobody_is_told_that_all_is_well(servers: Servers, m
     send(servers[0], "before")
     eventually(came(simple + placed, 1))
     mortal_redis.kill()
-    for server in servers:
-        assert_error_in_time(server)
-        assert not is_ready(server)
+    assert_errors(servers)
+    assert not any(is_ready(server) for server in servers)
     assert not any(tab.has_ended() for tab in simple)
     mortal_redis.start()
-    wait_until_back(servers, time.monotonic())
+    wait_until_back(servers)
     send(servers[0], "after")
     send(servers[1], "last")
     eventually(came(simple, 3))
     for tab in simple:
-        assert [data for data, _, _ in tab.updates] == ["before", "after", "last"]
+        assert [data for data, _ in tab.updates] == ["before", "after", "last"]
         tab.cut()
     for server, tab in zip(servers, placed, strict=True):
         # It was broken off, and comes back.
@@ -302,6 +305,7 @@ def test_while_redis_is_gone_nobody_is_told_that_all_is_well(servers: Servers, m
         tab.cut()
 
 
+@pytest.mark.parametrize("patience", [HUNG_SECONDS])
 def test_while_redis_hangs_nobody_is_told_that_all_is_well(servers: Servers, mortal_redis: RedisServer) -> None:
     """Nobody's connection breaks, and when it goes on all that was kept is delivered, in its order."""
     tabs = [Tab("alice") for _ in servers] + [Tab("alice", with_position=False) for _ in servers]
@@ -310,13 +314,12 @@ def test_while_redis_hangs_nobody_is_told_that_all_is_well(servers: Servers, mor
     send(servers[0], "before")
     eventually(came(tabs, 1))
     mortal_redis.hang()
-    for server in servers:
-        assert_error_in_time(server)
+    assert_errors(servers)
     mortal_redis.resume()
-    wait_until_back(servers, time.monotonic())
+    wait_until_back(servers)
     send(servers[0], "last")
     eventually(lambda: all(tab.updates[-1][0] == "last" for tab in tabs))
-    orders = [[data for data, _, _ in tab.updates] for tab in tabs]
+    orders = [[data for data, _ in tab.updates] for tab in tabs]
     # An update that was answered with an error may be delivered late: an error means that nothing is known.
     assert orders[0] in [["before", *["lost"] * late, "last"] for late in range(7)]
     assert all(order == orders[0] for order in orders)
@@ -339,7 +342,7 @@ def test_a_server_that_hears_nothing_catches_up(servers: Servers, mortal_redis: 
             send(servers[0], number)
     eventually(came(tabs, 60))
     for tab in tabs:
-        assert [data for data, _, _ in tab.updates] == [number for number in range(20) for _ in range(3)]
+        assert [data for data, _ in tab.updates] == [number for number in range(20) for _ in range(3)]
         assert not tab.has_ended()
         tab.cut()
 
@@ -353,8 +356,8 @@ def test_the_subscribers_of_a_killed_server_are_soon_not_counted(servers: Server
     assert send(servers[0], 1)["subscribers"] == 2
     assert send(servers[0], 1, "bob")["subscribers"] == 1
     servers[1].kill()
-    eventually(lambda: send(servers[0], 2, "bob")["subscribers"] == 0, 1.0)
-    eventually(lambda: send(servers[0], 2)["subscribers"] == 1, LEASE_SECONDS + 1.0)
+    assert send(servers[0], 2, "bob")["subscribers"] == 0
+    eventually(lambda: send(servers[0], 2)["subscribers"] == 1)
     there.cut()
     there.connect(servers[0])
     eventually(lambda: there.numbers == here.numbers)
@@ -417,6 +420,6 @@ def test_others_may_emit_through_the_message_queue(servers: Servers, mortal_redi
 
     eventually(emit)  # Servers listen to it from their first client on.
     for tab in tabs:
-        assert tab.updates[0][:2] == ({"from": "outside"}, None)
+        assert tab.updates[0] == ({"from": "outside"}, None)
         tab.cut()
     outside.redis.close()

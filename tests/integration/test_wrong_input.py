@@ -29,8 +29,8 @@ def ask(server: ServerProcess, request: bytes) -> bytes:
     """Send bytes, and return all that is answered until the server closes, or for a second says nothing more."""
     with connect(server) as connection:
         connection.sendall(request)
+        answer = connection.recv(65536)
         connection.settimeout(1)
-        answer = b""
         with suppress(TimeoutError):
             while data := connection.recv(65536):
                 answer += data
@@ -116,8 +116,8 @@ def test_a_header_does_not_lift_the_bound_on_silence(start_server: StartServer) 
     server = start_server({"TEST_ANSWER_SECONDS": "0.5", "ASF_SLOW_LISTENER_SECONDS": "0.5"}, observed=True)
     sockets = server.sockets()
     with connect(server) as connection:
-        connection.sendall(b"GET /asf/openapi.json HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n" * 200)
         eventually(lambda: server.sockets() > sockets)
+        connection.sendall(b"GET /asf/openapi.json HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n" * 200)
         eventually(lambda: server.sockets() <= sockets)
 
 

@@ -23,6 +23,9 @@ STREAM_SECONDS = 600.0
 BUILD_SECONDS = 900.0
 """A step of building an image or a package has ended: it compresses, copies and compiles."""
 
+PONG_SECONDS = 5.0
+"""A client that reads has answered a ping. Tests wait so long for one that does not, which is why it is not more."""
+
 HUNG_SECONDS = 3.0
 """A command to a Redis that a test hangs is given up. The test waits so long for each, which is why this is not more;
 the commands before and after have no more than that either, which is why it is not the product's own fraction."""

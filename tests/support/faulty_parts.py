@@ -43,6 +43,7 @@ SHORT_READ = "short_read"
 
 rates: dict[str, float] = {}
 failures: Counter[str] = Counter()
+pings = 0
 concerned: WeakSet[Any] = WeakSet()
 _chance = random.Random(5)
 _machine_time = time.time
@@ -61,6 +62,22 @@ def break_parts(new_rates: Mapping[str, float]) -> None:
 def set_clock(seconds: float) -> None:
     """Let `time.time` be so many seconds ahead of the machine's clock. The monotonic clock is what it is."""
     time.time = lambda: _machine_time() + seconds
+
+
+def counting(ping: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return the same, counted in `pings`."""
+
+    def count(connection: Any) -> None:
+        global pings  # noqa: PLW0603 - it is told by a route
+        ping(connection)
+        pings += 1
+
+    return count
+
+
+def stop_clock(timestamp: float) -> None:
+    """Let `time.time` stand still. The monotonic clock goes on."""
+    time.time = lambda: timestamp
 
 
 def install() -> None:

@@ -1,6 +1,7 @@
 """`asf serve` with routes more, under /tests/, and other values for some constants (see `CONSTANTS`).
 
-/tests/greenlets tells how many there are; /tests/faults and /tests/clock break things (`tests.support.faulty_parts`).
+/tests/greenlets tells how many there are, /tests/pings how many pings of Engine.IO have been sent;
+/tests/faults and /tests/clock break things (`tests.support.faulty_parts`).
 """
 
 import gc
@@ -15,9 +16,10 @@ import greenlet  # noqa: E402 - after patching, like everything else
 from flask import Flask, Response, jsonify, request  # noqa: E402
 
 from asf.adapters import http_api  # noqa: E402
-from asf.adapters.eventlet_runtime import engineio_server, http_protocol, websocket_door  # noqa: E402
+from asf.adapters.eventlet_runtime import engineio_server, http_protocol, websocket, websocket_door  # noqa: E402
 from asf.adapters.eventlet_runtime import server as runtime  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
+from asf.adapters.redis_store import news, update_log  # noqa: E402
 from asf.domain import limits  # noqa: E402
 from asf.entrypoints import cli, container, server, settings  # noqa: E402
 from tests.support import faulty_parts  # noqa: E402
@@ -28,6 +30,12 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
         (socketio_server, "PING_TIMEOUT_SECONDS"),
         (websocket_door, "PING_SECONDS"),
     ],
+    "TEST_PONG_SECONDS": [(socketio_server, "PING_TIMEOUT_SECONDS")],
+    "TEST_UNANSWERED_PINGS": [(websocket_door, "MAX_UNANSWERED")],
+    "TEST_NOTICE_SECONDS": [(websocket, "THROTTLED_NOTICE_SECONDS")],
+    "TEST_BEAT_SECONDS": [(update_log, "BEAT_SECONDS"), (update_log, "LEASE_SECONDS")],
+    "TEST_NEWS_SILENCE_SECONDS": [(news, "SILENCE_SECONDS")],
+    "TEST_CONFIRMATION_SECONDS": [(news, "CONFIRMATION_SECONDS")],
     "TEST_KEEPALIVE_SECONDS": [(runtime, "KEEPALIVE_IDLE_SECONDS")],
     "TEST_ANSWER_SECONDS": [(server, "ANSWER_SECONDS")],
     "TEST_FIRST_REQUEST_SECONDS": [(http_protocol, "FIRST_REQUEST_SECONDS")],
@@ -37,7 +45,10 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_SPARE_CONNECTIONS": [(settings, "SPARE_CONNECTIONS")],
     "TEST_STANDING_ROOM": [(limits, "STANDING_ROOM")],
 }
-"""Variables of the environment, and which constants they stand for."""
+"""Variables of the environment, and which constants they stand for. Of two for one, the later one counts."""
+
+WALL_CLOCK = "TEST_WALL_CLOCK"
+"""The variable with the time at which the wall clock stands still."""
 
 
 def create_observed_app(*arguments: Any) -> Flask:
@@ -49,6 +60,10 @@ def create_observed_app(*arguments: Any) -> Flask:
         gc.collect()
         alive = [one for one in gc.get_objects() if isinstance(one, greenlet.greenlet) and not one.dead]
         return str(len(alive))
+
+    @app.get("/tests/pings")
+    def pings() -> str:
+        return str(faulty_parts.pings)
 
     @app.get("/tests/faults")
     def failures() -> Response:
@@ -70,11 +85,14 @@ def create_observed_app(*arguments: Any) -> Flask:
 def main() -> None:
     """Serve."""
     faulty_parts.install()
+    engineio_server.ping = faulty_parts.counting(engineio_server.ping)  # type: ignore[assignment]
     container.Container.bare_app.set_provides(create_observed_app)  # type: ignore[attr-defined]
     for variable, constants in CONSTANTS.items():
         if variable in os.environ:
             for module, name in constants:
                 setattr(module, name, type(getattr(module, name))(os.environ[variable]))
+    if WALL_CLOCK in os.environ:
+        faulty_parts.stop_clock(float(os.environ[WALL_CLOCK]))
     cli.main(["serve"], prog_name="asf")
 
 

@@ -133,6 +133,10 @@ class ServerProcess:
         """Return how many greenlets are alive in the process, which must be an observed one."""
         return int(requests.get(f"{self.url}/tests/greenlets", timeout=PATIENCE_SECONDS).text)
 
+    def pings(self) -> int:
+        """Return how many pings of Engine.IO an observed server has sent."""
+        return int(requests.get(f"{self.url}/tests/pings", timeout=PATIENCE_SECONDS).text)
+
     def descriptors(self) -> int:
         """Return how many file descriptors the process has open."""
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))

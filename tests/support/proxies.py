@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.browser.prerequisites import missing
-from tests.support.bounds import START_SECONDS, STOP_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
 from tests.support.processes import eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -21,14 +21,17 @@ class Proxy:
     """A proxy in front of nodes on these ports: three, as the files have it.
 
     `url` is where listeners come in, `internal_url` where backends do. With `most` one address may have so many
-    connections, and begin any number of sessions. Skips the test where the program is missing.
+    connections, and begin any number of sessions. Unless it `gives_up`, a node that is slow to say that it is ready,
+    on a machine that is busy, is not taken for a dead one. Skips the test where the program is missing.
     """
 
     program: str
     file: str
     reload_signal: signal.Signals
 
-    def __init__(self, directory: Path, ports: Sequence[int], *, most: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, ports: Sequence[int], *, most: int | None = None, gives_up: bool = False
+    ) -> None:
         if shutil.which(self.program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin") is None:
             missing(self.program, f"apt-get install {self.program}")
         self._directory = directory
@@ -39,6 +42,7 @@ class Proxy:
             changes = {
                 **self._changes(ports, self._port, self._internal_port),
                 **({} if most is None else self._bound(most)),
+                **({} if gives_up else self._patience()),
             }
             for old, new in changes.items():
                 assert old in text, f"{self.file} has no {old!r}"
@@ -95,6 +99,10 @@ class Proxy:
     def _bound(self, most: int) -> Mapping[str, str]:
         """Return what stands for what where one address may have so many connections."""
         raise NotImplementedError
+
+    def _patience(self) -> Mapping[str, str]:
+        """Return what stands for what where a node may be slow."""
+        return {}
 
     @property
     def _log(self) -> Path:
@@ -158,6 +166,9 @@ class HAProxy(Proxy):
 
     def _bound(self, most: int) -> Mapping[str, str]:
         return {"sc_conn_cur(0) gt 500": f"sc_conn_cur(0) gt {most}", "gt 1000": "gt 1000000"}
+
+    def _patience(self) -> Mapping[str, str]:
+        return {"timeout check 2s": f"timeout check {PATIENCE_SECONDS:.0f}s"}
 
 
 def free_ports(count: int) -> list[int]:

@@ -53,9 +53,8 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def url_with(self, seconds: float) -> str:
-        """Return the same, where connecting, answering and waiting for a free connection may take so long each."""
-        options = ("socket_connect_timeout", "socket_timeout", "timeout")
-        return self.plain_url + "?" + "&".join(f"{option}={seconds}" for option in options)
+        """Return the same, where connecting and answering may take so long each."""
+        return f"{self.plain_url}?socket_connect_timeout={seconds}&socket_timeout={seconds}"
 
     @property
     def patient_url(self) -> str:

@@ -23,6 +23,7 @@ from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter, 
 from asf.domain import AudioBatch
 from asf.domain.events import EndOfStream
 from tests.contracts.listener_emitter import ListenerEmitterContract
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.unit.test_wire import messages_in
 
 NAMESPACE = "/api/v1/podcasts/stream"
@@ -243,7 +244,7 @@ def test_one_answer_to_a_poll_carries_a_bounded_number_of_packets() -> None:
         queue.put(number)
 
     def poll() -> list[int]:
-        packets = [queue.get(timeout=1)]
+        packets = [queue.get(timeout=PATIENCE_SECONDS)]
         try:
             while True:
                 packets.append(queue.get(block=False))

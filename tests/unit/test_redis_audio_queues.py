@@ -1,7 +1,6 @@
 """Queues of audio yield what was put into them, from any offset, and nothing else, whatever happens to Redis."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What the way to Redis takes where Redis does not answer: time-outs that are short together, and no second attempt."""
+"""What the way to a Redis that does not answer takes: time-outs that are short together, and no second attempt."""
 
 import socket
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_a_place_is_waited_for_in_parts_that_are_no_more_together(
         taken = [pool.get_connection() for _ in range(MAX_CONNECTIONS)]
         waits: list[float | None] = []
 
-        def get(_places: object, _block: bool, seconds: float | None) -> Any:  # noqa: FBT001 - as the library has it
+        def get(_places: object, _block: bool, seconds: float | None) -> Any:
             waits.append(seconds)
             raise Empty
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from asf.adapters import sqlite_catalog
 from asf.adapters.sqlite_catalog import LOCKED_SECONDS, SqliteCatalogStore
 from asf.domain import AudioStream, FileLocator, StreamState
 from asf.domain.errors import CatalogUnavailable
 from tests.contracts.catalog_store import CatalogStoreContract, keep
+from tests.support.bounds import PATIENCE_SECONDS
 
 STREAM = AudioStream("strm_1", FileLocator("/audio/one.mp3"), StreamState.GENERATING, "epoch", announced_at=12.5)
 
@@ -125,8 +127,9 @@ def test_an_entry_that_makes_no_sense_is_an_error(path: str, damage: str) -> Non
     reopened.close()
 
 
-def test_a_lock_is_waited_for(path: str) -> None:
+def test_a_lock_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process writes, and is done soon."""
+    monkeypatch.setattr(sqlite_catalog, "LOCKED_SECONDS", PATIENCE_SECONDS)
     store = SqliteCatalogStore(path)
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
