@@ -96,7 +96,11 @@ def has_pinged(server: ServerProcess, earlier: int) -> bool:
 
 def bytes_sent(server: ServerProcess) -> float:
     """Return how many bytes of audio have been handed to the kernel."""
-    return next(float(line.split()[1]) for line in server.metrics().splitlines() if "audio_bytes_sent_total " in line)
+    return next(
+        float(line.split()[1])
+        for line in server.metrics().splitlines()
+        if line.startswith("asf_audio_bytes_sent_total ")
+    )
 
 
 def test_a_listener_that_stops_reading_loses_its_place_and_leaves_nothing_behind(start_server: StartServer) -> None:
