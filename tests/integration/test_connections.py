@@ -147,7 +147,8 @@ def test_a_listener_that_takes_nothing_is_told_when_it_reads_again(start_server:
 
 def test_a_stalled_listener_costs_a_bounded_amount_of_memory(start_server: StartServer) -> None:
     """In the process; the kernel's part is bounded by the size of the send buffer."""
-    server = start_server(FAST)
+    never = {"ASF_SLOW_LISTENER_SECONDS": "3600", "TEST_PING_SECONDS": "3600"}  # However long it takes them to come.
+    server = start_server(FAST | never, observed=True)
     server.announce("s", audio_of(30_000_000))
     listen(server, "s").close()
     eventually(lambda: not server.open_files())

@@ -517,7 +517,7 @@ def test_memory_is_bounded(nodes: Nodes) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_SECONDS)
     assert not wrong
     assert len(node._blocks) <= LEAST_BLOCKS  # noqa: SLF001 - what is to be bounded
 
