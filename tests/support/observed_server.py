@@ -32,6 +32,8 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     ],
     "TEST_PONG_SECONDS": [(socketio_server, "PING_TIMEOUT_SECONDS")],
     "TEST_UNANSWERED_PINGS": [(websocket_door, "MAX_UNANSWERED")],
+    "TEST_FRAMES_PER_SECOND": [(websocket, "FRAMES_PER_SECOND")],
+    "TEST_FRAMES_AT_ONCE": [(websocket, "FRAMES_AT_ONCE")],
     "TEST_NOTICE_SECONDS": [(websocket, "THROTTLED_NOTICE_SECONDS")],
     "TEST_BEAT_SECONDS": [(update_log, "BEAT_SECONDS"), (update_log, "LEASE_SECONDS")],
     "TEST_NEWS_SILENCE_SECONDS": [(news, "SILENCE_SECONDS")],
