@@ -18,6 +18,7 @@ from flask import Flask, Response, jsonify, request  # noqa: E402
 from asf.adapters import http_api  # noqa: E402
 from asf.adapters.eventlet_runtime import engineio_server, http_protocol, websocket, websocket_door  # noqa: E402
 from asf.adapters.eventlet_runtime import server as runtime  # noqa: E402
+from asf.adapters.realtime_api import namespace, ui_namespace  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
 from asf.adapters.redis_store import news, update_log  # noqa: E402
 from asf.domain import limits  # noqa: E402
@@ -32,6 +33,10 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     ],
     "TEST_PONG_SECONDS": [(socketio_server, "PING_TIMEOUT_SECONDS")],
     "TEST_UNANSWERED_PINGS": [(websocket_door, "MAX_UNANSWERED")],
+    "TEST_JOINS_PER_SECOND": [
+        (namespace.StrictNamespace, "joins_per_second"),
+        (ui_namespace.UiUpdatesNamespace, "joins_per_second"),
+    ],
     "TEST_FRAMES_PER_SECOND": [(websocket, "FRAMES_PER_SECOND")],
     "TEST_FRAMES_AT_ONCE": [(websocket, "FRAMES_AT_ONCE")],
     "TEST_NOTICE_SECONDS": [(websocket, "THROTTLED_NOTICE_SECONDS")],
