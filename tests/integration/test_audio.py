@@ -52,10 +52,17 @@ class StockClient:
 
         client.on("audio_chunk", on_chunk, namespace=NAMESPACE)
         client.on("*", on_other, namespace=NAMESPACE)
+        client.on("disconnect", self._lose, namespace=NAMESPACE)
         await client.connect(url, namespaces=[NAMESPACE], transports=self.transports, wait_timeout=PATIENCE_SECONDS)
         await client.emit("join_stream", {"stream_id": stream_id}, namespace=NAMESPACE)
         await asyncio.wait_for(self.ended.wait(), STREAM_SECONDS)
         await client.disconnect()
+
+    def _lose(self, reason: str) -> None:
+        """Take note of the end of the connection: nothing more comes."""
+        if not self.ended.is_set():
+            self.events.append(("disconnect", {"reason": reason}))
+            self.ended.set()
 
 
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
@@ -94,6 +101,7 @@ def test_fifty_listeners_on_mixed_transports_each_get_the_whole(server: ServerPr
         await asyncio.gather(*tasks)
 
     asyncio.run(join_all())
+    assert [(one.transports, *one.events[-1]) for one in clients if one.events[-1][0] == "disconnect"] == []
     assert [(client.heard_bytes, client.wrong_at) for client in clients] == [(len(audio), None)] * 50
 
 
