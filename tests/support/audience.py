@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import NAMESPACE, SEPARATOR
 from tests.support.processes import eventually
 
@@ -26,8 +28,17 @@ TRANSPORTS = (SOCKET_IO, POLLING, PLAIN, HTTP)
 RETRY_SECONDS = 0.05
 """Pause before a listener that lost its connection comes back."""
 
-SILENCE_SECONDS = 30.0
-"""Longest silence that a listener bears."""
+FURTHER_PIECES = 5
+"""How many pieces more one must hear to have heard on: more than may have been on the way before."""
+
+LONG = {"ASF_STREAM_SLEEP_INTERVAL": "0.05"}
+"""Settings with which audio lasts long: what is tried is whether it is heard on, not how fast."""
+
+LONG_BYTES_PER_SECOND = 81_920
+"""What a listener is sent then, in chunks of the default size."""
+
+LONG_AUDIO_BYTES = 100 * LONG_BYTES_PER_SECOND
+"""Enough for everything that is done meanwhile, on a machine that is as busy as can be."""
 
 HTTP_PIECE_BYTES = 16 * 1024
 HTTP_BUFFER_BYTES = 64 * 1024
@@ -47,6 +58,7 @@ class LightListener:
     between two pieces of audio, in seconds; `ended` tells that the end was told, `error` is what it was told instead:
     the payload, or for HTTP the body. Over HTTP, which has no pace of its own, it reads `http_bytes_per_second`.
     `statuses` are those that it was told. One that is `patient` comes back after errors that are `retryable`, too.
+    `pieces` counts the pieces of audio that came.
     """
 
     def __init__(
@@ -72,6 +84,7 @@ class LightListener:
         self.offset = 0
         self.wrong = 0
         self.breaks = 0
+        self.pieces = 0
         self.longest_gap = 0.0
         self.ended = False
         self.error: dict[str, Any] | None = None
@@ -85,6 +98,7 @@ class LightListener:
         self._make_socket = source
         self._options = ({} if token is None else {"token": token}) | ({"wait": True} if wait else {})
         self._cookies: list[str] = []
+        self._leap: int | None = None
         self.heard_at: float | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -106,6 +120,13 @@ class LightListener:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._writer.transport.abort()
 
+    def leap(self, left: int) -> None:
+        """Go on where so many bytes are left, on a new connection, which is no break. No further back, though."""
+        if not self.done.is_set() and self._writer is not None:
+            self._leap = len(self.audio) - left
+            if self.transport != POLLING:  # Which says goodbye, or its session would linger.
+                self._writer.transport.abort()
+
     async def run(self) -> None:
         """Listen, until the end or an error is told, or the connection breaks and it does not return."""
         listen = {SOCKET_IO: self._socketio, POLLING: self._polling, PLAIN: self._plain, HTTP: self._http}
@@ -115,6 +136,9 @@ class LightListener:
                     await listen[self.transport]()
                     self._forgive()
                 except FAILURES:
+                    if self._leap is not None:
+                        self.offset, self._leap = max(self.offset, self._leap), None
+                        continue
                     self.breaks += 1
                     if not self.returns:
                         break
@@ -134,6 +158,7 @@ class LightListener:
     # What it hears.
 
     def _hear(self, data: bytes | memoryview) -> None:
+        self.pieces += 1
         now = time.monotonic()
         if self.heard_at is not None:
             self.longest_gap = max(self.longest_gap, now - self.heard_at)
@@ -190,6 +215,9 @@ class LightListener:
                     answers += self._answers_to(packet)
             if answers:
                 await self._request(reader, "POST", path, SEPARATOR.join(answers))
+            if self._leap is not None and not self.ended:
+                await self._request(reader, "POST", path, "1")
+                raise EOFError
 
     def _answers_to(self, packet: str) -> Iterable[str]:
         """Take an Engine.IO packet, and return the packets to send now."""
@@ -248,7 +276,7 @@ class LightListener:
         self.wrong += abs(begins - self.offset)
         left = int(fields["content-length"])
         while left:
-            data = await asyncio.wait_for(reader.read(min(left, HTTP_PIECE_BYTES)), SILENCE_SECONDS)
+            data = await asyncio.wait_for(reader.read(min(left, HTTP_PIECE_BYTES)), PATIENCE_SECONDS)
             if not data:
                 raise EOFError
             self._hear(data)
@@ -265,7 +293,7 @@ class LightListener:
         connection.setblocking(False)  # noqa: FBT003
         try:
             await asyncio.wait_for(
-                asyncio.get_running_loop().sock_connect(connection, (self._host, self.port)), SILENCE_SECONDS
+                asyncio.get_running_loop().sock_connect(connection, (self._host, self.port)), PATIENCE_SECONDS
             )
         except BaseException:
             connection.close()
@@ -290,7 +318,7 @@ class LightListener:
         head = f"{method} {path} HTTP/1.1\r\nHost: asf\r\n{cookies}Content-Length: {len(body.encode())}\r\n\r\n"
         self._write(head.encode() + body.encode())
         status, fields = await _read_head(reader)
-        answer = await asyncio.wait_for(reader.readexactly(int(fields["content-length"])), SILENCE_SECONDS)
+        answer = await asyncio.wait_for(reader.readexactly(int(fields["content-length"])), PATIENCE_SECONDS)
         if status != 200:
             raise EOFError
         if "set-cookie" in fields:  # A proxy tells which node has the session.
@@ -323,7 +351,7 @@ class Audience:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result(SILENCE_SECONDS)
+        asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result(PATIENCE_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -334,29 +362,51 @@ class Audience:
         self._loop.call_soon_threadsafe(self._begin, listeners)
         return listeners
 
-    def wait_until(self, condition: Callable[[LightListener], object], seconds: float = 30.0) -> None:
+    def wait_until(self, condition: Callable[[LightListener], object], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until the condition holds for every listener that has come."""
         eventually(lambda: all(map(condition, self.listeners)), seconds)
 
-    def wait_for_all(self, seconds: float = 60.0) -> None:
-        """Wait until all listeners are done."""
-        end = time.monotonic() + seconds
-        for listener in self.listeners:
-            assert listener.done.wait(max(0.0, end - time.monotonic())), (
-                f"{listener.transport} at byte {listener.offset} of {len(listener.audio)}, {listener.breaks} breaks"
-            )
+    def wait_for_all(self, seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until all listeners are done. Fails where none of them hears anything more for so many seconds."""
+        while left := [listener for listener in self.listeners if not listener.done.is_set()]:
+            heard = sum(listener.pieces for listener in self.listeners)
+
+            def goes_on(left: Sequence[LightListener] = left, heard: int = heard) -> bool:
+                is_done = all(listener.done.is_set() for listener in left)
+                return is_done or sum(listener.pieces for listener in self.listeners) > heard
+
+            try:
+                eventually(goes_on, seconds)
+            except AssertionError:
+                silent = [f"{one.transport} at {one.offset} of {len(one.audio)}, {one.breaks} breaks" for one in left]
+                raise AssertionError(f"Silence: {silent}") from None
+
+    def hear_on(self, listeners: Sequence[LightListener] = ()) -> None:
+        """See that these, or all, hear `FURTHER_PIECES` more from now on: what is being done does not keep them."""
+        listeners = listeners or self.listeners
+        assert not any(listener.done.is_set() for listener in listeners), "The audio is too short to hear on"
+        goals = [(listener, listener.pieces + FURTHER_PIECES) for listener in listeners]
+        eventually(lambda: all(listener.pieces >= goal or listener.ended for listener, goal in goals))
+
+    def leap(self, listeners: Sequence[LightListener] = (), left: int = 50_000) -> None:
+        """Let these, or all, go on near the end: long audio has done its service when the harm is over."""
+        self._run(*(partial(listener.leap, left) for listener in listeners or self.listeners))
 
     def reset(self, listeners: Sequence[LightListener]) -> None:
         """Cut the connections of `listeners`, all in one moment."""
-        cut = threading.Event()
+        self._run(*(listener.reset for listener in listeners))
 
-        def cut_all() -> None:
-            for listener in listeners:
-                listener.reset()
-            cut.set()
+    def _run(self, *actions: Callable[[], object]) -> None:
+        """Do something in the loop, all in one turn, and wait until it is done."""
+        done = threading.Event()
 
-        self._loop.call_soon_threadsafe(cut_all)
-        assert cut.wait(SILENCE_SECONDS)
+        def act() -> None:
+            for action in actions:
+                action()
+            done.set()
+
+        self._loop.call_soon_threadsafe(act)
+        assert done.wait(PATIENCE_SECONDS)
 
     def _begin(self, listeners: Sequence[LightListener]) -> None:
         self._tasks += [self._loop.create_task(listener.run()) for listener in listeners]
@@ -369,6 +419,15 @@ class Audience:
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
+
+
+def one_of_each(port: int, stream_id: str, audio: bytes, *, each: int = 1) -> list[LightListener]:
+    """Return listeners of every transport, at the pace of `LONG`."""
+    return [
+        LightListener(port, stream_id, audio, transport, http_bytes_per_second=LONG_BYTES_PER_SECOND)
+        for transport in TRANSPORTS
+        for _ in range(each)
+    ]
 
 
 def lost_bytes(listeners: Iterable[LightListener]) -> int:
@@ -384,7 +443,7 @@ def longest_gap(listeners: Iterable[LightListener]) -> float:
 async def _read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     """Return the status, and the header fields by their names in small letters."""
     try:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SILENCE_SECONDS)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
     except asyncio.LimitOverrunError as error:
         raise EOFError from error
     lines = head.decode("latin-1").split("\r\n")
@@ -398,7 +457,7 @@ async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[tuple[int, memo
     """Yield opcode and payload of each frame: from a server they come unmasked, and here never in fragments."""
     buffer = bytearray()
     while True:
-        data = await asyncio.wait_for(reader.read(64 * 1024), SILENCE_SECONDS)
+        data = await asyncio.wait_for(reader.read(64 * 1024), PATIENCE_SECONDS)
         if not data:
             raise EOFError
         whole = bytes(buffer + data)

@@ -29,3 +29,7 @@ PONG_SECONDS = 5.0
 HUNG_SECONDS = 3.0
 """A command to a Redis that a test hangs is given up. The test waits so long for each, which is why this is not more;
 the commands before and after have no more than that either, which is why it is not the product's own fraction."""
+
+LATE_SECONDS = 20.0
+"""How much later than promised something may be cut or freed: it tells a time of some seconds that a test has set from
+the default, which is half a minute or more."""
