@@ -56,7 +56,7 @@ def test_a_part_raises_at_random(failing_server: ServerProcess, ledger: Ledger, 
             if outcomes.total() < (1000 if soak else 16):
                 listeners += [broken_listener(server, one.transport) for one in left if one.ended]
         server.break_parts()
-        audience.leap(others, left=500_000)
+        audience.leap(others, left=100_000)
         audience.wait_for_all()
     failures = server.failures()[part]
     assert failures > 0

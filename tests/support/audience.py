@@ -421,10 +421,12 @@ class Audience:
                 raise outcome
 
 
-def one_of_each(port: int, stream_id: str, audio: bytes, *, each: int = 1) -> list[LightListener]:
+def one_of_each(
+    port: int, stream_id: str, audio: bytes, *, each: int = 1, token: str | None = None
+) -> list[LightListener]:
     """Return listeners of every transport, at the pace of `LONG`."""
     return [
-        LightListener(port, stream_id, audio, transport, http_bytes_per_second=LONG_BYTES_PER_SECOND)
+        LightListener(port, stream_id, audio, transport, http_bytes_per_second=LONG_BYTES_PER_SECOND, token=token)
         for transport in TRANSPORTS
         for _ in range(each)
     ]
