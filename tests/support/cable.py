@@ -75,6 +75,11 @@ class Cable:
         """Let nothing through any more, in either direction."""
         _run(*_at(self._ends[1]), "ip", "link", "set", DEVICE, "down")
 
+    def give_up_soon(self) -> None:
+        """Let the kernel give up in seconds, from now on."""
+        for name, value in KERNEL_SETTINGS.items():
+            Path(f"/proc/sys/net/ipv4/{name}").write_text(str(value))
+
     def _make(self) -> None:
         home = os.readlink("/proc/thread-self/ns/net")  # noqa: PTH115 - no path of a file
         for _ in range(2):
@@ -90,8 +95,6 @@ class Cable:
             _run(*_at(end), "ip", "link", "set", DEVICE, "up")
         with Path(f"/proc/{server.pid}/ns/net").open("rb") as namespace:
             _enter(namespace.fileno())
-        for name, value in KERNEL_SETTINGS.items():
-            Path(f"/proc/sys/net/ipv4/{name}").write_text(str(value))
 
     @contextmanager
     def _at_clients_end(self) -> Iterator[None]:
