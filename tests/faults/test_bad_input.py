@@ -13,13 +13,13 @@ import requests
 import websocket
 
 from tests.fuzz.bystanders import Bystanders
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import audio_of
 from tests.support.ledger import Ledger
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess
 
-TIMEOUT_SECONDS = 30
 STREAM = "there"
 AUDIO_BYTES = 3_000_000
 """Enough for a stream to be under way when the next message comes."""
@@ -47,12 +47,12 @@ def send_ui_update(server: ServerProcess, body: Any) -> str:
 def request(server: ServerProcess, line: str) -> str:
     """Send a request with a method and a path."""
     method, path = line.split(" ", 1)
-    return _code_of(requests.request(method, server.url + path, timeout=TIMEOUT_SECONDS))
+    return _code_of(requests.request(method, server.url + path, timeout=PATIENCE_SECONDS))
 
 
 def play(server: ServerProcess, headers: dict[str, str]) -> str:
     """Fetch a stream by its URL."""
-    return _code_of(requests.get(server.stream_url(STREAM), headers=headers, timeout=TIMEOUT_SECONDS))
+    return _code_of(requests.get(server.stream_url(STREAM), headers=headers, timeout=PATIENCE_SECONDS))
 
 
 def emit(server: ServerProcess, event: tuple[str, Any]) -> str:
@@ -71,7 +71,7 @@ def emit(server: ServerProcess, event: tuple[str, Any]) -> str:
 def subscribe(server: ServerProcess, event: tuple[str, Any]) -> str:
     """Send an event to the namespace of UI updates."""
     url = f"{server.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"
-    subscriber = websocket.create_connection(url, timeout=TIMEOUT_SECONDS)
+    subscriber = websocket.create_connection(url, timeout=PATIENCE_SECONDS)
     subscriber.send(f"40{UI_NAMESPACE},")
     subscriber.send(f"42{UI_NAMESPACE},{json.dumps(event)}")
     while not (packet := str(subscriber.recv())).startswith(f'42{UI_NAMESPACE},["ui_error"'):
@@ -99,7 +99,7 @@ def command(server: ServerProcess, message: str | bytes) -> str:
 def _post(server: ServerProcess, route: str, body: Any) -> str:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     url = f"{server.url}/asf/internal/{route}"
-    return _code_of(requests.post(url, data, headers={"Content-Type": "application/json"}, timeout=TIMEOUT_SECONDS))
+    return _code_of(requests.post(url, data, headers={"Content-Type": "application/json"}, timeout=PATIENCE_SECONDS))
 
 
 def _code_of(answer: requests.Response) -> str:
@@ -478,7 +478,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory, ledger: Ledger) -> Iterator
 
 def _try_on_http(server: ServerProcess, token: Any) -> str:
     query = {} if token is None else {"token": token}
-    return _code_of(requests.get(server.stream_url(STREAM), query, timeout=TIMEOUT_SECONDS))
+    return _code_of(requests.get(server.stream_url(STREAM), query, timeout=PATIENCE_SECONDS))
 
 
 def _try_on_websocket(server: ServerProcess, token: Any) -> str:

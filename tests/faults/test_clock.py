@@ -15,11 +15,11 @@ from asf.adapters.jwt_tokens import JwtTokens
 from asf.domain.grants import Grant
 from tests.integration.test_ui_updates import Subscriber, has
 from tests.support.audience import (
+    LONG,
+    LONG_AUDIO_BYTES,
     PLAIN,
     POLLING,
     SOCKET_IO,
-    LONG,
-    LONG_AUDIO_BYTES,
     Audience,
     LightListener,
     longest_gap,

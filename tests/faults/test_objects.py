@@ -5,7 +5,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from asf.adapters.object_audio import BLOCK_BYTES, OPENING_SECONDS, TRYING_SECONDS
+from asf.adapters.object_audio import BLOCK_BYTES, OPENING_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.processes import ServerProcess, eventually
@@ -29,7 +30,7 @@ def server(start_server: StartServer, swift: SwiftServer, store_proxy: StoreProx
 def join(server: ServerProcess, stream_id: str = "s", **fields: object) -> WireListener:
     """Return a listener that has joined."""
     listener = WireListener(server.url, polling=False)
-    listener.socket.settimeout(OPENING_SECONDS + TRYING_SECONDS)
+    listener.socket.settimeout(OPENING_SECONDS + PATIENCE_SECONDS)
     listener.emit("join_stream", {"stream_id": stream_id, **fields})
     return listener
 
@@ -75,8 +76,8 @@ def test_a_store_that_hangs_holds_up_nobody_else(server: ServerProcess, store_pr
         other.receive_until("end_of_stream")
         assert other.audio == FILE_AUDIO
         other.close()
-        assert requests.get(f"{server.url}/asf/health", timeout=5).ok
-        assert requests.get(server.stream_url("f"), timeout=5).content == FILE_AUDIO
+        assert requests.get(f"{server.url}/asf/health", timeout=PATIENCE_SECONDS).ok
+        assert requests.get(server.stream_url("f"), timeout=PATIENCE_SECONDS).content == FILE_AUDIO
     assert [name for name, _payload in arriving.events] == ["connection_ack"]
     store_proxy.go_on()
     assert hear_the_rest(listener) == "audio_control"
@@ -111,14 +112,14 @@ def test_a_store_that_stays_away_ends_in_an_error_that_can_be_tried_again(
     refused.close()
 
     def readiness() -> int:
-        return requests.get(f"{server.url}/asf/ready", timeout=10).status_code
+        return requests.get(f"{server.url}/asf/ready", timeout=PATIENCE_SECONDS).status_code
 
-    eventually(lambda: readiness() == 503, 3 * TRYING_SECONDS)
+    eventually(lambda: readiness() == 503)
     store_proxy.failures = 0
     rest = join(server, offset=error["offset"])
     rest.receive_until("end_of_stream")
     assert bytes(listener.audio) + rest.audio == AUDIO
-    eventually(lambda: readiness() == 200, 3 * TRYING_SECONDS)
+    eventually(lambda: readiness() == 200)
     listener.close()
     rest.close()
 

@@ -4,7 +4,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -39,9 +39,11 @@ CHUNK_SECONDS = 0.1
 OBJECT_BYTES_PER_SECOND = 40_960
 """The pace, which is faster."""
 
-SECONDS_BETWEEN_FAULTS = 2.5
-REDIS_AWAY_SECONDS = 2.0
-SECONDS_TO_THE_END = 60.0
+MADE_SECONDS = 600
+"""Audio that there is for the voice agent to write, at its pace: it ends when the test says so."""
+
+UPDATES_WITHOUT_REDIS = 3
+"""How many updates each backend tries while Redis is away."""
 
 
 @pytest.fixture
@@ -66,13 +68,17 @@ def proxy(nodes: Nodes, tmp_path: Path) -> Iterator[HAProxy]:
 
 
 class VoiceAgent:
-    """Writes audio to a file at its pace, and announces it: first that it is made, in the end that it is whole."""
+    """Writes audio to a file at its pace, and announces it: first that it is made, in the end that it is whole.
+
+    `written` is how many bytes it has written.
+    """
 
     def __init__(self, proxy: HAProxy, path: Path, audio: bytes) -> None:
         self._proxy = proxy
         self._path = path
         self._audio = audio
-        self._hurry = threading.Event()
+        self.written = 0
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._write, daemon=True)
 
     def __enter__(self) -> Self:
@@ -83,21 +89,20 @@ class VoiceAgent:
 
     def __exit__(self, *_exception: object) -> None:
         self.finish()
-        self._thread.join(SECONDS_TO_THE_END)
-        assert not self._thread.is_alive()
 
     def finish(self) -> None:
-        """Write the rest at once."""
-        self._hurry.set()
+        """Write no more, and announce that it is whole."""
+        self._ending.set()
+        self._thread.join(2 * PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
 
     def _write(self) -> None:
         start = time.monotonic()
         with self._path.open("ab") as file:
-            while file.tell() < len(self._audio):
+            while not self._ending.wait(0.1):  # The rhythm of its writing.
                 due = int((time.monotonic() - start) * BYTES_PER_SECOND)
-                file.write(self._audio[file.tell() : None if self._hurry.is_set() else due])
+                self.written += file.write(self._audio[self.written : due])
                 file.flush()
-                self._hurry.wait(0.1)
         self._announce("complete")
 
     def _announce(self, state: client.State) -> None:
@@ -116,19 +121,21 @@ def test_servers_and_redis_are_killed_under_an_audience(
     nodes: Nodes, proxy: HAProxy, swift: SwiftServer, ledger: Ledger, soak: bool
 ) -> None:
     """Of a stream that is being made, and of an object; and under subscribers to UI updates."""
-    seconds, least_kills = (120.0, 10) if soak else (15.0, 3)
-    audio = audio_of(int(2 * seconds * BYTES_PER_SECOND))
-    audio_in_store = audio_of(int(seconds * OBJECT_BYTES_PER_SECOND), seed=2)
+    seconds, least_kills = (120.0, 10) if soak else (0.0, 3)
+    audio = audio_of(MADE_SECONDS * BYTES_PER_SECOND)
+    audio_in_store = audio_of(MADE_SECONDS * OBJECT_BYTES_PER_SECOND, seed=2)
     chance = random.Random(7)
     server_kills = redis_kills = 0
     with VoiceAgent(proxy, nodes.all[0].audio_root / "s.mp3", audio) as agent, Audience() as audience:
         audience.join(*(_listener(proxy, number, "s", audio) for number in range(LISTENERS)))
         nodes.all[0].notify("object", swift.put("object.mp3", audio_in_store)).raise_for_status()
-        audience.join(*(_listener(proxy, number, "object", audio_in_store) for number in range(OBJECT_LISTENERS)))
+        of_object = audience.join(
+            *(_listener(proxy, number, "object", audio_in_store) for number in range(OBJECT_LISTENERS))
+        )
         listeners = audience.listeners
         watchers = [Watcher(proxy.url, f"client-{number}") for number in range(SUBSCRIBERS)]
-        eventually(lambda: all(watcher.items for watcher in watchers), SECONDS_TO_THE_END)
-        audience.wait_until(lambda listener: listener.hears, SECONDS_TO_THE_END)
+        eventually(lambda: all(watcher.items for watcher in watchers))
+        audience.wait_until(lambda listener: listener.hears)
         backends = [Backend(_updating(proxy, watcher.client_id)) for watcher in watchers]
         for backend in backends:
             backend.__enter__()
@@ -136,7 +143,7 @@ def test_servers_and_redis_are_killed_under_an_audience(
         while time.monotonic() < end or server_kills + redis_kills < least_kills:
             if server_kills > 2 * redis_kills:
                 nodes.redis.kill()
-                time.sleep(REDIS_AWAY_SECONDS)
+                _wait_for_attempts(backends)
                 nodes.redis.start()
                 redis_kills += 1
             else:
@@ -144,13 +151,21 @@ def test_servers_and_redis_are_killed_under_an_audience(
                 nodes.all[number].kill()
                 nodes.start_again(number)
                 server_kills += 1
-            time.sleep(SECONDS_BETWEEN_FAULTS)
+            # Everybody is back, and hears on.
+            audience.hear_on()
+            for watcher, backend in zip(watchers, backends, strict=True):
+                goal = max(backend.answered, default=0) + 1
+                eventually(lambda: watcher.latest >= goal)  # noqa: B023 - used at once
         agent.finish()
+        for listener in listeners:
+            if listener not in of_object:
+                listener.audio = audio[: agent.written]
         for backend in backends:
             backend.__exit__()
-        audience.wait_for_all(seconds + SECONDS_TO_THE_END)
+        audience.leap(of_object, left=OBJECT_BYTES_PER_SECOND)
+        audience.wait_for_all()
     for watcher, backend in zip(watchers, backends, strict=True):
-        eventually(lambda: watcher.latest >= max(backend.answered), SECONDS_TO_THE_END)  # noqa: B023 - used at once
+        eventually(lambda: watcher.latest >= max(backend.answered))  # noqa: B023 - used at once
         watcher.close(nodes.all[0])
     assert [listener.error for listener in listeners if listener.error] == []
     assert all(listener.ended for listener in listeners)
@@ -200,6 +215,16 @@ def _updating(proxy: HAProxy, client_id: str) -> Callable[[int], bool]:
         return answer.status_code == 200
 
     return update
+
+
+def _wait_for_attempts(backends: Sequence[Backend]) -> None:
+    """Wait until each has tried `UPDATES_WITHOUT_REDIS` more, and failed or not."""
+
+    def attempts(backend: Backend) -> int:
+        return len(backend.answered) + len(backend.failed)
+
+    goals = [(backend, attempts(backend) + UPDATES_WITHOUT_REDIS) for backend in backends]
+    eventually(lambda: all(attempts(backend) >= goal for backend, goal in goals))
 
 
 def _gaps(watcher: Watcher) -> int:
