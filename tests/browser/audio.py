@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.browser.prerequisites import missing
+from tests.support.bounds import PATIENCE_SECONDS
 
 CLIP = Path(__file__).parents[2] / "demo" / "welcome.mp3"
 
@@ -44,5 +45,5 @@ class AudioFiles:
         path = self._folder / f"clip.{suffix}"
         if not path.exists():
             command = ["ffmpeg", "-v", "error", "-i", str(CLIP), *ARGUMENTS[suffix], str(path)]
-            subprocess.run(command, check=True, timeout=60)
+            subprocess.run(command, check=True, timeout=PATIENCE_SECONDS)
         return path.read_bytes()

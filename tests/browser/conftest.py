@@ -14,6 +14,7 @@ from playwright.async_api import Page, async_playwright
 import asf
 from tests.browser.audio import AudioFiles
 from tests.browser.prerequisites import missing
+from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS
 
 HERE = Path(__file__).parent
 CLIENT_DIST = HERE / "node_modules" / "socket.io-client" / "dist"
@@ -59,6 +60,11 @@ def audio_files(tmp_path_factory: pytest.TempPathFactory) -> AudioFiles:
     return AudioFiles(tmp_path_factory.mktemp("formats"))
 
 
+def be_patient(page: Page) -> None:
+    """Let whatever is waited for on the page come as late as a busy machine makes it."""
+    page.set_default_timeout(1000 * PATIENCE_SECONDS)
+
+
 @asynccontextmanager
 async def open_page(chromium: str, url: str) -> AsyncIterator[Page]:
     """Open a page in a browser of its own, without a window. What goes wrong on the page fails the test.
@@ -67,8 +73,11 @@ async def open_page(chromium: str, url: str) -> AsyncIterator[Page]:
     """
     problems: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=CHROMIUM_FLAGS, timeout=1000 * START_SECONDS
+        )
         page = await browser.new_page()
+        be_patient(page)
         page.on("pageerror", lambda error: problems.append(str(error)))
         await page.goto(url)
         yield page

@@ -18,6 +18,7 @@ from asf.adapters.jwt_tokens import JwtTokens
 from asf.domain import Grant
 from tests.browser.audio import CLIP, CLIP_SECONDS, AudioFiles
 from tests.browser.conftest import open_page
+from tests.support.bounds import SCENARIO_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer
 from tests.support.nodes import COUNT, Nodes
@@ -28,6 +29,7 @@ from tests.support.redis_server import RedisServer
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 
 MOST_SECONDS_AHEAD = 60
+HOUR = 3600.0
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ class Pages:
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     """Run a scenario to its end."""
-    asyncio.run(asyncio.wait_for(scenario, 120))
+    asyncio.run(asyncio.wait_for(scenario, SCENARIO_SECONDS))
 
 
 async def assert_received(page: Page, audio: bytes) -> None:
@@ -93,7 +95,7 @@ def test_a_click_plays(
             # Within what is buffered: nothing is fetched twice.
             await page.wait_for_function("playback.progress.aheadSeconds > 25")
             await page.evaluate("playback.seek({ seconds: 25 })")
-            await page.wait_for_function("playback.progress.currentTime > 26")
+            await page.wait_for_function("playback.progress.currentTime > 25.5")
             if output == "mse":
                 assert await page.evaluate("audio.buffered.length") == 1
             await assert_received(page, audio)
@@ -166,8 +168,13 @@ def test_half_an_hour_stays_within_bounds(server: ServerProcess, pages: Pages) -
             await page.evaluate("""setInterval(() => {
                 const { buffered } = audio;
                 if (!buffered.length) return;
+                // A page that was kept from its work for a while plays on, and is behind with what it tidies up.
+                const now = performance.now();
+                window.late = [...(window.late ?? []).slice(-50), now - (window.looked ?? now)];
+                window.looked = now;
+                const played = audio.playbackRate * Math.max(...late) / 1000;
                 window.most = Math.max(window.most ?? 0, buffered.end(buffered.length - 1) - audio.currentTime);
-                window.kept = Math.max(window.kept ?? 0, audio.currentTime - buffered.start(0));
+                window.kept = Math.max(window.kept ?? 0, audio.currentTime - buffered.start(0) - played);
             }, 20)""")
             await page.click("#play")
             await page.wait_for_function("playback.progress.aheadSeconds > 25")
@@ -404,11 +411,16 @@ def test_a_new_token_takes_over_from_one_that_expires(start_server: StartServer,
 
     async def scenario() -> None:
         async with pages.open(server, stream="clip", client="alice") as page:
+            # The first is shown as soon as it is there: nothing of its short life is lost.
             await page.evaluate(
-                "([first, later]) => { window.token = first; window.later = later; }", [token(4), token(90)]
+                """([first, later]) => {
+                    window.token = first;
+                    document.getElementById("watch").click();
+                    document.getElementById("play").click();
+                    window.later = later;
+                }""",
+                [token(4), token(HOUR)],
             )
-            await page.click("#watch")
-            await page.click("#play")
             await page.wait_for_function("seen.subscribed === 1 && seen.pieces.length > 0")
             await page.evaluate("window.token = window.later")
             sent = 0

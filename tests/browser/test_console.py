@@ -11,9 +11,9 @@ import requests
 from playwright.async_api import Page, async_playwright
 
 from tests.browser.audio import CLIP
-from tests.browser.conftest import CHROMIUM_FLAGS, HERE
+from tests.browser.conftest import CHROMIUM_FLAGS, HERE, be_patient
 from tests.browser.prerequisites import missing
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
 
@@ -41,8 +41,11 @@ async def open_console(
     """Open the console. Anything that the browser's own console would show as an error fails the test."""
     problems: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=CHROMIUM_FLAGS, timeout=1000 * START_SECONDS
+        )
         page = await browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        be_patient(page)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         await page.goto(server.url)

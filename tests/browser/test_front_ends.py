@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import open_page
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import audio_of
 from tests.support.processes import ServerProcess
 
@@ -23,7 +24,9 @@ def test_the_default_client_gets_the_audio(server: ServerProcess) -> None:
     audio = audio_of(2_000_000)
     server.announce("s", audio)
     command = ["node", "listener.mjs", server.url, "s"]
-    output = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, timeout=60, check=True).stdout
+    output = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, timeout=PATIENCE_SECONDS, check=True
+    ).stdout
     result = json.loads(output)
     assert result["bytes"] == len(audio)
     assert result["sha256"] == hashlib.sha256(audio).hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import open_page
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
@@ -62,7 +63,7 @@ def test_a_page_watches(server: ServerProcess, chromium: str, tmp_path: Path) ->
 def test_the_logic_holds() -> None:
     """The client's own tests, on what was built."""
     completed = subprocess.run(
-        ["node", "--test"], cwd=PACKAGE, capture_output=True, text=True, timeout=60, check=False
+        ["node", "--test"], cwd=PACKAGE, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     assert completed.returncode == 0, completed.stdout
     assert int(re.findall(r"pass (\d+)", completed.stdout)[-1]) > 30

@@ -15,6 +15,7 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz.grammar import AUDIO_NAMESPACE, STREAM, UI_NAMESPACE, frame, masks
 from tests.fuzz.sessions import SID, Open, Receive, Send, Step, Switch
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess
 
@@ -23,8 +24,6 @@ OFFSET = 150_000
 
 MAX_PIECES = 30
 """Longest part of a recording that is played."""
-
-TIMEOUT_SECONDS = 30
 
 _SID = re.compile(rb"(?<=[?&]sid=)[\w%=-]+")
 _LENGTH = re.compile(rb"(?i)(?<=\r\ncontent-length: )\d+")
@@ -63,7 +62,7 @@ class RecordingProxy:
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for thread in self._threads:
-            thread.join(TIMEOUT_SECONDS)
+            thread.join(PATIENCE_SECONDS)
             assert not thread.is_alive()
 
     def _accept(self) -> None:
@@ -180,7 +179,7 @@ def _listen_over_socketio(url: str, transports: list[str]) -> None:
     client.emit("join_stream", {"stream_id": STREAM, "offset": OFFSET, "window": 16384}, AUDIO_NAMESPACE)
     client.emit("pause_stream", {}, AUDIO_NAMESPACE)
     client.emit("resume_stream", {"stream_id": STREAM}, AUDIO_NAMESPACE)
-    assert ended.wait(TIMEOUT_SECONDS)
+    assert ended.wait(PATIENCE_SECONDS)
     client.emit("join_stream", {"stream_id": STREAM}, AUDIO_NAMESPACE)
     client.call("seek_stream", {"offset": OFFSET}, AUDIO_NAMESPACE)
     client.call("leave_stream", {}, AUDIO_NAMESPACE)
@@ -204,14 +203,14 @@ def _listen_over_websocket(url: str) -> None:
 def _fetch_ranges(url: str) -> None:
     with requests.Session() as session:
         address = f"{url}/api/v1/podcasts/stream/{STREAM}"
-        etag = session.head(address, timeout=TIMEOUT_SECONDS).headers["ETag"]
+        etag = session.head(address, timeout=PATIENCE_SECONDS).headers["ETag"]
         for headers in (
             {"Range": "bytes=0-99"},
             {"Range": "bytes=199000-"},
             {"Range": "bytes=-1000", "If-Range": etag},
             {"If-None-Match": etag},
         ):
-            session.get(address, headers=headers, timeout=TIMEOUT_SECONDS)
+            session.get(address, headers=headers, timeout=PATIENCE_SECONDS)
 
 
 # The changes

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
+from tests.support.bounds import PATIENCE_SECONDS
+
 SID = b"@SID@"
 """Stands, in what is sent, for the id of the Engine.IO session that the server opened last."""
 
@@ -15,6 +17,8 @@ RECEIVE_SECONDS = 0.08
 """How long a step waits for an answer: nothing depends on there being one."""
 
 SEND_SECONDS = 2.0
+"""How long a step waits for room to send: what the server does not read is passed over."""
+
 MAX_KEPT_BYTES = 256 * 1024
 
 _OPENED = re.compile(rb'0\{"sid":"([\w=-]+)"')
@@ -137,7 +141,7 @@ class _Player:
         return self._connections[self._current]
 
     def _open(self) -> None:
-        connection = socket.create_connection(("127.0.0.1", self._port), timeout=SEND_SECONDS)
+        connection = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connections.append(_Connection(connection))
         self._current = len(self._connections) - 1

@@ -31,5 +31,8 @@ HUNG_SECONDS = 3.0
 the commands before and after have no more than that either, which is why it is not the product's own fraction."""
 
 LATE_SECONDS = 20.0
-"""How much later than promised something may be cut or freed: a time of some seconds, which a test has set, is told from
-the default, half a minute or more."""
+"""How much later than promised something may be cut or freed: it tells a time of some seconds, which a test
+has set, from the default, which is half a minute or more."""
+
+SCENARIO_SECONDS = 600.0
+"""All that is done on one page of a browser, each step of which has `PATIENCE_SECONDS` of its own."""
