@@ -24,10 +24,9 @@ def test_the_default_client_gets_the_audio(server: ServerProcess) -> None:
     audio = audio_of(2_000_000)
     server.announce("s", audio)
     command = ["node", "listener.mjs", server.url, "s"]
-    output = subprocess.run(
-        command, cwd=Path(__file__).parent, capture_output=True, timeout=PATIENCE_SECONDS, check=True
-    ).stdout
-    result = json.loads(output)
+    folder = Path(__file__).parent
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=PATIENCE_SECONDS, check=True)
+    result = json.loads(done.stdout)
     assert result["bytes"] == len(audio)
     assert result["sha256"] == hashlib.sha256(audio).hexdigest()
     assert result["events"] == ["connection_ack", "joined", "start_of_stream", "end_of_stream"]
