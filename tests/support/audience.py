@@ -363,8 +363,8 @@ class Audience:
         return listeners
 
     def wait_until(self, condition: Callable[[LightListener], object], seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until the condition holds for every listener that has come."""
-        eventually(lambda: all(map(condition, self.listeners)), seconds)
+        """Wait until the condition holds for every listener that has come. `seconds` are for each one more."""
+        _wait_for_each(self.listeners, condition, seconds)
 
     def wait_for_all(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until all listeners are done. Fails where none of them hears anything more for so many seconds."""
@@ -385,8 +385,8 @@ class Audience:
         """See that these, or all, hear `FURTHER_PIECES` more from now on: what is being done does not keep them."""
         listeners = listeners or self.listeners
         assert not any(listener.done.is_set() for listener in listeners), "The audio is too short to hear on"
-        goals = [(listener, listener.pieces + FURTHER_PIECES) for listener in listeners]
-        eventually(lambda: all(listener.pieces >= goal or listener.ended for listener, goal in goals))
+        goals = {listener: listener.pieces + FURTHER_PIECES for listener in listeners}
+        _wait_for_each(listeners, lambda listener: listener.pieces >= goals[listener] or listener.ended)
 
     def leap(self, listeners: Sequence[LightListener] = (), left: int = 50_000) -> None:
         """Let these, or all, go on near the end: long audio has done its service when the harm is over."""
@@ -412,13 +412,32 @@ class Audience:
         self._tasks += [self._loop.create_task(listener.run()) for listener in listeners]
 
     async def _cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        while left := [task for task in self._tasks if not task.done()]:
+            for task in left:  # One whose `wait_for` ends at that moment does not hear of it, and goes on.
+                task.cancel()
+            await asyncio.wait(left, timeout=0.1)
         outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)  # Transports are closed in the next turn of the loop.
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
+
+
+def _wait_for_each(
+    listeners: Sequence[LightListener],
+    condition: Callable[[LightListener], object],
+    seconds: float = PATIENCE_SECONDS,
+) -> None:
+    """Wait until the condition holds for all. Fails where for so many seconds it holds for no more than before."""
+    count = sum(map(bool, map(condition, listeners)))
+    while count < len(listeners):
+        before = count
+
+        def is_more(before: int = before) -> int:
+            now = sum(map(bool, map(condition, listeners)))
+            return now if now > before else 0
+
+        count = eventually(is_more, seconds)
 
 
 def one_of_each(
