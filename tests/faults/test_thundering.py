@@ -9,7 +9,7 @@ from tests.support.ledger import Ledger
 
 HERD = 500
 WELL_BEHAVED = 20
-SETTINGS = {"ASF_STREAM_SLEEP_INTERVAL": "0.1", "TEST_PING_SECONDS": "4", "TEST_PONG_SECONDS": "12"}
+SETTINGS = {"ASF_STREAM_SLEEP_INTERVAL": "0.1", "TEST_PING_SECONDS": "6", "TEST_PONG_SECONDS": "14"}
 """41 KB a second: what is tried is the coming back, not the bandwidth. Pings show which of the cut clients on long
 polling do not come back to their connection."""
 
