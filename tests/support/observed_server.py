@@ -48,8 +48,6 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_FIRST_REQUEST_SECONDS": [(http_protocol, "FIRST_REQUEST_SECONDS")],
     "TEST_HEAD_SECONDS": [(http_protocol, "HEAD_SECONDS")],
     "TEST_BODY_SECONDS": [(http_protocol, "BODY_SECONDS")],
-    "TEST_FRAMES_PER_SECOND": [(websocket, "FRAMES_PER_SECOND")],
-    "TEST_FRAMES_AT_ONCE": [(websocket, "FRAMES_AT_ONCE")],
     "TEST_JOIN_SECONDS": [(engineio_server, "JOIN_SECONDS")],
     "TEST_SPARE_CONNECTIONS": [(settings, "SPARE_CONNECTIONS")],
     "TEST_STANDING_ROOM": [(limits, "STANDING_ROOM")],
