@@ -9,25 +9,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 import asf
 from tests.browser.audio import AudioFiles
+from tests.browser.chromium import Chromium
 from tests.browser.prerequisites import missing
-from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS
 
 HERE = Path(__file__).parent
 CLIENT_DIST = HERE / "node_modules" / "socket.io-client" / "dist"
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +29,14 @@ def npm_packages() -> Path:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """Return the path of Debian's Chromium."""
+def chromium() -> Iterator[Chromium]:
+    """Return Debian's Chromium."""
     executable = shutil.which("chromium")
     if executable is None:
         missing("Chromium", "apt-get install chromium")
-    return str(executable)
+    browser = Chromium(str(executable))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -60,29 +52,11 @@ def audio_files(tmp_path_factory: pytest.TempPathFactory) -> AudioFiles:
     return AudioFiles(tmp_path_factory.mktemp("formats"))
 
 
-def be_patient(page: Page) -> None:
-    """Let whatever is waited for on the page come as late as a busy machine makes it."""
-    page.set_default_timeout(1000 * PATIENCE_SECONDS)
-
-
 @asynccontextmanager
-async def open_page(chromium: str, url: str) -> AsyncIterator[Page]:
-    """Open a page in a browser of its own, without a window. What goes wrong on the page fails the test.
-
-    Playwright's asynchronous interface it is, as its synchronous one runs greenlets, and so does eventlet.
-    """
-    problems: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, args=CHROMIUM_FLAGS, timeout=1000 * START_SECONDS
-        )
-        page = await browser.new_page()
-        be_patient(page)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        await page.goto(url)
+async def open_page(chromium: Chromium, url: str) -> AsyncIterator[Page]:
+    """Open a page. What goes wrong on it fails the test."""
+    async with chromium.open(url) as (page, _):
         yield page
-        await browser.close()
-    assert problems == []
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from playwright.async_api import Page
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.domain import Grant
 from tests.browser.audio import CLIP, CLIP_SECONDS, AudioFiles
+from tests.browser.chromium import Chromium
 from tests.browser.conftest import open_page
-from tests.support.bounds import SCENARIO_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer
 from tests.support.nodes import COUNT, Nodes
@@ -35,7 +35,7 @@ FIRST_SECONDS = 6.0
 
 
 @pytest.fixture
-def pages(chromium: str, page_server: str) -> "Pages":
+def pages(chromium: Chromium, page_server: str) -> "Pages":
     """Return what opens pages on the client."""
     return Pages(chromium, page_server)
 
@@ -43,9 +43,13 @@ def pages(chromium: str, page_server: str) -> "Pages":
 class Pages:
     """Opens tests/browser/client.html."""
 
-    def __init__(self, chromium: str, page_server: str) -> None:
+    def __init__(self, chromium: Chromium, page_server: str) -> None:
         self._chromium = chromium
         self._page_server = page_server
+
+    def run(self, scenario: Coroutine[Any, Any, None]) -> None:
+        """Run a scenario to its end."""
+        self._chromium.run(scenario)
 
     @asynccontextmanager
     async def open(self, server: ServerProcess, **query: str) -> AsyncIterator[Page]:
@@ -54,11 +58,6 @@ class Pages:
         async with open_page(self._chromium, url) as page:
             await page.wait_for_function("window.ready")
             yield page
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    """Run a scenario to its end."""
-    asyncio.run(asyncio.wait_for(scenario, SCENARIO_SECONDS))
 
 
 async def assert_received(page: Page, audio: bytes) -> None:
@@ -109,7 +108,7 @@ def test_a_click_plays(
             assert [event for event, _ in seen["controls"]].count("end_of_stream") == 1
             assert seen["mostAhead"] < MOST_SECONDS_AHEAD
 
-    run(scenario())
+    pages.run(scenario())
 
 
 @pytest.mark.parametrize("kind", [Nginx, HAProxy])
@@ -130,7 +129,7 @@ def test_long_polling_finds_its_node(
 
     try:
         for _ in range(COUNT):
-            run(scenario())
+            pages.run(scenario())
     finally:
         proxy.stop()
         nodes.stop()
@@ -157,7 +156,7 @@ def test_where_mse_refuses_the_url_plays(
             await page.wait_for_function("playback.state === 'playing'")
             assert await page.evaluate("seen.errors") == []
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_half_an_hour_stays_within_bounds(server: ServerProcess, pages: Pages) -> None:
@@ -199,7 +198,7 @@ def test_half_an_hour_stays_within_bounds(server: ServerProcess, pages: Pages) -
             assert await page.evaluate("kept") < 20
             assert await page.evaluate("seen.errors") == []
 
-    run(scenario())
+    pages.run(scenario())
 
 
 @pytest.mark.parametrize("suffix", ["webm", "mp4", "wav"])
@@ -222,7 +221,7 @@ def test_seeking_in_a_container(suffix: str, server: ServerProcess, pages: Pages
             await page.wait_for_function("playback.state === 'playing'")
             assert await page.evaluate("seen.errors") == []
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_a_server_that_is_killed_leaves_no_gap(
@@ -255,7 +254,7 @@ def test_a_server_that_is_killed_leaves_no_gap(
             assert await page.evaluate("seen.errors") == []
             assert await page.evaluate("seen.connections") == ["connecting", "connected", "reconnecting", "connected"]
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_audio_that_was_made_anew_is_an_error_of_its_own(server: ServerProcess, pages: Pages) -> None:
@@ -273,7 +272,7 @@ def test_audio_that_was_made_anew_is_an_error_of_its_own(server: ServerProcess, 
             expected = {"name": "EpochChangedError", "code": "ASF_EPOCH_CHANGED", "retryable": True, "epoch": current}
             assert await page.evaluate("seen.errors") == [expected]
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_a_stream_that_is_made_later_is_waited_for(server: ServerProcess, pages: Pages) -> None:
@@ -299,7 +298,7 @@ def test_a_stream_that_is_made_later_is_waited_for(server: ServerProcess, pages:
             states = await page.evaluate("seen.states")
             assert states[:4] == ["waiting", "buffering", "playing", "stalled"]
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_a_failure_is_an_error(server: ServerProcess, pages: Pages) -> None:
@@ -311,7 +310,7 @@ def test_a_failure_is_an_error(server: ServerProcess, pages: Pages) -> None:
             await page.wait_for_function("playback.state === 'failed'")
             assert [error["code"] for error in await page.evaluate("seen.errors")] == ["ASF_STREAM_NOT_FOUND"]
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_updates_of_an_absence_come_once_and_in_order(server: ServerProcess, pages: Pages) -> None:
@@ -340,7 +339,7 @@ def test_updates_of_an_absence_come_once_and_in_order(server: ServerProcess, pag
             assert await page.evaluate("seen.gaps") == 0
             assert await page.evaluate("seen.errors") == []
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_updates_that_are_kept_come_to_who_asks(server: ServerProcess, pages: Pages) -> None:
@@ -354,7 +353,7 @@ def test_updates_that_are_kept_come_to_who_asks(server: ServerProcess, pages: Pa
             await page.wait_for_function("seen.updates.length === 3")
             assert [data for _, data, _ in await page.evaluate("seen.updates")] == [0, 1, 2]
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_who_comes_while_redis_is_lost_is_subscribed_when_it_is_back(
@@ -377,7 +376,7 @@ def test_who_comes_while_redis_is_lost_is_subscribed_when_it_is_back(
             await page.wait_for_function("seen.updates.length === 1")
             assert await page.evaluate("seen.errors") == []
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_updates_that_are_lost_are_a_gap(start_server: StartServer, pages: Pages) -> None:
@@ -399,7 +398,7 @@ def test_updates_that_are_lost_are_a_gap(start_server: StartServer, pages: Pages
             await asyncio.to_thread(server.send_ui_update, "carol", "step", 3)
             await page.wait_for_function("seen.updates.length === 1")
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_a_new_token_takes_over_from_one_that_expires(start_server: StartServer, pages: Pages) -> None:
@@ -439,7 +438,7 @@ def test_a_new_token_takes_over_from_one_that_expires(start_server: StartServer,
             assert await page.evaluate("seen.errors") == []
             assert await page.evaluate("seen.gaps") == 0
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_pausing_fetches_no_more_than_its_share(server: ServerProcess, pages: Pages) -> None:
@@ -458,7 +457,7 @@ def test_pausing_fetches_no_more_than_its_share(server: ServerProcess, pages: Pa
             await page.wait_for_function(f"audio.currentTime > {time} + 0.5")
             assert await page.evaluate("seen.mostAhead") < MOST_SECONDS_AHEAD
 
-    run(scenario())
+    pages.run(scenario())
 
 
 @pytest.mark.parametrize("suffix", ["mp3", "wav", "ogg"])
@@ -481,7 +480,7 @@ def test_what_is_paused_before_it_begins_stays_silent(
             await page.evaluate("playback.resume()")
             await page.wait_for_function("playback.state === 'playing' && playback.progress.currentTime > 0.5")
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_stopping_tells_the_server(server: ServerProcess, pages: Pages) -> None:
@@ -498,7 +497,7 @@ def test_stopping_tells_the_server(server: ServerProcess, pages: Pages) -> None:
             assert await page.evaluate("playback.state") == "ended"
             assert await page.evaluate("audio.getAttribute('src')") is None
 
-    run(scenario())
+    pages.run(scenario())
 
 
 def test_watching_anew_is_a_watch_of_its_own(server: ServerProcess, pages: Pages) -> None:
@@ -523,4 +522,4 @@ def test_watching_anew_is_a_watch_of_its_own(server: ServerProcess, pages: Pages
             await page.wait_for_function("got.at(-1)[1] === 'more'")
             assert await page.evaluate("got") == [["erin", "erin"], ["erin", "more"]]
 
-    run(scenario())
+    pages.run(scenario())

@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 import pytest
 import requests
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from tests.browser.audio import CLIP
-from tests.browser.conftest import CHROMIUM_FLAGS, HERE, be_patient
+from tests.browser.chromium import Chromium
+from tests.browser.conftest import HERE
 from tests.browser.prerequisites import missing
-from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
 
@@ -36,23 +37,14 @@ def axe() -> Path:
 
 @asynccontextmanager
 async def open_console(
-    chromium: str, server: ServerProcess, width: int = WIDE, scheme: Scheme = "light"
+    chromium: Chromium, server: ServerProcess, width: int = WIDE, scheme: Scheme = "light"
 ) -> AsyncIterator[Page]:
     """Open the console. Anything that the browser's own console would show as an error fails the test."""
-    problems: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, args=CHROMIUM_FLAGS, timeout=1000 * START_SECONDS
-        )
-        page = await browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        be_patient(page)
-        page.on("pageerror", lambda error: problems.append(str(error)))
+    context = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    async with chromium.open(server.url, **context) as (page, problems):
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        await page.goto(server.url)
         await page.wait_for_selector("#connection[data-state=connected]")
         yield page
-        await browser.close()
-    assert problems == []
 
 
 async def violations(page: Page, axe: Path) -> list[Any]:
@@ -66,7 +58,7 @@ async def violations(page: Page, axe: Path) -> list[Any]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [NARROW, WIDE])
 def test_the_reference_shows_all_that_there_is(
-    width: int, scheme: Scheme, server: ServerProcess, chromium: str, axe: Path
+    width: int, scheme: Scheme, server: ServerProcess, chromium: Chromium, axe: Path
 ) -> None:
     """Every route and every event, and everybody can read it."""
     openapi = requests.get(f"{server.url}/asf/openapi.json", timeout=PATIENCE_SECONDS).json()
@@ -82,13 +74,13 @@ def test_the_reference_shows_all_that_there_is(
             assert await violations(page, axe) == []
             assert await page.evaluate("document.documentElement.scrollWidth") == width
 
-    asyncio.run(scenario())
+    chromium.run(scenario())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [NARROW, WIDE])
 def test_a_click_plays_and_everybody_can_use_it(
-    width: int, scheme: Scheme, server: ServerProcess, chromium: str, axe: Path
+    width: int, scheme: Scheme, server: ServerProcess, chromium: Chromium, axe: Path
 ) -> None:
     """Before and while a stream plays: no violation, no scrolling sideways."""
     server.announce("a-long-name-of-a-stream-that-does-not-fit", CLIP.read_bytes())
@@ -123,10 +115,10 @@ def test_a_click_plays_and_everybody_can_use_it(
             await page.click("#stop")
             await page.wait_for_selector("#state[data-state=ended]")
 
-    asyncio.run(scenario())
+    chromium.run(scenario())
 
 
-def test_the_keyboard_is_enough(server: ServerProcess, chromium: str) -> None:
+def test_the_keyboard_is_enough(server: ServerProcess, chromium: Chromium) -> None:
     """Tab reaches everything in the order in which it is seen; Enter and Space press it."""
     server.announce("keys", CLIP.read_bytes())
 
@@ -149,10 +141,10 @@ def test_the_keyboard_is_enough(server: ServerProcess, chromium: str) -> None:
             await page.keyboard.press("End")
             await page.wait_for_function("audio.currentTime > 40")
 
-    asyncio.run(scenario())
+    chromium.run(scenario())
 
 
-def test_updates_of_the_client_in_the_field(server: ServerProcess, chromium: str) -> None:
+def test_updates_of_the_client_in_the_field(server: ServerProcess, chromium: Chromium) -> None:
     """Each once, whichever client was watched before."""
 
     async def scenario() -> None:
@@ -171,10 +163,10 @@ def test_updates_of_the_client_in_the_field(server: ServerProcess, chromium: str
             assert texts == ["#2 null", '#1 { "percentage": 40, "of": "bob" }']
             assert await page.evaluate("document.getElementById('made').value") == 100
 
-    asyncio.run(scenario())
+    chromium.run(scenario())
 
 
-def test_the_demo_button_makes_a_podcast_and_plays_it(server: ServerProcess, chromium: str) -> None:
+def test_the_demo_button_makes_a_podcast_and_plays_it(server: ServerProcess, chromium: Chromium) -> None:
     """It is heard and watched while it is being made."""
 
     async def scenario() -> None:
@@ -189,7 +181,7 @@ def test_the_demo_button_makes_a_podcast_and_plays_it(server: ServerProcess, chr
             stream = await asyncio.to_thread(requests.get, url, timeout=PATIENCE_SECONDS)
             assert stream.json()["state"] == "generating"
 
-    asyncio.run(scenario())
+    chromium.run(scenario())
 
 
 def test_production_has_no_console(start_server: StartServer) -> None:

@@ -1,6 +1,5 @@
 """Front-ends that know only the documented events, on the unchanged client library of browsers."""
 
-import asyncio
 import hashlib
 import json
 import subprocess
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.chromium import Chromium
 from tests.browser.conftest import open_page
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import audio_of
@@ -33,7 +33,7 @@ def test_the_default_client_gets_the_audio(server: ServerProcess) -> None:
     assert result["transports"][-1] == "websocket"
 
 
-def test_a_page_plays(server: ServerProcess, chromium: str, page_server: str) -> None:
+def test_a_page_plays(server: ServerProcess, chromium: Chromium, page_server: str) -> None:
     """A click on Play, and the spoken clip is heard: bytes equal, one buffered range, sound above silence."""
     audio = CLIP.read_bytes()
     server.announce("clip", audio)
@@ -52,4 +52,4 @@ def test_a_page_plays(server: ServerProcess, chromium: str, page_server: str) ->
             assert await page.evaluate("audio.buffered.length") == 1
             assert await page.evaluate("audio.duration") == pytest.approx(44, abs=2)
 
-    asyncio.run(scenario())
+    chromium.run(scenario())

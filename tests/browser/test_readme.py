@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.chromium import Chromium
 from tests.browser.conftest import open_page
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess, eventually
@@ -29,7 +30,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in blocks("html")])
-def test_a_page_plays(block: str, server: ServerProcess, chromium: str, tmp_path: Path) -> None:
+def test_a_page_plays(block: str, server: ServerProcess, chromium: Chromium, tmp_path: Path) -> None:
     """In a file of its own, with nothing but the port changed."""
     server.announce("demo", (ROOT / "demo" / "welcome.mp3").read_bytes())
     page_file = tmp_path / "example.html"
@@ -40,10 +41,10 @@ def test_a_page_plays(block: str, server: ServerProcess, chromium: str, tmp_path
             await page.click("button")
             await page.wait_for_function("document.querySelector('audio').currentTime > 1")
 
-    asyncio.run(scenario())
+    chromium.run(scenario())
 
 
-def test_a_page_watches(server: ServerProcess, chromium: str, tmp_path: Path) -> None:
+def test_a_page_watches(server: ServerProcess, chromium: Chromium, tmp_path: Path) -> None:
     """The updates are on its console."""
     ((_, script),) = [(name, block) for name, block in blocks("js") if name.startswith("docs/front-end.md")]
     imports = re.search(r'<script type="importmap">.*?</script>', blocks("html")[0][1], re.DOTALL)
@@ -51,13 +52,15 @@ def test_a_page_watches(server: ServerProcess, chromium: str, tmp_path: Path) ->
     page_file = tmp_path / "example.html"
     page_file.write_text(f'{imports[0]}<script type="module">{script}</script>'.replace(ADDRESS, server.url))
 
+    eventually(lambda: "asf_ui_subscriptions 0.0" in server.metrics())  # Those of other pages are over.
+
     async def scenario() -> None:
         async with open_page(chromium, page_file.as_uri()) as page:
             await asyncio.to_thread(eventually, lambda: "asf_ui_subscriptions 1.0" in server.metrics())
             async with page.expect_console_message(lambda message: "task_completed" in message.text):
                 await asyncio.to_thread(server.send_ui_update, "alice", "task_completed", {"a": 1})
 
-    asyncio.run(scenario())
+    chromium.run(scenario())
 
 
 def test_the_logic_holds() -> None:

@@ -27,7 +27,7 @@ Servers = tuple[ServerProcess, ServerProcess]
 def servers(tmp_path: Path, persistent_redis: RedisServer) -> Iterator[Servers]:
     """Return two servers on one Redis."""
     settings = {
-        "ASF_REDIS_URL": persistent_redis.patient_url,
+        "ASF_REDIS_URL": persistent_redis.url,
         "ASF_STALL_SECONDS": "60",
         "ASF_STREAM_SLEEP_INTERVAL": "0",
     }

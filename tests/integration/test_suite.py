@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import COMMAND_SECONDS
 from tests.support.command_line import asf
 from tests.support.processes import ServerProcess, eventually
 from tests.support.template import ROOT, Template
@@ -119,7 +119,8 @@ def test_a_full_disk_is_said_before_a_run(pytester: pytest.Pytester) -> None:
 
 
 def _run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(*options, "-p", "no:cacheprovider", timeout=PATIENCE_SECONDS)
+    bare = [f"-p no:{plugin}" for plugin in ("cacheprovider", "schemathesis", "hypothesispytest", "anyio")]
+    return pytester.runpytest_subprocess(*options, *bare, timeout=COMMAND_SECONDS)
 
 
 def _is_gone(pid: int) -> bool:

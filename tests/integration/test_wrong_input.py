@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 import websocket
 
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import HUNG_SECONDS, PATIENCE_SECONDS
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
@@ -166,6 +166,7 @@ def test_answers_to_a_client_that_does_not_read_are_bounded(server: ServerProces
     memory = server.memory()
     data = packet.encode()
     frames = (struct.pack("!BBI", 0x81, 0x80 | len(data), 0) + data) * 10_000
+    raw.settimeout(HUNG_SECONDS)  # A server that reads no more has bounded them.
     with suppress(OSError):
         for _ in range(40):
             raw.sendall(frames)

@@ -28,7 +28,8 @@ PONG_SECONDS = 5.0
 
 HUNG_SECONDS = 3.0
 """A command to a Redis that a test hangs is given up. The test waits so long for each, which is why this is not more;
-the commands before and after have no more than that either, which is why it is not the product's own fraction."""
+the commands before and after have no more than that either, which is why it is not the product's own fraction.
+It is also how long a client tries to send to a server that takes no more: where it is only slow, less is tried."""
 
 LATE_SECONDS = 20.0
 """How much later than promised something may be cut or freed: it tells a time of some seconds, which a test

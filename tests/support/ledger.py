@@ -55,12 +55,15 @@ class Ledger:
 LEDGER = pytest.StashKey[Ledger]()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ledger(request: pytest.FixtureRequest) -> Ledger:
     """Return the ledger of this run."""
-    ledger = request.config.stash[LEDGER]
-    ledger.place = request.session.items.index(request.node)
-    return ledger
+    return request.config.stash[LEDGER]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Open the ledger at the place of the test."""
+    item.config.stash[LEDGER].place = item.session.items.index(item)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -57,12 +57,6 @@ class RedisServer:
         return f"{self.plain_url}?socket_connect_timeout={seconds}&socket_timeout={seconds}"
 
     @property
-    def patient_url(self) -> str:
-        """The same, for servers that wait for an answer of it as long as tests do, however busy the machine is."""
-        options = ("socket_timeout", "socket_connect_timeout", "timeout")
-        return f"{self.url}?{'&'.join(f'{option}={PATIENCE_SECONDS}' for option in options)}"
-
-    @property
     def pid(self) -> int:
         """Id of the process."""
         return self._process.pid

@@ -19,7 +19,7 @@ PLACE_SECONDS = 0.2
 LOOKS = 4
 """In how many parts that time is waited. Between them the answers are seen that came while this process was busy."""
 
-CONNECT_SECONDS = 0.4
+CONNECT_SECONDS = 0.35
 """How long an address of Redis may take to accept a connection; a name may have one for each version of IP. It is the
 longest of the three, as this process is busy meanwhile where hundreds join at once."""
 
