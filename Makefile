@@ -8,6 +8,8 @@ ARGS ?=
 FUZZ_SECONDS ?= 1200
 SOAK ?= --soak
 BIN := $(VENV)/bin
+# What is compiled is kept, or each of the processes of a test run would compile all tests again.
+export PYTHONDONTWRITEBYTECODE :=
 # Tests run side by side, unless pytest-xdist is turned off.
 PARALLEL := $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist worksteal)
 .DEFAULT_GOAL := help

@@ -29,8 +29,8 @@ with suppress(AttributeError):
 
 pytest_plugins = ["pytester", "tests.support.fixtures", "tests.support.ledger", "tests.support.tidiness"]
 
-WORKERS_PER_CORE = 2
-"""Tests wait for most of their time, and two cores are busy with four of them."""
+WORKERS_PER_CORE = 3
+"""Tests wait for most of their time: two cores are busy with six of them."""
 
 STARTING_FIXTURES = {"shared_redis", "persistent_redis", "mortal_redis", "swift", "server", "start_server"}
 """Fixtures that start programs."""

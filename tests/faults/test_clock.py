@@ -42,16 +42,20 @@ SETTINGS = LONG | {
     "TEST_PING_SECONDS": "0.5",
     "TEST_PONG_SECONDS": "60",
 }
-AUDIO = audio_of(LONG_AUDIO_BYTES)
 GROWING_BYTES = 8192
 """What is added to the audio that is being made at each jump."""
 
-LATE_AUDIO = AUDIO[:50_000]
+LATE_AUDIO = audio_of(50_000)
 HOUR = 3600.0
 JUMPS = (2 * HOUR, 0.0, -2 * HOUR, 0.0, 0.5, -0.5, 0.0, 30 * 24 * HOUR, 0.0)
 """Where the clock is set, one after another: ahead of the machine's, in seconds."""
 
 UPDATES = 5
+
+
+def make_audio() -> bytes:
+    """Return what is heard."""
+    return audio_of(LONG_AUDIO_BYTES)
 
 
 def test_the_wall_clock_jumps(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
@@ -60,17 +64,17 @@ def test_the_wall_clock_jumps(start_server: StartServer, ledger: Ledger, soak: b
     token = _token()
     before = footprint_after_use(server, token=token)
     rounds = 10 if soak else 1
-    made = AUDIO[: 2 * len(JUMPS) * GROWING_BYTES]
+    made = make_audio()[: 2 * len(JUMPS) * GROWING_BYTES]
     jumps = lost = 0
     gap = 0.0
     for number in range(rounds):
-        server.announce("s", AUDIO)
+        server.announce("s", make_audio())
         growing = server.audio_root / f"growing-{number}.mp3"
         growing.write_bytes(b"")
         server.notify(growing.stem, str(growing), state="generating").raise_for_status()
         positions = [_send(server, number, seq) for seq in range(UPDATES)]
         with Audience() as audience:
-            under_way = audience.join(*one_of_each(server.port, "s", AUDIO, token=token))
+            under_way = audience.join(*one_of_each(server.port, "s", make_audio(), token=token))
             audience.wait_until(lambda listener: listener.hears)
             told = [SOCKET_IO, POLLING, PLAIN]
             hungry = audience.join(

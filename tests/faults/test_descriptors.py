@@ -14,10 +14,14 @@ from tests.support.footprint import footprint_after_use, wait_until_back
 from tests.support.ledger import Ledger
 from tests.support.processes import ServerProcess, eventually
 
-AUDIO = audio_of(LONG_AUDIO_BYTES)
 LISTENERS_EACH = 3
 SPARE_DESCRIPTORS = 20
 IDLE_CONNECTIONS = 100
+
+
+def make_audio() -> bytes:
+    """Return what is heard."""
+    return audio_of(LONG_AUDIO_BYTES)
 
 
 def test_descriptors_run_out(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
@@ -29,9 +33,9 @@ def test_descriptors_run_out(start_server: StartServer, ledger: Ledger, soak: bo
     lost = lines = turned_away = 0
     most_lines = gap = 0.0
     for _ in range(rounds):
-        server.announce("s", AUDIO)
+        server.announce("s", make_audio())
         with Audience() as audience:
-            listeners = audience.join(*one_of_each(server.port, "s", AUDIO, each=LISTENERS_EACH))
+            listeners = audience.join(*one_of_each(server.port, "s", make_audio(), each=LISTENERS_EACH))
             audience.wait_until(lambda listener: listener.hears)
             used = server.descriptors()
             resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used + SPARE_DESCRIPTORS, limits[1]))

@@ -28,10 +28,14 @@ from tests.support.processes import ServerProcess, eventually
 from tests.support.small_disk import FullDisk, small_disk_at
 
 AUDIO = audio_of(1_200_000)
-LONG_AUDIO = audio_of(LONG_AUDIO_BYTES)
 SHORT_AUDIO = audio_of(6 * LONG_BYTES_PER_SECOND, seed=3)
 
 Fault = Callable[[Path], None]
+
+
+def make_long_audio() -> bytes:
+    """Return audio that lasts."""
+    return audio_of(LONG_AUDIO_BYTES)
 
 
 def test_a_full_disk_under_the_catalog(tmp_path: Path, start_server: StartServer, ledger: Ledger, soak: bool) -> None:
@@ -54,9 +58,9 @@ def test_a_full_disk_under_the_catalog(tmp_path: Path, start_server: StartServer
         return answer.status_code
 
     for number in range(rounds):
-        server.announce("s", LONG_AUDIO)
+        server.announce("s", make_long_audio())
         with Audience() as audience:
-            listeners = audience.join(*one_of_each(server.port, "s", LONG_AUDIO))
+            listeners = audience.join(*one_of_each(server.port, "s", make_long_audio()))
             audience.wait_until(lambda listener: listener.hears)
             with FullDisk(server.pid, disk):
                 # What the database has of space goes first.
@@ -65,7 +69,7 @@ def test_a_full_disk_under_the_catalog(tmp_path: Path, start_server: StartServer
                     refused += announce(f"again-{number}-{again}") == 503
                 audience.hear_on()
                 eventually(lambda: "catalog: " in _not_ready(server))
-                late = audience.join(*one_of_each(server.port, "s", LONG_AUDIO))
+                late = audience.join(*one_of_each(server.port, "s", make_long_audio()))
                 audience.wait_until(lambda listener: listener.hears)
                 audience.hear_on()
             assert announce(f"space-{number}") == 200
@@ -153,10 +157,10 @@ def test_audio_that_is_spoilt_in_mid_stream(start_server: StartServer, ledger: L
     gap = 0.0
     for _ in range(rounds):
         with Audience() as audience:
-            server.announce("other", LONG_AUDIO)
-            others = audience.join(*one_of_each(server.port, "other", LONG_AUDIO))
+            server.announce("other", make_long_audio())
+            others = audience.join(*one_of_each(server.port, "other", make_long_audio()))
             # Who is to hear all comes last, and hears less.
-            audios = dict.fromkeys(SPOILS, LONG_AUDIO) | dict.fromkeys(SPARES, SHORT_AUDIO)
+            audios = dict.fromkeys(SPOILS, make_long_audio()) | dict.fromkeys(SPARES, SHORT_AUDIO)
             paths = {fault: server.announce(fault.__name__, audio) for fault, audio in audios.items()}
             listeners = {
                 fault: audience.join(*one_of_each(server.port, fault.__name__, audio))

@@ -44,8 +44,16 @@ PROMISED_SECONDS = 7.0
 seconds to read why (5 s); what the kernel does not get acknowledged (3 s)."""
 
 LISTENERS_EACH = 3
-AUDIO = audio_of(20_000_000)
-OTHER_AUDIO = audio_of(LONG_AUDIO_BYTES, seed=2)
+
+
+def make_audio() -> bytes:
+    """Return what is heard."""
+    return audio_of(20_000_000)
+
+
+def make_other_audio() -> bytes:
+    """Return the other audio."""
+    return audio_of(LONG_AUDIO_BYTES, seed=2)
 
 
 def test_a_pulled_cable(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
@@ -61,14 +69,14 @@ def test_a_pulled_cable(start_server: StartServer, ledger: Ledger, soak: bool) -
             server = start_server(SETTINGS, observed=True, wrapper=cable.wrapper)
             before = footprint_after_use(server, LISTENERS_EACH)
             for one in (patient, server):
-                one.announce("s", AUDIO)
-                one.announce("others", OTHER_AUDIO)
+                one.announce("s", make_audio())
+                one.announce("others", make_other_audio())
             with Audience() as audience, ExitStack() as idle:
                 gone = {one: audience.join(*_to_vanish(one, cable)) for one in (patient, server)}
                 audience.wait_until(lambda listener: listener.hears or listener.statuses)
                 for one in (*[patient] * LISTENERS_EACH, *[server] * LISTENERS_EACH):
                     idle.enter_context(cable.client_socket()).connect((SERVER_ADDRESS, one.port))
-                others = {one: audience.join(*one_of_each(one.port, "others", OTHER_AUDIO)) for one in gone}
+                others = {one: audience.join(*one_of_each(one.port, "others", make_other_audio())) for one in gone}
                 audience.wait_until(lambda listener: listener.hears or listener.statuses)
                 cable.pull()
                 audience.hear_on(others[patient])
@@ -108,7 +116,7 @@ def _to_vanish(server: ServerProcess, cable: Cable) -> list[LightListener]:
         LightListener(
             server.port,
             stream_id,
-            AUDIO,
+            make_audio(),
             transport,
             wait=stream_id == "later",
             host=SERVER_ADDRESS,

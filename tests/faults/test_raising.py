@@ -22,8 +22,6 @@ from tests.support.ledger import Ledger
 from tests.support.processes import ServerProcess, eventually
 
 AUDIO = audio_of(200_000)
-QUIET_AUDIO = audio_of(40_000_000, seed=2)
-"""At the pace of the server under test, 800 KB a second."""
 
 HTTP_BYTES_PER_SECOND = 2_000_000
 MEMORY_TOLERANCE = MEMORY_TOLERANCE_BYTES + MAX_CACHED_BYTES
@@ -40,16 +38,21 @@ WHOM_IT_CONCERNS = {
 }
 
 
+def make_quiet_audio() -> bytes:
+    """Return audio that lasts."""
+    return audio_of(40_000_000, seed=2)
+
+
 @pytest.mark.parametrize("part", NAMES)
 def test_a_part_raises_at_random(failing_server: ServerProcess, ledger: Ledger, soak: bool, part: str) -> None:
     """Whom it concerns is told or cut off, and loses nothing by coming back; the others do not notice."""
     server = failing_server
     before = footprint_after_use(server)
     server.announce("broken", AUDIO)
-    server.announce("quiet", QUIET_AUDIO)
+    server.announce("quiet", make_quiet_audio())
     outcomes: Counter[str] = Counter()
     with Audience() as audience:
-        others = audience.join(*one_of_each(server.port, "quiet", QUIET_AUDIO))
+        others = audience.join(*one_of_each(server.port, "quiet", make_quiet_audio()))
         audience.wait_until(lambda listener: listener.hears)
         server.break_parts(**{part: RATES[part]})
         listeners = [broken_listener(server, transport) for transport in TRANSPORTS]

@@ -202,7 +202,7 @@ def _listener(proxy: HAProxy, number: int, stream_id: str, audio: bytes) -> Ligh
         return connection
 
     transport = TRANSPORTS[number % len(TRANSPORTS)]
-    return LightListener(proxy.port, stream_id, audio, transport, patient=True, source=source)
+    return LightListener(proxy.port, stream_id, audio, transport, patient=True, source=source, buffer_bytes=64 * 1024)
 
 
 def _updating(proxy: HAProxy, client_id: str) -> Callable[[int], bool]:

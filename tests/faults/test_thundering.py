@@ -14,14 +14,17 @@ SETTINGS = {"ASF_STREAM_SLEEP_INTERVAL": "0.1", "TEST_PING_SECONDS": "6", "TEST_
 polling do not come back to their connection."""
 
 HTTP_BYTES_PER_SECOND = 40_000
-AUDIO = audio_of(120 * HTTP_BYTES_PER_SECOND)
-"""Machines may be slow to gather a herd: none may be at its end when the last ones come."""
 
 MEMORY_TOLERANCE_BYTES = 64 * MEBIBYTE
 """The allocator keeps what the herd took together, at the first time."""
 
 GROWTH_TOLERANCE_BYTES = 16 * MEBIBYTE
 """Later times need no more."""
+
+
+def make_audio() -> bytes:
+    """Return what is heard."""
+    return audio_of(120 * HTTP_BYTES_PER_SECOND)
 
 
 def test_a_herd_is_cut_and_comes_back(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
@@ -33,7 +36,7 @@ def test_a_herd_is_cut_and_comes_back(start_server: StartServer, ledger: Ledger,
     gap = back_after = 0.0
     memory = []
     for _ in range(cuts):
-        server.announce("s", AUDIO)
+        server.announce("s", make_audio())
         with Audience() as audience:
             well_behaved = audience.join(*_listeners(server.port, WELL_BEHAVED))
             herd = audience.join(*_listeners(server.port, HERD))
@@ -75,7 +78,7 @@ def _listeners(port: int, count: int) -> list[LightListener]:
     """Return as many listeners of each transport."""
     return [
         LightListener(
-            port, "s", AUDIO, TRANSPORTS[number % len(TRANSPORTS)], http_bytes_per_second=HTTP_BYTES_PER_SECOND
+            port, "s", make_audio(), TRANSPORTS[number % len(TRANSPORTS)], http_bytes_per_second=HTTP_BYTES_PER_SECOND
         )
         for number in range(count)
     ]

@@ -21,8 +21,12 @@ from tests.support.proxies import DEPLOY, HAProxy, Nginx, Proxy
 
 AUDIO = audio_of(300_000)
 LONG_AUDIO = audio_of(2_000_000)  # five seconds at the default pace
-TOO_LONG_AUDIO = audio_of(24_000_000)  # a minute
 QUERY_SECRET = "nobody-may-read-this"  # noqa: S105 - it is to be looked for
+
+
+def make_too_long_audio() -> bytes:
+    """Return audio: a minute."""
+    return audio_of(24_000_000)
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def test_no_token_is_logged(nodes: Nodes, proxy: Proxy) -> None:
 @pytest.mark.parametrize("drain_seconds", [3600.0])
 def test_a_node_that_drains_gets_nobody_more(nodes: Nodes, proxy: Proxy) -> None:
     """At once, whatever the door. Who is there hears on, on long polling too."""
-    nodes.announce("s", TOO_LONG_AUDIO)
+    nodes.announce("s", make_too_long_audio())
     there = []
     for _ in range(COUNT):
         for polling in (True, False):
@@ -107,7 +111,7 @@ def test_a_node_that_drains_gets_nobody_more(nodes: Nodes, proxy: Proxy) -> None
 @pytest.mark.parametrize("drain_seconds", [2.0])
 def test_all_nodes_are_restarted_and_nobody_loses_a_byte(nodes: Nodes, proxy: Proxy) -> None:
     """One after the other, as docs/production.md has it, under clients that begin with long polling."""
-    nodes.announce("s", TOO_LONG_AUDIO[:5_600_000])
+    nodes.announce("s", make_too_long_audio()[:5_600_000])
     received = [bytearray() for _ in range(2 * COUNT)]
     listening = [
         threading.Thread(target=client.listen, args=(proxy.url, "s", audio.extend), daemon=True) for audio in received
@@ -122,7 +126,7 @@ def test_all_nodes_are_restarted_and_nobody_loses_a_byte(nodes: Nodes, proxy: Pr
     for thread in listening:
         thread.join(STREAM_SECONDS)
     assert [len(audio) for audio in received] == [5_600_000] * len(received)
-    assert all(audio == TOO_LONG_AUDIO[:5_600_000] for audio in received)
+    assert all(audio == make_too_long_audio()[:5_600_000] for audio in received)
 
 
 def test_a_reload_cuts_nobody_off(nodes: Nodes, proxy: Proxy) -> None:
@@ -155,7 +159,7 @@ def test_haproxy_asks_whether_a_node_is_ready(tmp_path: Path) -> None:
     nodes = Nodes(tmp_path, each=[{"ASF_AUDIO_ROOTS": f"{roots[0]}:{root}"} for root in roots[1:]])
     proxy = HAProxy(tmp_path / "proxy", nodes.ports)
     try:
-        nodes.announce("s", TOO_LONG_AUDIO)
+        nodes.announce("s", make_too_long_audio())
         there = [WireListener(proxy.url, polling=number % 2 == 0) for number in range(2 * COUNT)]
         for listener in there:
             listener.emit("join_stream", {"stream_id": "s"})
@@ -189,14 +193,14 @@ def test_haproxy_gives_up_a_node_after_two_checks() -> None:
 
 def test_haproxy_gives_up_a_node_that_says_nothing(nodes: Nodes, tmp_path: Path) -> None:
     """As from a machine that is gone: its listeners are cut while it hangs, go on elsewhere, and nobody comes."""
-    nodes.announce("s", TOO_LONG_AUDIO)
+    nodes.announce("s", make_too_long_audio())
     proxy = HAProxy(tmp_path / "proxy", nodes.ports, gives_up=True)
     hung = nodes.all[0].process
     try:
         with Audience() as audience:
             listeners = audience.join(
                 *(
-                    LightListener(proxy.port, "s", TOO_LONG_AUDIO, transport)
+                    LightListener(proxy.port, "s", make_too_long_audio(), transport)
                     for transport in (SOCKET_IO, POLLING, PLAIN)
                     for _ in range(2 * COUNT)
                 )
@@ -229,7 +233,7 @@ def _come_by_every_door(proxy: Proxy) -> None:
     plain.close()
     url = f"{proxy.url}/api/v1/podcasts/stream/s"
     answer = requests.get(url, headers={"Range": "bytes=0-99"}, timeout=PATIENCE_SECONDS)
-    assert answer.content == TOO_LONG_AUDIO[:100]
+    assert answer.content == make_too_long_audio()[:100]
 
 
 def _told_of_the_drain(listeners: list[WireListener]) -> int:
@@ -244,7 +248,7 @@ def _hear_more(listeners: Sequence[WireListener]) -> None:
         goal = len(listener.audio) + 100_000
         while len(listener.audio) < goal:
             listener.receive()
-        assert listener.audio == TOO_LONG_AUDIO[: len(listener.audio)]
+        assert listener.audio == make_too_long_audio()[: len(listener.audio)]
 
 
 def _statuses(listener: WireListener) -> list[str]:

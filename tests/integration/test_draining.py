@@ -15,14 +15,21 @@ from tests.support.fixtures import audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 
-AUDIO = audio_of(3_000_000)  # seven seconds at the default pace
-LONG_AUDIO = audio_of(24_000_000)  # a minute
+
+def make_long_audio() -> bytes:
+    """Return audio: a minute."""
+    return audio_of(24_000_000)
+
+
+def make_audio() -> bytes:
+    """Return audio: seven seconds at the default pace."""
+    return audio_of(3_000_000)
 
 
 def test_everybody_is_told_and_hears_on(tmp_path: Path) -> None:
     """Not ready at once; nobody joins any more; who is there has time."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
-    server.announce("s", LONG_AUDIO)
+    server.announce("s", make_long_audio())
     ready = f"{server.url}/asf/ready"
     assert requests.get(ready, timeout=PATIENCE_SECONDS).json() == {"status": "ready"}
     over_socketio = WireListener(server.url, polling=False)
@@ -48,7 +55,7 @@ def test_everybody_is_told_and_hears_on(tmp_path: Path) -> None:
 def test_everybody_is_told_where_to_go_on(tmp_path: Path) -> None:
     """When the time that they have is over; until then they hear on."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "1"})
-    server.announce("s", LONG_AUDIO)
+    server.announce("s", make_long_audio())
     over_socketio = WireListener(server.url, polling=False)
     over_socketio.emit("join_stream", {"stream_id": "s"})
     over_socketio.receive_until("start_of_stream")
@@ -61,7 +68,7 @@ def test_everybody_is_told_where_to_go_on(tmp_path: Path) -> None:
     assert (error["error_code"], error["retryable"]) == ("ASF_DRAINING", True)
     assert error["offset"] == len(over_socketio.audio) > told
     assert over_websocket.receive_to_the_end() == 1001
-    assert over_websocket.audio == LONG_AUDIO[: len(over_websocket.audio)]
+    assert over_websocket.audio == make_long_audio()[: len(over_websocket.audio)]
     assert server.wait() == 0
     over_socketio.close()
 
@@ -69,7 +76,7 @@ def test_everybody_is_told_where_to_go_on(tmp_path: Path) -> None:
 def test_no_session_begins(tmp_path: Path) -> None:
     """Whatever the door: a 503 tells a proxy to ask another server. Who was there goes on, on long polling too."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
-    server.announce("s", AUDIO)
+    server.announce("s", make_audio())
     listener = WireListener(server.url, polling=True)
     listener.emit("join_stream", {"stream_id": "s"})
     listener.receive_until("start_of_stream")
@@ -118,7 +125,7 @@ def test_the_catalog_is_closed(tmp_path: Path) -> None:
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
     """For those who cannot wait."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
-    server.announce("s", AUDIO)
+    server.announce("s", make_audio())
     listener = PlainListener(server.url, "s")
     listener.receive_until("start_of_stream")
     server.process.send_signal(number)
@@ -131,7 +138,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, number: signal.Signals)
 def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     """A listener goes on at its byte on the next server, whole and without a repeat."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "0.3"})
-    server.announce("s", AUDIO)
+    server.announce("s", make_audio())
     proxy = CuttingProxy(server.port, iter(()))
     received = bytearray()
     listening = threading.Thread(target=client.listen, args=(proxy.url, "s", received.extend))
@@ -141,7 +148,7 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
     proxy.target_port = server.port
     listening.join(STREAM_SECONDS)
-    assert received == AUDIO
+    assert received == make_audio()
     proxy.close()
     assert server.stop() == 0
 

@@ -57,6 +57,7 @@ class LightListener:
     `breaks`. `heard_at` is when it last heard some audio, by the monotonic clock; `longest_gap` is the longest time
     between two pieces of audio, in seconds; `ended` tells that the end was told, `error` is what it was told instead:
     the payload, or for HTTP the body. Over HTTP, which has no pace of its own, it reads `http_bytes_per_second`.
+    `buffer_bytes` bounds what kernel and process keep unread of it (default: the kernel's own bound, and 64 KiB).
     `statuses` are those that it was told. One that is `patient` comes back after errors that are `retryable`, too.
     `pieces` counts the pieces of audio that came.
     """
@@ -75,6 +76,7 @@ class LightListener:
         patient: bool = False,
         host: str = "127.0.0.1",
         source: Callable[[], socket.socket] | None = None,
+        buffer_bytes: int | None = None,
     ) -> None:
         self.port = port
         self.stream_id = stream_id
@@ -96,6 +98,7 @@ class LightListener:
         self._patient = patient
         self._host = host
         self._make_socket = source
+        self._buffer_bytes = buffer_bytes
         self._options = ({} if token is None else {"token": token}) | ({"wait": True} if wait else {})
         self._cookies: list[str] = []
         self._leap: int | None = None
@@ -287,6 +290,7 @@ class LightListener:
     # Connections.
 
     async def _open(self, buffer_bytes: int | None = None) -> asyncio.StreamReader:
+        buffer_bytes = buffer_bytes or self._buffer_bytes
         connection = socket.socket() if self._make_socket is None else self._make_socket()
         if buffer_bytes is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)

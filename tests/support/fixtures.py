@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -92,8 +93,9 @@ def store_proxy(swift: SwiftServer) -> Iterator[StoreProxy]:
     proxy.close()
 
 
+@lru_cache(maxsize=2)
 def audio_of(length: int, seed: int = 1) -> bytes:
-    """Return bytes in which a misplaced piece shows."""
+    """Return bytes in which a misplaced piece shows; the same object as long as a test works with few of them."""
     # In pieces: all at once would take the memory twice.
     source, audio = random.Random(seed), BytesIO()
     for start in range(0, length, AUDIO_PIECE_BYTES):

@@ -176,11 +176,16 @@ class ScriptedTokens:
 
 
 class ScriptedListener:
-    """Keeps what it is sent. `capacity` bounds the bytes it takes until `read` makes room again; None: no bound."""
+    """Keeps what it is sent, or, unless it `keeps`, counts the bytes.
 
-    def __init__(self, capacity: int | None = None) -> None:
+    `capacity` bounds the bytes that it takes until `read` makes room again; None: no bound.
+    """
+
+    def __init__(self, capacity: int | None = None, *, keeps: bool = True) -> None:
         self.capacity = capacity
         self.received = bytearray()
+        self.received_bytes = 0
+        self._keeps = keeps
         self.sends: list[int] = []
         self.events: list[ListenerEvent] = []
         self.closed = False
@@ -195,7 +200,9 @@ class ScriptedListener:
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         self.before_send()
         taken = stop - start if self.capacity is None else min(stop - start, self.capacity - self._unread)
-        self.received += b"".join(batch.chunks(start, start + taken))
+        self.received_bytes += taken
+        if self._keeps:
+            self.received += b"".join(batch.chunks(start, start + taken))
         self._unread += taken
         self.sends.append(taken)
         return taken
@@ -366,10 +373,16 @@ class VirtualServer:
         self.catalog.announce(Announcement(stream_id, filepath or stream_id, state))
 
     def join(
-        self, stream_id: str, listener_id: str = "listener", capacity: int | None = None, **request: Any
+        self,
+        stream_id: str,
+        listener_id: str = "listener",
+        capacity: int | None = None,
+        *,
+        keeps: bool = True,
+        **request: Any,
     ) -> ScriptedListener:
         """Let a scripted listener join."""
-        listener = ScriptedListener(capacity)
+        listener = ScriptedListener(capacity, keeps=keeps)
         self.service.join(listener_id, ListenRequest(stream_id, **request), listener)
         return listener
 

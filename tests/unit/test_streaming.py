@@ -135,7 +135,7 @@ def test_joining_wakes_a_sleeping_pump(chunk_seconds: float) -> None:
 def test_listeners_that_are_due_take_turns() -> None:
     """Unpaced, nobody gets a second batch before everyone else had one."""
     server = VirtualServer({"s": bytes(64 * 65536)}, chunk_seconds=0.0)
-    listeners = [server.join("s", str(number)) for number in range(3 * LISTENERS_PER_TURN)]
+    listeners = [server.join("s", str(number), keeps=False) for number in range(3 * LISTENERS_PER_TURN)]
     for _ in range(60):
         server.pump.turn()
         batches = [len(listener.sends) for listener in listeners]
@@ -156,13 +156,13 @@ def test_thirty_thousand_listeners_stay_at_their_pace() -> None:
     server = VirtualServer({"s": bytes(4_000_000)}, chunk_bytes=4096, chunk_seconds=0.256)
     listeners = []
     for number in range(30_000):
-        listeners.append((server.clock.now(), server.join("s", str(number))))
+        listeners.append((server.clock.now(), server.join("s", str(number), keeps=False)))
         if number % 100 == 0:
             server.run(0.005)
     server.run(2.0)
     for joined, listener in listeners:
         due = (int((server.clock.now() - joined) / 0.256) + 1) * 4096
-        assert due <= len(listener.received) <= due + server.pace.batch_bytes + 4096
+        assert due <= listener.received_bytes <= due + server.pace.batch_bytes + 4096
 
 
 def test_start_and_end_tell_the_offsets_and_the_length() -> None:
