@@ -14,6 +14,10 @@ TESTS = Path(__file__).parent
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """Of malloc.h."""
 
+# The tests talk to this machine only. So libraries need not look for a proxy in the environment either, which pytest
+# changes under the threads that do.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
 # No deadline: a machine that is busy for a moment is not a wrong program.
 settings.register_profile("default", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)

@@ -35,7 +35,8 @@ SUBSCRIBERS = 12
 BYTES_PER_SECOND = 16_000
 """What a voice agent makes: 128 kbit/s."""
 
-CHUNK_SECONDS = 0.1
+CHUNK_BYTES = 16_384
+CHUNK_SECONDS = 0.4
 OBJECT_BYTES_PER_SECOND = 40_960
 """The pace, which is faster."""
 
@@ -52,6 +53,7 @@ def nodes(tmp_path: Path, swift: SwiftServer) -> Iterator[Nodes]:
     settings = {
         "ASF_UI_HISTORY_SIZE": "100000",
         "ASF_STALL_SECONDS": "60",
+        "ASF_CHUNK_SIZE": str(CHUNK_BYTES),
         "ASF_STREAM_SLEEP_INTERVAL": str(CHUNK_SECONDS),
     }
     nodes = Nodes(tmp_path, swift.environment | settings, persistent=True)
@@ -161,9 +163,10 @@ def test_servers_and_redis_are_killed_under_an_audience(
                 goal = max(backend.answered, default=0) + 1
                 eventually(lambda: watcher.latest >= goal)  # noqa: B023 - used at once
         agent.finish()
+        made = audio[: agent.written]
         for listener in listeners:
             if listener not in of_object:
-                listener.audio = audio[: agent.written]
+                listener.audio = made
         for backend in backends:
             backend.__exit__()
         audience.leap(of_object, left=OBJECT_BYTES_PER_SECOND)
@@ -202,7 +205,9 @@ def _listener(proxy: HAProxy, number: int, stream_id: str, audio: bytes) -> Ligh
         return connection
 
     transport = TRANSPORTS[number % len(TRANSPORTS)]
-    return LightListener(proxy.port, stream_id, audio, transport, patient=True, source=source, buffer_bytes=64 * 1024)
+    return LightListener(
+        proxy.port, stream_id, audio, transport, patient=True, source=source, buffer_bytes=CHUNK_BYTES
+    )
 
 
 def _updating(proxy: HAProxy, client_id: str) -> Callable[[int], bool]:
