@@ -1,6 +1,8 @@
 """How many machines how many listeners need, and that docs/scaling.md says what comes of it."""
 
+import gc
 import json
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -8,6 +10,13 @@ import pytest
 from benchmarks.scaling.__main__ import DOCUMENT, RESULTS, UNITS, document
 from benchmarks.scaling.model import Assumptions, Model
 from benchmarks.scaling.report import UNIT_NAMES
+
+
+@pytest.fixture(autouse=True)
+def _collect() -> Iterator[None]:
+    """Give the memory of a simulation back: its parts know each other."""
+    yield
+    gc.collect()
 
 
 @cache
