@@ -31,7 +31,13 @@ with suppress(AttributeError):
     _set_malloc(M_MMAP_THRESHOLD, 1 << 20)
     _set_malloc(M_ARENA_MAX, 2)
 
-pytest_plugins = ["pytester", "tests.support.fixtures", "tests.support.ledger", "tests.support.tidiness"]
+pytest_plugins = [
+    "pytester",
+    "tests.support.fixtures",
+    "tests.support.ledger",
+    "tests.support.order",
+    "tests.support.tidiness",
+]
 
 WORKERS_PER_CORE = 3
 """Tests wait for most of their time: two cores are busy with six of them."""

@@ -8,6 +8,7 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
 import requests
 import websocket
 
@@ -58,6 +59,7 @@ def make_audio() -> bytes:
     return audio_of(LONG_AUDIO_BYTES)
 
 
+@pytest.mark.long
 def test_the_wall_clock_jumps(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
     """Sessions, tokens under way, waits, stalls, idempotency and history keep to the monotonic clock."""
     server = start_server(SETTINGS, observed=True)

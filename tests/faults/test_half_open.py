@@ -3,6 +3,8 @@
 import time
 from contextlib import ExitStack
 
+import pytest
+
 from tests.support.audience import (
     HTTP,
     LONG,
@@ -56,6 +58,7 @@ def make_other_audio() -> bytes:
     return audio_of(LONG_AUDIO_BYTES, seed=2)
 
 
+@pytest.mark.long
 def test_a_pulled_cable(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
     """Those who were streaming, waiting, or connected only: of none of them anything is left in the end."""
     rounds = 10 if soak else 1

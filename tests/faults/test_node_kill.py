@@ -31,6 +31,7 @@ def make_audio() -> bytes:
     return audio_of(240 * BYTES_PER_SECOND)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [pytest.param(Nginx, marks=pytest.mark.soak), HAProxy])
 def test_listeners_of_a_killed_node_go_on_at_another(tmp_path: Path, ledger: Ledger, kind: type[Proxy]) -> None:
     """Two hundred on it, on every transport, each at its byte, while it stays dead."""

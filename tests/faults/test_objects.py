@@ -97,6 +97,7 @@ def test_a_slow_store_is_slow_and_no_more(server: ServerProcess, store_proxy: St
         listener.close()
 
 
+@pytest.mark.long
 def test_a_store_that_stays_away_ends_in_an_error_that_can_be_tried_again(
     server: ServerProcess, store_proxy: StoreProxy
 ) -> None:

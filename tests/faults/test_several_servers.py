@@ -119,6 +119,7 @@ class VoiceAgent:
         return True
 
 
+@pytest.mark.long
 def test_servers_and_redis_are_killed_under_an_audience(
     nodes: Nodes, proxy: HAProxy, swift: SwiftServer, ledger: Ledger, soak: bool
 ) -> None:

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.support.audience import TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.footprint import MEBIBYTE, footprint_after_use, wait_until_back
@@ -27,6 +29,7 @@ def make_audio() -> bytes:
     return audio_of(120 * HTTP_BYTES_PER_SECOND)
 
 
+@pytest.mark.long
 def test_a_herd_is_cut_and_comes_back(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
     """By TCP resets, at their offsets; those that were not cut hear on."""
     cuts = 10 if soak else 1

@@ -87,6 +87,7 @@ def test_the_stock_client_gets_the_audio_on_every_transport(server: ServerProces
     assert start[1]["total_bytes"] == end[1]["total_bytes"] == len(AUDIO)
 
 
+@pytest.mark.long
 def test_fifty_listeners_on_mixed_transports_each_get_the_whole(start_server: StartServer) -> None:
     """One stream of 3 MB, seven seconds, joined 100 ms apart: nobody hears anything of the others."""
     # A busy machine answers a ping when it has read what came before: megabytes.

@@ -37,6 +37,8 @@ from tests.support.images import (
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import eventually
 
+pytestmark = pytest.mark.long  # One of them builds the image.
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 KEY, TOKEN = "k" * 32, "t" * 32

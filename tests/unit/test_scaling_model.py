@@ -58,6 +58,7 @@ class TestModel:
         assert other_bound == pytest.approx(bound / 2)
 
 
+@pytest.mark.long
 def test_the_document_says_what_the_tool_works_out() -> None:
     """`make scaling` would change nothing."""
     text = DOCUMENT.read_text()
