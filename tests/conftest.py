@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
 
@@ -18,10 +18,10 @@ M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 # changes under the threads that do.
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 
-# No deadline: a machine that is busy for a moment is not a wrong program.
-settings.register_profile("default", deadline=None)
-settings.register_profile("quick", deadline=None, max_examples=20)
-settings.register_profile("thorough", deadline=None, max_examples=1000)
+# No time limits: a machine that is busy for a moment is not a wrong program.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", parent=settings.get_profile("default"), max_examples=20)
+settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # glibc would learn from the first megabytes of audio that are freed to keep such pieces for itself, in each of its

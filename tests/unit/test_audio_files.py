@@ -93,7 +93,7 @@ def test_nothing_outside_the_roots_can_be_located(root: Path, path: str) -> None
     assert refusal.value.details
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(
         st.sampled_from(["..", ".", "show", "one.mp3", "link.txt", "up", "", "secret.txt", "~", "%2e%2e", "\\.."]),

@@ -82,7 +82,7 @@ def line() -> Iterator[Line]:
     line.close()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     chunk=st.sampled_from([1000, 4096, 20000]),
     actions=st.lists(st.sampled_from(["audio", "event", "read a little", "read much"]), min_size=5, max_size=40),
