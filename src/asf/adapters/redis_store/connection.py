@@ -69,7 +69,8 @@ def _looking_again(kind: type[redis.Connection]) -> type[redis.Connection]:
 
     class LookingAgain(kind):  # type: ignore[misc, valid-type]
         def read_response(self, *arguments: Any, **options: Any) -> Any:
-            if "timeout" in options or not options.get("disconnect_on_error", True):  # Whoever asks knows better.
+            # Such a caller bounds the wait, or handles the error, itself.
+            if "timeout" in options or not options.get("disconnect_on_error", True):
                 return super().read_response(*arguments, **options)
             try:
                 return super().read_response(*arguments, **(options | {"disconnect_on_error": False}))
