@@ -5,13 +5,13 @@ Usage: python tools/draw_session.py
 
 from pathlib import Path
 
-from asf.domain.lifecycle import TRANSITIONS, SessionEvent, SessionState
+from asf.domain.streaming.lifecycle import TRANSITIONS, SessionEvent, SessionState
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "session.md"
 
 TEXT = """# The life of a listener's session
 
-Drawn from the table in [lifecycle.py](../src/asf/domain/lifecycle.py) by `make docs`.
+Drawn from the table in [lifecycle.py](../src/asf/domain/streaming/lifecycle.py) by `make docs`.
 
 {diagram}
 

@@ -13,7 +13,7 @@ from asf.adapters.http_api.errors import HTTP_STATUSES
 from asf.adapters.realtime_api.payloads import PayloadError
 from asf.adapters.realtime_api.plain_websocket import close_code_of
 from asf.domain.errors import AsfError, CatalogUnavailable, InternalError, StreamError, Unauthorized
-from asf.entrypoints.settings import SettingsSchema
+from asf.settings import SettingsSchema
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference.md"

@@ -17,12 +17,15 @@ from asf.adapters.eventlet_runtime.wire import ChunkFraming
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.realtime_api.listener_emitter import audio_chunk_envelope
-from asf.domain import Announcement, AudioBatch, ListenRequest, StreamState, UiUpdate
 from asf.domain.errors import StreamNotFound
-from asf.domain.events import EndOfStream, ListenerEvent, StartOfStream, StreamFailed
-from asf.domain.updates import Handover, Position, SequencedUpdate, Subscription
+from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.events import EndOfStream, ListenerEvent, StartOfStream, StreamFailed
+from asf.domain.streaming.session import ListenRequest
+from asf.domain.streams.catalog import Announcement
+from asf.domain.streams.stream import StreamState
+from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription, UiUpdate
 from asf.entrypoints.container import Container
-from asf.entrypoints.settings import read_settings
+from asf.settings import read_settings
 from benchmarks.scaling.virtual_time import OneAtATime, VirtualTime
 
 NAMESPACE = "/api/v1/podcasts/stream"

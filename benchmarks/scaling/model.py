@@ -8,7 +8,7 @@ from typing import Any
 
 from asf.adapters.redis_store.connection import MAX_CONNECTIONS
 from asf.adapters.redis_store.update_log import COPIES_OF_CLIENT_ID, MAX_BYTES, MAX_CLIENTS, OVERHEAD_BYTES
-from asf.entrypoints.settings import read_settings
+from asf.settings import read_settings
 from benchmarks.scaling import scenarios
 from benchmarks.scaling.cluster import BLOCK_BYTES, Costs
 from benchmarks.scaling.scenarios import AUDIO_BYTES_PER_SECOND, DEFAULT, REAL_TIME, Counts, Wait

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import quantiles
 
-from asf.domain import Pace, StreamState
+from asf.domain.streaming.pacing import Pace
+from asf.domain.streams.stream import StreamState
 from benchmarks.scaling.cluster import Cluster, Costs, Listener, Node, Playing
 
 Counts = Counter[str]

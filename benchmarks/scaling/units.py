@@ -25,10 +25,11 @@ import websocket
 from asf.adapters.memory import InMemoryAudioSources
 from asf.adapters.redis_store.catalog import RedisCatalogStore
 from asf.adapters.redis_store.connection import connect
-from asf.adapters.redis_store.news import RedisNews
+from asf.adapters.redis_store.pubsub import RedisPubSub
 from asf.adapters.redis_store.update_log import MAX_BYTES, PREFIX, RedisUpdateLog
 from asf.adapters.system_clock import SystemClock
-from asf.domain import Announcement, StreamCatalog, UiUpdate
+from asf.domain.streams.catalog import Announcement, StreamCatalog
+from asf.domain.updates.update import UiUpdate
 from benchmarks import processes
 from benchmarks.measurements import HARDLY_ANY_AUDIO
 from benchmarks.processes import STREAM_ID
@@ -102,7 +103,7 @@ class _Asker:
 
     def __init__(self, url: str) -> None:
         self.client = connect(url)
-        self.news = RedisNews(self.client)
+        self.news = RedisPubSub(self.client)
         numbers = count()
         self.store = RedisCatalogStore(self.client, self.news)
         self.log = RedisUpdateLog(self.client, self.news, 500, 300.0, lambda: f"epoch-{next(numbers)}")

@@ -15,7 +15,7 @@ import pytest
 from playwright.async_api import Page
 
 from asf.adapters.jwt_tokens import JwtTokens
-from asf.domain import Grant
+from asf.domain.access.grant import Grant
 from tests.browser.audio import CLIP, CLIP_SECONDS, AudioFiles
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import open_page

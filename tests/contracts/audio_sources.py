@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
-from asf.domain.ports import AudioSource, AudioSources
+from asf.domain.streaming.ports import AudioSource, AudioSources
 from tests.support.bounds import PATIENCE_SECONDS
 
 AUDIO = bytes(range(256)) * 40
@@ -143,7 +143,7 @@ class GrowingAudioSourcesContract(AudioSourcesContract):
     def test_an_audio_that_has_settled_has_all_that_was_written(self, sources: AudioSources, path: str) -> None:
         source = sources.open(sources.locate(path), growing=True)
         self.grow(path, AUDIO + b"more")
-        assert source.settle() == source.size == len(AUDIO) + 4
+        assert source.finalize() == source.size == len(AUDIO) + 4
         assert source.read(len(AUDIO), 4) == b"more"
         again = sources.open(sources.locate(path))
         assert source.identity == again.identity
@@ -153,7 +153,7 @@ class GrowingAudioSourcesContract(AudioSourcesContract):
     @pytest.mark.parametrize("length", [10, len(AUDIO), len(AUDIO) + 10])
     def test_an_audio_that_has_settled_does_not_change(self, sources: AudioSources, path: str, length: int) -> None:
         source = sources.open(sources.locate(path), growing=True)
-        source.settle()
+        source.finalize()
         self.rewrite(path, b"x" * length)
         never_other_bytes(source)
         source.close()
@@ -163,7 +163,7 @@ class GrowingAudioSourcesContract(AudioSourcesContract):
         source = sources.open(sources.locate(path), growing=True)
         self.rewrite(path, change)
         with pytest.raises(AudioChanged):
-            source.settle()
+            source.finalize()
         source.close()
 
     def test_what_is_not_growing_keeps_its_length(self, sources: AudioSources, path: str) -> None:

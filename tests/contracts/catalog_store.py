@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from asf.domain import AudioStream, FileLocator, StreamState
 from asf.domain.errors import CatalogFull
-from asf.domain.ports import CatalogStore
+from asf.domain.streams.ports import CatalogStore
+from asf.domain.streams.stream import AudioStream, FileLocator, StreamState
 from tests.support.examples import examples
 from tests.support.processes import eventually
 

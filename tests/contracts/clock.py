@@ -2,7 +2,7 @@
 
 import pytest
 
-from asf.domain.ports import Clock
+from asf.domain.clock import Clock
 
 
 class ClockContract:

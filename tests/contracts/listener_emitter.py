@@ -2,9 +2,9 @@
 
 import pytest
 
-from asf.domain import AudioBatch
-from asf.domain.events import EndOfStream, SessionStatus, StatusChanged
-from asf.domain.ports import ListenerEmitter
+from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.events import EndOfStream, SessionStatus, StatusChanged
+from asf.domain.streaming.ports import ListenerEmitter
 
 BATCH = AudioBatch(4000, bytes(range(250)) * 400, 1000)
 

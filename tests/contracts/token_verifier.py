@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asf.domain.access.grant import ALL, Grant
+from asf.domain.access.ports import TokenVerifier
 from asf.domain.errors import Unauthorized
-from asf.domain.grants import ALL, Grant
-from asf.domain.ports import TokenVerifier
 
 NOW = 1_700_000_000.0
 

@@ -8,10 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from asf.domain import UiUpdate
 from asf.domain.errors import IdempotencyConflict
-from asf.domain.ports import UpdateLog
-from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
+from asf.domain.updates.ports import UpdateLog
+from asf.domain.updates.update import EVERYTHING, Position, SequencedUpdate, UiUpdate
 from tests.support.examples import examples
 from tests.support.processes import eventually
 

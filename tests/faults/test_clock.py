@@ -13,7 +13,7 @@ import requests
 import websocket
 
 from asf.adapters.jwt_tokens import JwtTokens
-from asf.domain.grants import Grant
+from asf.domain.access.grant import Grant
 from tests.integration.test_ui_updates import Subscriber, has
 from tests.support.audience import (
     LONG,

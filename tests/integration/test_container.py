@@ -19,8 +19,8 @@ import requests
 from asf import client
 from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
 from asf.adapters.jwt_tokens import JwtTokens
-from asf.domain.grants import Grant
-from asf.entrypoints.settings import SettingsSchema, read_settings
+from asf.domain.access.grant import Grant
+from asf.settings import SettingsSchema, read_settings
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
 from tests.support.fixtures import audio_of

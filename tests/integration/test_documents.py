@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
-from asf.entrypoints.settings import read_settings
+from asf.settings import read_settings
 from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess

@@ -12,7 +12,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from asf import __version__
 from asf.adapters.http_api import openapi_document
 from asf.entrypoints.container import Container
-from asf.entrypoints.settings import read_settings
+from asf.settings import read_settings
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess
 

@@ -17,18 +17,19 @@ from itertools import count
 import eventlet
 from asf.adapters.redis_store.catalog import RedisCatalogStore
 from asf.adapters.redis_store.connection import connect
-from asf.adapters.redis_store.news import RedisNews
+from asf.adapters.redis_store.pubsub import RedisPubSub
 from asf.adapters.redis_store.update_log import RedisUpdateLog
-from asf.domain import AudioStream, FileLocator, UiUpdate
+from asf.domain.streams.stream import AudioStream, FileLocator
+from asf.domain.updates.update import UiUpdate
 from asf.domain.errors import CatalogUnavailable, UiEmitFailed
 
 url, pid = sys.argv[1], int(sys.argv[2])
 plain_url = url.partition("?")[0]  # with the product's own time-outs
 client = connect(url)
 client.connection_pool.timeout = 60.0
-store = RedisCatalogStore(client, RedisNews(client))
+store = RedisCatalogStore(client, RedisPubSub(client))
 epochs = count()
-log = RedisUpdateLog(client, RedisNews(client), 1000, 60.0, lambda: f"epoch-{next(epochs)}")
+log = RedisUpdateLog(client, RedisPubSub(client), 1000, 60.0, lambda: f"epoch-{next(epochs)}")
 """
 
 HOLDING = """
@@ -61,8 +62,8 @@ import socket
 store.put(AudioStream("one", FileLocator("/audio/one.mp3")), None, 10)
 log.append(UiUpdate("alice", "progress", 0), 0.0, 0.0)
 client = connect(plain_url)
-store = RedisCatalogStore(client, RedisNews(client))
-log = RedisUpdateLog(client, RedisNews(client), 1000, 60.0, lambda: f"epoch-{next(epochs)}")
+store = RedisCatalogStore(client, RedisPubSub(client))
+log = RedisUpdateLog(client, RedisPubSub(client), 1000, 60.0, lambda: f"epoch-{next(epochs)}")
 waits = defaultdict(float)
 get, connect_to, receive = LifoQueue.get, socket.socket.connect, socket.socket.recv_into
 
@@ -133,7 +134,7 @@ eventlet.hubs.get_hub().clock = queue.time = clock
 base.time = SimpleNamespace(time=clock)
 connection.time = SimpleNamespace(monotonic=clock)
 client = connect(plain_url)
-store = RedisCatalogStore(client, RedisNews(client))
+store = RedisCatalogStore(client, RedisPubSub(client))
 
 def join(number):
     work(0.001)

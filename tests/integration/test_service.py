@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
 from asf.entrypoints.cli.serve import EXIT_USAGE
-from asf.entrypoints.settings import SettingsSchema, read_settings
+from asf.settings import SettingsSchema, read_settings
 from tests.browser.prerequisites import missing
 from tests.support.bounds import COMMAND_SECONDS
 

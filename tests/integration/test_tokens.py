@@ -15,7 +15,7 @@ import requests
 
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.client import RequestRefused, StreamRefused, Subscribed, Update, listen, watch
-from asf.domain.grants import Grant
+from asf.domain.access.grant import Grant
 from tests.integration.test_ui_updates import Subscriber, has
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.command_line import asf

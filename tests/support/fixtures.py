@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asf.adapters.redis_store import news
+from asf.adapters.redis_store import pubsub
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess
 from tests.support.redis_server import RedisServer
@@ -73,8 +73,8 @@ def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture
 def patient_news(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let whoever wants to follow a topic wait for Redis as long as a busy machine takes."""
-    monkeypatch.setattr(news, "CONNECTION_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(news, "CONFIRMATION_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(pubsub, "CONNECTION_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(pubsub, "CONFIRMATION_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")

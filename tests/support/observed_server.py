@@ -15,14 +15,14 @@ patch_standard_library()
 import greenlet  # noqa: E402 - after patching, like everything else
 from flask import Flask, Response, jsonify, request  # noqa: E402
 
-from asf.adapters import http_api  # noqa: E402
+from asf import settings  # noqa: E402
+from asf.adapters import http_api, limits  # noqa: E402
 from asf.adapters.eventlet_runtime import engineio_server, http_protocol, websocket, websocket_door  # noqa: E402
 from asf.adapters.eventlet_runtime import server as runtime  # noqa: E402
 from asf.adapters.realtime_api import namespace, ui_namespace  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
-from asf.adapters.redis_store import news, update_log  # noqa: E402
-from asf.domain import limits  # noqa: E402
-from asf.entrypoints import cli, container, server, settings  # noqa: E402
+from asf.adapters.redis_store import pubsub, update_log  # noqa: E402
+from asf.entrypoints import cli, container, server  # noqa: E402
 from tests.support import faulty_parts  # noqa: E402
 
 CONSTANTS: dict[str, list[tuple[Any, str]]] = {
@@ -41,8 +41,8 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_FRAMES_AT_ONCE": [(websocket, "FRAMES_AT_ONCE")],
     "TEST_NOTICE_SECONDS": [(websocket, "THROTTLED_NOTICE_SECONDS")],
     "TEST_BEAT_SECONDS": [(update_log, "BEAT_SECONDS"), (update_log, "LEASE_SECONDS")],
-    "TEST_NEWS_SILENCE_SECONDS": [(news, "SILENCE_SECONDS")],
-    "TEST_CONFIRMATION_SECONDS": [(news, "CONFIRMATION_SECONDS")],
+    "TEST_NEWS_SILENCE_SECONDS": [(pubsub, "SILENCE_SECONDS")],
+    "TEST_CONFIRMATION_SECONDS": [(pubsub, "CONFIRMATION_SECONDS")],
     "TEST_KEEPALIVE_SECONDS": [(runtime, "KEEPALIVE_IDLE_SECONDS")],
     "TEST_ANSWER_SECONDS": [(server, "ANSWER_SECONDS")],
     "TEST_FIRST_REQUEST_SECONDS": [(http_protocol, "FIRST_REQUEST_SECONDS")],
@@ -50,7 +50,7 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_BODY_SECONDS": [(http_protocol, "BODY_SECONDS")],
     "TEST_JOIN_SECONDS": [(engineio_server, "JOIN_SECONDS")],
     "TEST_SPARE_CONNECTIONS": [(settings, "SPARE_CONNECTIONS")],
-    "TEST_STANDING_ROOM": [(limits, "STANDING_ROOM")],
+    "TEST_STANDING_ROOM": [(limits, "REJECTION_HEADROOM")],
 }
 """Variables of the environment, and which constants they stand for. Of two for one, the later one counts."""
 

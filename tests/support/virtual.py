@@ -5,30 +5,26 @@ from itertools import count
 from typing import Any
 
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources, InMemoryCatalogStore
-from asf.domain import (
-    AccessControl,
-    Announcement,
-    AudioBatch,
-    AudioPool,
-    AudioPump,
-    BlockedListeners,
-    ChunkStreamer,
-    Expiries,
-    Grant,
-    GrowthWatch,
-    ListenRequest,
-    Pace,
-    Schedule,
-    StreamCatalog,
-    StreamingService,
-    StreamState,
-    WaitingRoom,
-)
+from asf.domain.access.control import AccessControl
+from asf.domain.access.expiry import Expiries
+from asf.domain.access.grant import Grant
 from asf.domain.errors import AsfError, AudioUnavailable, UiEmitFailed, Unauthorized
-from asf.domain.events import ListenerEvent, StatusChanged
-from asf.domain.ports import CatalogStore
-from asf.domain.streams import AudioEnding, Locator, QueueLocator
-from asf.domain.updates import Handover, SequencedUpdate, Subscription
+from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.due import ChunkStreamer
+from asf.domain.streaming.events import ListenerEvent, StatusChanged
+from asf.domain.streaming.live_edge import LiveEdge
+from asf.domain.streaming.pacing import Pace
+from asf.domain.streaming.pool import AudioPool
+from asf.domain.streaming.pump import AudioPump
+from asf.domain.streaming.schedule import Schedule
+from asf.domain.streaming.service import StreamingService
+from asf.domain.streaming.session import ListenRequest
+from asf.domain.streaming.slow_listeners import SlowListeners
+from asf.domain.streaming.waiting_room import WaitingRoom
+from asf.domain.streams.catalog import Announcement, StreamCatalog
+from asf.domain.streams.ports import CatalogStore
+from asf.domain.streams.stream import AudioEnding, Locator, QueueLocator, StreamState
+from asf.domain.updates.update import Handover, SequencedUpdate, Subscription
 
 
 class ManualClock:
@@ -336,8 +332,8 @@ class VirtualServer:
         self.pool = AudioPool(self.sources, self.pace)
         self.observer = RecordingObserver()
         self.schedule = Schedule()
-        self.growth = GrowthWatch(self.pool, self.schedule, stall_seconds, give_up_seconds)
-        self.blocked = BlockedListeners(slow_seconds)
+        self.growth = LiveEdge(self.pool, self.schedule, stall_seconds, give_up_seconds)
+        self.blocked = SlowListeners(slow_seconds)
         self.waiting = WaitingRoom(wait_seconds)
         self.expiries = Expiries()
         self.pump = AudioPump(

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from asf.domain import AccessControl, Expiries, Grant
+from asf.domain.access.control import AccessControl
+from asf.domain.access.expiry import ENDS_PER_TURN, SPARE_ENTRIES, Expiries
+from asf.domain.access.grant import ALL, Grant
 from asf.domain.errors import Unauthorized
-from asf.domain.expiry import ENDS_PER_TURN, SPARE_ENTRIES
-from asf.domain.grants import ALL
 from tests.support.virtual import ManualClock, ScriptedTokens
 
 ids = st.text(max_size=3) | st.sampled_from(["demo", ALL])

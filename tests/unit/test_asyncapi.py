@@ -11,7 +11,7 @@ from asf.adapters.realtime_api.commands import COMMANDS
 from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, message_of
 from asf.adapters.realtime_api.payloads import InvalidPayload
 from asf.domain.errors import EpochChanged, StreamStalled
-from asf.domain.events import (
+from asf.domain.streaming.events import (
     EndOfStream,
     ListenerEvent,
     SessionStatus,
@@ -19,7 +19,7 @@ from asf.domain.events import (
     StatusChanged,
     StreamFailed,
 )
-from asf.domain.streams import StreamState
+from asf.domain.streams.stream import StreamState
 
 DOCUMENT = asyncapi_document("1.2.3", "/ui_updates")
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asf.adapters.audio_files import FileAudioSources
-from asf.domain import FileLocator
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
+from asf.domain.streams.stream import FileLocator
 from tests.contracts.audio_sources import AUDIO, GrowingAudioSourcesContract
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
-from asf.entrypoints.settings import Settings, SettingsSchema, read_settings
+from asf.settings import Settings, SettingsSchema, read_settings
 from tests.browser.prerequisites import missing
 from tests.support.images import instructions_of
 

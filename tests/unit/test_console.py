@@ -8,8 +8,8 @@ from flask import Flask
 
 from asf.adapters.http_api import create_app, create_console_blueprint
 from asf.adapters.http_api.console import CLIENT_MODULE
+from asf.application.demo_studio import Demo
 from asf.domain.errors import Unauthorized
-from asf.entrypoints.demo_studio import Demo
 
 
 def app_of(folder: Path, demo: Demo | None = None, guard: Callable[[], None] = lambda: None) -> Flask:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
-from asf.domain.streams import AudioStream, FileLocator
-from asf.entrypoints.diagnosis import (
+from asf.application.diagnosis import (
     Finding,
     Severity,
     examine,
@@ -22,7 +21,8 @@ from asf.entrypoints.diagnosis import (
     examine_posture,
     examine_redis,
 )
-from asf.entrypoints.settings import read_settings, url_of
+from asf.domain.streams.stream import AudioStream, FileLocator
+from asf.settings import read_settings, url_of
 from tests.support.redis_server import RedisServer
 from tests.support.swift_server import BUCKET, SwiftServer
 

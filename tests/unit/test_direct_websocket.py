@@ -20,8 +20,8 @@ from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQue
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
 from asf.adapters.eventlet_runtime.wire import frame_header
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
-from asf.domain import AudioBatch
-from asf.domain.events import EndOfStream
+from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.events import EndOfStream
 from tests.contracts.listener_emitter import ListenerEmitterContract
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.unit.test_wire import messages_in

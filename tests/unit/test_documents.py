@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 from dotenv import dotenv_values
 
-from asf.entrypoints.settings import read_settings
+from asf.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 

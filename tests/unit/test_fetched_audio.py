@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.domain import pool
-from asf.domain.catalog import Announcement
 from asf.domain.errors import (
     AsfError,
     AudioChanged,
@@ -17,10 +15,12 @@ from asf.domain.errors import (
     ListenerTooSlow,
     StreamStalled,
 )
-from asf.domain.events import EndOfStream, StartOfStream, StreamFailed
-from asf.domain.growth import LOOK_SECONDS
-from asf.domain.session import ListenRequest
-from asf.domain.streams import AudioEnding, StreamState
+from asf.domain.streaming import pool
+from asf.domain.streaming.events import EndOfStream, StartOfStream, StreamFailed
+from asf.domain.streaming.live_edge import LOOK_SECONDS
+from asf.domain.streaming.session import ListenRequest
+from asf.domain.streams.catalog import Announcement
+from asf.domain.streams.stream import AudioEnding, StreamState
 from tests.support.virtual import (
     FETCHED_BYTES,
     FetchedAudioSource,

@@ -21,8 +21,11 @@ from asf.adapters.http_api import (
 from asf.adapters.http_api.json_body import MAX_BODY_BYTES, MAX_JSON_DEPTH
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.adapters.memory_update_log import InMemoryUpdateLog
-from asf.domain import AccessControl, Expiries, StreamCatalog, UiUpdateRouter
+from asf.domain.access.control import AccessControl
+from asf.domain.access.expiry import Expiries
 from asf.domain.errors import UiEmitFailed
+from asf.domain.streams.catalog import StreamCatalog
+from asf.domain.updates.router import UiUpdateRouter
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
 NOTIFY = "/asf/internal/notify_new_audio"

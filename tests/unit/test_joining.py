@@ -10,9 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asf.adapters.memory import InMemoryCatalogStore
-from asf.domain import AudioStream, ListenRequest, StreamState
 from asf.domain.errors import AsfError, CatalogUnavailable, Draining, StreamNotFound, StreamStalled, TooManyListeners
-from asf.domain.events import StreamFailed
+from asf.domain.streaming.events import StreamFailed
+from asf.domain.streaming.session import ListenRequest
+from asf.domain.streams.stream import AudioStream, StreamState
 from tests.support.virtual import ScriptedListener, VirtualServer
 
 AUDIO = random.Random(1).randbytes(30_000)

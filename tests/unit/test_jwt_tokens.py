@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.adapters.jwt_tokens import JwtTokens
+from asf.domain.access.grant import ALL, Grant
 from asf.domain.errors import Unauthorized
-from asf.domain.grants import ALL, Grant
 from tests.contracts.token_verifier import NOW, TokenVerifierContract
 from tests.support.virtual import ScriptedTokens
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from asf.domain import limits
+from asf.adapters import limits
+from asf.adapters.limits import ConnectionQuota, RateLimit
 from asf.domain.errors import RateLimited, TooManyConnections
-from asf.domain.limits import Occupancy, RateLimit
 
 gaps = st.lists(st.floats(0, 3), max_size=60)
 
@@ -68,7 +68,7 @@ class OccupancyMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.occupancy = Occupancy(6, 2)
+        self.occupancy = ConnectionQuota(6, 2)
         self.there: list[str] = []
 
     def of(self, address: str) -> int:
@@ -83,8 +83,8 @@ class OccupancyMachine(RuleBasedStateMachine):
             assert isinstance(refusal, RateLimited)
         else:
             assert refusal is None
-        room = len(self.there) < 6 + limits.STANDING_ROOM and self.of(address) < 4
-        assert self.occupancy.has_standing_room(address) == room
+        room = len(self.there) < 6 + limits.REJECTION_HEADROOM and self.of(address) < 4
+        assert self.occupancy.has_rejection_headroom(address) == room
         if room:
             self.occupancy.take(address)
             self.there.append(address)
@@ -111,17 +111,17 @@ TestOccupancy = OccupancyMachine.TestCase
 
 def test_without_a_bound_for_each_address_one_may_have_all() -> None:
     """As it is behind a proxy."""
-    occupancy = Occupancy(3, 0)
+    occupancy = ConnectionQuota(3, 0)
     for _ in range(3):
         assert occupancy.refusal("192.0.2.1") is None
         occupancy.take("192.0.2.1")
     assert isinstance(occupancy.refusal("192.0.2.1"), TooManyConnections)
-    assert occupancy.has_standing_room("192.0.2.1")
+    assert occupancy.has_rejection_headroom("192.0.2.1")
 
 
 def test_what_is_no_address_of_the_internet_counts_by_itself() -> None:
     """Such as a path."""
-    occupancy = Occupancy(3, 1)
+    occupancy = ConnectionQuota(3, 1)
     occupancy.take("/run/socket")
     assert isinstance(occupancy.refusal("/run/socket"), RateLimited)
     assert occupancy.refusal("") is None
@@ -129,10 +129,10 @@ def test_what_is_no_address_of_the_internet_counts_by_itself() -> None:
 
 def test_an_exempt_address_may_have_many_and_yet_no_more_than_there_are() -> None:
     """Such as a backend, or the proxy that all listeners come from."""
-    occupancy = Occupancy(3, 1, is_exempt=lambda address: address == "10.0.0.1")
+    occupancy = ConnectionQuota(3, 1, is_exempt=lambda address: address == "10.0.0.1")
     for _ in range(3):
         assert occupancy.refusal("10.0.0.1") is None
-        assert occupancy.has_standing_room("10.0.0.1")
+        assert occupancy.has_rejection_headroom("10.0.0.1")
         occupancy.take("10.0.0.1")
     assert isinstance(occupancy.refusal("10.0.0.1"), TooManyConnections)
-    assert occupancy.has_standing_room("10.0.0.1")
+    assert occupancy.has_rejection_headroom("10.0.0.1")

@@ -8,8 +8,7 @@ import pytest
 
 from asf.adapters import memory_update_log
 from asf.adapters.memory_update_log import InMemoryUpdateLog
-from asf.domain import UiUpdate
-from asf.domain.updates import EVERYTHING
+from asf.domain.updates.update import EVERYTHING, UiUpdate
 from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract
 
 

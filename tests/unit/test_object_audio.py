@@ -24,7 +24,7 @@ from asf.adapters.object_audio import (
     stores,
 )
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
-from asf.domain.streams import ObjectLocator
+from asf.domain.streams.stream import ObjectLocator
 from tests.contracts.audio_sources import AUDIO, AudioSourcesContract
 from tests.support.virtual import ManualClock
 

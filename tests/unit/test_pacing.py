@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.domain.pacing import MAX_AHEAD_SECONDS, MAX_BATCH_BYTES, Pace
+from asf.domain.streaming.pacing import MAX_AHEAD_SECONDS, MAX_BATCH_BYTES, Pace
 
 chunk_sizes = st.integers(1, 1048576)
 intervals = st.one_of(st.just(0.0), st.floats(0.0001, 60))

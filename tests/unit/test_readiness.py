@@ -6,8 +6,8 @@ import pytest
 
 from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.memory import InMemoryCatalogStore
+from asf.application.readiness import Readiness
 from asf.domain.errors import CatalogUnavailable
-from asf.domain.readiness import Readiness
 from tests.support.virtual import VirtualServer
 
 

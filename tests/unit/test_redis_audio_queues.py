@@ -21,8 +21,8 @@ from asf.adapters.redis_store.queue_entries import PREFIX
 from asf.adapters.redis_store.queue_index import BLOCK_BYTES, LEAST_BLOCKS, QueueIndex
 from asf.adapters.redis_store.queue_reader import CONNECTION_NAME, HEADS_AT_ONCE, QueueReader
 from asf.domain.errors import AsfError, AudioChanged, AudioUnavailable, InvalidFilepath
-from asf.domain.ports import AudioSources
-from asf.domain.streams import AudioEnding, Locator, StreamState
+from asf.domain.streaming.ports import AudioSources
+from asf.domain.streams.stream import AudioEnding, Locator, StreamState
 from tests.contracts.audio_sources import AUDIO, AudioSourcesContract
 from tests.support.bounds import HUNG_SECONDS, PATIENCE_SECONDS, STOP_SECONDS
 from tests.support.fixtures import audio_of

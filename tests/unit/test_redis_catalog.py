@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
-from asf.adapters.redis_store import news
+from asf.adapters.redis_store import pubsub
 from asf.adapters.redis_store.catalog import RedisCatalogStore
 from asf.adapters.redis_store.connection import connect
-from asf.adapters.redis_store.news import CONNECTION_SECONDS, RedisNews
-from asf.domain import AudioStream, FileLocator, StreamState
+from asf.adapters.redis_store.pubsub import CONNECTION_SECONDS, RedisPubSub
 from asf.domain.errors import CatalogUnavailable
-from asf.domain.rules import stream_id_problem
+from asf.domain.identifiers import stream_id_problem
+from asf.domain.streams.stream import AudioStream, FileLocator, StreamState
 from tests.contracts.catalog_store import MAX_STREAMS, CatalogStoreContract, keep
 from tests.support.bounds import HUNG_SECONDS, PATIENCE_SECONDS, STOP_SECONDS
 from tests.support.processes import eventually
@@ -34,10 +34,10 @@ MakeStore = Callable[[], RedisCatalogStore]
 
 
 @contextmanager
-def server_at(redis: RedisServer, patience: float = PATIENCE_SECONDS) -> Iterator[tuple[Redis, RedisNews]]:
+def server_at(redis: RedisServer, patience: float = PATIENCE_SECONDS) -> Iterator[tuple[Redis, RedisPubSub]]:
     """Yield what a server has of Redis: a client, and news that are heard."""
     client = connect(redis.url_with(patience))
-    news = RedisNews(client)
+    news = RedisPubSub(client)
     thread = threading.Thread(target=news.run, daemon=True)
     thread.start()
     eventually(lambda: news.is_connected)
@@ -127,12 +127,12 @@ def test_what_changed_while_redis_was_away_is_told_afterwards(
     mortal_store.follow("strm_1")
     mortal_redis.kill()
     with monkeypatch.context() as hasty:
-        hasty.setattr(news, "CONNECTION_SECONDS", CONNECTION_SECONDS)
+        hasty.setattr(pubsub, "CONNECTION_SECONDS", CONNECTION_SECONDS)
         with pytest.raises(CatalogUnavailable):
             mortal_store.follow("strm_2")
     mortal_redis.start()
     with contextlib.closing(connect(mortal_redis.url)) as client:
-        other = RedisCatalogStore(client, RedisNews(client))  # which hears nothing itself
+        other = RedisCatalogStore(client, RedisPubSub(client))  # which hears nothing itself
         keep(other, STREAM)
         keep(other, replace(STREAM, stream_id="strm_2"))
         eventually(lambda: {stream.stream_id for stream in told if stream} == {"strm_1", "strm_2"})
@@ -152,7 +152,7 @@ def test_an_absence_of_news_costs_few_questions_however_many_streams_there_are(
     for stream_id in ids:
         mortal_store.follow(stream_id)
     with contextlib.closing(connect(mortal_redis.url)) as client:
-        other = RedisCatalogStore(client, RedisNews(client))  # which hears nothing itself
+        other = RedisCatalogStore(client, RedisPubSub(client))  # which hears nothing itself
         for stream_id in ids:
             keep(other, replace(STREAM, stream_id=stream_id))
         eventually(lambda: len(told) == len(ids))
@@ -170,7 +170,7 @@ def test_an_absence_of_news_costs_few_questions_however_many_streams_there_are(
 def test_who_leaves_before_there_is_a_topic_leaves_none(shared_redis: RedisServer) -> None:
     """Whoever wants to follow waits where the connection was just lost."""
     client = connect(shared_redis.url)
-    news = RedisNews(client)
+    news = RedisPubSub(client)
     store = RedisCatalogStore(client, news, f"{uuid4().hex}:")
     topics: list[str] = []
 
@@ -189,7 +189,7 @@ def test_who_leaves_before_there_is_a_topic_leaves_none(shared_redis: RedisServe
 def test_pages_are_in_the_order_of_code_points(shared_redis: RedisServer, ids: set[str]) -> None:
     """Also beyond the 16 bits within which other orders agree, and page by page."""
     client = connect(shared_redis.url)
-    store = RedisCatalogStore(client, RedisNews(client), f"{uuid4().hex}:")
+    store = RedisCatalogStore(client, RedisPubSub(client), f"{uuid4().hex}:")
     for stream_id in ids:
         keep(store, AudioStream(stream_id, FileLocator("/audio/one.mp3")))
     found: list[str] = []
@@ -244,7 +244,7 @@ def test_an_entry_that_makes_no_sense_is_an_error(shared_redis: RedisServer, ent
     """Such as a later version may have written. It is not taken for a stream that is not there."""
     prefix = f"{uuid4().hex}:"
     client = connect(shared_redis.url)
-    store = RedisCatalogStore(client, RedisNews(client), prefix)
+    store = RedisCatalogStore(client, RedisPubSub(client), prefix)
     keep(store, STREAM)
     client.hset(prefix + "streams", "strm_1", entry)
     with pytest.raises(CatalogUnavailable):
@@ -280,7 +280,7 @@ def is_fine(store: RedisCatalogStore) -> bool:
 def test_a_check_finds_that_nothing_can_be_heard(mortal_redis: RedisServer) -> None:
     """Whoever waits here for what is announced elsewhere would wait in vain."""
     with contextlib.closing(connect(mortal_redis.url)) as client:
-        store = RedisCatalogStore(client, RedisNews(client))
+        store = RedisCatalogStore(client, RedisPubSub(client))
         keep(store, STREAM)
         with pytest.raises(CatalogUnavailable, match="cannot be heard"):
             store.check()
@@ -340,5 +340,5 @@ def test_a_check_finds_that_nothing_can_be_published(mortal_redis: RedisServer) 
         client.acl_setuser("asf", enabled=True, nopass=True, keys=["*"], categories=["+@all"], reset_channels=True)
     client = connect(mortal_redis.url.replace("redis://", "redis://asf:any@"))
     with pytest.raises(CatalogUnavailable, match="does not permit"):
-        RedisCatalogStore(client, RedisNews(client)).check()
+        RedisCatalogStore(client, RedisPubSub(client)).check()
     client.close()

@@ -14,11 +14,10 @@ import pytest
 
 from asf.adapters.redis_store import update_log
 from asf.adapters.redis_store.connection import connect
-from asf.adapters.redis_store.news import RedisNews
+from asf.adapters.redis_store.pubsub import RedisPubSub
 from asf.adapters.redis_store.update_log import MAX_BYTES, MAX_CLIENTS, RedisUpdateLog
-from asf.domain import UiUpdate
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
-from asf.domain.updates import EVERYTHING, Position, SequencedUpdate
+from asf.domain.updates.update import EVERYTHING, Position, SequencedUpdate, UiUpdate
 from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract, listen_to
 from tests.support.bounds import HUNG_SECONDS, PATIENCE_SECONDS, STOP_SECONDS
 from tests.support.processes import eventually
@@ -40,7 +39,7 @@ class Logs:
 
     def __init__(self, url: str, *, hears: bool = True) -> None:
         self.client = connect(url)
-        self.news = RedisNews(self.client)
+        self.news = RedisPubSub(self.client)
         self._thread = threading.Thread(target=self.news.run, daemon=True)
         if hears:
             self._thread.start()
@@ -127,13 +126,13 @@ APPENDING = """
 import sys
 from uuid import uuid4
 from asf.adapters.redis_store.connection import connect
-from asf.adapters.redis_store.news import RedisNews
+from asf.adapters.redis_store.pubsub import RedisPubSub
 from asf.adapters.redis_store.update_log import RedisUpdateLog
-from asf.domain import UiUpdate
+from asf.domain.updates.update import UiUpdate
 
 url, prefix, number = sys.argv[1:]
 client = connect(url)
-log = RedisUpdateLog(client, RedisNews(client), 10_000, 60.0, lambda: uuid4().hex, prefix=prefix)
+log = RedisUpdateLog(client, RedisPubSub(client), 10_000, 60.0, lambda: uuid4().hex, prefix=prefix)
 sys.stdin.readline()
 for turn in range(300):
     kept = log.append(UiUpdate("alice", "progress", [number, turn]), 0.0, 0.0).update

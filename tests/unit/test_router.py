@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from asf.adapters.memory_update_log import InMemoryUpdateLog
-from asf.domain import AccessControl, Expiries, Grant, UiUpdate, UiUpdateRouter
+from asf.domain.access.control import AccessControl
+from asf.domain.access.expiry import Expiries
+from asf.domain.access.grant import Grant
 from asf.domain.errors import (
     IdempotencyConflict,
     InvalidClientId,
@@ -20,8 +22,8 @@ from asf.domain.errors import (
     UiNamespaceMissing,
     Unauthorized,
 )
-from asf.domain.router import MAX_SUBSCRIPTIONS
-from asf.domain.updates import EVERYTHING, Handover, Position, SequencedUpdate, Subscription
+from asf.domain.updates.router import MAX_SUBSCRIPTIONS, UiUpdateRouter
+from asf.domain.updates.update import EVERYTHING, Handover, Position, SequencedUpdate, Subscription, UiUpdate
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers, ScriptedTokens
 
 HISTORY = 4

@@ -9,10 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asf.adapters.memory_update_log import InMemoryUpdateLog
-from asf.domain import AccessControl, Expiries, UiUpdate, UiUpdateRouter
+from asf.domain.access.control import AccessControl
+from asf.domain.access.expiry import Expiries
 from asf.domain.errors import NotSubscribed, UiEmitFailed
-from asf.domain.subscriber import MAX_HELD_UPDATES
-from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, Subscription
+from asf.domain.updates.router import UiUpdateRouter
+from asf.domain.updates.subscriber import MAX_HELD_UPDATES
+from asf.domain.updates.update import (
+    EVERYTHING,
+    AppendResult,
+    Position,
+    Recovery,
+    SequencedUpdate,
+    Subscription,
+    UiUpdate,
+)
 from tests.support.examples import examples
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
@@ -39,7 +49,7 @@ class Server:
 
     # The log.
 
-    def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:
+    def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
         appended = self.core.append(update, timestamp, now)
         for server in self.others:
             if update.client_id in server.followers:
@@ -215,7 +225,7 @@ class World:
                 assert tab.received == list(range(tab.begin + 1, tab.begin + 1 + len(tab.received)))
             assert tab.received == sorted(set(tab.received))
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Let everything come to its end, with a Redis that answers."""
         self.depth = DEEPEST
         for server in self.servers:
@@ -233,7 +243,7 @@ def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) 
     world = World(data)
     for _ in range(data.draw(st.integers(1, 30))):
         world.step()
-    world.settle()
+    world.finalize()
     for tab in world.tabs:
         if tab.server is None or tab.connection_id not in tab.server.router._clients:  # noqa: SLF001
             continue

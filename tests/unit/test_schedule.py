@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.domain.schedule import TICK_SECONDS, Schedule
-from asf.domain.session import ListenerSession, ListenRequest
+from asf.domain.streaming.schedule import TICK_SECONDS, Schedule
+from asf.domain.streaming.session import ListenerSession, ListenRequest
 from tests.support.virtual import ScriptedListener
 
 

@@ -8,9 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from asf.adapters.memory import InMemoryAudioSources
 from asf.domain.errors import InvalidAck, NoSession
-from asf.domain.events import StartOfStream
-from asf.domain.lifecycle import TRANSITIONS, ImpossibleTransition, SessionEvent, SessionState, next_state
-from asf.domain.streams import StreamState
+from asf.domain.streaming.events import StartOfStream
+from asf.domain.streaming.lifecycle import TRANSITIONS, ImpossibleTransition, SessionEvent, SessionState, next_state
+from asf.domain.streams.stream import StreamState
 from tests.support.examples import examples
 from tests.support.virtual import FetchedAudioSources, VirtualServer
 

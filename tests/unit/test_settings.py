@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.entrypoints.settings import (
+from asf.settings import (
     Settings,
     SettingsError,
     SettingsSchema,

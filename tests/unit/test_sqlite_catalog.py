@@ -10,8 +10,8 @@ import pytest
 
 from asf.adapters import sqlite_catalog
 from asf.adapters.sqlite_catalog import LOCKED_SECONDS, SqliteCatalogStore
-from asf.domain import AudioStream, FileLocator, StreamState
 from asf.domain.errors import CatalogUnavailable
+from asf.domain.streams.stream import AudioStream, FileLocator, StreamState
 from tests.contracts.catalog_store import CatalogStoreContract, keep
 from tests.support.bounds import PATIENCE_SECONDS
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources
-from asf.domain import Grant, StreamState
+from asf.domain.access.grant import Grant
 from asf.domain.errors import AudioUnavailable, NoSession, StreamNotFound, TooManyListeners, Unauthorized
-from asf.domain.events import EndOfStream, ListenerEvent, StartOfStream, StreamFailed
-from asf.domain.pump import LISTENERS_PER_TURN
-from asf.domain.schedule import TICK_SECONDS
-from asf.domain.session import ListenRequest
-from asf.domain.streams import Locator
+from asf.domain.streaming.events import EndOfStream, ListenerEvent, StartOfStream, StreamFailed
+from asf.domain.streaming.pump import LISTENERS_PER_TURN
+from asf.domain.streaming.schedule import TICK_SECONDS
+from asf.domain.streaming.session import ListenRequest
+from asf.domain.streams.stream import Locator, StreamState
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedListener, ScriptedTokens, VirtualServer
 
 WHOLE_SESSION = ["joined", "StartOfStream", "EndOfStream"]

@@ -10,7 +10,7 @@ import pytest
 from asf.adapters.realtime_api import SocketIoUiUpdateEmitter
 from asf.adapters.realtime_api.ui_update_emitter import MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES
 from asf.domain.errors import UiEmitFailed, Unauthorized
-from asf.domain.updates import Handover, Position, SequencedUpdate, Subscription
+from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription
 
 
 class ScriptedTransport:

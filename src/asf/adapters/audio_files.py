@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import filetype
 
-from asf.domain.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
-from asf.domain.streams import AudioEnding, FileLocator, Locator
+from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
+from asf.domain.streams.stream import AudioEnding, FileLocator, Locator
 
 CONTENT_TYPES = {
     ".aac": "audio/aac",
@@ -94,7 +94,7 @@ class FileAudioSource:
         self._grow(self._look())
         return self.size
 
-    def settle(self) -> int:
+    def finalize(self) -> int:
         """Do as `refresh`; from now on the file must stay as it is."""
         status = self._look()
         self._grow(status)

@@ -4,8 +4,8 @@ from typing import Any
 
 import jwt
 
+from asf.domain.access.grant import ALL, Grant
 from asf.domain.errors import Unauthorized
-from asf.domain.grants import ALL, Grant
 
 ALGORITHM = "HS256"
 

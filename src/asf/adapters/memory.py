@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from asf.domain.errors import AudioChanged, AudioUnavailable, CatalogFull, InvalidFilepath
-from asf.domain.ports import StreamWatcher
-from asf.domain.streams import AudioEnding, AudioStream, FileLocator, Locator, StreamState
+from asf.domain.streams.ports import StreamWatcher
+from asf.domain.streams.stream import AudioEnding, AudioStream, FileLocator, Locator, StreamState
 
 
 class InMemoryCatalogStore:
@@ -96,7 +96,7 @@ class InMemoryAudioSource:
         self.size = len(data)
         return self.size
 
-    def settle(self) -> int:
+    def finalize(self) -> int:
         """Do as `refresh`."""
         self.refresh()
         self.identity = self._data

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from sys import getsizeof
 
 from asf.domain.errors import IdempotencyConflict
-from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, UiUpdate
+from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
 MAX_BYTES = 64 * 1024 * 1024
 """Most memory, in bytes, that all updates that are kept may take together. The oldest go first."""
@@ -69,7 +69,7 @@ class InMemoryUpdateLog:
         self.on_appended: Callable[[SequencedUpdate], int] = _nobody
         self.on_interrupted: Callable[[], object] = _never
 
-    def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:
+    def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
         """Keep `update` under the next number, unless it was kept before, and tell of it.
 
         Raises `IdempotencyConflict`, and what `on_appended` raises.
@@ -81,7 +81,7 @@ class InMemoryUpdateLog:
             if earlier.digest != _digest_of(said):
                 raise IdempotencyConflict
             kept = SequencedUpdate(*said, earlier.epoch, earlier.seq, earlier.timestamp)
-            return Appended(kept, duplicate=True, subscribers=self._subscribers[update.client_id])
+            return AppendResult(kept, duplicate=True, subscribers=self._subscribers[update.client_id])
         client = self._client_to_write(update.client_id)
         client.seq += 1
         kept = SequencedUpdate(*said, client.epoch, client.seq, timestamp)
@@ -96,7 +96,7 @@ class InMemoryUpdateLog:
             self._forget_oldest(client)
         self._forget_updates(now)
         subscribers = self.on_appended(kept) if update.client_id in self._subscribers else 0
-        return Appended(kept, duplicate=False, subscribers=subscribers)
+        return AppendResult(kept, duplicate=False, subscribers=subscribers)
 
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         """Return the client's updates behind `since`, or none where some of those are no longer kept."""

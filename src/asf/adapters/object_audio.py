@@ -24,9 +24,9 @@ from obstore.exceptions import (
 )
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from asf.domain.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
-from asf.domain.streams import AudioEnding, Locator, ObjectLocator
+from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
+from asf.domain.streams.stream import AudioEnding, Locator, ObjectLocator
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
@@ -369,7 +369,7 @@ class ObjectAudioSource:
         """Return the size: an object does not grow."""
         return self.size
 
-    def settle(self) -> int:
+    def finalize(self) -> int:
         """Do as `refresh`."""
         return self.size
 

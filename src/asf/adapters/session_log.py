@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from asf.domain.ports import StreamingObserver
+from asf.domain.streaming.ports import StreamingObserver
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from asf.domain.errors import CatalogFull, CatalogUnavailable
-from asf.domain.ports import StreamWatcher
-from asf.domain.streams import AudioStream, StreamState, locator_of
+from asf.domain.streams.ports import StreamWatcher
+from asf.domain.streams.stream import AudioStream, StreamState, locator_of
 
 IN_MEMORY = ":memory:"
 

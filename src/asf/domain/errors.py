@@ -45,7 +45,7 @@ class RateLimited(AsfError):
     retryable = True
 
 
-class SlowedDown(AsfError):
+class Throttled(AsfError):
     """Messages come faster than one connection may send them. None is lost, but they are read more slowly."""
 
     error_code = "ASF_SLOWED_DOWN"
@@ -60,7 +60,7 @@ class TooManyConnections(AsfError):
     retryable = True
 
 
-class NothingJoined(AsfError):
+class JoinTimeout(AsfError):
     """A connection has joined no stream, and subscribed to no client, in the time that there is for that."""
 
     error_code = "ASF_NOTHING_JOINED"
@@ -175,7 +175,7 @@ class NotificationError(AsfError):
 
 
 class InvalidStreamId(NotificationError):
-    """The stream id breaks the rules of `asf.domain.rules.stream_id_problem`."""
+    """The stream id breaks the rules of `asf.domain.identifiers.stream_id_problem`."""
 
     error_code = "ASF_NOTIFY_INVALID_STREAM_ID"
     message = "Validation failed: 'stream_id' must be a non-empty string."
@@ -217,14 +217,14 @@ class UiUpdateError(AsfError):
 
 
 class InvalidClientId(UiUpdateError):
-    """The client id breaks the rules of `asf.domain.rules.client_id_problem`."""
+    """The client id breaks the rules of `asf.domain.identifiers.client_id_problem`."""
 
     error_code = "ASF_SENDUI_INVALID_CLIENT_ID"
     message = "Validation failed: 'client_id' must be a non-empty string."
 
 
 class InvalidEventName(UiUpdateError):
-    """The event name breaks the rules of `asf.domain.rules.event_name_problem`."""
+    """The event name breaks the rules of `asf.domain.identifiers.event_name_problem`."""
 
     error_code = "ASF_SENDUI_INVALID_EVENT_NAME"
     message = "Validation failed: 'event_name' must be a non-empty string."
@@ -238,7 +238,7 @@ class IdempotencyConflict(UiUpdateError):
 
 
 class InvalidIdempotencyKey(UiUpdateError):
-    """The idempotency key breaks the rules of `asf.domain.rules.idempotency_key_problem`."""
+    """The idempotency key breaks the rules of `asf.domain.identifiers.idempotency_key_problem`."""
 
     error_code = "ASF_SENDUI_INVALID_IDEMPOTENCY_KEY"
     message = "Validation failed: 'idempotency_key' is invalid."

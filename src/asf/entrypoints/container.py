@@ -19,41 +19,42 @@ from asf.adapters.eventlet_runtime import engineio_server, green_threads, http_p
 from asf.adapters.eventlet_runtime.websocket_door import WebSocketDoor
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.jwt_tokens import JwtTokens
+from asf.adapters.limits import ConnectionQuota
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.prometheus import PrometheusMetrics
 from asf.adapters.session_log import SessionLog
+from asf.adapters.source_router import SourceRouter
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
 from asf.adapters.system_clock import SystemClock
-from asf.domain import (
-    AccessControl,
-    AudioPool,
-    AudioPump,
-    BlockedListeners,
-    ChunkStreamer,
-    Expiries,
-    GrowthWatch,
-    Pace,
-    Schedule,
-    StreamCatalog,
-    StreamingService,
-    StreamState,
-    UiUpdateRouter,
-    WaitingRoom,
-)
+from asf.application.demo_studio import DemoStudio
+from asf.application.readiness import Readiness
+from asf.domain.access.control import AccessControl
+from asf.domain.access.expiry import Expiries
+from asf.domain.access.ports import TokenVerifier
+from asf.domain.clock import Clock
 from asf.domain.errors import CatalogUnavailable
-from asf.domain.limits import Occupancy
-from asf.domain.places import AudioPlaces
-from asf.domain.ports import AudioSources, CatalogStore, Clock, TokenVerifier, UiUpdateEmitter, UpdateLog
-from asf.domain.readiness import Readiness
-from asf.domain.streams import FileLocator, Locator, ObjectLocator, QueueLocator
-from asf.entrypoints.demo_studio import DemoStudio
-from asf.entrypoints.settings import ANY_ORIGIN, Settings, SettingsError
+from asf.domain.streaming.due import ChunkStreamer
+from asf.domain.streaming.live_edge import LiveEdge
+from asf.domain.streaming.pacing import Pace
+from asf.domain.streaming.pool import AudioPool
+from asf.domain.streaming.ports import AudioSources
+from asf.domain.streaming.pump import AudioPump
+from asf.domain.streaming.schedule import Schedule
+from asf.domain.streaming.service import StreamingService
+from asf.domain.streaming.slow_listeners import SlowListeners
+from asf.domain.streaming.waiting_room import WaitingRoom
+from asf.domain.streams.catalog import StreamCatalog
+from asf.domain.streams.ports import CatalogStore
+from asf.domain.streams.stream import FileLocator, Locator, ObjectLocator, QueueLocator, StreamState
+from asf.domain.updates.ports import UiUpdateEmitter, UpdateLog
+from asf.domain.updates.router import UiUpdateRouter
 from asf.entrypoints.shutdown import Shutdown
+from asf.settings import ANY_ORIGIN, Settings, SettingsError
 
 if TYPE_CHECKING:
     import redis
 
-    from asf.adapters.redis_store.news import RedisNews
+    from asf.adapters.redis_store.pubsub import RedisPubSub
 
 Gauge = tuple[str, str, Callable[[], float]]
 """Name, help and value of a metric."""
@@ -75,13 +76,13 @@ def _redis(url: str) -> "redis.Redis":
     return connect(url)
 
 
-def _redis_news(client: "redis.Redis") -> "RedisNews":
-    from asf.adapters.redis_store.news import RedisNews  # noqa: PLC0415
+def _redis_news(client: "redis.Redis") -> "RedisPubSub":
+    from asf.adapters.redis_store.pubsub import RedisPubSub  # noqa: PLC0415
 
-    return RedisNews(client)
+    return RedisPubSub(client)
 
 
-def _redis_catalog_store(client: "redis.Redis", news: "RedisNews") -> CatalogStore:
+def _redis_catalog_store(client: "redis.Redis", news: "RedisPubSub") -> CatalogStore:
     from asf.adapters.redis_store.catalog import RedisCatalogStore  # noqa: PLC0415
 
     return RedisCatalogStore(client, news)
@@ -106,16 +107,16 @@ def _audio_objects(settings: Settings, clock: Clock) -> AudioSources | None:
     return ObjectAudioSources(found, background_work.begin, media_type_of, settings.object_cache_bytes, clock.now)
 
 
-def _audio_places(files: AudioSources, objects: AudioSources | None, queues: AudioSources | None) -> AudioPlaces:
+def _audio_places(files: AudioSources, objects: AudioSources | None, queues: AudioSources | None) -> SourceRouter:
     places: dict[type[Locator], AudioSources] = {FileLocator: files}
     if objects is not None:
         places[ObjectLocator] = objects
     if queues is not None:
         places[QueueLocator] = queues
-    return AudioPlaces(places)
+    return SourceRouter(places)
 
 
-def _redis_update_log(client: "redis.Redis", news: "RedisNews", settings: Settings) -> UpdateLog:
+def _redis_update_log(client: "redis.Redis", news: "RedisPubSub", settings: Settings) -> UpdateLog:
     from asf.adapters.redis_store.update_log import RedisUpdateLog  # noqa: PLC0415
 
     return RedisUpdateLog(client, news, settings.ui_history_size, settings.ui_history_seconds, _make_epoch)
@@ -127,7 +128,7 @@ def _redis_message_queue(url: str) -> Any:
     return realtime_api.create_message_queue(url, OPTIONS)
 
 
-def _socketio(app: Flask, settings: Settings, occupancy: Occupancy, message_queue: Any) -> SocketIO:
+def _socketio(app: Flask, settings: Settings, occupancy: ConnectionQuota, message_queue: Any) -> SocketIO:
     origins = settings.cors_allowed_origins
     socketio = realtime_api.create_socketio(
         app, ANY_ORIGIN if origins == [ANY_ORIGIN] else origins, settings.max_message_bytes, message_queue
@@ -136,13 +137,13 @@ def _socketio(app: Flask, settings: Settings, occupancy: Occupancy, message_queu
     return socketio
 
 
-def _occupancy(settings: Settings, guard: http_api.InternalGuard) -> Occupancy:
+def _connection_quota(settings: Settings, guard: http_api.InternalGuard) -> ConnectionQuota:
     """Return how many connections there may be. Trusted peers, such as backends and a proxy, may have many."""
 
     def is_exempt(address: str) -> bool:
         return not settings.internal_api_is_open and guard.trusts(address)
 
-    return Occupancy(settings.max_connections, settings.max_connections_per_ip, is_exempt)
+    return ConnectionQuota(settings.max_connections, settings.max_connections_per_ip, is_exempt)
 
 
 def _ui_emitter(socketio: SocketIO, settings: Settings) -> UiUpdateEmitter | None:
@@ -165,7 +166,7 @@ def _gauge_of_history(log: InMemoryUpdateLog) -> Gauge:
     return ("asf_ui_history_bytes", "Memory of the UI updates that are kept.", lambda: log.kept_bytes)
 
 
-def _gauge_of_news(news: "RedisNews") -> Gauge:
+def _gauge_of_news(news: "RedisPubSub") -> Gauge:
     return ("asf_redis_connected", "Whether other servers are heard, over Redis: 1 or 0.", lambda: news.is_connected)
 
 
@@ -173,12 +174,12 @@ def _render_metrics(
     metrics: PrometheusMetrics,
     pump: AudioPump,
     streaming: StreamingService,
-    blocked: BlockedListeners,
+    blocked: SlowListeners,
     store: CatalogStore,
     router: UiUpdateRouter,
     gauge_of_sharing: Gauge,
-    connections: Occupancy,
-    socketio_connections: Occupancy,
+    connections: ConnectionQuota,
+    socketio_connections: ConnectionQuota,
 ) -> Callable[[], bytes]:
     metrics.read_gauges(
         [
@@ -232,7 +233,7 @@ def _server_app(
     console: list[Blueprint],
     namespaces: list[Namespace],
     websocket_door: WebSocketDoor,
-    socketio_connections: Occupancy,
+    socketio_connections: ConnectionQuota,
     streaming: StreamingService,
     metrics: PrometheusMetrics,
 ) -> Flask:
@@ -312,11 +313,11 @@ class Container(containers.DeclarativeContainer):
     streamer: providers.Provider[ChunkStreamer] = providers.Singleton(ChunkStreamer, pace)
     pool: providers.Provider[AudioPool] = providers.Singleton(AudioPool, audio_sources, pace)
     schedule: providers.Provider[Schedule] = providers.Singleton(Schedule)
-    growth: providers.Provider[GrowthWatch] = providers.Singleton(
-        GrowthWatch, pool, schedule, settings.provided.stall_seconds, settings.provided.stall_give_up_seconds
+    growth: providers.Provider[LiveEdge] = providers.Singleton(
+        LiveEdge, pool, schedule, settings.provided.stall_seconds, settings.provided.stall_give_up_seconds
     )
-    blocked: providers.Provider[BlockedListeners] = providers.Singleton(
-        BlockedListeners, settings.provided.slow_listener_seconds
+    blocked: providers.Provider[SlowListeners] = providers.Singleton(
+        SlowListeners, settings.provided.slow_listener_seconds
     )
     waiting: providers.Provider[WaitingRoom] = providers.Singleton(WaitingRoom, settings.provided.join_wait_seconds)
     expiries: providers.Provider[Expiries] = providers.Singleton(Expiries)
@@ -357,8 +358,12 @@ class Container(containers.DeclarativeContainer):
         settings.provided.internal_api_token,
         settings.provided.internal_trusted_networks,
     )
-    connections: providers.Provider[Occupancy] = providers.Singleton(_occupancy, settings, internal_guard)
-    socketio_connections: providers.Provider[Occupancy] = providers.Singleton(_occupancy, settings, internal_guard)
+    connections: providers.Provider[ConnectionQuota] = providers.Singleton(
+        _connection_quota, settings, internal_guard
+    )
+    socketio_connections: providers.Provider[ConnectionQuota] = providers.Singleton(
+        _connection_quota, settings, internal_guard
+    )
     message_queue: providers.Provider[Any] = providers.Selector(
         sharing,
         alone=providers.Object(None),

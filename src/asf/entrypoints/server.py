@@ -8,7 +8,7 @@ from contextlib import closing
 from asf.adapters.eventlet_runtime import server as runtime
 from asf.adapters.http_api import is_internal
 from asf.entrypoints.container import Container
-from asf.entrypoints.settings import Settings, url_of
+from asf.settings import Settings, url_of
 
 ANSWER_SECONDS = 60.0
 """Longest silence of a client over HTTP, unless listeners may be silent for longer."""

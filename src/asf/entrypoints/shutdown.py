@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from asf.domain import StreamingService
+from asf.domain.streaming.service import StreamingService
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from asf.adapters.eventlet_runtime.delays import FixedDelay
 from asf.adapters.eventlet_runtime.engineio_requests import careful_handler
 from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue, is_kept
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
-from asf.domain.errors import AsfError, NothingJoined, SlowedDown
-from asf.domain.limits import Occupancy
+from asf.adapters.limits import ConnectionQuota
+from asf.domain.errors import AsfError, JoinTimeout, Throttled
 
 JOIN_SECONDS = 30.0
 """How long a connection may be there without having joined or subscribed to anything."""
@@ -45,7 +45,7 @@ class SteadyTime:
     time = staticmethod(time.monotonic)
 
 
-def install(server: Any, occupancy: Occupancy, tell: Tell) -> None:
+def install(server: Any, occupancy: ConnectionQuota, tell: Tell) -> None:
     """Make an Engine.IO server use this module's parts for all its connections.
 
     `occupancy` counts the connections, long-polling ones among them, by address. `tell` tells one of the library's
@@ -102,7 +102,7 @@ def _disconnect(server: Any, sid: str | None = None) -> None:
             server.sockets.pop(one, None)
 
 
-def _count(server: Any, occupancy: Occupancy, deadline: FixedDelay) -> None:
+def _count(server: Any, occupancy: ConnectionQuota, deadline: FixedDelay) -> None:
     """Count connections as they come and go, and give each of them until the deadline to be of use."""
     on_connect, on_disconnect = server.handlers["connect"], server.handlers["disconnect"]
     addresses: dict[str, str] = {}
@@ -128,7 +128,7 @@ def end_unless_kept(tell: Tell, connection: Any) -> None:
     """
     if is_kept(connection) or connection.closed:
         return
-    tell(connection, NothingJoined())
+    tell(connection, JoinTimeout())
     connection.close(wait=False, abort=True)
     websocket: DirectWebSocket | None = getattr(connection, "websocket", None)
     if websocket is not None:
@@ -172,7 +172,7 @@ class EngineIoWebSocket(WebSocketUpgrade):
 
     def _run(self, connection: Any, websocket: DirectWebSocket) -> None:
         connection.websocket = websocket
-        websocket.on_throttled = partial(self._tell, connection, SlowedDown())
+        websocket.on_throttled = partial(self._tell, connection, Throttled())
         try:
             self._engineio_handler(websocket)
         except Exception as error:  # noqa: BLE001 - what a client sends may break the library's handler anywhere

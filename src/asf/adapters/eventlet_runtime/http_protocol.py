@@ -16,7 +16,7 @@ from urllib.parse import quote
 import eventlet
 import eventlet.wsgi
 
-from asf.domain.limits import Occupancy, RateLimit
+from asf.adapters.limits import ConnectionQuota, RateLimit
 
 FIRST_REQUEST_SECONDS = 30.0
 """Longest time from a connection to the first byte of its first request."""
@@ -57,7 +57,7 @@ _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Leng
 class ConnectionPool(eventlet.GreenPool):
     """The green threads of all connections; counts these in `occupancy`."""
 
-    def __init__(self, occupancy: Occupancy) -> None:
+    def __init__(self, occupancy: ConnectionQuota) -> None:
         super().__init__(sys.maxsize)  # Its own bound would keep connections waiting, without a word.
         self._occupancy = occupancy
 

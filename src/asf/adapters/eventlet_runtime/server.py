@@ -18,8 +18,8 @@ from eventlet.event import Event
 from eventlet.green import os, socket
 
 from asf.adapters.eventlet_runtime.http_protocol import IDLE_SECONDS, BoundedHttpProtocol, ConnectionPool
-from asf.domain.limits import Occupancy
-from asf.domain.pump import AudioPump
+from asf.adapters.limits import ConnectionQuota
+from asf.domain.streaming.pump import AudioPump
 
 LISTEN_BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
@@ -169,7 +169,7 @@ def serve(
     listener: Listener,
     application: Callable[..., Iterable[bytes]],
     pump: AudioPump,
-    occupancy: Occupancy,
+    occupancy: ConnectionQuota,
     answer_seconds: float,
     may_hurry: Callable[[str], bool],
     drain: Drain,
@@ -189,7 +189,7 @@ def serve(
     _call_on_signals([signal.SIGTERM, signal.SIGINT], stop.send)
     on_ready()
     listener.on_failure = stop.send_exception
-    listener.has_room_for = occupancy.has_standing_room
+    listener.has_room_for = occupancy.has_rejection_headroom
     eventlet.spawn(_drive, pump)
     for work in background:
         eventlet.spawn(work)

@@ -14,7 +14,7 @@ from eventlet.queue import Empty, Queue
 
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
 from asf.adapters.eventlet_runtime.wire import framing_for, text_frame
-from asf.domain.audio import AudioBatch
+from asf.domain.streaming.audio import AudioBatch
 
 MESSAGES_PER_CHUNK = 2
 """A binary event is a text message and a binary one."""

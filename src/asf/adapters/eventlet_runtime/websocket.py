@@ -13,8 +13,8 @@ from eventlet import hubs
 from eventlet.websocket import FailedConnectionError, RFC6455WebSocket, WebSocketWSGI
 
 from asf.adapters.eventlet_runtime.wire import ChunkFraming
-from asf.domain.audio import AudioBatch
-from asf.domain.limits import RateLimit
+from asf.adapters.limits import RateLimit
+from asf.domain.streaming.audio import AudioBatch
 
 WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
 INVALID_PAYLOAD = 1007

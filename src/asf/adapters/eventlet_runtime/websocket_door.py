@@ -11,7 +11,7 @@ from eventlet import hubs
 from asf.adapters.eventlet_runtime.delays import FixedDelay
 from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
 from asf.adapters.eventlet_runtime.wire import PING_FRAME, close_frame, framing_for, text_frame
-from asf.domain.audio import AudioBatch
+from asf.domain.streaming.audio import AudioBatch
 
 CLOSE_SECONDS = 5.0
 """How long a client may take to read what was sent before the close, and to answer it."""

@@ -4,7 +4,7 @@ import struct
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 
-from asf.domain.audio import AudioBatch
+from asf.domain.streaming.audio import AudioBatch
 
 _FINAL_TEXT = 0x81
 _FINAL_BINARY = 0x82

@@ -8,8 +8,8 @@ from flask import Flask
 
 from asf.adapters.http_api.errors import error_response
 from asf.adapters.http_api.playback import STREAM_URL
+from asf.adapters.limits import ConnectionQuota
 from asf.domain.errors import AsfError, Draining
-from asf.domain.limits import Occupancy
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -38,7 +38,7 @@ class Admission:
         app: Flask,
         application: Application,
         refusal_key: str,
-        socketio: Occupancy,
+        socketio: ConnectionQuota,
         is_draining: Callable[[], bool],
         request_answered: Callable[[str, int], object],
     ) -> None:

@@ -3,7 +3,7 @@
 from marshmallow import INCLUDE, Schema, fields
 
 from asf.adapters.http_api.schemas import StreamSchema
-from asf.domain.streams import StreamState
+from asf.domain.streams.stream import StreamState
 
 
 class ErrorSchema(Schema):

@@ -6,7 +6,7 @@ from asf.adapters.http_api.errors import NotifyInvalidPayload, NotifyMalformedJs
 from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
 from asf.adapters.http_api.schemas import NotifyNewAudioSchema, StreamPageSchema, StreamSchema
-from asf.domain.catalog import StreamCatalog
+from asf.domain.streams.catalog import StreamCatalog
 
 
 def create_internal_streams_blueprint(catalog: StreamCatalog, guard: InternalGuard) -> Blueprint:

@@ -9,7 +9,7 @@ from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
 from asf.adapters.http_api.schemas import SendUiUpdateSchema, SendUiUpdatesSchema
 from asf.domain.errors import AsfError
-from asf.domain.router import Published, UiUpdateRouter
+from asf.domain.updates.router import Published, UiUpdateRouter
 
 
 def create_internal_updates_blueprint(router: UiUpdateRouter, guard: InternalGuard) -> Blueprint:

@@ -9,11 +9,11 @@ from flask import Blueprint, Response, request
 
 from asf.adapters.http_api.bearer import bearer_token
 from asf.adapters.http_api.cors import share
-from asf.domain.audio import AudioBatch
 from asf.domain.errors import InternalError, ListenerTooSlow, Unauthorized
-from asf.domain.events import EndOfStream, ListenerEvent, StreamFailed
-from asf.domain.session import ListenRequest
-from asf.domain.streaming import StreamingService
+from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.events import EndOfStream, ListenerEvent, StreamFailed
+from asf.domain.streaming.service import StreamingService
+from asf.domain.streaming.session import ListenRequest
 
 STREAM_URL = "/api/v1/podcasts/stream/"
 

@@ -13,7 +13,6 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates, validates_schema
 
 from asf.adapters.http_api.errors import InvalidQuery, SendUiInvalidPayload, SendUiMissingData
-from asf.domain.catalog import Announcement
 from asf.domain.errors import (
     AsfError,
     InvalidClientId,
@@ -23,7 +22,7 @@ from asf.domain.errors import (
     InvalidIdempotencyKey,
     InvalidStreamId,
 )
-from asf.domain.rules import (
+from asf.domain.identifiers import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
     MAX_IDENTIFIER_CHARACTERS,
     client_id_problem,
@@ -31,8 +30,9 @@ from asf.domain.rules import (
     idempotency_key_problem,
     stream_id_problem,
 )
-from asf.domain.streams import StreamState
-from asf.domain.updates import UiUpdate
+from asf.domain.streams.catalog import Announcement
+from asf.domain.streams.stream import StreamState
+from asf.domain.updates.update import UiUpdate
 
 
 def obeys(problem_of: Callable[[str], str | None]) -> Callable[[str], None]:

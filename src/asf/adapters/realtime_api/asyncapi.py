@@ -7,7 +7,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from asf.adapters.realtime_api import payloads, told
+from asf.adapters.realtime_api import outbound_schemas, payloads
 from asf.adapters.realtime_api.audio_namespace import AUDIO_NAMESPACE
 from asf.adapters.realtime_api.commands import COMMANDS
 from asf.adapters.realtime_api.listener_emitter import AUDIO_CHUNK
@@ -34,29 +34,29 @@ class Message:
 
 def _messages_of_audio() -> list[Message]:
     return [
-        Message("send", "connection_ack", "Greets a listener.", (told.GreetingSchema,)),
+        Message("send", "connection_ack", "Greets a listener.", (outbound_schemas.GreetingSchema,)),
         Message("receive", "join_stream", "Begins a session.", (payloads.JoinStreamSchema,)),
         *(Message("receive", command.socketio_event, command.summary, (command.schema,)) for command in COMMANDS),
-        Message("send", "stream_status", "Tells what has become of the session.", (told.StatusSchema,)),
+        Message("send", "stream_status", "Tells what has become of the session.", (outbound_schemas.StatusSchema,)),
         Message(
             "send",
             "audio_control",
             "Tells where the audio begins, and that it has ended.",
-            (told.StartOfStreamSchema, told.EndOfStreamSchema),
+            (outbound_schemas.StartOfStreamSchema, outbound_schemas.EndOfStreamSchema),
         ),
         Message("send", AUDIO_CHUNK, "Audio, and nothing else.", (AUDIO,)),
-        Message("send", "stream_error", "Tells why the session has ended.", (told.StreamErrorSchema,)),
-        Message("send", "error", "Tells what was wrong with an event.", (told.ErrorSchema,)),
+        Message("send", "stream_error", "Tells why the session has ended.", (outbound_schemas.StreamErrorSchema,)),
+        Message("send", "error", "Tells what was wrong with an event.", (outbound_schemas.ErrorSchema,)),
     ]
 
 
 def _messages_of_updates() -> list[Message]:
     return [
-        Message("send", "ui_connection_ack", "Greets a subscriber.", (told.GreetingSchema,)),
+        Message("send", "ui_connection_ack", "Greets a subscriber.", (outbound_schemas.GreetingSchema,)),
         Message("receive", "subscribe_to_ui_updates", "Begins a subscription.", (payloads.SubscribeSchema,)),
         Message("receive", "unsubscribe_from_ui_updates", "Ends a subscription.", (payloads.UnsubscribeSchema,)),
-        Message("send", "subscribed_ui_updates", "Confirms a subscription.", (told.SubscribedSchema,)),
-        Message("send", "ui_error", "Tells what was wrong, or what has ended.", (told.UiErrorSchema,)),
+        Message("send", "subscribed_ui_updates", "Confirms a subscription.", (outbound_schemas.SubscribedSchema,)),
+        Message("send", "ui_error", "Tells what was wrong, or what has ended.", (outbound_schemas.UiErrorSchema,)),
         Message(
             "send",
             "{event_name}",
@@ -70,12 +70,14 @@ def _messages_of_updates() -> list[Message]:
 def _messages_of_websocket() -> list[Message]:
     return [
         *(Message("receive", command.name, command.summary, (command.schema,)) for command in COMMANDS),
-        Message("send", "stream_status", "Tells what has become of the session.", (told.StatusSchema,)),
-        Message("send", "start_of_stream", "Audio follows, as binary messages.", (told.StartOfStreamSchema,)),
+        Message("send", "stream_status", "Tells what has become of the session.", (outbound_schemas.StatusSchema,)),
+        Message(
+            "send", "start_of_stream", "Audio follows, as binary messages.", (outbound_schemas.StartOfStreamSchema,)
+        ),
         Message("send", "audio", "Audio, and nothing else: a binary message.", (AUDIO,)),
-        Message("send", "end_of_stream", "All audio has been sent.", (told.EndOfStreamSchema,)),
-        Message("send", "stream_error", "Tells why the session has ended.", (told.StreamErrorSchema,)),
-        Message("send", "error", "Tells what was wrong with a message.", (told.ErrorSchema,)),
+        Message("send", "end_of_stream", "All audio has been sent.", (outbound_schemas.EndOfStreamSchema,)),
+        Message("send", "stream_error", "Tells why the session has ended.", (outbound_schemas.StreamErrorSchema,)),
+        Message("send", "error", "Tells what was wrong with a message.", (outbound_schemas.ErrorSchema,)),
     ]
 
 

@@ -12,7 +12,7 @@ from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import JoinStreamSchema, PayloadError
 from asf.adapters.realtime_api.transports import SocketIoTransport
 from asf.domain.errors import AsfError, InternalError, ListenerError, RateLimited
-from asf.domain.streaming import StreamingService
+from asf.domain.streaming.service import StreamingService
 
 AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
 

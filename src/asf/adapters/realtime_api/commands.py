@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asf.adapters.realtime_api.payloads import AckSchema, PayloadSchema, SeekSchema, SessionCommandSchema
-from asf.domain.streaming import StreamingService
+from asf.domain.streaming.service import StreamingService
 
 
 @dataclass(frozen=True, slots=True)

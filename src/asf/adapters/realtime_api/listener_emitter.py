@@ -7,8 +7,8 @@ from typing import Any
 from asf.adapters.realtime_api.messages import message_of
 from asf.adapters.realtime_api.packets import compact_json, event_packet
 from asf.adapters.realtime_api.transports import SocketIoTransport
-from asf.domain.audio import AudioBatch
-from asf.domain.events import ListenerEvent
+from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.events import ListenerEvent
 
 AUDIO_CHUNK = "audio_chunk"
 

@@ -3,7 +3,7 @@
 from typing import Any, assert_never
 
 from asf.domain.errors import AsfError, EpochChanged
-from asf.domain.events import (
+from asf.domain.streaming.events import (
     EndOfStream,
     ListenerEvent,
     SessionStatus,

@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 from flask_socketio import SocketIO
 from socketio import Namespace
 
+from asf.adapters.limits import RateLimit
 from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.packets import compact_json, connection_of, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, RateLimited
-from asf.domain.limits import RateLimit
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
 from asf.domain.errors import AsfError
-from asf.domain.rules import MAX_OFFSET, client_id_problem, stream_id_problem
-from asf.domain.session import ListenRequest
-from asf.domain.updates import Position
+from asf.domain.identifiers import MAX_OFFSET, client_id_problem, stream_id_problem
+from asf.domain.streaming.session import ListenRequest
+from asf.domain.updates.update import Position
 
 
 class PayloadError(AsfError):

@@ -15,7 +15,6 @@ from asf.adapters.realtime_api.messages import error_message, message_of
 from asf.adapters.realtime_api.packets import compact_json
 from asf.adapters.realtime_api.payloads import InvalidPayload, ListenQuerySchema, PayloadError
 from asf.adapters.realtime_api.transports import WebSocketConnection
-from asf.domain.audio import AudioBatch
 from asf.domain.errors import (
     AsfError,
     AudioUnavailable,
@@ -25,14 +24,22 @@ from asf.domain.errors import (
     InternalError,
     ListenerError,
     ListenerTooSlow,
-    SlowedDown,
     StreamNotFound,
     StreamStalled,
+    Throttled,
     TooManyListeners,
     Unauthorized,
 )
-from asf.domain.events import EndOfStream, ListenerEvent, SessionStatus, SimulatedChunk, StatusChanged, StreamFailed
-from asf.domain.streaming import StreamingService
+from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.events import (
+    EndOfStream,
+    ListenerEvent,
+    SessionStatus,
+    SimulatedChunk,
+    StatusChanged,
+    StreamFailed,
+)
+from asf.domain.streaming.service import StreamingService
 
 NORMAL_CLOSURE = 1000
 GOING_AWAY = 1001
@@ -110,7 +117,7 @@ class PlainWebSocketDoor:
     def serve(self, connection: WebSocketConnection, stream_id: str, query: Mapping[str, str]) -> None:
         """Serve one connection until it ends."""
         listener_id = f"websocket-{next(self._numbers)}"
-        connection.when_throttled(partial(self._tell, connection, SlowedDown()))
+        connection.when_throttled(partial(self._tell, connection, Throttled()))
         try:
             self._join(listener_id, connection, stream_id, query)
             while (message := connection.receive()) is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from asf.domain.audio import AudioBatch
+from asf.domain.streaming.audio import AudioBatch
 
 
 class MessageTransport(Protocol):

@@ -10,8 +10,8 @@ from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema, UnsubscribeSchema
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, InternalError, NotSubscribed
-from asf.domain.router import MAX_SUBSCRIPTIONS, UiUpdateRouter
-from asf.domain.updates import Position
+from asf.domain.updates.router import MAX_SUBSCRIPTIONS, UiUpdateRouter
+from asf.domain.updates.update import Position
 
 logger = logging.getLogger(__name__)
 

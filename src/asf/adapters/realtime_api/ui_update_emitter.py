@@ -11,7 +11,7 @@ from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.packets import compact_json, connection_of, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, UiEmitFailed
-from asf.domain.updates import Handover, SequencedUpdate, Subscription
+from asf.domain.updates.update import Handover, SequencedUpdate, Subscription
 
 MAX_QUEUED_MESSAGES = 1000
 MAX_QUEUED_BYTES = 1024 * 1024

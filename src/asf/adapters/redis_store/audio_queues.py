@@ -23,10 +23,10 @@ from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.queue_entries import PREFIX, Piece, piece_of
 from asf.adapters.redis_store.queue_index import BLOCK_BYTES, Blocks, QueueIndex, stitch
 from asf.adapters.redis_store.queue_reader import ENTRIES_PER_READ, QueueReader
-from asf.domain.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
-from asf.domain.rules import queue_name_problem
-from asf.domain.streams import QUEUE_PREFIX, AudioEnding, Locator, QueueLocator
+from asf.domain.identifiers import queue_name_problem
+from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
+from asf.domain.streams.stream import QUEUE_PREFIX, AudioEnding, Locator, QueueLocator
 
 MAX_BYTES = 64 * 1024 * 1024
 """Most audio that is kept in memory, of all queues together, beside what was read already by the pool."""
@@ -107,7 +107,7 @@ class QueueAudioSource:
         self.size, self.ending = index.size, index.ending
         return self.size
 
-    def settle(self) -> int:
+    def finalize(self) -> int:
         """Do as `refresh`: a queue says itself when it is over."""
         return self.refresh()
 

@@ -18,10 +18,10 @@ from redis.commands.core import Script
 
 from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.in_order import InOrder
-from asf.adapters.redis_store.news import NewsUnavailable, RedisNews
+from asf.adapters.redis_store.pubsub import RedisPubSub, SubscribeFailed
 from asf.domain.errors import CatalogFull, CatalogUnavailable
-from asf.domain.ports import StreamWatcher
-from asf.domain.streams import AudioStream, StreamState, locator_of
+from asf.domain.streams.ports import StreamWatcher
+from asf.domain.streams.stream import AudioStream, StreamState, locator_of
 
 PREFIX = "asf:1:catalog:"
 """What all keys begin with. The number is the version of what is kept: a later one does not touch it."""
@@ -92,7 +92,7 @@ class RedisCatalogStore:
     written may have been written then.
     """
 
-    def __init__(self, client: redis.Redis, news: RedisNews, prefix: str = PREFIX) -> None:
+    def __init__(self, client: redis.Redis, news: RedisPubSub, prefix: str = PREFIX) -> None:
         self._client = client
         self._news = news
         news.on_interrupted.append(self._look_at_all)
@@ -189,7 +189,7 @@ class RedisCatalogStore:
     def _hear_of(self, stream_id: str) -> None:
         try:
             self._news.follow(self._topic(stream_id), partial(self._hear, stream_id))
-        except NewsUnavailable as error:
+        except SubscribeFailed as error:
             raise CatalogUnavailable(str(error)) from error
         finally:
             if stream_id not in self._followed:  # Nobody wants it any more, and it was said before there was a topic.

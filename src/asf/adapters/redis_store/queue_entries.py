@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha1
 
-from asf.domain.rules import MAX_OFFSET
-from asf.domain.streams import AudioEnding, StreamState
+from asf.domain.identifiers import MAX_OFFSET
+from asf.domain.streams.stream import AudioEnding, StreamState
 
 PREFIX = "asf:1:queue:"
 """What the key of a queue begins with. Its name follows. The number is the version of the format."""

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from asf.adapters.redis_store.queue_entries import BEFORE_ALL, Piece
 from asf.domain.errors import AudioChanged, AudioUnavailable
-from asf.domain.streams import AudioEnding, StreamState
+from asf.domain.streams.stream import AudioEnding, StreamState
 
 BLOCK_BYTES = 64 * 1024
 """Audio is kept and fetched in blocks of this size, counted from byte 0."""

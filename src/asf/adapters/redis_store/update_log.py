@@ -26,9 +26,9 @@ from uuid import uuid4
 import redis
 
 from asf.adapters.redis_store.failures import details_of
-from asf.adapters.redis_store.news import NewsUnavailable, RedisNews
+from asf.adapters.redis_store.pubsub import RedisPubSub, SubscribeFailed
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
-from asf.domain.updates import EVERYTHING, Appended, Position, Recovery, SequencedUpdate, UiUpdate
+from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
 PREFIX = "asf:1:ui:"
 """What all keys begin with. The number is the version of what is kept: a later one does not touch it."""
@@ -316,7 +316,7 @@ class RedisUpdateLog:
     def __init__(
         self,
         client: redis.Redis,
-        news: RedisNews,
+        news: RedisPubSub,
         max_updates: int,
         max_seconds: float,
         make_epoch: Callable[[], str],
@@ -364,7 +364,7 @@ class RedisUpdateLog:
         self._closed = threading.Event()
         news.on_interrupted.append(self._interrupt)
 
-    def append(self, update: UiUpdate, timestamp: float, now: float) -> Appended:
+    def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
         """Keep `update` under the next number, unless it was kept before.
 
         Raises `IdempotencyConflict` or `UiEmitFailed`.
@@ -392,7 +392,7 @@ class RedisUpdateLog:
         outcome, epoch, seq, kept_timestamp, subscribers, *known = answer
         self._know(*known)
         kept = SequencedUpdate(*said, epoch.decode(), int(seq), float(kept_timestamp))
-        return Appended(kept, duplicate=outcome == b"duplicate", subscribers=subscribers)
+        return AppendResult(kept, duplicate=outcome == b"duplicate", subscribers=subscribers)
 
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         """Return the client's updates behind `since`, or none where some of those are no longer kept.
@@ -437,7 +437,7 @@ class RedisUpdateLog:
         followed = self._followed[client_id] = _Followed()
         try:
             self._news.follow(self._topic(client_id), partial(self._hear, client_id))
-        except NewsUnavailable as error:
+        except SubscribeFailed as error:
             del self._followed[client_id]
             followed.error = UiEmitFailed(str(error))
             raise followed.error from error

@@ -98,7 +98,7 @@ def demo(
 
 def _first_audio_root() -> Path:
     # Imported where it is needed: everything else here needs no settings of a server.
-    from asf.entrypoints import settings  # noqa: PLC0415
+    from asf import settings  # noqa: PLC0415
 
     try:
         environment = settings.environment_with_dotenv(os.environ, Path(".env"))

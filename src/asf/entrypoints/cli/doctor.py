@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from asf.application.diagnosis import Severity, examine
 from asf.entrypoints.cli.options import examples
-from asf.entrypoints.diagnosis import Severity, examine
-from asf.entrypoints.settings import environment_with_dotenv
+from asf.settings import environment_with_dotenv
 
 COLOURS = {Severity.OK: "green", Severity.ADVICE: "yellow", Severity.PROBLEM: "red"}
 

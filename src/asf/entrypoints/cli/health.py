@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from asf.application.diagnosis import Severity, examine_server
 from asf.entrypoints.cli.options import ServerUrl, examples
-from asf.entrypoints.diagnosis import Severity, examine_server
-from asf.entrypoints.settings import SettingsError, environment_with_dotenv, read_settings, url_of
+from asf.settings import SettingsError, environment_with_dotenv, read_settings, url_of
 
 
 @click.command(epilog=examples("asf health", "asf health --ready --url http://10.0.0.5:5006"))

@@ -21,8 +21,9 @@ def serve() -> None:
     from asf.adapters.eventlet_runtime.patching import patch_standard_library  # noqa: PLC0415
 
     patch_standard_library()
+    from asf import settings  # noqa: PLC0415
     from asf.domain.errors import CatalogUnavailable  # noqa: PLC0415 - after patching
-    from asf.entrypoints import logs, server, settings  # noqa: PLC0415
+    from asf.entrypoints import logs, server  # noqa: PLC0415
 
     environment = settings.environment_with_dotenv(os.environ, Path(".env"))
     try:

@@ -47,8 +47,8 @@ def token(subject: str, streams: tuple[str, ...], clients: tuple[str, ...], seco
     """
     # Imported where it is needed: the help needs none of it.
     from asf.adapters.jwt_tokens import JwtTokens  # noqa: PLC0415
-    from asf.domain.grants import Grant  # noqa: PLC0415
-    from asf.entrypoints.settings import (  # noqa: PLC0415
+    from asf.domain.access.grant import Grant  # noqa: PLC0415
+    from asf.settings import (  # noqa: PLC0415
         MIN_SECRET_KEY_CHARACTERS,
         environment_with_dotenv,
     )

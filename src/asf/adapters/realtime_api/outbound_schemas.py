@@ -1,0 +1,88 @@
+"""What clients are told, as marshmallow schemas: what the AsyncAPI description says of it."""
+
+from marshmallow import Schema, fields
+
+from asf.domain.streaming.events import SessionStatus
+from asf.domain.streams.stream import StreamState
+
+
+class GreetingSchema(Schema):
+    """The first message on a connection."""
+
+    message = fields.String(required=True)
+
+
+class StatusSchema(Schema):
+    """What has become of the session. `offset`, the first byte not sent, is there with `server_draining`."""
+
+    status = fields.Enum(SessionStatus, by_value=True, required=True)
+    stream_id = fields.String(required=True)
+    message = fields.String(required=True)
+    offset = fields.Integer(metadata={"minimum": 0})
+
+
+class StartOfStreamSchema(Schema):
+    """Audio follows, from byte `offset` on. `timestamp` is in seconds since 1970.
+
+    `total_bytes` is null while it is not known.
+    """
+
+    event = fields.Constant("start_of_stream", required=True, metadata={"const": "start_of_stream"})
+    stream_id = fields.String(required=True)
+    timestamp = fields.Float(required=True)
+    offset = fields.Integer(required=True, metadata={"minimum": 0})
+    total_bytes = fields.Integer(required=True, allow_none=True, metadata={"minimum": 0})
+    chunk_size = fields.Integer(required=True, metadata={"minimum": 1})
+    content_type = fields.String(required=True)
+    epoch = fields.String(required=True)
+    state = fields.Enum(StreamState, by_value=True, required=True)
+    metadata = fields.Dict(required=True, allow_none=True)
+
+
+class EndOfStreamSchema(Schema):
+    """All audio has been sent. `timestamp` is in seconds since 1970."""
+
+    event = fields.Constant("end_of_stream", required=True, metadata={"const": "end_of_stream"})
+    stream_id = fields.String(required=True)
+    timestamp = fields.Float(required=True)
+    total_bytes = fields.Integer(required=True, metadata={"minimum": 0})
+
+
+class ErrorSchema(Schema):
+    """Something that was asked for cannot be. `error_code` is stable, `details` is for people."""
+
+    message = fields.String(required=True)
+    error_code = fields.String(required=True)
+    details = fields.String()
+
+
+class StreamErrorSchema(ErrorSchema):
+    """The session has ended early, or did not begin. `offset` is the first byte that was not sent.
+
+    `retryable` tells whether the same may succeed later; `epoch` is the current one, where another was asked for.
+    """
+
+    stream_id = fields.String(required=True)
+    retryable = fields.Boolean(required=True)
+    offset = fields.Integer(required=True, metadata={"minimum": 0})
+    epoch = fields.String()
+
+
+class UiErrorSchema(ErrorSchema):
+    """An event could not be done or, where there is a `client_id`, the subscription to that client has ended."""
+
+    client_id = fields.String()
+
+
+class SubscribedSchema(Schema):
+    """The subscription has begun. `epoch` and `seq` are the place of the latest update.
+
+    `recovered` is there where `since` was: whether all updates behind that place follow.
+    """
+
+    status = fields.Constant("success", required=True, metadata={"const": "success"})
+    client_id = fields.String(required=True)
+    subscribed_to_room = fields.String(required=True)
+    epoch = fields.String(required=True)
+    seq = fields.Integer(required=True, metadata={"minimum": 0})
+    recovered = fields.Boolean()

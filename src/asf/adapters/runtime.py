@@ -1,0 +1,64 @@
+"""What adapters need from the runtime that carries them: tasks, timers, worker threads and raw connections.
+
+`asf.adapters.eventlet_runtime` implements it. Another runtime, such as gevent, is another package beside that one.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> None:
+        """Do not make the call. After the call, or a second time, this has no effect."""
+        ...
+
+
+class Runtime(Protocol):
+    """Where work runs. Tasks take turns: one runs until it waits for something."""
+
+    def spawn(self, work: Callable[[], object]) -> None:
+        """Run `work` in a task of its own, as soon as the caller waits. An exception in it is logged."""
+        ...
+
+    def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
+        """Call `work` on the event loop after so many seconds. It must not wait."""
+        ...
+
+    def run_in_thread(self, work: Callable[[], object], done: Callable[[], object]) -> None:
+        """Run `work`, which may block, in a worker thread, and `done` in a task after it. Returns at once.
+
+        `work` must not touch what tasks wait for: no lock, no log. An exception in it is logged; `done` runs all the
+        same.
+        """
+        ...
+
+
+class RawConnection(Protocol):
+    """One accepted TCP connection, as bytes. One task receives; any may write."""
+
+    def write_now(self, data: bytes | memoryview) -> int:
+        """Write what the kernel takes at once, and return how many bytes that was: 0 under back-pressure.
+
+        Raises OSError when the connection is broken or closed.
+        """
+        ...
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once on the event loop when the kernel takes bytes again, or the connection has failed.
+
+        Only one call is pending: a later callback replaces the earlier one.
+        """
+        ...
+
+    def receive(self, timeout: float | None) -> bytes:
+        """Wait for bytes and return them; empty at the end of the connection.
+
+        Raises TimeoutError after `timeout` seconds (None: waits without limit), OSError when the connection fails.
+        """
+        ...
+
+    def abort(self) -> None:
+        """End the connection at once: what was not sent is discarded, and `receive` returns. Safe to repeat."""
+        ...

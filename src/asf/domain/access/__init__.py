@@ -1,0 +1,1 @@
+"""Who may listen or subscribe, and until when."""

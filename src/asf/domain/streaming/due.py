@@ -1,0 +1,81 @@
+"""The decision at the heart of ASF: which bytes of a stream one listener is due."""
+
+from dataclasses import dataclass
+
+from asf.domain.streaming.pacing import Pace
+from asf.domain.streaming.session import ListenerSession
+
+
+@dataclass(slots=True)
+class SendAudio:
+    """The bytes from `start` to `stop` (exclusive) are due. They lie in one batch."""
+
+    start: int
+    stop: int
+
+
+@dataclass(slots=True)
+class WaitUntil:
+    """Nothing is due before `time` (seconds of the clock)."""
+
+    time: float
+
+
+@dataclass(slots=True)
+class WaitForGrowth:
+    """The listener has all that is written."""
+
+
+@dataclass(slots=True)
+class WaitForCredit:
+    """The listener has not acknowledged enough of what was sent."""
+
+
+@dataclass(slots=True)
+class EndReached:
+    """All that there will be has been sent."""
+
+
+Decision = SendAudio | WaitUntil | WaitForGrowth | WaitForCredit | EndReached
+
+END_REACHED = EndReached()
+WAIT_FOR_GROWTH = WaitForGrowth()
+WAIT_FOR_CREDIT = WaitForCredit()
+
+
+class ChunkStreamer:
+    """Decides what a session is due. It neither waits nor reads nor sends: the `AudioPump` does, as decided here.
+
+    A batch becomes due with its first chunk and is then due as a whole: ahead of the pace by less than a batch,
+    and never behind it. Each session's pace counts from its own start. Audio that is still growing is due as it is
+    written, in chunks that may be smaller; a window is never overrun.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+
+    def decide(self, session: ListenerSession, until: float) -> Decision:
+        """Return what to do for `session`, everything due before `until` (seconds of the clock) being due now."""
+        audio = session.audio
+        assert audio is not None  # noqa: S101 - the session has begun
+        offset = session.offset
+        if offset >= audio.size:
+            return WAIT_FOR_GROWTH if audio.growing else END_REACHED
+        if session.paced:
+            due = session.origin_time + self.pace.seconds_for(offset - session.origin_offset)
+            if due >= until:
+                return WaitUntil(due)
+        stop = min(self.pace.batch_end(offset), audio.size)
+        if session.window is not None:
+            stop = self._granted(offset, stop, session.acknowledged, session.window)
+            if stop <= offset:
+                return WAIT_FOR_CREDIT
+        return SendAudio(offset, stop)
+
+    def _granted(self, offset: int, stop: int, acknowledged: int, window: int) -> int:
+        """Return how far of `offset` to `stop` the window reaches: whole chunks, unless it is smaller than one."""
+        limit = acknowledged + window
+        if limit >= stop:
+            return stop
+        boundary = limit // self.pace.chunk_bytes * self.pace.chunk_bytes
+        return boundary if boundary > offset or window >= self.pace.chunk_bytes else limit

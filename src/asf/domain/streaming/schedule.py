@@ -1,0 +1,79 @@
+"""When each session is served next: due times on a common grid, and a fair queue of those that are due."""
+
+from collections import OrderedDict
+from heapq import heappop, heappush
+
+from asf.domain.streaming.session import ListenerSession
+
+TICK_SECONDS = 0.05
+"""Width of the grid that due times are put on, in seconds. Sessions that share a tick share a wake-up; a due time is
+moved ahead to its tick, never behind it."""
+
+WAKE_UP_TOLERANCE = 0.001
+"""How early, in ticks, a wake-up may come and still count: timers and floating point are not exact."""
+
+
+class Schedule:
+    """A calendar of ticks in front of a first-in-first-out queue. A session is in at most one of them, once.
+
+    Every operation takes constant time, but for a heap operation on the few distinct ticks. A session's `slot` is
+    its tick in the calendar, or None.
+    """
+
+    def __init__(self) -> None:
+        self._due: OrderedDict[ListenerSession, None] = OrderedDict()
+        self._calendar: dict[int, list[ListenerSession]] = {}
+        self._ticks: list[int] = []
+        self._tick = 0
+
+    def advance(self, now: float) -> float:
+        """Move sessions whose tick has come to the queue of those that are due.
+
+        Returns the end of the current tick, in seconds of the clock: what is due before it is due now.
+        """
+        self._tick = int(now / TICK_SECONDS + WAKE_UP_TOLERANCE)
+        ticks = self._ticks
+        while ticks and ticks[0] <= self._tick:
+            tick = heappop(ticks)
+            for session in self._calendar.pop(tick):
+                if session.slot == tick:
+                    self.put_due(session)
+        return (self._tick + 1) * TICK_SECONDS
+
+    @property
+    def has_due(self) -> bool:
+        """Whether any session is due."""
+        return bool(self._due)
+
+    @property
+    def next_time(self) -> float | None:
+        """When the next tick that has sessions begins, in seconds of the clock; None when there is none."""
+        return self._ticks[0] * TICK_SECONDS if self._ticks else None
+
+    def pop(self) -> ListenerSession | None:
+        """Take out the session that has been due longest, or return None when none is due."""
+        return self._due.popitem(last=False)[0] if self._due else None
+
+    def put_due(self, session: ListenerSession) -> None:
+        """Queue a session behind those that are already due, unless it is one of them."""
+        session.slot = None
+        self._due[session] = None
+
+    def put_at(self, session: ListenerSession, time: float) -> None:
+        """Put a session that is not due on the tick in which `time` lies, the next one at the earliest.
+
+        `time` is in seconds of the clock.
+        """
+        tick = max(int(time / TICK_SECONDS), self._tick + 1)
+        session.slot = tick
+        sessions = self._calendar.get(tick)
+        if sessions is None:
+            self._calendar[tick] = [session]
+            heappush(self._ticks, tick)
+        else:
+            sessions.append(session)
+
+    def remove(self, session: ListenerSession) -> None:
+        """Take a session out. What the calendar still holds of it is cleared when the tick comes."""
+        session.slot = None
+        self._due.pop(session, None)

@@ -1,0 +1,1 @@
+"""Which streams exist: the values that describe a stream, and the catalog."""

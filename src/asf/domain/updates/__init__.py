@@ -1,0 +1,1 @@
+"""UI updates: which connection gets which update, in order, and what it missed."""

@@ -1,0 +1,531 @@
+"""Listening while it is being made, and coming back: in virtual time."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources
+from asf.domain.errors import (
+    AsfError,
+    AudioUnavailable,
+    Draining,
+    EpochChanged,
+    GenerationFailed,
+    InvalidAck,
+    InvalidFilepath,
+    NoSession,
+    StreamNotFound,
+)
+from asf.domain.streaming.events import EndOfStream, SimulatedChunk, StartOfStream, StatusChanged, StreamFailed
+from asf.domain.streaming.live_edge import LOOK_SECONDS
+from asf.domain.streaming.pump import LISTENERS_PER_TURN
+from asf.domain.streams.catalog import Announcement
+from asf.domain.streams.stream import Locator, StreamState
+from tests.support.virtual import ScriptedListener, VirtualServer
+
+GENERATING, COMPLETE, FAILED = StreamState.GENERATING, StreamState.COMPLETE, StreamState.FAILED
+
+
+def audio_of(length: int) -> bytes:
+    """Return bytes in which a misplaced piece shows."""
+    return random.Random(length).randbytes(length)
+
+
+def growing(audio: bytes = b"", **options: float) -> tuple[VirtualServer, dict[str, bytes]]:
+    """Return a server with a stream `s` that is being made, and the mapping in which it grows."""
+    audios: dict[str, bytes] = {}
+    server = VirtualServer(audios, **options)  # type: ignore[arg-type]
+    if audio:
+        audios["s"] = audio
+    server.announce("s", state=GENERATING)
+    return server, audios
+
+
+def error_of(listener: ScriptedListener) -> AsfError:
+    """Return the error that ended the listener's session."""
+    failure = listener.events[-1]
+    assert isinstance(failure, StreamFailed)
+    return failure.error
+
+
+@given(
+    pieces=st.lists(st.tuples(st.integers(1, 9000), st.floats(0, 0.5)), max_size=20),
+    chunk_bytes=st.integers(1, 5000),
+    chunk_seconds=st.sampled_from([0.0, 0.003, 0.05]),
+    join_after=st.integers(0, 20),
+)
+def test_however_it_is_written_the_listener_gets_it_all(
+    pieces: list[tuple[int, float]], chunk_bytes: int, chunk_seconds: float, join_after: int
+) -> None:
+    """One big piece or byte by byte, joined before or in the middle: the same bytes, and the end after the last."""
+    server, audios = growing(chunk_bytes=chunk_bytes, chunk_seconds=chunk_seconds)
+    written, listener = b"", None
+    for number, (length, pause) in enumerate(pieces):
+        if number == join_after:
+            listener = server.join("s")
+        written += audio_of(length)
+        audios["s"] = written
+        server.run(pause)
+        if listener is not None:
+            assert written.startswith(listener.received)
+            assert "EndOfStream" not in listener.kinds
+    audios["s"] = written
+    server.announce("s", state=COMPLETE)
+    listener = listener or server.join("s")
+    server.run_until_idle()
+    assert listener.received == written
+    assert [kind for kind in listener.kinds if kind != "stalled"] == ["joined", "StartOfStream", "EndOfStream"]
+    assert len(server.pool) == 0
+
+
+def test_what_is_written_is_heard_at_the_next_look() -> None:
+    """Nobody polls for each listener, and nobody waits for a whole chunk."""
+    server, audios = growing()
+    listeners = [server.join("s", str(number)) for number in range(100)]
+    audios["s"] = b"a"
+    server.run(LOOK_SECONDS)
+    assert all(listener.received == b"a" for listener in listeners)
+
+
+def test_the_length_is_told_when_it_is_known() -> None:
+    """Null while generating; at the end, all."""
+    server, _audios = growing(b"abc")
+    listener = server.join("s")
+    server.announce("s", state=COMPLETE)
+    server.run_until_idle()
+    start, end = listener.events[1], listener.events[-1]
+    assert isinstance(start, StartOfStream)
+    assert isinstance(end, EndOfStream)
+    assert (start.total_bytes, start.state, start.epoch) == (None, "generating", "epoch-1")
+    assert end.total_bytes == 3
+
+
+def test_a_stream_that_does_not_grow_is_stalled_and_then_given_up() -> None:
+    """Its listeners hear the one and the other, once each."""
+    server, audios = growing(b"abc", stall_seconds=10.0, give_up_seconds=30.0)
+    listener = server.join("s")
+    server.run(9.9)
+    assert "stalled" not in listener.kinds
+    server.run(0.2)
+    assert listener.kinds.count("stalled") == 1
+    audios["s"] = b"abcdef"
+    server.run(1.0)
+    assert listener.received == b"abcdef"
+    server.run(28.0)
+    assert listener.kinds.count("stalled") == 2
+    server.run(2.0)
+    assert error_of(listener).error_code == "ASF_STREAM_STALLED"
+    assert len(server.pool) == 0
+
+
+def test_a_failed_generation_ends_in_an_error_after_what_there_is() -> None:
+    """Never in an end of stream; who comes later hears the same."""
+    audio = audio_of(200_000)
+    server, _audios = growing(audio)
+    early = server.join("s", "early")
+    server.catalog.announce(Announcement("s", None, FAILED, reason="Out of voice."))
+    late = server.join("s", "late")
+    server.run_until_idle()
+    for listener in (early, late):
+        assert listener.received == audio
+        assert error_of(listener).error_code == "ASF_GENERATION_FAILED"
+        assert error_of(listener).details == "Out of voice."
+        assert "EndOfStream" not in listener.kinds
+
+
+def test_a_failed_generation_of_nothing_is_refused() -> None:
+    """There is nothing to wait for."""
+    server, _audios = growing()
+    waiting = server.join("s")
+    server.announce("s", state=FAILED)
+    server.run_until_idle()
+    assert error_of(waiting).error_code == "ASF_GENERATION_FAILED"
+    with pytest.raises(GenerationFailed):
+        server.join("s")
+
+
+def test_an_audio_that_was_never_written_is_unavailable() -> None:
+    """Complete, and not there."""
+    server, _audios = growing()
+    waiting = server.join("s")
+    server.announce("s", state=COMPLETE)
+    server.run_until_idle()
+    assert isinstance(error_of(waiting), AudioUnavailable)
+
+
+@pytest.mark.parametrize("now", [b"ab", b"other", None])
+def test_an_audio_that_is_not_what_it_was_ends_in_an_error(now: bytes | None) -> None:
+    """Shrunk, replaced or vanished: never other bytes than those that were joined."""
+    server, audios = growing(b"abc")
+    listener = server.join("s")
+    if now is None:
+        del audios["s"]
+    else:
+        audios["s"] = now
+    server.run(1.0)
+    assert listener.received == b"abc"
+    assert isinstance(error_of(listener), AudioUnavailable)
+
+
+def test_what_was_given_up_is_freed_by_its_last_listener() -> None:
+    """Also where others have the audio open anew by then."""
+    server, _audios = growing(b"abc", stall_seconds=1.0, give_up_seconds=2.0)
+    server.join("s", "paused")
+    server.service.pause("paused")
+    server.join("s", "starved")
+    server.run(3.0)
+    assert len(server.service) == 1
+    server.join("s", "later")
+    server.service.disconnect("paused")
+    server.service.disconnect("later")
+    assert len(server.pool) == 0
+    assert server.observer.outcomes == ["ASF_STREAM_STALLED", "left", "left"]
+
+
+def test_a_start_that_is_told_late_tells_how_it_is_now() -> None:
+    """Whoever seeks after the end of the generation hears of a whole audio."""
+    server, _audios = growing(b"abc")
+    listener = server.join("s")
+    server.service.pause("listener")
+    server.announce("s", state=COMPLETE)
+    server.service.seek("listener", 1)
+    start = listener.events[-1]
+    assert isinstance(start, StartOfStream)
+    assert (start.state, start.total_bytes, start.offset) == (COMPLETE, 3, 1)
+
+
+class MutteringSources(InMemoryAudioSources):
+    """Audio whose media type cannot be told."""
+
+    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
+        class Muttering(InMemoryAudioSource):
+            @property
+            def content_type(self) -> str:  # type: ignore[override]
+                raise AudioUnavailable("Reading failed.")
+
+        assert locator.text in self._audios
+        assert isinstance(growing, bool)
+        return Muttering(self._audios, locator.text)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_session_that_fails_as_it_begins_leaves_nothing_behind(wait: bool) -> None:
+    """It is told, and gives back what it held."""
+    server = VirtualServer(sources=MutteringSources({"s": b"abc"}))
+    if not wait:
+        server.announce("s")
+    listener = server.join("s", wait=wait)
+    server.announce("s")
+    assert isinstance(error_of(listener), AudioUnavailable)
+    assert (len(server.service), len(server.pool)) == (0, 0)
+
+
+def test_many_who_waited_are_served_in_turns() -> None:
+    """An announcement does not keep everything else of the process waiting."""
+    server = VirtualServer(audios := {})
+    listeners = [server.join("s", f"listener-{number}", wait=True) for number in range(100)]
+    audios["s"] = b"abc"
+    server.announce("s")
+    assert [listener.received for listener in listeners] == [b""] * 100
+    server.pump.turn()
+    assert sum(map(bool, (listener.received for listener in listeners))) == LISTENERS_PER_TURN
+    server.run_until_idle()
+    assert all(listener.received == b"abc" for listener in listeners)
+
+
+def test_generating_anew_starts_an_epoch_and_tells_those_of_the_old_one() -> None:
+    """They have what there was of it; offsets do not carry over."""
+    server, audios = growing(b"abc")
+    old = server.join("s")
+    audios["t"] = b"other"
+    server.announce("s", "t", GENERATING)
+    server.run(1.0)
+    error = error_of(old)
+    assert isinstance(error, EpochChanged)
+    assert error.epoch == "epoch-2"
+    assert old.received == b"abc"
+    with pytest.raises(EpochChanged):
+        server.join("s", offset=3, epoch="epoch-1")
+    assert server.join("s", offset=3, epoch="epoch-2").received == b"er"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same_locator", "kept"),
+    [
+        (GENERATING, COMPLETE, True, True),
+        (GENERATING, FAILED, True, True),
+        (GENERATING, GENERATING, True, True),
+        (COMPLETE, COMPLETE, True, True),
+        (COMPLETE, GENERATING, True, False),
+        (FAILED, GENERATING, True, False),
+        (GENERATING, COMPLETE, False, False),
+        (COMPLETE, COMPLETE, False, False),
+    ],
+)
+def test_what_keeps_an_epoch(first: StreamState, second: StreamState, same_locator: bool, kept: bool) -> None:
+    """The same locator moving on keeps it, as it keeps what was said of the audio."""
+    server = VirtualServer()
+    before = server.catalog.announce(Announcement("s", "a", first, "audio/wav", {"title": "t"}))
+    after = server.catalog.announce(Announcement("s", "a" if same_locator else "b", second))
+    assert (after.epoch == before.epoch) is kept
+    assert (after.content_type, after.metadata) == (("audio/wav", {"title": "t"}) if kept else (None, None))
+    assert server.catalog.find("s") == after
+
+
+def test_only_a_known_stream_can_fail_without_a_filepath() -> None:
+    """Else there would be no locator."""
+    server = VirtualServer()
+    with pytest.raises(InvalidFilepath):
+        server.catalog.announce(Announcement("s", None, FAILED))
+
+
+def test_deleting_lets_listeners_finish_on_what_there_is() -> None:
+    """A whole audio is whole; of one that was growing, nothing more will be heard."""
+    audio = audio_of(200_000)
+    server, audios = growing(audio)
+    audios["t"] = audio
+    server.announce("t")
+    of_growing, of_whole = server.join("s", "1"), server.join("t", "2")
+    server.catalog.delete("s")
+    server.catalog.delete("t")
+    server.run_until_idle()
+    assert of_growing.received == of_whole.received == audio
+    assert isinstance(error_of(of_growing), StreamNotFound)
+    assert of_whole.kinds[-1] == "EndOfStream"
+    with pytest.raises(StreamNotFound):
+        server.catalog.delete("s")
+
+
+def test_waiting_for_an_announcement() -> None:
+    """The listener hears that it waits, and then what everybody hears."""
+    server = VirtualServer(audios := {})
+    listener = server.join("s", wait=True)
+    assert listener.kinds == ["waiting"]
+    server.run(60.0)
+    audios["s"] = b"abc"
+    server.announce("s")
+    server.run_until_idle()
+    assert listener.kinds == ["waiting", "joined", "StartOfStream", "EndOfStream"]
+    assert listener.received == b"abc"
+
+
+def test_waiting_ends_in_time() -> None:
+    """And holds nothing any more."""
+    server = VirtualServer(wait_seconds=5.0)
+    listener = server.join("s", wait=True)
+    server.run(4.9)
+    assert listener.kinds == ["waiting"]
+    server.run(0.2)
+    assert isinstance(error_of(listener), StreamNotFound)
+    assert len(server.service) == 0
+    server.announce("s", "missing")
+
+
+def test_waiting_for_what_then_cannot_be_had_ends_in_an_error() -> None:
+    """The audio is missing, or of another epoch than the listener wants."""
+    server = VirtualServer({})
+    missing, other = server.join("s", "1", wait=True), server.join("s", "2", wait=True, epoch="old")
+    gone = server.join("s", "3", wait=True)
+    server.service.disconnect("3")
+    server.announce("s", "missing")
+    assert isinstance(error_of(missing), AudioUnavailable)
+    assert isinstance(error_of(other), EpochChanged)
+    assert gone.kinds == ["waiting"]
+    assert len(server.service) == 0
+
+
+def test_a_paused_wait_begins_paused() -> None:
+    """Pausing, seeking and resuming while waiting hold for later."""
+    server = VirtualServer(audios := {})
+    listener = server.join("s", wait=True)
+    server.service.pause("listener")
+    server.service.seek("listener", 1)
+    audios["s"] = b"abc"
+    server.announce("s")
+    server.run(1.0)
+    assert listener.kinds == ["waiting", "paused", "joined", "StartOfStream"]
+    assert listener.received == b""
+    server.service.resume("listener")
+    server.run_until_idle()
+    assert listener.received == b"bc"
+
+
+@given(length=st.integers(0, 3000), offset=st.integers(0, 5000), chunk_bytes=st.integers(1, 700))
+def test_beginning_anywhere(length: int, offset: int, chunk_bytes: int) -> None:
+    """From the offset to the end; past the end, the end at once."""
+    audio = audio_of(length)
+    server = VirtualServer({"s": audio}, chunk_bytes)
+    listener = server.join("s", offset=offset)
+    server.run_until_idle()
+    assert listener.received == audio[offset:]
+    assert listener.kinds == ["joined", "StartOfStream", "EndOfStream"]
+
+
+def test_an_offset_past_the_end_waits_while_the_audio_grows() -> None:
+    """The end is not known yet."""
+    server, audios = growing(b"abc")
+    listener = server.join("s", offset=5)
+    server.run(1.0)
+    assert listener.kinds == ["joined", "StartOfStream"]
+    audios["s"] = b"abcdefgh"
+    server.run(1.0)
+    assert listener.received == b"fgh"
+
+
+def test_pausing_and_resuming() -> None:
+    """Nothing is sent in between, and the pace goes on from there: no burst."""
+    audio = audio_of(4_000_000)
+    server = VirtualServer({"s": audio})
+    listener = server.join("s")
+    server.run(1.0)
+    server.service.pause("listener")
+    before = len(listener.received)
+    server.run(60.0)
+    assert len(listener.received) == before
+    server.service.resume("listener", "s")
+    server.run(1.0)
+    assert len(listener.received) <= before + 409_600 + 2 * server.pace.batch_bytes
+    server.run_until_idle()
+    assert listener.received == audio
+    assert listener.kinds == ["joined", "StartOfStream", "paused", "resumed", "EndOfStream"]
+
+
+def test_seeking() -> None:
+    """Forwards, backwards and past the end; each begins with its own start."""
+    audio = audio_of(300_000)
+    server = VirtualServer({"s": audio}, chunk_seconds=1.0)
+    listener = server.join("s")
+    heard = len(listener.received)
+    server.service.seek("listener", 200_001)
+    server.run(0.1)
+    assert bytes(listener.received[heard:]) == audio[200_001:][: len(listener.received) - heard]
+    server.service.seek("listener", 5)
+    heard = len(listener.received)
+    server.run(0.1)
+    assert bytes(listener.received[heard:]) == audio[5:][: len(listener.received) - heard]
+    server.service.seek("listener", 300_001)
+    server.run_until_idle()
+    starts = [event.offset for event in listener.events if isinstance(event, StartOfStream)]
+    assert starts == [0, 200_001, 5, 300_001]
+    assert listener.kinds[-1] == "EndOfStream"
+
+
+def test_leaving_is_confirmed() -> None:
+    """And there is nothing to leave, pause, resume, seek or acknowledge then."""
+    server = VirtualServer({"s": audio_of(1_000_000)})
+    listener = server.join("s")
+    with pytest.raises(NoSession):
+        server.service.leave("listener", "t")
+    server.service.leave("listener", "s")
+    assert listener.kinds[-1] == "left"
+    service = server.service
+    for command in (service.leave, service.pause, service.resume):
+        with pytest.raises(NoSession):
+            command("listener")
+    with pytest.raises(NoSession):
+        service.seek("listener", 0)
+    with pytest.raises(NoSession):
+        service.acknowledge("listener", 0)
+
+
+@given(
+    length=st.integers(1, 5000),
+    chunk_bytes=st.integers(1, 700),
+    window=st.integers(1, 2000),
+    acks=st.lists(st.floats(0, 1), max_size=40),
+)
+def test_a_window_is_never_overrun(length: int, chunk_bytes: int, window: int, acks: list[float]) -> None:
+    """Whatever is acknowledged when; and who acknowledges everything gets everything."""
+    audio = audio_of(length)
+    server = VirtualServer({"s": audio}, chunk_bytes, 0.0)
+    listener = server.join("s", window=window)
+    acknowledged = 0
+    for share in acks:
+        server.run(0.1)
+        assert len(listener.received) - acknowledged <= window
+        if "EndOfStream" in listener.kinds:
+            break
+        ack = int(share * len(listener.received))
+        server.service.acknowledge("listener", ack)
+        acknowledged = max(acknowledged, ack)
+    while "EndOfStream" not in listener.kinds:
+        server.service.acknowledge("listener", len(listener.received))
+        before = len(listener.received)
+        server.run(0.1)
+        assert "EndOfStream" in listener.kinds or len(listener.received) > before
+    assert listener.received == audio
+
+
+def test_acknowledging_more_than_was_sent_is_an_error_and_less_is_none() -> None:
+    """Neither grants anything."""
+    server = VirtualServer({"s": audio_of(1_000_000)}, chunk_seconds=0.0)
+    listener = server.join("s", window=10_000)
+    with pytest.raises(InvalidAck):
+        server.service.acknowledge("listener", len(listener.received) + 1)
+    server.service.acknowledge("listener", 4096)
+    server.service.acknowledge("listener", 0)
+    server.run(1.0)
+    assert len(listener.received) == 3 * 4096
+
+
+def test_seeking_counts_the_window_anew() -> None:
+    """What was sent before is out of sight."""
+    server = VirtualServer({"s": audio_of(1_000_000)}, chunk_seconds=0.0)
+    listener = server.join("s", window=8192)
+    server.service.seek("listener", 500_000)
+    server.run(1.0)
+    assert len(listener.received) == 8192 + 8192 - 500_000 % 4096
+
+
+def test_the_simulation_speaks_for_itself() -> None:
+    """Texts between the two control messages; audio that is announced under its name goes first."""
+    server = VirtualServer(audios := {})
+    listener = server.join("simulation")
+    texts = [event.text for event in listener.events if isinstance(event, SimulatedChunk)]
+    assert texts == ["Audio chunk 1", "Audio chunk 2", "Audio chunk 3", "End of stream"]
+    assert listener.kinds == ["joined", "StartOfStream", *["SimulatedChunk"] * 4, "EndOfStream"]
+    assert len(server.service) == 0
+    audios["simulation"] = b"abc"
+    server.announce("simulation")
+    listener = server.join("simulation")
+    server.run_until_idle()
+    assert listener.received == b"abc"
+
+
+def test_draining_ends_what_is_left_where_it_is() -> None:
+    """Everybody is told at once, hears on, and is told at the end where to go on; nobody joins any more."""
+    audio = audio_of(2_000_000)
+    server = VirtualServer({"s": audio})
+    listener, waiting = server.join("s", "one"), server.join("later", "two", wait=True)
+    server.run(1.0)
+    server.service.drain()
+    told = len(listener.received)
+    status = listener.events[-1]
+    assert isinstance(status, StatusChanged)
+    assert (status.status, status.offset) == ("server_draining", told)
+    assert waiting.kinds[-1] == "server_draining"
+    with pytest.raises(Draining):
+        server.join("s", "three")
+    server.run(0.5)
+    assert told < len(listener.received) < len(audio)
+    server.service.end_all()
+    for one in (listener, waiting):
+        assert error_of(one).error_code == "ASF_DRAINING"
+    failure = listener.events[-1]
+    assert isinstance(failure, StreamFailed)
+    assert failure.offset == len(listener.received)
+    assert (len(server.service), len(server.pool)) == (0, 0)
+
+
+def test_a_description_says_what_is_known() -> None:
+    """A length and a fingerprint only of what is complete; nothing stays open."""
+    server, audios = growing(b"abc")
+    assert server.service.describe("s").total_bytes is None
+    server.announce("s", state=COMPLETE)
+    whole = server.service.describe("s")
+    assert (whole.total_bytes, whole.content_type) == (3, "audio/mpeg")
+    audios["s"] = b"abd"
+    assert server.service.describe("s").fingerprint != whole.fingerprint
+    assert len(server.pool) == 0
