@@ -5,7 +5,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from asf.adapters.object_audio import BLOCK_BYTES, OPENING_SECONDS
+from asf.adapters.object_store.blocks import BLOCK_BYTES
+from asf.adapters.object_store.sources import OPEN_SECONDS
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
@@ -30,7 +31,7 @@ def server(start_server: StartServer, swift: SwiftServer, store_proxy: StoreProx
 def join(server: ServerProcess, stream_id: str = "s", **fields: object) -> WireListener:
     """Return a listener that has joined."""
     listener = WireListener(server.url, polling=False)
-    listener.socket.settimeout(OPENING_SECONDS + PATIENCE_SECONDS)
+    listener.socket.settimeout(OPEN_SECONDS + PATIENCE_SECONDS)
     listener.emit("join_stream", {"stream_id": stream_id, **fields})
     return listener
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from asf.adapters.object_audio import BLOCK_BYTES
+from asf.adapters.object_store.blocks import BLOCK_BYTES
 from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS
 from tests.support.engineio_wire import join
 from tests.support.fixtures import StartServer, audio_of
@@ -203,16 +203,15 @@ from asf.adapters.eventlet_runtime.patching import patch_standard_library
 patch_standard_library()
 import json, sys, time
 import eventlet
-from asf.adapters.audio_files import media_type_of
 from asf.adapters.eventlet_runtime.background import begin
-from asf.adapters import object_audio
-from asf.adapters.object_audio import BLOCK_BYTES, ObjectAudioSources, stores
+from asf.adapters.object_store import ObjectAudioSources, create_stores, sources as opening, stores, worker
+from asf.adapters.object_store.blocks import BLOCK_BYTES
 from asf.domain.errors import AudioUnavailable
 
-object_audio.WAITING_SECONDS, object_audio.TRYING_SECONDS, object_audio.OPENING_SECONDS = 60.0, 60, 180.0
+worker.QUEUE_SECONDS, stores.RETRY_SECONDS, opening.OPEN_SECONDS = 60.0, 60, 180.0
 
 bucket, endpoint, *urls = sys.argv[1:]
-sources = ObjectAudioSources(stores([bucket], [], [], endpoint), begin, media_type_of)
+sources = ObjectAudioSources(create_stores([bucket], [], [], endpoint), begin)
 
 def read(url):
     source = sources.open(sources.locate(url))
@@ -251,7 +250,7 @@ killed = [eventlet.spawn(read, urls[0]) for _ in range(5)]
 for number, one in enumerate(killed):
     eventlet.sleep(0.05 * number)
     one.kill()
-print(json.dumps({"read": read(urls[0]), "begun": len(sources._looks)}))
+print(json.dumps({"read": read(urls[0]), "begun": len(sources._head_requests)}))
 """
 
 

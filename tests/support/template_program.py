@@ -25,7 +25,7 @@ def _server() -> Callable[[list[str]], None]:
     patch_standard_library()
     from eventlet import hubs  # noqa: PLC0415 - after patching, like everything else
 
-    import asf.adapters.object_audio  # noqa: PLC0415
+    import asf.adapters.object_store  # noqa: PLC0415
     import asf.adapters.redis_store.audio_queues  # noqa: PLC0415
     import asf.adapters.redis_store.catalog  # noqa: PLC0415
     import asf.adapters.redis_store.update_log  # noqa: F401, PLC0415

@@ -9,20 +9,12 @@ import pytest
 from obstore.exceptions import GenericError, PermissionDeniedError
 from obstore.store import MemoryStore
 
-from asf.adapters import object_audio
-from asf.adapters.audio_files import media_type_of
-from asf.adapters.object_audio import (
-    BLOCK_BYTES,
-    FAILURE_SECONDS,
-    MAX_FETCHES,
-    MAX_LOOKS,
-    PROBE_SECONDS,
-    WAITING_SECONDS,
-    ObjectAudioSource,
-    ObjectAudioSources,
-    WrongConfiguration,
-    stores,
-)
+from asf.adapters.object_store import InvalidStoreConfiguration, ObjectAudioSources, create_stores, probe, sources
+from asf.adapters.object_store.blocks import BLOCK_BYTES, FAILURE_SECONDS
+from asf.adapters.object_store.probe import PROBE_SECONDS
+from asf.adapters.object_store.source import ObjectAudioSource
+from asf.adapters.object_store.sources import DEFAULT_CACHE_BYTES, MAX_BLOCK_READS, MAX_HEAD_REQUESTS
+from asf.adapters.object_store.worker import QUEUE_SECONDS
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.streams.stream import ObjectLocator
 from tests.contracts.audio_sources import AUDIO, AudioSourcesContract
@@ -97,16 +89,12 @@ def store() -> MemoryStore:
 class Place:
     """A store in memory, work that is done later, and the long object opened."""
 
-    def __init__(
-        self, store: MemoryStore, requests: Requests, max_bytes: int = object_audio.DEFAULT_CACHE_BYTES
-    ) -> None:
+    def __init__(self, store: MemoryStore, requests: Requests, max_bytes: int = DEFAULT_CACHE_BYTES) -> None:
         self.clock = ManualClock()
         self.store = store
         self.requests = requests
         self.later = Later()
-        self.sources = ObjectAudioSources(
-            {"s3://bucket": store}, self._begin, media_type_of, max_bytes, self.clock.now
-        )
+        self.sources = ObjectAudioSources({"s3://bucket": store}, self._begin, max_bytes, self.clock.now)
         self._opening = False
 
     def _begin(self, work: Callable[[], None], done: Callable[[], None]) -> None:
@@ -138,7 +126,7 @@ class TestObjectAudioSources(AudioSourcesContract):
 
     @pytest.fixture
     def sources(self, store: MemoryStore) -> ObjectAudioSources:
-        return ObjectAudioSources({"s3://bucket": store}, at_once, media_type_of)
+        return ObjectAudioSources({"s3://bucket": store}, at_once)
 
     @pytest.fixture
     def path(self) -> str:
@@ -325,34 +313,34 @@ def test_closing_while_a_block_is_being_read_is_safe(place: Place) -> None:
 
 def test_only_so_many_blocks_are_read_at_a_time(place: Place) -> None:
     """What nobody wants any more by its turn is not read; reading ahead does not queue."""
-    size = (MAX_FETCHES + 10) * BLOCK_BYTES
+    size = (MAX_BLOCK_READS + 10) * BLOCK_BYTES
     obstore.put(place.store, "huge.mp3", bytes(size))
     source, other = place.open("huge.mp3"), place.open("huge.mp3")
-    for number in range(MAX_FETCHES + 2):
+    for number in range(MAX_BLOCK_READS + 2):
         assert source.read(number * BLOCK_BYTES, 10) is None
     assert source.read(BLOCK_BYTES - 10, 10) is None
-    assert other.read((MAX_FETCHES + 2) * BLOCK_BYTES, 10) is None
-    assert len(place.later.under_way) == MAX_FETCHES
+    assert other.read((MAX_BLOCK_READS + 2) * BLOCK_BYTES, 10) is None
+    assert len(place.later.under_way) == MAX_BLOCK_READS
     source.close()
     arrivals = place.arrivals_of(other)
     place.later.end_all()
     numbers = [start // BLOCK_BYTES for start, _stop in place.requests.made]
-    assert numbers == [*range(MAX_FETCHES), MAX_FETCHES + 2]
+    assert numbers == [*range(MAX_BLOCK_READS), MAX_BLOCK_READS + 2]
     assert len(arrivals) == 1
 
 
 def test_who_waits_too_long_for_a_turn_is_told(place: Place) -> None:
     """A store that hangs keeps nobody for ever."""
-    size = (MAX_FETCHES + 10) * BLOCK_BYTES
+    size = (MAX_BLOCK_READS + 10) * BLOCK_BYTES
     obstore.put(place.store, "huge.mp3", bytes(size))
     source = place.open("huge.mp3")
-    for number in range(MAX_FETCHES + 1):
+    for number in range(MAX_BLOCK_READS + 1):
         source.read(number * BLOCK_BYTES, 10)
-    place.clock.advance(WAITING_SECONDS + 0.1)
+    place.clock.advance(QUEUE_SECONDS + 0.1)
     place.later.end()
-    assert len(place.later.under_way) == MAX_FETCHES - 1
+    assert len(place.later.under_way) == MAX_BLOCK_READS - 1
     with pytest.raises(AudioUnavailable, match="too long"):
-        source.read(MAX_FETCHES * BLOCK_BYTES, 10)
+        source.read(MAX_BLOCK_READS * BLOCK_BYTES, 10)
 
 
 def test_what_is_kept_is_bounded(store: MemoryStore, requests: Requests) -> None:
@@ -369,7 +357,7 @@ def test_what_is_kept_is_bounded(store: MemoryStore, requests: Requests) -> None
 
 def test_one_look_serves_all_who_open_an_object_meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand listeners who come at once cost one request; who comes later costs another."""
-    monkeypatch.setattr(object_audio, "OPENING_SECONDS", 0.0)
+    monkeypatch.setattr(sources, "OPEN_SECONDS", 0.0)
     locator = ObjectLocator("s3://bucket/long.mp3")
     for _ in range(3):
         with pytest.raises(AudioUnavailable, match="too long"):
@@ -382,13 +370,13 @@ def test_one_look_serves_all_who_open_an_object_meanwhile(place: Place, monkeypa
 
 def test_only_so_many_objects_are_looked_up_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others have their turns."""
-    monkeypatch.setattr(object_audio, "OPENING_SECONDS", 0.0)
-    for number in range(MAX_LOOKS + 3):
+    monkeypatch.setattr(sources, "OPEN_SECONDS", 0.0)
+    for number in range(MAX_HEAD_REQUESTS + 3):
         with pytest.raises(AudioUnavailable):
             place.sources.open(ObjectLocator(f"s3://bucket/{number}.mp3"))
-    assert len(place.later.under_way) == MAX_LOOKS
+    assert len(place.later.under_way) == MAX_HEAD_REQUESTS
     place.later.end_all()
-    assert place.later.begun == MAX_LOOKS + 3
+    assert place.later.begun == MAX_HEAD_REQUESTS + 3
 
 
 @pytest.mark.parametrize(
@@ -433,10 +421,10 @@ def test_keys_are_taken_literally(place: Place, key: str) -> None:
         ("s3://bucket/one\x85", "control"),
         ("s3://bucket/\ud800", "encoded"),
         ("s3://bucket/" + "ü" * 513, "1026 bytes"),
-        ("s3://bucket//one", "parts"),
-        ("s3://bucket/one/", "parts"),
-        ("s3://bucket/../one", "parts"),
-        ("s3://bucket/./one", "parts"),
+        ("s3://bucket//one", "segments"),
+        ("s3://bucket/one/", "segments"),
+        ("s3://bucket/../one", "segments"),
+        ("s3://bucket/./one", "segments"),
         ("s3:///one", "'s3://' may not be read"),
         ("s3://Bucket/one", "ASF_S3_BUCKETS"),
         ("gs://bucket/one", "ASF_GS_BUCKETS"),
@@ -484,7 +472,7 @@ def test_what_is_sent_short_is_an_error(place: Place, monkeypatch: pytest.Monkey
     monkeypatch.setattr(obstore, "get", lambda *_args, **_options: Answer)
     source.read(0, 10)
     place.later.end()
-    with pytest.raises(AudioUnavailable, match="less"):
+    with pytest.raises(AudioUnavailable, match="fewer"):
         source.read(0, 10)
 
 
@@ -492,7 +480,7 @@ def test_stores_are_asked_in_the_background_whether_they_can_be_reached(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And not at every question; the latest answer stands until there is another."""
-    monkeypatch.setattr(object_audio, "FIRST_PROBE_SECONDS", 0.0)
+    monkeypatch.setattr(probe, "FIRST_PROBE_SECONDS", 0.0)
     unreachable = place.sources.unreachable
     assert unreachable() == unreachable() == {"s3://bucket": "It has not answered yet."}
     assert place.later.begun == 1
@@ -518,7 +506,7 @@ def test_stores_are_asked_in_the_background_whether_they_can_be_reached(
         (PermissionDeniedError("403"), None),
         (
             PermissionDeniedError("403: <Code>SignatureDoesNotMatch</Code>"),
-            "The object store refuses the credentials (SignatureDoesNotMatch).",
+            "The object store rejects the credentials (SignatureDoesNotMatch).",
         ),
     ],
 )
@@ -527,19 +515,19 @@ def test_a_refusal_of_the_one_object_is_no_refusal_of_all(
 ) -> None:
     """Who may not list a bucket hears of each missing object that access is denied."""
     requests.error = error
-    sources = ObjectAudioSources({"s3://bucket": store}, at_once, media_type_of)
-    assert sources.unreachable() == ({} if problem is None else {"s3://bucket": problem})
+    found = ObjectAudioSources({"s3://bucket": store}, at_once)
+    assert found.unreachable() == ({} if problem is None else {"s3://bucket": problem})
 
 
 def test_stores_are_made_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """One for each bucket."""
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
-    made = stores(["one", "two"], ["three"], ["four"], "http://127.0.0.1:1")
+    made = create_stores(["one", "two"], ["three"], ["four"], "http://127.0.0.1:1")
     assert list(made) == ["s3://one", "s3://two", "gs://three", "az://four"]
 
 
 def test_a_configuration_without_sense_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line."""
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
-    with pytest.raises(WrongConfiguration, match=r"^ASF_AZ_CONTAINERS=four .*Account must be specified$"):
-        stores([], [], ["four"], "")
+    with pytest.raises(InvalidStoreConfiguration, match=r"^ASF_AZ_CONTAINERS: 'four' .*Account must be specified$"):
+        create_stores([], [], ["four"], "")

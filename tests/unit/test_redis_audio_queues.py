@@ -13,7 +13,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.adapters.audio_files import media_type_of
+from asf.adapters.media_types import media_type_of
 from asf.adapters.redis_store import audio_queues, queue_reader
 from asf.adapters.redis_store.audio_queues import QueueAudioSource, RedisAudioQueues
 from asf.adapters.redis_store.connection import ANSWER_SECONDS, connect

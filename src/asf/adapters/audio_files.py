@@ -5,52 +5,25 @@ import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path, PurePath
-from urllib.parse import unquote, urlsplit
 
-import filetype
-
+from asf.adapters.locator_syntax import path_of
+from asf.adapters.media_types import SNIFFED_BYTES, named_type, sniffed_type
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.streams.stream import AudioEnding, FileLocator, Locator
 
-CONTENT_TYPES = {
-    ".aac": "audio/aac",
-    ".flac": "audio/flac",
-    ".m4a": "audio/mp4",
-    ".mp3": "audio/mpeg",
-    ".mp4": "audio/mp4",
-    ".oga": "audio/ogg",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".wav": "audio/wav",
-    ".webm": "audio/webm",
-}
-"""Media types by file name suffix, spelled out: the system's own table differs from machine to machine."""
-
 MAX_PATH_BYTES = 4096
-"""Longest path: what the kernel takes (PATH_MAX)."""
-
-SNIFFED_BYTES = 1024
-"""How much of a file is looked at where its name does not tell its type."""
-
-SNIFFED_TYPES = {
-    "audio/x-flac": "audio/flac",
-    "audio/x-wav": "audio/wav",
-    "video/mp4": "audio/mp4",
-    "video/webm": "audio/webm",
-}
-"""What the library calls otherwise. The containers are also those of video; here they hold audio."""
-
+"""Longest path: the kernel's limit (PATH_MAX)."""
 
 TAIL_BYTES = 64
-"""How many bytes at the end of a growing file are compared with what they were: a new beginning is no growth."""
+"""How many bytes at the end of a growing file are compared with what they were, to tell growth from a rewrite."""
 
 
 class FileAudioSource:
     """One opened file: implements the `AudioSource` port.
 
-    A file that is growing may only be appended to, at its place; any other must stay as it was opened. What is read
-    is there at once, or not at all.
+    A growing file may only be appended to, under the same path; any other must stay as it was opened. Reads return at
+    once.
     """
 
     ending: AudioEnding | None = None
@@ -61,7 +34,7 @@ class FileAudioSource:
         self._path = path
         self._content_type = named_type
         self._growing = growing
-        self.on_arrival: Callable[[], None] = _nothing_arrives
+        self.on_arrival: Callable[[], None] = _ignore
         self.size = status.st_size
         self.identity = _identity_of(path, status)
         self._tail = self._read_tail() if growing else b""
@@ -70,17 +43,17 @@ class FileAudioSource:
     def content_type(self) -> str:
         """The media type by the file's name, or else by its first bytes."""
         if self._content_type is None and self.size:
-            self._content_type = _sniffed_type(self.read(0, min(self.size, SNIFFED_BYTES)))
+            self._content_type = sniffed_type(self.read(0, min(self.size, SNIFFED_BYTES)))
         return self._content_type or UNKNOWN_CONTENT_TYPE
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return exactly `length` bytes from `offset` on. Raises `AudioUnavailable`."""
+        """Return exactly `length` bytes from `offset`. Raises `AudioUnavailable`, `AudioChanged`."""
         try:
             data = os.pread(self._descriptor, length, offset)
             status = os.fstat(self._descriptor)
         except OSError as error:
             raise _unreadable(error) from error
-        # What was read counts only if the file is the same after it.
+        # The bytes are valid only if the file is the same after the read.
         if self._growing:
             self._check_growth(status)
         elif _identity_of(self._path, status) != self.identity:
@@ -90,12 +63,12 @@ class FileAudioSource:
         return data
 
     def refresh(self) -> int:
-        """Return the file's length by now. Raises `AudioChanged`, or `AudioUnavailable` when it cannot be read."""
+        """Return the current length. Raises `AudioChanged`, or `AudioUnavailable` if it cannot be read."""
         self._grow(self._look())
         return self.size
 
     def finalize(self) -> int:
-        """Do as `refresh`; from now on the file must stay as it is."""
+        """Do as `refresh`. From now on the file must not change."""
         status = self._look()
         self._grow(status)
         self.identity = _identity_of(self._path, status)
@@ -114,18 +87,18 @@ class FileAudioSource:
             raise _unreadable(error) from error
         self._check_growth(status)
         try:
-            place = os.stat(self._path)  # noqa: PTH116 - fifty times a second
+            named = os.stat(self._path)  # noqa: PTH116 - fifty times a second
         except OSError:
-            place = None
-        if place is None or (place.st_dev, place.st_ino) != (status.st_dev, status.st_ino):
+            named = None
+        if named is None or (named.st_dev, named.st_ino) != (status.st_dev, status.st_ino):
             raise AudioChanged("The file was deleted, moved or replaced while it was growing.")
         return status
 
     def _check_growth(self, status: os.stat_result) -> None:
         if status.st_size < self.size:
-            raise AudioChanged(f"The file shrank to {status.st_size} bytes and had {self.size}.")
+            raise AudioChanged(f"The file shrank from {self.size} to {status.st_size} bytes.")
         if self._read_tail() != self._tail:
-            raise AudioChanged("The file was written anew while it was growing.")
+            raise AudioChanged("The file was rewritten while it was growing.")
 
     def _read_tail(self) -> bytes:
         """Return the last bytes before `size`."""
@@ -136,7 +109,7 @@ class FileAudioSource:
             raise _unreadable(error) from error
 
     def close(self) -> None:
-        """Close the file. Closing twice does no harm."""
+        """Close the file. Safe to repeat."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -145,9 +118,9 @@ class FileAudioSource:
 class FileAudioSources:
     """Files below `roots`: implements the `AudioSources` port.
 
-    Confinement is checked twice. `locate` resolves symbolic links and refuses what lies outside; `open` resolves
-    again, as the file may have come to be only since, and then walks down from the root without following any
-    link, so that nothing that is swapped in meanwhile can lead outside.
+    Confinement is checked twice. `locate` resolves symbolic links and rejects paths outside the roots. `open`
+    resolves again, as the file may not have existed before, and then walks down from the root without following
+    links, so that a link that is swapped in meanwhile cannot lead outside.
     """
 
     def __init__(self, roots: Iterable[Path]) -> None:
@@ -155,7 +128,7 @@ class FileAudioSources:
         self._resolved_roots = [os.path.realpath(root) for root in self._roots]
 
     def unreachable(self) -> dict[str, str]:
-        """Return the roots that are no directories that can be read, and why."""
+        """Return the roots that are not readable directories, and why."""
         problems = {}
         for root in self._roots:
             try:
@@ -170,7 +143,7 @@ class FileAudioSources:
 
         Accepts a path or a `file://` URL. Raises `InvalidFilepath`.
         """
-        path = _path_of(filepath)
+        path = path_of(filepath)
         _check_name(path)
         resolved = os.path.realpath(path)
         if self._root_of(resolved) is None:
@@ -178,8 +151,8 @@ class FileAudioSources:
         return FileLocator(resolved)
 
     def content_type_of(self, locator: Locator) -> str | None:
-        """Return the media type that the file's name tells, or None."""
-        return _named_type(locator.text)
+        """Return the media type by the file's name, or None."""
+        return named_type(locator.text)
 
     def open(self, locator: Locator, *, growing: bool = False) -> FileAudioSource:
         """Open the file. Raises `AudioUnavailable`."""
@@ -192,10 +165,10 @@ class FileAudioSources:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise AudioUnavailable("It is not a regular file.")
-        return FileAudioSource(descriptor, locator.text, _named_type(locator.text), growing=growing)
+        return FileAudioSource(descriptor, locator.text, named_type(locator.text), growing=growing)
 
     def _open_as_located(self, path: str) -> int | None:
-        """Open a path as it was located, which is without links; return None where it is not like that any more."""
+        """Open a located path, which has no links; return None if it is no longer like that."""
         for root in self._resolved_roots:
             if path.startswith(root + os.sep):
                 with suppress(OSError):
@@ -203,7 +176,7 @@ class FileAudioSources:
         return None
 
     def _open_resolved(self, path: str) -> int:
-        """Open a path by what it leads to now."""
+        """Open what a path resolves to now."""
         resolved = os.path.realpath(path)
         root = self._root_of(resolved)
         if root is None:
@@ -217,22 +190,8 @@ class FileAudioSources:
         return None
 
 
-def _nothing_arrives() -> None:
+def _ignore() -> None:
     pass
-
-
-def _path_of(filepath: str) -> str:
-    if "://" not in filepath:
-        return filepath
-    try:
-        url = urlsplit(filepath)
-    except ValueError as error:
-        raise InvalidFilepath(f"It is not a URL: {error}.") from error
-    if url.scheme != "file":
-        raise InvalidFilepath(f"'{url.scheme}' is not a known scheme; a path or a file:// URL is.")
-    if url.netloc not in {"", "localhost"}:
-        raise InvalidFilepath("A file:// URL names no other host.")
-    return unquote(url.path)
 
 
 def _check_name(path: str) -> None:
@@ -247,7 +206,7 @@ def _check_name(path: str) -> None:
 
 
 def _open_beneath(root: str, path: str) -> int:
-    """Open `path`, which is below `root`, for reading: follow no link, and do not wait for a pipe or device."""
+    """Open `path`, which is below `root`, for reading, without following links or blocking on a pipe or device."""
     parts = PurePath(path).relative_to(root).parts
     directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -261,23 +220,9 @@ def _open_beneath(root: str, path: str) -> int:
 
 
 def _identity_of(path: str, status: os.stat_result) -> tuple[str | int, ...]:
-    # Not the device: on each machine a network file system has another one, and the ETag is to be the same.
+    # Without the device: a network file system has another one on each machine, and the ETag must be the same.
     return (path, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _unreadable(error: OSError) -> AudioUnavailable:
     return AudioUnavailable(f"Reading failed: {os.strerror(error.errno or 0)}.")
-
-
-def media_type_of(name: str, beginning: bytes) -> str | None:
-    """Return the media type that a name tells, or else the first bytes, of which there may be none; or None."""
-    return _named_type(name) or (_sniffed_type(beginning) if beginning else None)
-
-
-def _named_type(path: str) -> str | None:
-    return CONTENT_TYPES.get(os.path.splitext(path)[1].lower())  # noqa: PTH122 - at every join
-
-
-def _sniffed_type(beginning: bytes) -> str | None:
-    found = filetype.guess_mime(beginning)
-    return SNIFFED_TYPES.get(found, found) if found else None

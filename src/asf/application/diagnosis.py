@@ -12,7 +12,6 @@ from pathlib import Path
 
 import requests
 
-from asf.adapters.audio_files import media_type_of
 from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
 from asf.domain.errors import CatalogUnavailable
 from asf.settings import ANY_ORIGIN, Settings, SettingsError, read_settings, url_of
@@ -148,19 +147,21 @@ def examine_redis(url: str) -> Finding:
 
 def examine_object_stores(settings: Settings) -> Iterator[Finding]:
     """Yield whether each bucket can be read from; one that does not answer takes its time."""
-    from asf.adapters.object_audio import ObjectAudioSources, WrongConfiguration, stores  # noqa: PLC0415 - an extra
+    from asf.adapters import object_store  # noqa: PLC0415 - an extra
 
     def at_once(work: Callable[[], None], done: Callable[[], None]) -> None:
         work()
         done()
 
     try:
-        found = stores(settings.s3_buckets, settings.gs_buckets, settings.az_containers, settings.s3_endpoint_url)
-    except WrongConfiguration as error:
+        stores = object_store.create_stores(
+            settings.s3_buckets, settings.gs_buckets, settings.az_containers, settings.s3_endpoint_url
+        )
+    except object_store.InvalidStoreConfiguration as error:
         yield _problem("object store", str(error), "Correct it in the environment.")
         return
-    problems = ObjectAudioSources(found, at_once, media_type_of).unreachable()
-    for url in found:
+    problems = object_store.ObjectAudioSources(stores, at_once).unreachable()
+    for url in stores:
         if url in problems:
             remedy = "Correct its name, the endpoint or the credentials, which the environment has, and not .env."
             yield _problem("object store", f"{url}: {problems[url]}", remedy)

@@ -13,13 +13,14 @@ from socketio import Namespace
 
 import asf
 from asf.adapters import http_api, prometheus, realtime_api
-from asf.adapters.audio_files import FileAudioSources, media_type_of
+from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.eventlet_runtime import background as background_work
 from asf.adapters.eventlet_runtime import engineio_server, green_threads, http_protocol, transport
 from asf.adapters.eventlet_runtime.websocket_door import WebSocketDoor
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.adapters.limits import ConnectionQuota
+from asf.adapters.media_types import media_type_of
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.prometheus import PrometheusMetrics
 from asf.adapters.session_log import SessionLog
@@ -98,13 +99,15 @@ def _audio_objects(settings: Settings, clock: Clock) -> AudioSources | None:
     """Return the object stores, if there are any; the extra `objects` need not be there where there are none."""
     if not settings.has_object_stores:
         return None
-    from asf.adapters.object_audio import ObjectAudioSources, WrongConfiguration, stores  # noqa: PLC0415
+    from asf.adapters import object_store  # noqa: PLC0415
 
     try:
-        found = stores(settings.s3_buckets, settings.gs_buckets, settings.az_containers, settings.s3_endpoint_url)
-    except WrongConfiguration as error:
+        stores = object_store.create_stores(
+            settings.s3_buckets, settings.gs_buckets, settings.az_containers, settings.s3_endpoint_url
+        )
+    except object_store.InvalidStoreConfiguration as error:
         raise SettingsError([str(error)]) from error
-    return ObjectAudioSources(found, background_work.begin, media_type_of, settings.object_cache_bytes, clock.now)
+    return object_store.ObjectAudioSources(stores, background_work.begin, settings.object_cache_bytes, clock.now)
 
 
 def _audio_places(files: AudioSources, objects: AudioSources | None, queues: AudioSources | None) -> SourceRouter:
