@@ -77,8 +77,10 @@ class BlockCache:
         Raises `AudioUnavailable` if reading the block has failed within the last `FAILURE_SECONDS`.
         """
         key = (reader.identity, number)
-        if key in self._cached:
+        try:
             return self._cached[key]
+        except KeyError:
+            pass
         self._forget_failures()
         if key in self._failures:
             raise self._failures[key][1].with_traceback(None)
