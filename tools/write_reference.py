@@ -5,15 +5,12 @@ Usage: python tools/write_reference.py
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from marshmallow import validate
 
 from asf.adapters.http_api.errors import HTTP_STATUSES
 from asf.adapters.realtime_api.payloads import PayloadError
 from asf.adapters.realtime_api.plain_websocket import close_code_of
 from asf.domain.errors import AsfError, CatalogUnavailable, InternalError, StreamError, Unauthorized
-from asf.settings import SettingsSchema
+from asf.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -52,39 +49,21 @@ def reference() -> str:
 def example() -> str:
     """Return the example of a .env file."""
     lines = []
-    for name, default, allowed, description in _settings():
-        lines += [f"# {description}{f' Allowed: {allowed}.' if allowed else ''}", f"{name}={default}"]
+    for setting in SETTINGS:
+        allowed = f" Allowed: {_range_of(setting)}." if setting.allowed else ""
+        lines += [f"# {setting.meaning}{allowed}", f"{setting.variable}={setting.default}"]
     return EXAMPLE_TEXT.format(settings="\n".join(lines))
 
 
-def _settings() -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, default, range and meaning of each setting."""
-    for field in SettingsSchema().fields.values():
-        ranges = [one for one in field.validators if isinstance(one, validate.Range)]
-        allowed = f"{ranges[0].min} to {ranges[0].max}" if ranges else ""
-        yield str(field.data_key), _as_text(field.load_default), allowed, field.metadata["description"]
-
-
-def _default_shown(name: str, default: str) -> str:
-    """Return the default as a cell of the table: the value, or what holds without one."""
-    fields = {field.data_key: field for field in SettingsSchema().fields.values()}
-    return f"`{default}`" if default else str(fields[name].metadata["when_empty"])
-
-
-def _as_text(default: Any) -> str:
-    if default is None:
-        return ""
-    if isinstance(default, list):
-        return ":".join(default)
-    return f"{default:g}" if isinstance(default, float) else str(default)
+def _range_of(setting: Setting) -> str:
+    return "" if setting.allowed is None else f"{setting.allowed[0]} to {setting.allowed[1]}"
 
 
 def _settings_table() -> str:
     lines = ["| name | default | allowed | meaning |", "|---|---|---|---|"]
-    lines += [
-        f"| `{name}` | {_default_shown(name, default)} | {allowed} | {description} |"
-        for name, default, allowed, description in _settings()
-    ]
+    for setting in SETTINGS:
+        default = f"`{setting.default}`" if setting.default else setting.when_empty
+        lines.append(f"| `{setting.variable}` | {default} | {_range_of(setting)} | {setting.meaning} |")
     return "\n".join(lines)
 
 

@@ -9,13 +9,14 @@ from flask import Blueprint, Response, request
 
 from asf.adapters.http_api.bearer import bearer_token
 from asf.adapters.http_api.cors import share
+from asf.adapters.stream_path import STREAM_PATH
 from asf.domain.errors import InternalError, ListenerTooSlow, Unauthorized
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream, ListenerEvent, StreamFailed
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.session import ListenRequest
 
-STREAM_URL = "/api/v1/podcasts/stream/"
+STREAM_URL = f"{STREAM_PATH}/"
 
 PART_BYTES = 16 * 1024
 """Most bytes that are handed to the connection at once: so often a slow client shows that it takes something."""

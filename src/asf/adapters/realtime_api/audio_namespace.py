@@ -11,10 +11,11 @@ from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, st
 from asf.adapters.realtime_api.namespace import StrictNamespace
 from asf.adapters.realtime_api.payloads import JoinStreamSchema, PayloadError
 from asf.adapters.realtime_api.transports import SocketIoTransport
+from asf.adapters.stream_path import STREAM_PATH
 from asf.domain.errors import AsfError, InternalError, ListenerError, RateLimited
 from asf.domain.streaming.service import StreamingService
 
-AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
+AUDIO_NAMESPACE = STREAM_PATH
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import click
 from tqdm import tqdm
 
+from asf.adapters.stream_path import STREAM_PATH
 from asf.client import BackendClient
 from asf.client.demo import CLIP_BYTES_PER_SECOND, WHOLE, Progress, demo_clip, make_demo_podcast
 from asf.entrypoints.cli.options import RETRIES, elsewhere, examples, token_option, url_option
@@ -113,7 +114,7 @@ def _invitation(stream_id: str, client_id: str, url: str, seconds: float) -> str
     return "\n".join(
         [
             f"Making the podcast {stream_id} takes {seconds:.0f} seconds. Hear it meanwhile, from its beginning:",
-            f"  in a browser                   {url}/api/v1/podcasts/stream/{quote(stream_id, safe='')}",
+            f"  in a browser                   {url}{STREAM_PATH}/{quote(stream_id, safe='')}",
             f"  in another terminal            asf listen {stream} -o -{option} | ffplay -",
             f"See how far it is:               asf watch {client}{option}",
         ]

@@ -1,0 +1,185 @@
+"""Parsers of the settings' values: each takes text, and returns the value or raises `InvalidValue`."""
+
+import math
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from asf.adapters.locator_syntax import is_bucket_name
+from asf.adapters.stream_path import STREAM_PATH
+from asf.settings.networks import Networks
+
+ANY_ORIGIN = "*"
+NO_NETWORK = "none"
+"""The value that stands for no network at all."""
+
+MIN_API_TOKEN_CHARACTERS = 32
+
+ORIGINS_RULE = "must be * or a comma-separated list of origins such as https://app.example.com"
+
+TRUE = frozenset({"t", "T", "true", "True", "TRUE", "on", "On", "ON", "y", "Y", "yes", "Yes", "YES", "1"})
+FALSE = frozenset({"f", "F", "false", "False", "FALSE", "off", "Off", "OFF", "n", "N", "no", "No", "NO", "0"})
+
+
+class InvalidValue(ValueError):
+    """A value that a setting cannot have. `rule` goes on after the variable's name, such as `must be an integer`.
+
+    `hint` is a sentence that follows. With `is_shown` false the value is not the problem, and is not repeated.
+    """
+
+    def __init__(self, rule: str, hint: str = "", *, is_shown: bool = True) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.hint = hint
+        self.is_shown = is_shown
+
+
+def integer(text: str) -> int:
+    """Return a whole number."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InvalidValue("must be an integer") from error
+
+
+def number(text: str) -> float:
+    """Return a finite number."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise InvalidValue("must be a number") from error
+    if not math.isfinite(value):
+        raise InvalidValue("must be a finite number")
+    return value
+
+
+def boolean(text: str) -> bool:
+    """Return True or False, of which YAML's spellings are accepted, too."""
+    if text in TRUE:
+        return True
+    if text in FALSE:
+        return False
+    raise InvalidValue("must be True or False")
+
+
+def any_text(text: str) -> str:
+    """Return the text as it is."""
+    return text
+
+
+def required(what: str) -> Callable[[str], str]:
+    """Return a parser of text that cannot be empty; `what` it is, for the message."""
+
+    def parse(text: str) -> str:
+        if not text:
+            raise InvalidValue(f"must be {what}")
+        return text
+
+    return parse
+
+
+def origins(text: str) -> list[str]:
+    """Return origins (RFC 6454), or `ANY_ORIGIN` alone."""
+    values = _items(text, ",")
+    if values == [ANY_ORIGIN]:
+        return values
+    for value in values:
+        try:
+            parts = urlsplit(value)
+        except ValueError as error:
+            raise InvalidValue(ORIGINS_RULE) from error
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query or "*" in value:
+            raise InvalidValue(ORIGINS_RULE)
+    return values
+
+
+def paths(text: str) -> list[Path]:
+    """Return paths that are separated by colons."""
+    return [Path(item) for item in _items(text, ":")]
+
+
+def buckets(text: str) -> list[str]:
+    """Return names of buckets; none for empty text. Needs the extra `objects`."""
+    if not text.strip():
+        return []
+    if find_spec("obstore") is None:
+        raise InvalidValue("needs the extra 'objects': pip install 'asf[objects]'", is_shown=False)
+    names = [name.strip() for name in text.split(",")]
+    if not all(map(is_bucket_name, names)):
+        raise InvalidValue("must be a comma-separated list of bucket names, without s3:// or the like")
+    return names
+
+
+def networks(text: str) -> Networks | None:
+    """Return networks, none for `NO_NETWORK`, or None for empty text."""
+    text = text.strip()
+    if not text:
+        return None
+    if text == NO_NETWORK:
+        return []
+    try:
+        return [ip_network(item.strip()) for item in text.split(",")]
+    except ValueError as error:
+        raise InvalidValue(
+            f"must be {NO_NETWORK} or a comma-separated list of networks such as 10.0.0.0/8 or fd00::/8", f"{error}."
+        ) from error
+
+
+def api_token(text: str) -> str:
+    """Return the token, or empty text."""
+    if text and not re.fullmatch(rf"[!-~]{{{MIN_API_TOKEN_CHARACTERS},}}", text):
+        raise InvalidValue(f"must be {MIN_API_TOKEN_CHARACTERS} or more printable ASCII characters without spaces")
+    return text
+
+
+def redis_url(text: str) -> str:
+    """Return the URL, or empty text. Needs the extra `redis`."""
+    if not text:
+        return text
+    try:
+        from redis.connection import parse_url  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise InvalidValue("needs the extra 'redis': pip install 'asf[redis]'", is_shown=False) from error
+    try:
+        parse_url(text)  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise InvalidValue(
+            "must be a URL such as redis://:password@redis.example.com:6379/0, or start with rediss:// or unix://"
+        ) from error
+    return text
+
+
+def endpoint_url(text: str) -> str:
+    """Return the URL of an object store, or empty text."""
+    if not text:
+        return text
+    rule = "must be a URL such as https://s3.example.com:9000, without user name, password or query"
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise InvalidValue(rule) from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username is not None:
+        raise InvalidValue(rule)
+    return text
+
+
+def namespace(text: str) -> str:
+    """Return a namespace of Socket.IO, or empty text."""
+    if text and (not re.fullmatch(r"/[^\s,?]*", text) or text == STREAM_PATH):
+        raise InvalidValue(
+            "must be a path such as /ui_updates, without white space, commas or question marks, and other than "
+            f"{STREAM_PATH}",
+            "Leave it empty to turn UI updates off.",
+        )
+    return text
+
+
+def _items(text: str, separator: str) -> list[str]:
+    """Return the items, without white space around them."""
+    items = [item.strip() for item in text.split(separator)]
+    if not all(items):
+        raise InvalidValue(f"must be a list separated by '{separator}', without empty items")
+    return items

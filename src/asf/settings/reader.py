@@ -1,0 +1,90 @@
+"""Reads the settings from a mapping, with one line for each variable that is wrong.
+
+environs reads the process's own environment only; this reads any mapping, for `.env` and for tests.
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from asf.settings.networks import ANYWHERE, LOOPBACK, include_strangers
+from asf.settings.parsing import NO_NETWORK, InvalidValue
+from asf.settings.table import MIN_SECRET_KEY_CHARACTERS, SETTINGS, Setting
+from asf.settings.values import Settings
+
+
+class SettingsError(Exception):
+    """Some settings are wrong. `problems` has one line for each, with its rule, and its value unless it is secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings in `environment`. Raises `SettingsError`, which names all that are wrong."""
+    values: dict[str, Any] = {}
+    problems = []
+    for setting in SETTINGS:
+        text = environment.get(setting.variable, setting.default)
+        try:
+            values[setting.name] = setting.read(text)
+        except InvalidValue as error:
+            problems.append(_problem_line(setting, text, error))
+    problems += _conflicts(values)
+    if problems:
+        raise SettingsError(problems)
+    key = values["secret_key"]
+    networks = values["internal_trusted_networks"]
+    if networks is None:
+        networks = ANYWHERE if values["debug_mode"] else LOOPBACK
+    return Settings(
+        **values
+        | {
+            "secret_key": key or secrets.token_urlsafe(),
+            "secret_key_is_random": not key,
+            "internal_trusted_networks": list(networks),
+        }
+    )
+
+
+def environment_with_dotenv(environment: Mapping[str, str], dotenv_path: Path) -> dict[str, str]:
+    """Return the variables of `environment`, and of the file at `dotenv_path` those that it lacks."""
+    from_file = {name: value for name, value in dotenv_values(dotenv_path).items() if value is not None}
+    return from_file | dict(environment)
+
+
+def _problem_line(setting: Setting, text: str, error: InvalidValue) -> str:
+    got = f" (got {text!r})" if error.is_shown and not setting.is_secret else ""
+    hint = f" {error.hint}" if error.hint and not setting.is_secret else ""
+    return f"{setting.variable} {error.rule}{got}.{hint}"
+
+
+def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with values that are right by themselves. Those that are not are missing in `values`."""
+    is_debug = values.get("debug_mode", True)
+    key, token = values.get("secret_key", ""), values.get("internal_api_token", "")
+    networks = values.get("internal_trusted_networks")
+    if not is_debug and len(key) < MIN_SECRET_KEY_CHARACTERS:
+        yield (
+            f"ASF_SECRET_KEY must have {MIN_SECRET_KEY_CHARACTERS} or more characters when ASF_DEBUG_MODE is False "
+            f"(got {len(key)} characters)."
+        )
+    if networks == [] and not token:
+        yield (
+            f"ASF_INTERNAL_TRUSTED_NETWORKS needs an ASF_INTERNAL_API_TOKEN (got {NO_NETWORK!r}). "
+            "Without it, nothing could call the internal API."
+        )
+    elif not is_debug and networks and include_strangers(networks):
+        yield (
+            f"ASF_INTERNAL_TRUSTED_NETWORKS is too broad for production (got {', '.join(map(str, networks))}). "
+            "List your backends' networks, /8 or narrower."
+        )
+    elif not is_debug and token and token == key:
+        yield (
+            "ASF_INTERNAL_API_TOKEN must differ from ASF_SECRET_KEY. "
+            "A backend that can announce audio could otherwise sign tokens."
+        )

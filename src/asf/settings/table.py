@@ -1,0 +1,218 @@
+"""The table of the settings: names, defaults, ranges and meanings (docs/contract.md, section 1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from asf.settings import parsing
+from asf.settings.parsing import ANY_ORIGIN, InvalidValue
+
+MIN_SECRET_KEY_CHARACTERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. `default` is text, as in the environment; `allowed` the range of a number.
+
+    `meaning` and `when_empty`, which says what an empty value stands for, are for the documents.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str
+    meaning: str
+    allowed: tuple[float, float] | None = None
+    when_empty: str = ""
+    is_secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        """Name of the environment variable."""
+        return f"ASF_{self.name.upper()}"
+
+    def read(self, text: str) -> Any:
+        """Return the value of `text`. Raises `InvalidValue`."""
+        if self.allowed is None:
+            return self.parse(text)
+        low, high = self.allowed
+        between = f"between {low} and {high}"
+        try:
+            value = self.parse(text)
+        except InvalidValue as error:
+            raise InvalidValue(f"{error.rule} {between}") from error
+        if not low <= value <= high:
+            raise InvalidValue(f"must be {between}")
+        return value
+
+
+SETTINGS = (
+    Setting(
+        "secret_key",
+        parsing.any_text,
+        "",
+        "Flask secret and token signing key; random at each start if empty. Production needs 32 or more characters.",
+        when_empty="random",
+        is_secret=True,
+    ),
+    Setting(
+        "cors_allowed_origins",
+        parsing.origins,
+        ANY_ORIGIN,
+        "Web origins that may connect: * for all, or a comma-separated list.",
+    ),
+    Setting("chunk_size", parsing.integer, "4096", "Bytes in one audio_chunk.", (1, 1048576)),
+    Setting(
+        "stream_sleep_interval",
+        parsing.number,
+        "0.01",
+        "Seconds between chunks; 0: as fast as the listener takes them.",
+        (0, 60),
+    ),
+    Setting("host", parsing.required("a host name or an address"), "0.0.0.0", "Address to listen on."),  # noqa: S104
+    Setting("port", parsing.integer, "5006", "Port to listen on; 0: any free one.", (0, 65535)),
+    Setting("debug_mode", parsing.boolean, "True", "True for development, False for production."),
+    Setting(
+        "ui_updates_namespace",
+        parsing.namespace,
+        "/ui_updates",
+        "Socket.IO namespace of UI updates; empty turns them off.",
+    ),
+    Setting(
+        "audio_roots",
+        parsing.paths,
+        "./shared_audio",
+        "Shared audio directories, separated by colons. Files outside them are never read.",
+    ),
+    Setting(
+        "require_tokens",
+        parsing.boolean,
+        "False",
+        "Whether listeners and subscribers to UI updates must present a token.",
+    ),
+    Setting(
+        "internal_api_token",
+        parsing.api_token,
+        "",
+        "Bearer token of the internal API, 32 or more characters. Without one, only trusted networks can call it.",
+        when_empty="none",
+        is_secret=True,
+    ),
+    Setting(
+        "internal_trusted_networks",
+        parsing.networks,
+        "",
+        "Networks whose addresses may call the internal API without the token, as comma-separated CIDRs; none: no "
+        "network. In production each must be /8 or narrower (IPv6: /7).",
+        when_empty="any in debug mode, else loopback",
+    ),
+    Setting(
+        "max_message_bytes",
+        parsing.integer,
+        "65536",
+        "Largest message accepted from a client, in bytes.",
+        (1024, 1048576),
+    ),
+    Setting(
+        "database",
+        parsing.required("a file's path or :memory:"),
+        "./var/asf.sqlite3",
+        "Catalog of streams: a file, created if missing, or :memory: for one that is lost when the server stops.",
+    ),
+    Setting(
+        "redis_url",
+        parsing.redis_url,
+        "",
+        "Redis that several servers share. It holds the catalog, instead of ASF_DATABASE, and the UI updates. Needs "
+        "the extra redis.",
+        when_empty="none",
+        is_secret=True,
+    ),
+    Setting(
+        "s3_buckets",
+        parsing.buckets,
+        "",
+        "Comma-separated S3 buckets whose objects may be announced as s3://bucket/key. Credentials: "
+        "AWS_ACCESS_KEY_ID and related variables. Needs the extra objects.",
+        when_empty="none",
+    ),
+    Setting(
+        "s3_endpoint_url",
+        parsing.endpoint_url,
+        "",
+        "URL of an S3-compatible store other than Amazon's.",
+        when_empty="Amazon's",
+        is_secret=True,
+    ),
+    Setting(
+        "object_cache_bytes",
+        parsing.integer,
+        "67108864",
+        "Cache size for object-store audio, in bytes. Allow 512 KiB per concurrent playback position.",
+        (16 * 1024 * 1024, 2**40),
+    ),
+    Setting(
+        "gs_buckets",
+        parsing.buckets,
+        "",
+        "The same for Google Cloud Storage, gs://bucket/key. Credentials: GOOGLE_SERVICE_ACCOUNT and related "
+        "variables.",
+        when_empty="none",
+    ),
+    Setting(
+        "az_containers",
+        parsing.buckets,
+        "",
+        "The same for containers of Azure Blob Storage, az://container/key. Account and credentials: "
+        "AZURE_STORAGE_ACCOUNT_NAME and related variables.",
+        when_empty="none",
+    ),
+    Setting(
+        "join_wait_seconds",
+        parsing.number,
+        "120",
+        "How long a listener can wait for a stream that is not announced yet, in seconds.",
+        (0.1, 86400),
+    ),
+    Setting(
+        "stall_seconds",
+        parsing.number,
+        "10",
+        "Seconds without growth after which a stream that is being generated counts as stalled.",
+        (0.1, 86400),
+    ),
+    Setting(
+        "stall_give_up_seconds",
+        parsing.number,
+        "120",
+        "Seconds without growth after which it counts as failed.",
+        (0.1, 86400),
+    ),
+    Setting(
+        "slow_listener_seconds",
+        parsing.number,
+        "30",
+        "Seconds without taking a byte after which a slow listener is dropped.",
+        (0.1, 3600),
+    ),
+    Setting("ui_history_size", parsing.integer, "500", "UI updates kept for each client.", (0, 100000)),
+    Setting("ui_history_seconds", parsing.number, "300", "Seconds for which they are kept.", (0, 86400)),
+    Setting(
+        "drain_seconds",
+        parsing.number,
+        "20",
+        "Seconds after SIGTERM in which listeners can finish or reconnect to another server.",
+        (0, 3600),
+    ),
+    Setting("max_listeners", parsing.integer, "10000", "Limit of listeners at a time.", (1, 1000000)),
+    Setting(
+        "max_connections_per_ip",
+        parsing.integer,
+        "0",
+        "Limit of connections at a time from one address (IPv6: from one /64 network); 0: no limit. Behind a proxy "
+        "leave it 0: all connections come from the proxy's address.",
+        (0, 1000000),
+    ),
+    Setting("max_streams", parsing.integer, "1000000", "Limit of streams in the catalog.", (1, 100000000)),
+)
+
+VARIABLES = frozenset(setting.variable for setting in SETTINGS)

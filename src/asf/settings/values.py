@@ -1,0 +1,83 @@
+"""The settings as the program uses them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from asf.adapters.limits import REJECTION_HEADROOM
+from asf.settings.networks import Networks, include_strangers
+
+LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+"""For values of ASF_HOST that mean all addresses: one that can be connected to on this machine."""
+
+SPARE_CONNECTIONS = 1_000
+"""Connections beyond those of listeners: of backends, of subscribers to UI updates, of listeners that reconnect."""
+
+SPARE_FILES = 200
+"""Open files besides connections: audio, the database, libraries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting by its name without `ASF_`. `asf.settings.table` has meanings, ranges and defaults."""
+
+    secret_key: str
+    cors_allowed_origins: list[str]
+    chunk_size: int
+    stream_sleep_interval: float
+    host: str
+    port: int
+    debug_mode: bool
+    ui_updates_namespace: str
+    audio_roots: list[Path]
+    require_tokens: bool
+    internal_api_token: str
+    """Empty for none."""
+    internal_trusted_networks: Networks
+    max_message_bytes: int
+    database: str
+    redis_url: str
+    """Empty for none."""
+    s3_buckets: list[str]
+    s3_endpoint_url: str
+    """Empty for Amazon's."""
+    object_cache_bytes: int
+    gs_buckets: list[str]
+    az_containers: list[str]
+    join_wait_seconds: float
+    stall_seconds: float
+    stall_give_up_seconds: float
+    slow_listener_seconds: float
+    ui_history_size: int
+    ui_history_seconds: float
+    max_listeners: int
+    max_connections_per_ip: int
+    """0 for no limit."""
+    max_streams: int
+    drain_seconds: float
+    secret_key_is_random: bool
+
+    @property
+    def max_connections(self) -> int:
+        """Limit of connections at a time."""
+        return self.max_listeners + SPARE_CONNECTIONS
+
+    @property
+    def has_object_stores(self) -> bool:
+        """Whether objects can be announced."""
+        return bool(self.s3_buckets or self.gs_buckets or self.az_containers)
+
+    @property
+    def open_files(self) -> int:
+        """How many files can be open at a time, including connections that are about to be rejected."""
+        return self.max_connections + REJECTION_HEADROOM + SPARE_FILES
+
+    @property
+    def internal_api_is_open(self) -> bool:
+        """Whether strangers' addresses may call the internal API."""
+        return include_strangers(self.internal_trusted_networks)
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the URL at which a server that listens on `host` and `port` can be reached on this machine."""
+    reachable = LOOPBACK_OF_WILDCARD.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
