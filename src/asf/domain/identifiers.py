@@ -10,6 +10,9 @@ MAX_IDENTIFIER_CHARACTERS = 255
 
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 128
 
+MAX_REASON_CHARACTERS = 1000
+"""Longest reason for which a stream has failed."""
+
 MAX_OFFSET = 2**53 - 1
 """Largest offset, in bytes: the largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
 

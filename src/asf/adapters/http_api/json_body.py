@@ -1,13 +1,12 @@
 """Reading a JSON object from a request, with an answer for every way in which it can be wrong."""
 
-import json
-import math
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from flask import request
 
 from asf.adapters.http_api.errors import PayloadTooLarge
+from asf.adapters.json_values import parse_json
 from asf.domain.errors import AsfError
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -34,7 +33,7 @@ def read_json_object(malformed: Callable[[str], AsfError], invalid: Callable[[st
     if not request.is_json:
         raise invalid("The request does not declare 'Content-Type: application/json'.")
     try:
-        payload = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+        payload = parse_json(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise malformed(_describe(error)) from error
     # Nothing can be nested deeper than there are opening brackets, which are quickly counted.
@@ -45,17 +44,6 @@ def read_json_object(malformed: Callable[[str], AsfError], invalid: Callable[[st
     if not payload:
         raise invalid("The JSON object is empty.")
     return payload
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON.")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is too large a number.")
-    return value
 
 
 def _describe(error: Exception) -> str:

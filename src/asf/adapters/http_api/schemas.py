@@ -13,6 +13,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates, validates_schema
 
 from asf.adapters.http_api.errors import InvalidQuery, SendUiInvalidPayload, SendUiMissingData
+from asf.adapters.schema_rules import obeys
 from asf.domain.errors import (
     AsfError,
     InvalidClientId,
@@ -25,6 +26,7 @@ from asf.domain.errors import (
 from asf.domain.identifiers import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
     MAX_IDENTIFIER_CHARACTERS,
+    MAX_REASON_CHARACTERS,
     client_id_problem,
     event_name_problem,
     idempotency_key_problem,
@@ -35,16 +37,6 @@ from asf.domain.streams.stream import StreamState
 from asf.domain.updates.update import UiUpdate
 
 
-def obeys(problem_of: Callable[[str], str | None]) -> Callable[[str], None]:
-    """Return a validator that applies one of the domain's rules."""
-
-    def validate(value: str) -> None:
-        if problem := problem_of(value):
-            raise ValidationError(problem)
-
-    return validate
-
-
 def _filepath_problem(value: str) -> str | None:
     return None if value.strip() else "It is empty or only white space."
 
@@ -52,7 +44,6 @@ def _filepath_problem(value: str) -> str | None:
 MAX_METADATA_BYTES = 16 * 1024
 """Largest `metadata`, in bytes of JSON (docs/contract.md, section 2)."""
 
-MAX_REASON_CHARACTERS = 1000
 MAX_PAGE = 1000
 """Most streams on one page."""
 

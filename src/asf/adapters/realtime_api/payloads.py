@@ -1,10 +1,10 @@
 """What clients send, as marshmallow schemas, and the errors for what is not that."""
 
-from collections.abc import Callable
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
+from asf.adapters.schema_rules import obeys
 from asf.domain.errors import AsfError
 from asf.domain.identifiers import MAX_OFFSET, client_id_problem, stream_id_problem
 from asf.domain.streaming.session import ListenRequest
@@ -68,16 +68,6 @@ def _in_words(problems: Any) -> str:
     return " ".join(problems)
 
 
-def _obeys(problem_of: Callable[[str], str | None]) -> Callable[[str], None]:
-    """Return a validator that applies one of the domain's rules."""
-
-    def validate(value: str) -> None:
-        if problem := problem_of(value):
-            raise ValidationError(problem)
-
-    return validate
-
-
 class Text(fields.String):
     """Text, and nothing that could be decoded to text: an attachment is none."""
 
@@ -118,7 +108,7 @@ class JoinStreamSchema(PayloadSchema):
     leading = "stream_id"
     leading_error = InvalidJoin
 
-    stream_id = Text(required=True, validate=_obeys(stream_id_problem))
+    stream_id = Text(required=True, validate=obeys(stream_id_problem))
     offset = WholeNumber(load_default=0, validate=OFFSET_RANGE)
     epoch = Text(load_default=None, allow_none=True)
     window = WholeNumber(load_default=None, allow_none=True, validate=WINDOW_RANGE)
@@ -133,7 +123,7 @@ class JoinStreamSchema(PayloadSchema):
 class ListenQuerySchema(PayloadSchema):
     """Query of the stream's URL, whose values are texts, beside the stream id of its path."""
 
-    stream_id = fields.String(required=True, validate=_obeys(stream_id_problem))
+    stream_id = fields.String(required=True, validate=obeys(stream_id_problem))
     offset = fields.Integer(load_default=0, validate=OFFSET_RANGE)
     epoch = fields.String(load_default=None)
     window = fields.Integer(load_default=None, validate=WINDOW_RANGE)
@@ -185,7 +175,7 @@ class UnsubscribeSchema(PayloadSchema):
     leading = "client_id"
     leading_error = InvalidSubscription
 
-    client_id = Text(required=True, validate=_obeys(client_id_problem))
+    client_id = Text(required=True, validate=obeys(client_id_problem))
 
 
 class SubscribeSchema(UnsubscribeSchema):

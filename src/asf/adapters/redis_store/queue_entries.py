@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha1
 
-from asf.domain.identifiers import MAX_OFFSET
+from asf.domain.identifiers import MAX_OFFSET, MAX_REASON_CHARACTERS
 from asf.domain.streams.stream import AudioEnding, StreamState
 
 PREFIX = "asf:1:queue:"
@@ -21,9 +21,6 @@ END = b"end"
 
 REASON = b"reason"
 """Field that the last entry may have: why it failed, in UTF-8."""
-
-MAX_REASON_CHARACTERS = 1000
-"""How much of a reason listeners are told."""
 
 BEFORE_ALL = b"0-0"
 """An id that is smaller than that of any entry."""

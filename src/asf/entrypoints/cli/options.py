@@ -1,10 +1,11 @@
 """Options and kinds of arguments that several commands have."""
 
-import json
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
+
+from asf.adapters.json_values import parse_json
 
 DEFAULT_URL = "http://127.0.0.1:5006"
 
@@ -37,9 +38,10 @@ class Json(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the value that the text stands for."""
         try:
-            return json.loads(value, parse_constant=_refuse_constant, parse_float=_finite)
+            return parse_json(value)
         except (ValueError, RecursionError) as error:
-            self.fail(f"{error}. Text needs quotes of its own: '\"done\"'", param, ctx)
+            reason = str(error).rstrip(".")
+            self.fail(f"{reason}. Text must be in double quotes, for example '\"done\"'.", param, ctx)
 
 
 class JsonObject(Json):
@@ -87,14 +89,3 @@ def examples(*commands: str) -> str:
 def elsewhere(url: str) -> str:
     """Return what a command has to be told to reach the same server: nothing, or the option."""
     return "" if url == DEFAULT_URL else f" --url {url}"
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if value in {float("inf"), float("-inf")}:
-        raise ValueError(f"{text} is too large a number")
-    return value
