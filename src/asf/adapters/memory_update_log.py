@@ -3,9 +3,9 @@
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from sys import getsizeof
 
+from asf.adapters.update_digest import digest_of
 from asf.domain.errors import IdempotencyConflict
 from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
@@ -78,7 +78,7 @@ class InMemoryUpdateLog:
         self._forget_keys(now)
         earlier = self._keys.get(update.idempotency_key or "")
         if earlier is not None:
-            if earlier.digest != _digest_of(said):
+            if earlier.digest != digest_of(said):
                 raise IdempotencyConflict
             kept = SequencedUpdate(*said, earlier.epoch, earlier.seq, earlier.timestamp)
             return AppendResult(kept, duplicate=True, subscribers=self._subscribers[update.client_id])
@@ -89,7 +89,7 @@ class InMemoryUpdateLog:
         self._kept[kept.client_id, kept.epoch, kept.seq] = (client, now)
         self.kept_bytes += _size_of(kept)
         if update.idempotency_key is not None:
-            self._keys[update.idempotency_key] = _Remembered(_digest_of(said), kept.epoch, kept.seq, timestamp, now)
+            self._keys[update.idempotency_key] = _Remembered(digest_of(said), kept.epoch, kept.seq, timestamp, now)
             if len(self._keys) > MAX_KEYS:
                 self._keys.popitem(last=False)
         while len(client.updates) > self._max_updates:
@@ -161,10 +161,6 @@ def _nobody(_update: SequencedUpdate) -> int:
 
 def _never() -> None:
     """Nothing is left out within one process."""
-
-
-def _digest_of(said: tuple[str, str, str]) -> bytes:
-    return blake2b(repr(said).encode(), digest_size=16).digest()
 
 
 def _size_of(update: SequencedUpdate) -> int:

@@ -19,14 +19,14 @@ from typing import Any
 
 import redis
 
+from asf.adapters.locator_syntax import queue_name_of
 from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.queue_entries import PREFIX, Piece, piece_of
 from asf.adapters.redis_store.queue_index import BLOCK_BYTES, Blocks, QueueIndex, stitch
 from asf.adapters.redis_store.queue_reader import ENTRIES_PER_READ, QueueReader
-from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
-from asf.domain.identifiers import queue_name_problem
+from asf.domain.errors import AudioChanged, AudioUnavailable
 from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
-from asf.domain.streams.stream import QUEUE_PREFIX, AudioEnding, Locator, QueueLocator
+from asf.domain.streams.stream import AudioEnding, Locator, QueueLocator
 
 MAX_BYTES = 64 * 1024 * 1024
 """Most audio that is kept in memory, of all queues together, beside what was read already by the pool."""
@@ -163,12 +163,7 @@ class RedisAudioQueues:
 
     def locate(self, filepath: str) -> Locator:
         """Return which queue `queue:NAME` is. Raises `InvalidFilepath`."""
-        scheme, name = filepath[: len(QUEUE_PREFIX)], filepath[len(QUEUE_PREFIX) :]
-        if scheme.lower() != QUEUE_PREFIX or name.startswith("//"):
-            raise InvalidFilepath("A queue is written as queue:NAME.")
-        if problem := queue_name_problem(name):
-            raise InvalidFilepath(f"The name of the queue cannot be used: {problem}")
-        return QueueLocator(name)
+        return QueueLocator(queue_name_of(filepath))
 
     def content_type_of(self, locator: Locator) -> str | None:
         """Return the media type that the queue's name tells, or None."""

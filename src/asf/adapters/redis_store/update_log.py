@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from hashlib import blake2b
 from itertools import count
 from math import ceil
 from typing import Any
@@ -27,6 +26,7 @@ import redis
 
 from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.pubsub import RedisPubSub, SubscribeFailed
+from asf.adapters.update_digest import digest_of
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
@@ -381,7 +381,7 @@ class RedisUpdateLog:
                     *self._common(update.client_id, now),
                     payload,
                     repr(timestamp),
-                    _digest_of(said),
+                    digest_of(said),
                     *self._bounds,
                     self._topic(update.client_id),
                     self._lease_prefix,
@@ -571,7 +571,3 @@ def _nothing() -> None:
 def _update_of(client_id: str, place: Position, payload: bytes) -> SequencedUpdate:
     event_name, data_json, timestamp = json.loads(payload)
     return SequencedUpdate(client_id, event_name, data_json, place.epoch, place.seq, timestamp)
-
-
-def _digest_of(said: tuple[str, str, str]) -> bytes:
-    return blake2b(repr(said).encode(), digest_size=16).digest()
