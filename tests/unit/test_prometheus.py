@@ -2,7 +2,9 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from asf.adapters.prometheus import PrometheusMetrics
+from asf.adapters.prometheus import PrometheusMetrics, gauges
+from asf.domain.errors import CatalogUnavailable
+from asf.domain.streams.stream import StreamState
 
 
 def values(metrics: PrometheusMetrics) -> dict[str, float]:
@@ -49,3 +51,20 @@ def test_two_servers_do_not_share_their_counts() -> None:
     first, second = PrometheusMetrics(), PrometheusMetrics()
     first.joined("s")
     assert values(second)["asf_joins_total{}"] == 0
+
+
+def broken_count() -> dict[StreamState, int]:
+    """Count the streams of a catalog that cannot be read."""
+    raise CatalogUnavailable
+
+
+def test_values_are_read_at_each_scrape() -> None:
+    """From the parts that keep them; the catalog's are left out while it cannot be read."""
+    metrics = PrometheusMetrics()
+    sessions: list[int] = []
+    gauges.register_connections(metrics, sessions, [1])
+    gauges.register_catalog(metrics, broken_count)
+    sessions.append(1)
+    scrape = values(metrics)
+    assert (scrape["asf_connections{}"], scrape["asf_socketio_connections{}"]) == (1, 1)
+    assert not any(name.startswith("asf_catalog_streams") for name in scrape)

@@ -22,7 +22,7 @@ from asf.adapters.jwt_tokens import JwtTokens
 from asf.adapters.limits import ConnectionQuota
 from asf.adapters.media_types import media_type_of
 from asf.adapters.memory_update_log import InMemoryUpdateLog
-from asf.adapters.prometheus import PrometheusMetrics
+from asf.adapters.prometheus import PrometheusMetrics, Reading, gauges
 from asf.adapters.session_log import SessionLog
 from asf.adapters.source_router import SourceRouter
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
@@ -33,7 +33,6 @@ from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.access.ports import TokenVerifier
 from asf.domain.clock import Clock
-from asf.domain.errors import CatalogUnavailable
 from asf.domain.streaming.due import ChunkStreamer
 from asf.domain.streaming.live_edge import LiveEdge
 from asf.domain.streaming.pacing import Pace
@@ -46,7 +45,7 @@ from asf.domain.streaming.slow_listeners import SlowListeners
 from asf.domain.streaming.waiting_room import WaitingRoom
 from asf.domain.streams.catalog import StreamCatalog
 from asf.domain.streams.ports import CatalogStore
-from asf.domain.streams.stream import FileLocator, Locator, ObjectLocator, QueueLocator, StreamState
+from asf.domain.streams.stream import FileLocator, Locator, ObjectLocator, QueueLocator
 from asf.domain.updates.ports import UiUpdateEmitter, UpdateLog
 from asf.domain.updates.router import UiUpdateRouter
 from asf.entrypoints.shutdown import Shutdown
@@ -56,9 +55,6 @@ if TYPE_CHECKING:
     import redis
 
     from asf.adapters.redis_store.pubsub import RedisPubSub
-
-Gauge = tuple[str, str, Callable[[], float]]
-"""Name, help and value of a metric."""
 
 CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
 
@@ -165,12 +161,12 @@ def _namespaces(service: StreamingService, router: UiUpdateRouter, settings: Set
     return namespaces
 
 
-def _gauge_of_history(log: InMemoryUpdateLog) -> Gauge:
-    return ("asf_ui_history_bytes", "Memory of the UI updates that are kept.", lambda: log.kept_bytes)
+def _gauge_of_history(log: InMemoryUpdateLog) -> Reading:
+    return ("asf_ui_history_bytes", "Bytes of memory that UI updates take.", lambda: log.kept_bytes)
 
 
-def _gauge_of_news(news: "RedisPubSub") -> Gauge:
-    return ("asf_redis_connected", "Whether other servers are heard, over Redis: 1 or 0.", lambda: news.is_connected)
+def _gauge_of_news(news: "RedisPubSub") -> Reading:
+    return ("asf_redis_connected", "Whether this server is subscribed to Redis: 1 or 0.", lambda: news.is_connected)
 
 
 def _render_metrics(
@@ -180,39 +176,15 @@ def _render_metrics(
     blocked: SlowListeners,
     store: CatalogStore,
     router: UiUpdateRouter,
-    gauge_of_sharing: Gauge,
+    gauge_of_sharing: Reading,
     connections: ConnectionQuota,
     socketio_connections: ConnectionQuota,
 ) -> Callable[[], bytes]:
-    metrics.read_gauges(
-        [
-            ("asf_listeners", "Sessions under way.", lambda: len(streaming)),
-            ("asf_listeners_blocked", "Listeners that take no audio now.", lambda: len(blocked)),
-            ("asf_connections", "Open connections, whatever for.", lambda: len(connections)),
-            ("asf_socketio_connections", "Connections of Socket.IO.", lambda: len(socketio_connections)),
-            ("asf_ui_subscriptions", "Subscriptions to UI updates.", lambda: router.subscriptions),
-            gauge_of_sharing,
-        ]
-    )
-    metrics.read_counters(
-        [
-            ("asf_audio_bytes_sent", "Bytes of audio sent.", lambda: pump.bytes_sent),
-            ("asf_chunks_sent", "Chunks of audio sent.", lambda: pump.chunks_sent),
-        ]
-    )
-    metrics.read_by_label(
-        "asf_catalog_streams", "Streams in the catalog, by state.", "state", partial(_streams_by_state, store)
-    )
+    gauges.register_streaming(metrics, streaming, blocked, pump)
+    gauges.register_connections(metrics, connections, socketio_connections)
+    gauges.register_updates(metrics, router, gauge_of_sharing)
+    gauges.register_catalog(metrics, store.count)
     return metrics.render
-
-
-def _streams_by_state(store: CatalogStore) -> dict[str, float]:
-    """Return how many streams there are in each state; nothing while the catalog cannot be read."""
-    try:
-        counted = store.count()
-    except CatalogUnavailable:
-        return {}
-    return {state: counted.get(state, 0) for state in StreamState}
 
 
 def _websocket_door(

@@ -1,0 +1,62 @@
+"""The values that are read at each scrape, from the parts that keep them."""
+
+from collections.abc import Callable, Mapping, Sized
+from functools import partial
+
+from asf.adapters.prometheus.collectors import Reading
+from asf.adapters.prometheus.metrics import PrometheusMetrics
+from asf.domain.errors import CatalogUnavailable
+from asf.domain.streaming.pump import AudioPump
+from asf.domain.streams.stream import StreamState
+from asf.domain.updates.router import UiUpdateRouter
+
+StreamCount = Callable[[], Mapping[StreamState, int]]
+"""Returns how many streams of each state there are. Raises `CatalogUnavailable`."""
+
+
+def register_streaming(metrics: PrometheusMetrics, sessions: Sized, blocked: Sized, pump: AudioPump) -> None:
+    """Register what there is to read of sessions and of the audio that was sent."""
+    metrics.read_gauges(
+        [
+            ("asf_listeners", "Active sessions.", lambda: len(sessions)),
+            ("asf_listeners_blocked", "Sessions under back-pressure.", lambda: len(blocked)),
+        ]
+    )
+    metrics.read_counters(
+        [
+            ("asf_audio_bytes_sent", "Bytes of audio sent.", lambda: pump.bytes_sent),
+            ("asf_chunks_sent", "Chunks of audio sent.", lambda: pump.chunks_sent),
+        ]
+    )
+
+
+def register_connections(metrics: PrometheusMetrics, connections: Sized, socketio_connections: Sized) -> None:
+    """Register the numbers of open connections."""
+    metrics.read_gauges(
+        [
+            ("asf_connections", "All open connections.", lambda: len(connections)),
+            ("asf_socketio_connections", "Open Socket.IO connections.", lambda: len(socketio_connections)),
+        ]
+    )
+
+
+def register_updates(metrics: PrometheusMetrics, router: UiUpdateRouter, backend: Reading) -> None:
+    """Register the subscriptions, and what there is to read of the `backend` that keeps the updates."""
+    metrics.read_gauges(
+        [("asf_ui_subscriptions", "Subscriptions to UI updates.", lambda: router.subscriptions), backend]
+    )
+
+
+def register_catalog(metrics: PrometheusMetrics, count: StreamCount) -> None:
+    """Register the numbers of streams in each state. There are none while the catalog cannot be read."""
+    metrics.read_by_label(
+        "asf_catalog_streams", "Streams in the catalog, by state.", "state", partial(_streams_by_state, count)
+    )
+
+
+def _streams_by_state(count: StreamCount) -> dict[str, float]:
+    try:
+        counted = count()
+    except CatalogUnavailable:
+        return {}
+    return {state: counted.get(state, 0) for state in StreamState}

@@ -1,0 +1,102 @@
+"""Counts what happens to listeners, updates and requests."""
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from asf.adapters.prometheus.collectors import Reading, Readings, ReadingsByLabel
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds of the histograms' buckets, in seconds: around what a listener would notice."""
+
+
+class PrometheusMetrics:
+    """Counts events: implements the observers' ports. Each instance has its own registry."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._joins = Counter("asf_joins", "Sessions started.", registry=self.registry)
+        self._first_chunk = Histogram(
+            "asf_first_chunk_seconds",
+            "Seconds from joining to the first audio sent.",
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self._ended = Counter("asf_streams_ended", "Sessions ended, by outcome.", ["outcome"], registry=self.registry)
+        self._lag = Histogram(
+            "asf_pump_lag_seconds",
+            "Delay of a tick of audio, in seconds.",
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self._updates = Counter("asf_ui_updates", "UI updates, by outcome.", ["outcome"], registry=self.registry)
+        self._relay = Histogram(
+            "asf_ui_relay_seconds",
+            "Seconds from receiving an update to delivering it to its subscribers.",
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self._recoveries = Counter(
+            "asf_ui_recoveries", "Subscribers that reconnected, by outcome.", ["outcome"], registry=self.registry
+        )
+        self._dropped = Counter(
+            "asf_ui_subscribers_dropped", "Subscribers dropped for reading too slowly.", registry=self.registry
+        )
+        self._requests = Counter(
+            "asf_http_requests", "HTTP requests, by route and status.", ["route", "status"], registry=self.registry
+        )
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def joined(self, stream_id: str) -> None:  # noqa: ARG002 - a label for each stream would be unbounded
+        """Count a session that started."""
+        self._joins.inc()
+
+    def first_audio_sent(self, seconds: float) -> None:
+        """Observe how long after joining the first audio was sent."""
+        self._first_chunk.observe(seconds)
+
+    def ended(self, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:  # noqa: ARG002 - as above
+        """Count a session that ended."""
+        self._ended.labels(outcome).inc()
+
+    def pump_lagged(self, seconds: float) -> None:
+        """Observe how late a tick was served."""
+        self._lag.observe(seconds)
+
+    def relayed(self, outcome: str, seconds: float) -> None:
+        """Count an update, and observe how long its delivery took."""
+        self._updates.labels(outcome).inc()
+        self._relay.observe(seconds)
+
+    def recovered(self, outcome: str) -> None:
+        """Count a subscriber that reconnected."""
+        self._recoveries.labels(outcome).inc()
+
+    def subscriber_dropped(self) -> None:
+        """Count a subscriber that was dropped."""
+        self._dropped.inc()
+
+    def request_answered(self, route: str, status: int) -> None:
+        """Count an HTTP request."""
+        self._requests.labels(route, str(status)).inc()
+
+    def read_gauges(self, readings: list[Reading]) -> None:
+        """Read these values at each scrape."""
+        self.registry.register(Readings(GaugeMetricFamily, readings))
+
+    def read_counters(self, readings: list[Reading]) -> None:
+        """Read these values, which only increase, at each scrape."""
+        self.registry.register(Readings(CounterMetricFamily, readings))
+
+    def read_by_label(self, name: str, description: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Read a gauge with one label, by the label's values, at each scrape."""
+        self.registry.register(ReadingsByLabel(name, description, label, read))
+
+    def render(self) -> bytes:
+        """Return all metrics in the text format of Prometheus."""
+        return generate_latest(self.registry)
