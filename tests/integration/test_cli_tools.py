@@ -97,7 +97,7 @@ def test_streams_are_listed_and_deleted(start_server: StartServer) -> None:
     server = start_server()
     none = asf("streams", url=server.url)
     assert (none.returncode, none.stdout) == (0, b"")
-    assert b"No stream is announced yet" in none.stderr
+    assert b"No streams yet" in none.stderr
     path = str(server.audio_root / "a\x1b[2J.mp3")
     assert asf("notify", "talk", path, "--metadata", '{"n": 1}', url=server.url).returncode == 0
     assert asf("notify", "große€", path, "--state", "generating", url=server.url).returncode == 0
@@ -123,7 +123,7 @@ def test_a_push_with_a_key_is_sent_once(server: ServerProcess) -> None:
     first = asf("push", "keyed", "e", "1", "--idempotency-key", "k", url=server.url)
     again = asf("push", "keyed", "e", "1", "--idempotency-key", "k", url=server.url)
     assert first.stdout == b"Sent to 0 subscriber(s) of keyed.\n"
-    assert again.stdout == b"Sent before, as update 1 of keyed.\n"
+    assert again.stdout == b"Already sent, as update 1 of keyed.\n"
 
 
 def test_the_token_is_sent() -> None:
@@ -253,7 +253,7 @@ def test_the_doctor(server: ServerProcess, tmp_path: Path) -> None:
     assert b"problem" not in well.stdout
     answering = asf("doctor", cwd=tmp_path, environment=settings | {"ASF_PORT": str(server.port)})
     assert answering.returncode == 0, answering.stdout
-    assert f"ASF answers on port {server.port} already".encode() in answering.stdout
+    assert f"ASF is already running on port {server.port}".encode() in answering.stdout
     assert list(tmp_path.iterdir()) == []
 
     (tmp_path / ".env").write_text("ASF_AUDIO_ROOTS=./missing\n")
@@ -263,21 +263,21 @@ def test_the_doctor(server: ServerProcess, tmp_path: Path) -> None:
         environment |= {"ASF_MAX_LISTENERS": "1000000"}
         ill = asf("doctor", cwd=tmp_path, environment=environment)
         shared = environment | {"ASF_REDIS_URL": f"redis://127.0.0.1:{port}"}
-        assert b"redis: it cannot be used" in asf("doctor", cwd=tmp_path, environment=shared).stdout
+        assert b"redis: cannot be used" in asf("doctor", cwd=tmp_path, environment=shared).stdout
     assert ill.returncode == 1
     assert ill.stderr == b""
     text = ill.stdout.decode()
     for expected in (
         "missing does not exist",
         "file is not a database",
-        f"{port} is taken",
+        f"{port} is in use",
     ):
         assert expected in text
     assert "mkdir -p" in text
     with ScriptedServer((200, "<html>")) as other:
         environment = settings | {"ASF_PORT": other.url.rsplit(":", 1)[1]}
         taken = asf("doctor", cwd=tmp_path, environment=environment)
-    assert (taken.returncode, b"taken by another program" in taken.stdout) == (1, True)
+    assert (taken.returncode, b"in use by another program" in taken.stdout) == (1, True)
     wrong = asf("doctor", cwd=tmp_path, environment={"ASF_CHUNK_SIZE": "0"})
     assert (wrong.returncode, b"ASF_CHUNK_SIZE must be between" in wrong.stdout) == (1, True)
 
@@ -293,10 +293,10 @@ def test_health(server: ServerProcess, tmp_path: Path) -> None:
 def test_health_where_there_is_none(tmp_path: Path) -> None:
     """No server, one that is no ASF, one that takes nobody: exit code 1. Nowhere to ask: 2."""
     nobody = asf("health", "--url", NOWHERE)
-    assert (nobody.returncode, b"does not answer as ASF" in nobody.stderr) == (1, True)
+    assert (nobody.returncode, b"No ASF server responded at" in nobody.stderr) == (1, True)
     refusal = {"error_code": "ASF_NOT_READY", "message": "m", "details": "catalog: It is gone."}
     for status, answer, said in (
-        (200, "<html>", b"does not answer as ASF"),
+        (200, "<html>", b"No ASF server responded at"),
         (200, {"status": "fine"}, b"HTTP status 200"),
         (503, refusal, b"is not ready: catalog: It is gone."),
     ):

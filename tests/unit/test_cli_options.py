@@ -21,8 +21,14 @@ def test_addresses(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "127.0.0.1:5006", "ftp://a", "http://", "http://a:b", "http://[", "http://a:0"])
 def test_what_is_no_address(text: str) -> None:
     """Is wrong usage."""
-    with pytest.raises(click.BadParameter):
+    with pytest.raises(click.BadParameter, match="Invalid URL"):
         ServerUrl().convert(text, None, None)
+
+
+def test_an_address_without_a_scheme_is_completed() -> None:
+    """In the message."""
+    with pytest.raises(click.BadParameter, match=r"Include the scheme: http://localhost:5006$"):
+        ServerUrl().convert("localhost:5006", None, None)
 
 
 @pytest.mark.parametrize("text", ["", "x", "{", "NaN", "-Infinity", "1e999", "[" * 100_000, "'a'"])
@@ -38,7 +44,7 @@ def test_json() -> None:
     assert math.isclose(Json().convert("1e300", None, None), 1e300)
     assert JsonObject().convert('{"a": 1}', None, None) == {"a": 1}
     for text in ("[]", "null", "1"):
-        with pytest.raises(click.BadParameter):
+        with pytest.raises(click.BadParameter, match="Expected a JSON object"):
             JsonObject().convert(text, None, None)
 
 

@@ -76,13 +76,13 @@ def test_production_without_advice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("opened", "subject", "said"),
     [
-        ({"ASF_REQUIRE_TOKENS": "False"}, "listeners", "every stream"),
+        ({"ASF_REQUIRE_TOKENS": "False"}, "listeners", "listen to that stream"),
         (
             {"ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.1,10.1.0.0/16,fd00::/8"},
             "internal API",
-            "10.1.0.0/16, fd00::/8 may",
+            "10.1.0.0/16, fd00::/8 can",
         ),
-        ({"ASF_CORS_ALLOWED_ORIGINS": "*"}, "origins", "every web origin"),
+        ({"ASF_CORS_ALLOWED_ORIGINS": "*"}, "origins", "any web origin"),
     ],
 )
 def test_each_door_that_is_open_in_production_is_one_advice(opened: dict[str, str], subject: str, said: str) -> None:
@@ -121,10 +121,10 @@ def test_audio_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_redis(tmp_path: Path, mortal_redis: RedisServer) -> None:
     """As it comes, as it should be, for a user who may publish nothing, and gone."""
-    assert examine_redis(mortal_redis.url).text.startswith("the streams are forgotten")
+    assert examine_redis(mortal_redis.url).text.startswith("a restart loses streams")
     with closing(mortal_redis.client()) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
-        assert "may forget streams" in examine_redis(mortal_redis.url).text
+        assert "may evict streams" in examine_redis(mortal_redis.url).text
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("appendonly", "yes")
         client.acl_setuser("asf", enabled=True, nopass=True, keys=["*"], categories=["+@all"], reset_channels=True)
@@ -149,14 +149,14 @@ def test_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert examine_database(":memory:").severity is Severity.ADVICE
     assert examine_database(str(path)).severity is Severity.OK
     (tmp_path / "file").write_bytes(b"no database" * 1000)
-    assert "cannot be made" in examine_database(str(tmp_path / "file" / "d.sqlite3")).text
+    assert "cannot be created" in examine_database(str(tmp_path / "file" / "d.sqlite3")).text
     assert examine_database(str(tmp_path / "file")).severity is Severity.PROBLEM
     store = SqliteCatalogStore(str(path))
     assert store.put(AudioStream("s", FileLocator("/x.mp3")), None, 10)
-    assert examine_database(str(path)).text.endswith("streams in it: 1"), "while a server has it open"
+    assert examine_database(str(path)).text.endswith("streams: 1"), "while a server has it open"
     store.close()
     monkeypatch.setattr(os, "access", lambda *_arguments: False)
-    assert "cannot be written to" in examine_database(str(path)).text
+    assert "is not writable" in examine_database(str(path)).text
 
 
 def test_addresses() -> None:
@@ -202,7 +202,7 @@ def test_object_stores(swift: SwiftServer, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, value)
     settings = read_settings(swift.environment | {"ASF_S3_BUCKETS": f"{BUCKET},other"})
     right, missing = examine_object_stores(settings)
-    assert (right.severity, right.text) == (Severity.OK, f"s3://{BUCKET} answers")
+    assert (right.severity, right.text) == (Severity.OK, f"s3://{BUCKET} is reachable")
     assert (missing.severity, missing.text) == (Severity.PROBLEM, "s3://other: There is no such bucket.")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     refused, _missing = examine_object_stores(settings)

@@ -142,7 +142,7 @@ def test_a_short_key_signs_too_and_is_warned_of() -> None:
 )
 def test_what_is_not_authentic_is_refused(token: object) -> None:
     """Other keys, other algorithms, none; broken ones, and what is no token at all."""
-    assert "no JSON Web Token" in refusal_of(token)
+    assert "not an HS256 JWT" in refusal_of(token)
 
 
 WRONG_VALUES: list[tuple[str, str, list[Any]]] = [

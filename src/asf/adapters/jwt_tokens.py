@@ -1,4 +1,4 @@
-"""Tokens as JSON Web Tokens (RFC 7519): signed with HMAC-SHA256 (`HS256`), and no others."""
+"""Tokens as JSON Web Tokens (RFC 7519), signed with HMAC-SHA256 (`HS256`) only."""
 
 from typing import Any
 
@@ -10,14 +10,16 @@ from asf.domain.errors import Unauthorized
 ALGORITHM = "HS256"
 
 MAX_NUMERIC_DATE = 2**53 - 1
-"""Latest time that a claim can name: the largest whole number that every JSON reader keeps exact."""
+"""Latest time of a claim: the largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+NOT_AUTHENTIC = f"Invalid token: not an {ALGORITHM} JWT signed with this server's ASF_SECRET_KEY."
 
 
 class JwtTokens:
-    """Makes and verifies tokens with one secret key: implements the `TokenVerifier` port.
+    """Creates and verifies tokens with one secret key: implements the `TokenVerifier` port.
 
-    The claims `sub` and `exp` are required, `nbf` counts where it is there. `streams` and `clients` are lists of ids,
-    in which `*` stands for all, or `*` alone; what is left out grants nothing.
+    The claims `sub` and `exp` are required; `nbf` is optional. `streams` and `clients` are lists of ids, or `*` for
+    all, which may also be an item. A missing one grants nothing.
     """
 
     def __init__(self, secret_key: str) -> None:
@@ -34,11 +36,11 @@ class JwtTokens:
         return jwt.encode(claims, self._key, ALGORITHM)
 
     def verify(self, token: object, timestamp: float) -> Grant:
-        """Return what `token` grants at `timestamp`. Raises `Unauthorized`, whose details never repeat the token."""
+        """Return what `token` grants at `timestamp`. Raises `Unauthorized`, whose details never contain the token."""
         claims = self._authentic_claims(token)
         expires_at = _numeric_date(claims, "exp")
         if expires_at is None:
-            raise Unauthorized("The token has no exp.")
+            raise Unauthorized("The token has no exp claim.")
         if expires_at <= timestamp:
             raise Unauthorized("The token has expired.")
         not_before = _numeric_date(claims, "nbf")
@@ -47,46 +49,44 @@ class JwtTokens:
         _numeric_date(claims, "iat")
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
-            raise Unauthorized("The token's sub is missing, or is no text.")
+            raise Unauthorized("The token's sub is missing, or is not a string.")
         return Grant(subject, expires_at, _ids(claims, "streams"), _ids(claims, "clients"))
 
     def _authentic_claims(self, token: object) -> dict[str, Any]:
-        """Return the claims of a token that was signed with the key and is meant for no one else (`aud`)."""
+        """Return the claims of a token that is signed with the key and has no audience (`aud`)."""
         if not isinstance(token, str) or not token.isascii():
-            raise Unauthorized("The token is no JSON Web Token.")
+            raise Unauthorized(NOT_AUTHENTIC)
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 self._key,
                 [ALGORITHM],
-                # Checked below: types too, and times by the domain's clock.
+                # Checked by `verify`: with the domain's clock, and their types as well.
                 {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_sub": False},
             )
         except jwt.InvalidAudienceError as error:
-            raise Unauthorized("The token is meant for somebody else (aud).") from error
+            raise Unauthorized("The token is for another audience (aud).") from error
         except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
-            raise Unauthorized(
-                f"The token is no JSON Web Token that is signed with the server's key ({ALGORITHM})."
-            ) from error
+            raise Unauthorized(NOT_AUTHENTIC) from error
         return claims
 
 
 def _numeric_date(claims: dict[str, Any], name: str) -> float | None:
-    """Return a claim that is a time, in seconds since the Unix epoch; None where it is not there."""
+    """Return a NumericDate claim, in seconds since the Unix epoch; None if it is missing."""
     if name not in claims:
         return None
     value = claims[name]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not abs(value) <= MAX_NUMERIC_DATE:  # NaN is not, either.
-        raise Unauthorized(f"The token's {name} is no time.")
+    if not is_number or not abs(value) <= MAX_NUMERIC_DATE:  # Also excludes NaN.
+        raise Unauthorized(f"The token's {name} is not a NumericDate.")
     return float(value)
 
 
 def _ids(claims: dict[str, Any], name: str) -> frozenset[str]:
-    """Return a claim that lists ids; none where it is not there."""
+    """Return a claim that lists ids; none if it is missing."""
     value = claims.get(name, [])
     if value == ALL:
         return frozenset({ALL})
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise Unauthorized(f"The token's {name} is no list of ids.")
+        raise Unauthorized(f"The token's {name} is not a list of ids.")
     return frozenset(value)

@@ -1,4 +1,4 @@
-"""The machine's clocks."""
+"""The clocks of the machine."""
 
 import time
 
@@ -7,7 +7,7 @@ class SystemClock:
     """Implements the `Clock` port."""
 
     def now(self) -> float:
-        """Return the monotonic clock's seconds."""
+        """Return the seconds of the monotonic clock."""
         return time.monotonic()
 
     def timestamp(self) -> float:

@@ -1,1 +1,1 @@
-"""Services of the server as a program: whether it is ready, what is wrong with its set-up, and demo podcasts."""
+"""Services of the server as a program: readiness, the diagnosis of its setup, and demo podcasts."""

@@ -1,4 +1,4 @@
-"""Demo podcasts at the press of a button: what `asf demo` makes, in the background of the server."""
+"""Generates demo podcasts as `asf demo` does, in threads of the server, for the console page."""
 
 import logging
 import secrets
@@ -11,46 +11,46 @@ from asf.client.demo import demo_clip, make_demo_podcast
 from asf.settings import LOOPBACK_OF_WILDCARD
 
 MAX_DEMOS = 4
-"""How many may be in the making at a time."""
+"""How many can be generated at a time."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A podcast in the making, and the client that is told about it."""
+    """A podcast that is being generated, and the client that gets its UI updates."""
 
     stream_id: str
     client_id: str
 
 
 class DemoStudio:
-    """Makes demo podcasts as a voice agent and an orchestrator would: through the HTTP API of the server at `host`.
+    """Generates demo podcasts through the HTTP API of the server at `host`, as voice agents and orchestrators do.
 
-    Their audio goes below `audio_root`. `token` is that of the internal API, where it has one.
+    Their audio is written below `audio_root`. `token` is the internal API's, if it has one.
     """
 
     def __init__(self, host: str, audio_root: Path, token: str | None = None) -> None:
         self._host = LOOPBACK_OF_WILDCARD.get(host, host)
         self._audio_root = audio_root
         self._token = token
-        self._places = threading.BoundedSemaphore(MAX_DEMOS)
+        self._slots = threading.BoundedSemaphore(MAX_DEMOS)
 
-    def begin(self, port: int) -> Demo | None:
-        """Begin to make one, on the server's `port`; return None when there are too many in the making."""
-        if not self._places.acquire(blocking=False):
+    def start(self, port: int) -> Demo | None:
+        """Start generating one, on the server's `port`. Returns None when `MAX_DEMOS` are being generated."""
+        if not self._slots.acquire(blocking=False):
             return None
         name = f"demo-{secrets.token_hex(3)}"
         demo = Demo(stream_id=name, client_id=name)
-        threading.Thread(target=self._make, args=(demo, port), name=name, daemon=True).start()
+        threading.Thread(target=self._generate, args=(demo, port), name=name, daemon=True).start()
         return demo
 
-    def _make(self, demo: Demo, port: int) -> None:
+    def _generate(self, demo: Demo, port: int) -> None:
         host = f"[{self._host}]" if ":" in self._host else self._host
         try:
             with BackendClient(f"http://{host}:{port}", token=self._token) as backend:
                 make_demo_podcast(backend, demo_clip(), self._audio_root, demo.stream_id, demo.client_id)
         except (AsfClientError, OSError) as error:
-            logger.warning("The demo podcast %s was not made: %s", demo.stream_id, error)
+            logger.warning("Generating the demo podcast %s failed: %s", demo.stream_id, error)
         finally:
-            self._places.release()
+            self._slots.release()

@@ -233,7 +233,7 @@ def _console(settings: Settings, guard: http_api.InternalGuard) -> list[Blueprin
     if not settings.debug_mode:
         return []
     studio = DemoStudio(settings.host, settings.audio_roots[0], settings.internal_api_token)
-    return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins, guard, studio.begin)]
+    return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins, guard, studio.start)]
 
 
 def _token_verifier(settings: Settings) -> TokenVerifier | None:

@@ -1,4 +1,4 @@
-"""How the log looks: for people in debug mode, one JSON object a line in production."""
+"""The format of the log: text in debug mode, one JSON object per line in production."""
 
 import logging
 
@@ -11,7 +11,7 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
 
 def configure(*, debug: bool) -> None:
-    """Let everything from INFO on go to standard error, in the one form or the other."""
+    """Log to standard error from level INFO: as text for `debug`, else as JSON."""
     formatter: logging.Formatter
     if debug:
         formatter = logging.Formatter(TEXT_FORMAT)

@@ -1,4 +1,4 @@
-"""The command line: `asf serve`, and the tools to try a server with. One module for each command."""
+"""The command line: `asf serve`, and tools for using a server. One module for each command."""
 
 import errno
 import importlib
@@ -12,50 +12,50 @@ from asf import __version__
 from asf.entrypoints.cli.options import examples
 
 EXIT_INTERRUPTED = 130
-"""As shells have it: 128 and the number of SIGINT."""
+"""The shells' convention: 128 and the number of SIGINT."""
 
 COMMANDS = ("serve", "doctor", "health", "demo", "notify", "listen", "push", "watch", "streams", "token")
 
 LISTENING = {"listen": "--stream", "watch": "--client"}
-"""Commands that bring the token of a listener or a subscriber, and the option of `asf token` that makes one for them.
-The other commands bring that of the internal API."""
+"""Commands that send the token of a listener or subscriber, with the option of `asf token` that grants their access.
+The other commands send the token of the internal API."""
 
 
 class CommandLine(click.Group):
-    """Imports a command when it is asked for, and shows what can be explained as one line, without a traceback.
+    """Imports a command when it is needed, and reports expected errors without a traceback.
 
-    `serve` has to patch the standard library before anything of networking is imported.
+    `serve` must patch the standard library before any networking module is imported.
     """
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the names of the commands, in the order of a first visit."""
+        """Return the names of the commands, in the order in which a newcomer needs them."""
         return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """Return the command of that name, which is a function in a module of the same name."""
+        """Return the command: the function in the module of the same name."""
         if name not in COMMANDS:
             return None
         return cast(click.Command, getattr(importlib.import_module(f"{__name__}.{name}"), name))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. What fails in a way that can be explained exits with 1, an interrupt with 130."""
+        """Run the command. Exits with 1 after an expected error, and with 130 after an interrupt."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(EXIT_INTERRUPTED)
         except UnicodeError as error:
-            raise click.ClickException(f"What was given is no text: {error}") from error
+            raise click.ClickException(f"The input is not valid text: {error}") from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # The reader has enough. click ends without a word, and with 1.
+            if error.errno == errno.EPIPE:  # The reader has closed the pipe. click exits silently, with 1.
                 raise
             raise click.ClickException(_describe(error)) from error
         except Exception as error:
-            # Imported no earlier, for the sake of `serve`.
+            # Imported late, for `serve`.
             from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable  # noqa: PLC0415
 
             if isinstance(error, ServerUnreachable):
-                hint = "Is the server running (asf serve), and is this its address (--url)?"
+                hint = "Is the server running (asf serve)? Is the address right (--url)?"
                 raise click.ClickException(f"{error}\n{hint}") from error
             if isinstance(error, RequestRefused) and error.error_code == "ASF_UNAUTHORIZED":
                 raise click.ClickException(f"{error}\n{_token_hint(ctx)}") from error
@@ -68,21 +68,23 @@ class CommandLine(click.Group):
     cls=CommandLine,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples("asf serve", "asf demo")
-    + "\n\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted.",
+    + "\n\nExit codes: 0 done, 1 failed, 2 invalid usage or settings, 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="asf")
 def main() -> None:
     """Audio Stream Feeder: podcast audio and progress events over WebSockets."""
-    if isinstance(sys.stdout, TextIOWrapper):  # A terminal of another character set is no reason to fail.
+    if isinstance(sys.stdout, TextIOWrapper):  # A terminal's character set may lack some characters.
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _token_hint(ctx: click.Context) -> str:
-    """Return where the token comes from that the command was refused for."""
+    """Return where the missing token comes from."""
     if ctx.invoked_subcommand in LISTENING:
         option = LISTENING[ctx.invoked_subcommand]
-        return f"Mint one with asf token NAME {option} ID, where the server's ASF_SECRET_KEY is, and pass --token."
-    return "Pass the server's ASF_INTERNAL_API_TOKEN with --token, or set that variable here."
+        return (
+            f"Pass a token with --token. To create one: asf token NAME {option} ID, with the server's ASF_SECRET_KEY."
+        )
+    return "Pass the server's ASF_INTERNAL_API_TOKEN with --token, or set that variable."
 
 
 def _describe(error: OSError) -> str:

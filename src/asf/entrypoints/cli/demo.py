@@ -24,30 +24,30 @@ BAR = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}"
 
 @click.command(epilog=examples("asf demo", "asf demo talk --clip talk.mp3 --bit-rate 128 --pace 4"))
 @click.argument("stream_id", default="demo")
-@click.option("--client", "client_id", default="demo", show_default=True, help="Client that the UI updates are for.")
+@click.option("--client", "client_id", default="demo", show_default=True, help="Client that gets the UI updates.")
 @click.option(
     "--audio-root",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write to, an audio root of the server.  [default: the first of ASF_AUDIO_ROOTS]",
+    help="Directory to write to: an audio root of the server.  [default: the first of ASF_AUDIO_ROOTS]",
 )
 @click.option(
     "--clip",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="What is spoken.  [default: a clip of 44 seconds that ASF brings with it]",
+    help="Audio file to play as the podcast.  [default: a clip of 44 seconds that comes with ASF]",
 )
 @click.option(
     "--bit-rate",
     type=click.FloatRange(min=1),
     default=CLIP_BYTES_PER_SECOND * BITS_PER_BYTE / BITS_PER_KILOBIT,
     show_default=True,
-    help="Of the clip, in kbit/s: how fast it is spoken.",
+    help="Bit rate of the clip in kbit/s.",
 )
 @click.option(
     "--pace",
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="How many times as fast as speech.",
+    help="Speed: 1 is real time.",
 )
 @token_option
 @url_option
@@ -61,23 +61,23 @@ def demo(
     token: str | None,
     url: str,
 ) -> None:
-    """Make a podcast as STREAM_ID, to be heard while it is being made.
+    """Generate a demo podcast as STREAM_ID, in real time.
 
-    It does what a voice agent and an orchestrator would do, through the HTTP API only: it announces the stream,
-    writes its audio at about the speed of speech, and sends the client generation_progress and task_completed. The
-    server runs on this machine, in this directory, or --audio-root says where it reads audio.
+    Does what a voice agent and an orchestrator do, through the HTTP API only: announces the stream, writes its audio
+    at about the speed of speech, and sends the client generation_progress and task_completed. The server must run on
+    this machine: in this directory, or pass one of its audio roots with --audio-root.
     """
     root = (audio_root or _first_audio_root()).absolute()
-    spoken = clip or demo_clip()
+    source = clip or demo_clip()
     bytes_per_second = bit_rate * BITS_PER_KILOBIT / BITS_PER_BYTE
-    seconds = spoken.stat().st_size / bytes_per_second / pace
+    seconds = source.stat().st_size / bytes_per_second / pace
     with ExitStack() as stack:
         backend = stack.enter_context(BackendClient(url, token=token, retries=RETRIES))
         bar: tqdm[Any] | None = None
 
         def on_progress(progress: Progress) -> None:
             nonlocal bar
-            if bar is None:  # The server has answered: from now on it can be heard.
+            if bar is None:  # The stream is announced: listeners can join.
                 click.echo(_invitation(stream_id, client_id, url, seconds))
                 bar = tqdm(total=WHOLE, file=sys.stderr, bar_format=BAR)
                 stack.enter_context(bar)
@@ -86,7 +86,7 @@ def demo(
 
         path = make_demo_podcast(
             backend,
-            spoken,
+            source,
             root,
             stream_id,
             client_id,
@@ -98,7 +98,7 @@ def demo(
 
 
 def _first_audio_root() -> Path:
-    # Imported where it is needed: everything else here needs no settings of a server.
+    # Imported here: only this default needs the server's settings.
     from asf import settings  # noqa: PLC0415
 
     try:
@@ -113,9 +113,9 @@ def _invitation(stream_id: str, client_id: str, url: str, seconds: float) -> str
     stream, client = shlex.quote(stream_id), shlex.quote(client_id)
     return "\n".join(
         [
-            f"Making the podcast {stream_id} takes {seconds:.0f} seconds. Hear it meanwhile, from its beginning:",
+            f'Generating stream "{stream_id}" ({seconds:.0f} s). Listen while it is being generated:',
             f"  in a browser                   {url}{STREAM_PATH}/{quote(stream_id, safe='')}",
             f"  in another terminal            asf listen {stream} -o -{option} | ffplay -",
-            f"See how far it is:               asf watch {client}{option}",
+            f"Watch its progress:              asf watch {client}{option}",
         ]
     )

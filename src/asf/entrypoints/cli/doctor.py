@@ -15,10 +15,10 @@ COLOURS = {Severity.OK: "green", Severity.ADVICE: "yellow", Severity.PROBLEM: "r
 @click.command(epilog=examples("asf doctor"))
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
-    """Check whether a server can work here, and say what to do where it cannot.
+    """Check this machine's setup and suggest fixes.
 
-    The settings, the audio roots, the database, the port and the limit of open files are looked at, as `asf serve`
-    would find them when it is started in this directory. The exit code is 1 when there is a problem.
+    Checks the settings, the audio roots, the catalog, the object stores, the port and the limit of open files, for a
+    server that is started in this directory. The exit code is 1 if there is a problem.
     """
     problems = 0
     for finding in examine(environment_with_dotenv(os.environ, Path(".env"))):

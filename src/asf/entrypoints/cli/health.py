@@ -11,18 +11,18 @@ from asf.settings import SettingsError, environment_with_dotenv, read_settings, 
 
 
 @click.command(epilog=examples("asf health", "asf health --ready --url http://10.0.0.5:5006"))
-@click.option("--ready", is_flag=True, help="Ask whether it takes listeners, rather than whether it lives.")
+@click.option("--ready", is_flag=True, help="Check that it is ready to accept listeners.")
 @click.option(
     "--url",
     envvar="ASF_URL",
     type=ServerUrl(),
-    help="Address of the server (or ASF_URL).  [default: that of ASF_HOST and ASF_PORT]",
+    help="URL of the server (or ASF_URL).  [default: from ASF_HOST and ASF_PORT]",
 )
 def health(ready: bool, url: str | None) -> None:  # noqa: FBT001
-    """Ask a running server whether it lives, as supervisors of containers do.
+    """Check that a server is running (for container health checks).
 
-    The exit code is 0 when it does, else 1. Where the server listens is read from its settings, in the environment
-    and in .env in the working directory, unless --url says it.
+    The exit code is 0 if it is, else 1. Without --url, the address is read from the server's settings, in the
+    environment and in .env in the working directory.
     """
     finding = examine_server(url or _own_url(), ready=ready)
     if finding.severity is not Severity.OK:
@@ -36,5 +36,5 @@ def _own_url() -> str:
     except SettingsError as error:
         raise click.UsageError("\n".join(error.problems)) from error
     if settings.port == 0:
-        raise click.UsageError("ASF_PORT is 0, which may be any: say with --url where the server is.")
+        raise click.UsageError("ASF_PORT is 0 (any free port). Pass the server's address with --url.")
     return url_of(settings.host, settings.port)

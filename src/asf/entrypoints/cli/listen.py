@@ -19,15 +19,15 @@ from asf.entrypoints.cli.options import access_token_option, examples, url_optio
     "--output",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Where the audio goes; - is standard output.",
+    help="File to write the audio to; - is standard output.",
 )
-@click.option("--wait", is_flag=True, help="Wait for a stream that is not announced yet.")
+@click.option("--wait", is_flag=True, help="Wait if the stream is not announced yet.")
 @click.option(
     "--patience",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="Seconds without a byte after which a lost connection is given up.",
+    help="Seconds without a byte after which to stop reconnecting.",
 )
 @access_token_option
 @url_option
@@ -39,9 +39,11 @@ def listen(
     token: str | None,
     url: str,
 ) -> None:
-    """Listen to STREAM_ID until its end. A connection that is lost is made again.
+    """Listen to STREAM_ID until its end.
 
-    FILE is opened when the stream begins: where there is none, an earlier file stays.
+    Reconnects if the connection is lost, and resumes at the same byte.
+
+    FILE is created when the stream starts. If the stream is not found, an existing FILE is left untouched.
     """
     with ExitStack() as stack:
         bar = stack.enter_context(tqdm(unit="B", unit_scale=True, desc=stream_id, file=sys.stderr))
@@ -56,7 +58,7 @@ def listen(
         def write(chunk: bytes) -> None:
             if sink is not None:
                 sink.write(chunk)
-                sink.flush()  # A player behind a pipe waits for it.
+                sink.flush()  # For a player behind a pipe.
             bar.update(len(chunk))
 
         listen_to(url, stream_id, write, on_start, wait=wait, token=token, patience=patience)

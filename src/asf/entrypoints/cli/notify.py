@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from asf.adapters.locator_syntax import has_scheme
 from asf.client import BackendClient, State
 from asf.entrypoints.cli.options import RETRIES, JsonObject, elsewhere, examples, token_option, url_option
 
@@ -14,7 +15,7 @@ from asf.entrypoints.cli.options import RETRIES, JsonObject, elsewhere, examples
     epilog=examples(
         'asf notify demo demo/welcome.mp3 --metadata \'{"title": "Welcome"}\'',
         "asf notify talk shared_audio/talk.mp3 --state generating",
-        'asf notify talk --state failed --reason "The voice is gone."',
+        'asf notify talk --state failed --reason "The voice service crashed."',
     )
 )
 @click.argument("stream_id")
@@ -26,9 +27,9 @@ from asf.entrypoints.cli.options import RETRIES, JsonObject, elsewhere, examples
     show_default=True,
     help="Whether FILE is still being written.",
 )
-@click.option("--content-type", metavar="TYPE", help="Media type, such as audio/mpeg; else FILE's name tells it.")
-@click.option("--metadata", type=JsonObject(), help="What listeners are told of the stream: a JSON object.")
-@click.option("--reason", help="Why it has failed.")
+@click.option("--content-type", metavar="TYPE", help="Media type, such as audio/mpeg.  [default: by FILE's name]")
+@click.option("--metadata", type=JsonObject(), help="Metadata for listeners: a JSON object.")
+@click.option("--reason", help="Why the stream has failed.")
 @token_option
 @url_option
 def notify(
@@ -43,11 +44,11 @@ def notify(
 ) -> None:
     """Announce FILE as the audio of STREAM_ID.
 
-    The server reads the file itself: it must lie below one of its audio roots. FILE may be left out to say that a
-    known stream has failed.
+    The server reads the file itself, so it must be below one of its audio roots. FILE is required unless --state is
+    failed.
     """
     if file is None and state != "failed":
-        raise click.UsageError("FILE may be left out with --state failed only.")
+        raise click.UsageError("FILE is required unless --state is failed.")
     with BackendClient(url, token=token, retries=RETRIES) as backend:
         locator = None if file is None else _locator_of(file)
         announced = backend.notify_new_audio(stream_id, locator, state, content_type, metadata, reason)
@@ -58,5 +59,5 @@ def notify(
 
 
 def _locator_of(file: str) -> str:
-    """Return a path as it is seen from everywhere on this machine; other locators stay as they are."""
-    return file if "://" in file or file.startswith("queue:") else str(Path(file).absolute())
+    """Return a plain path as an absolute one; other locators stay as they are."""
+    return file if has_scheme(file) else str(Path(file).absolute())

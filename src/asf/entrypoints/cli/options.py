@@ -1,4 +1,4 @@
-"""Options and kinds of arguments that several commands have."""
+"""Options and argument types that several commands share."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,11 +10,11 @@ from asf.adapters.json_values import parse_json
 DEFAULT_URL = "http://127.0.0.1:5006"
 
 RETRIES = 2
-"""How often a call is tried again: less than services do, as a person waits for it."""
+"""How often a call is retried: less often than by services, as a person is waiting."""
 
 
 class ServerUrl(click.ParamType[str]):
-    """The address of a server. A slash at its end does not count."""
+    """The URL of a server, without a slash at its end."""
 
     name = "URL"
 
@@ -23,10 +23,10 @@ class ServerUrl(click.ParamType[str]):
         try:
             parts = urlsplit(value)
             usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # no number as its port
+        except ValueError:  # The port is not a number.
             usable = False
         if not usable:
-            self.fail(f"'{value}' is no address such as {DEFAULT_URL}.", param, ctx)
+            self.fail(_problem_of(value), param, ctx)
         return value.rstrip("/")
 
 
@@ -36,7 +36,7 @@ class Json(click.ParamType[Any]):
     name = "JSON"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the value that the text stands for."""
+        """Return the value."""
         try:
             return parse_json(value)
         except (ValueError, RecursionError) as error:
@@ -50,10 +50,10 @@ class JsonObject(Json):
     name = "OBJECT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
-        """Return the object that the text stands for."""
+        """Return the object."""
         converted = super().convert(value, param, ctx)
         if not isinstance(converted, dict):
-            self.fail('It is no JSON object, such as \'{"title": "News"}\'', param, ctx)
+            self.fail('Expected a JSON object, for example \'{"title": "News"}\'', param, ctx)
         return converted
 
 
@@ -63,7 +63,7 @@ url_option = click.option(
     type=ServerUrl(),
     default=DEFAULT_URL,
     show_default=True,
-    help="Address of the server (or ASF_URL).",
+    help="URL of the server (or ASF_URL).",
 )
 
 token_option = click.option(
@@ -76,16 +76,22 @@ token_option = click.option(
 access_token_option = click.option(
     "--token",
     envvar="ASF_TOKEN",
-    help="Token that the server may want (or ASF_TOKEN); asf token makes one.",
+    help="Token of a listener or subscriber (or ASF_TOKEN); create one with asf token.",
 )
 
 
 def examples(*commands: str) -> str:
-    """Return the end of a command's help: examples, one on each line."""
+    """Return the end of a command's help: one example per line."""
     lines = ["Examples:" if len(commands) > 1 else "Example:", *(f"  {command}" for command in commands)]
     return "\b\n" + "\n".join(lines)  # \b keeps click from joining the lines.
 
 
 def elsewhere(url: str) -> str:
-    """Return what a command has to be told to reach the same server: nothing, or the option."""
+    """Return the option with which another command reaches the same server: empty for the default."""
     return "" if url == DEFAULT_URL else f" --url {url}"
+
+
+def _problem_of(url: str) -> str:
+    if "://" in url:
+        return f"Invalid URL '{url}'. Use a URL such as {DEFAULT_URL}."
+    return f"Invalid URL '{url}'. Include the scheme: http://{url or 'localhost:5006'}"

@@ -15,8 +15,8 @@ EXIT_USAGE = 2
 def serve() -> None:
     """Start the server.
 
-    Settings come from the environment, and from .env in the working directory. SIGTERM and Ctrl-C end it, with exit
-    code 0. Wrong settings are named line by line; the exit code is 2.
+    Settings are read from the environment and from .env in the working directory. SIGTERM and Ctrl-C stop the server
+    with exit code 0. With invalid settings it prints one line for each, and exits with 2.
     """
     from asf.adapters.eventlet_runtime.patching import patch_standard_library  # noqa: PLC0415
 

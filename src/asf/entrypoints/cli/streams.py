@@ -15,18 +15,18 @@ HEADINGS = ("STREAM", "STATE", "TYPE", "ANNOUNCED", "FILE")
 
 @click.command(epilog=examples("asf streams", "asf streams demo --json", "asf streams demo --delete"))
 @click.argument("stream_id", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each stream.")
-@click.option("--delete", is_flag=True, help="Let the server forget STREAM_ID; its file stays.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per stream.")
+@click.option("--delete", is_flag=True, help="Remove STREAM_ID from the catalog; its file is kept.")
 @token_option
 @url_option
 def streams(stream_id: str | None, as_json: bool, delete: bool, token: str | None, url: str) -> None:  # noqa: FBT001
-    """Show the streams that were announced, or STREAM_ID alone."""
+    """List the announced streams, or only STREAM_ID."""
     if delete and stream_id is None:
         raise click.UsageError("--delete needs a STREAM_ID.")
     with BackendClient(url, token=token, retries=RETRIES) as backend:
         if delete and stream_id is not None:
             backend.delete_stream(stream_id)
-            click.echo(f"Deleted {stream_id}; its file stays.")
+            click.echo(f"Deleted {stream_id}; its file is kept.")
             return
         found: Iterable[Stream] = backend.streams(1000) if stream_id is None else [backend.stream(stream_id)]
         if as_json:
@@ -35,7 +35,7 @@ def streams(stream_id: str | None, as_json: bool, delete: bool, token: str | Non
             return
         rows = [_row_of(stream) for stream in found]
     if not rows:
-        click.echo("No stream is announced yet. To make one: asf demo", err=True)
+        click.echo("No streams yet. To generate one: asf demo", err=True)
         return
     for line in table([HEADINGS, *rows]):
         click.echo(line)
@@ -48,7 +48,7 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Return `text` with what a terminal could take for a command made visible."""
+    """Return `text` with escape sequences instead of characters that a terminal could interpret."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 

@@ -12,8 +12,8 @@ from asf.entrypoints.cli.options import access_token_option, examples, url_optio
 @click.command(epilog=examples("asf watch alice", "asf watch alice --history -n 10"))
 @click.argument("client_id")
 @click.option("--namespace", default="/ui_updates", show_default=True, help="The server's ASF_UI_UPDATES_NAMESPACE.")
-@click.option("-n", "--count", type=click.IntRange(min=1), help="Stop after so many updates.")
-@click.option("--history", is_flag=True, help="Begin with the updates that the server still keeps.")
+@click.option("-n", "--count", type=click.IntRange(min=1), help="Stop after this many updates.")
+@click.option("--history", is_flag=True, help="Start with the updates that the server has kept.")
 @access_token_option
 @url_option
 def watch(
@@ -24,17 +24,17 @@ def watch(
     token: str | None,
     url: str,
 ) -> None:
-    """Print the UI updates of CLIENT_ID as they come, one line of JSON each.
+    """Print the UI updates of CLIENT_ID as lines of JSON.
 
-    A connection that is lost is made again, and the updates of the time between follow.
+    Each is printed when it arrives. If the connection is lost, reconnects and prints the updates that were missed.
     """
     seen = 0
     for item in watch_client(url, client_id, namespace, history=history, token=token):
         match item:
             case Subscribed():
-                click.echo(f"Watching {client_id} (Ctrl-C ends it)", err=True)
+                click.echo(f"Watching {client_id} (Ctrl-C to stop)", err=True)
             case Missed():
-                click.echo("Updates may have been missed while the connection was lost", err=True)
+                click.echo("Missed updates: you were disconnected longer than the server keeps history.", err=True)
             case _:
                 line = {"event": item.event_name, "data": item.data, "seq": item.seq}
                 click.echo(json.dumps(line, ensure_ascii=False))
