@@ -1,4 +1,4 @@
-"""Audio from object stores, on a store in memory: who asks for what, and when."""
+"""Audio from object stores, with a store in memory: which requests are sent, and when."""
 
 import random
 from collections.abc import Callable
@@ -24,37 +24,37 @@ URL = "s3://bucket/show/one.mp3"
 LONG = random.Random(5).randbytes(5 * BLOCK_BYTES + 1000)
 
 
-def at_once(work: Callable[[], None], done: Callable[[], None]) -> None:
-    """Let all work be done at once."""
+def run_here(work: Callable[[], None], done: Callable[[], None]) -> None:
+    """Run work at once."""
     work()
     done()
 
 
 class Later:
-    """Work that is done when it is told to."""
+    """Runs work on demand."""
 
     def __init__(self) -> None:
         self.under_way: list[tuple[Callable[[], None], Callable[[], None]]] = []
-        self.begun = 0
+        self.submitted = 0
 
-    def begin(self, work: Callable[[], None], done: Callable[[], None]) -> None:
-        self.begun += 1
+    def submit(self, work: Callable[[], None], done: Callable[[], None]) -> None:
+        self.submitted += 1
         self.under_way.append((work, done))
 
     def end(self, number: int = 0) -> None:
-        """Do a piece of work that is under way."""
+        """Run one piece of work that was submitted."""
         work, done = self.under_way.pop(number)
         work()
         done()
 
     def end_all(self) -> None:
-        """Do all work, and what follows of it."""
+        """Run all work, and what it submits."""
         while self.under_way:
             self.end()
 
 
 class Requests:
-    """What the store is asked for, and what it answers other than by itself."""
+    """Records the requests to the store, and can make them fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[Any] = []
@@ -73,7 +73,7 @@ class Requests:
 
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
-    """Return what the store is asked for."""
+    """Return the requests to the store."""
     return Requests(monkeypatch)
 
 
@@ -86,8 +86,8 @@ def store() -> MemoryStore:
     return store
 
 
-class Place:
-    """A store in memory, work that is done later, and the long object opened."""
+class Rig:
+    """A store in memory, with work that runs on demand."""
 
     def __init__(self, store: MemoryStore, requests: Requests, max_bytes: int = DEFAULT_CACHE_BYTES) -> None:
         self.clock = ManualClock()
@@ -98,10 +98,10 @@ class Place:
         self._opening = False
 
     def _begin(self, work: Callable[[], None], done: Callable[[], None]) -> None:
-        (at_once if self._opening else self.later.begin)(work, done)
+        (run_here if self._opening else self.later.submit)(work, done)
 
     def open(self, key: str = "long.mp3") -> ObjectAudioSource:
-        """Open an object, and forget the request."""
+        """Open an object, and forget the requests."""
         self._opening = True
         source = self.sources.open(ObjectLocator(f"s3://bucket/{key}"))
         self._opening = False
@@ -116,9 +116,9 @@ class Place:
 
 
 @pytest.fixture
-def place(store: MemoryStore, requests: Requests) -> Place:
-    """Return a place with work that is done when it is told to."""
-    return Place(store, requests)
+def rig(store: MemoryStore, requests: Requests) -> Rig:
+    """Return a store in memory, with work that runs on demand."""
+    return Rig(store, requests)
 
 
 class TestObjectAudioSources(AudioSourcesContract):
@@ -126,7 +126,7 @@ class TestObjectAudioSources(AudioSourcesContract):
 
     @pytest.fixture
     def sources(self, store: MemoryStore) -> ObjectAudioSources:
-        return ObjectAudioSources({"s3://bucket": store}, at_once)
+        return ObjectAudioSources({"s3://bucket": store}, run_here)
 
     @pytest.fixture
     def path(self) -> str:
@@ -141,31 +141,31 @@ class TestObjectAudioSources(AudioSourcesContract):
         return "s3://other/one.mp3"
 
 
-def test_reading_asks_for_one_block_for_all_who_want_it(place: Place) -> None:
-    """Whoever opened the object, and however often they ask; then they are told, once."""
-    first, second = place.open(), place.open()
-    arrivals = [place.arrivals_of(first), place.arrivals_of(second)]
+def test_a_block_is_requested_once_for_all_sources(rig: Rig) -> None:
+    """However many sources there are, and however often they read; then each is notified once."""
+    first, second = rig.open(), rig.open()
+    arrivals = [rig.arrivals_of(first), rig.arrivals_of(second)]
     for source in (first, second, first):
         assert source.read(10, 1000) is None
-    assert place.later.begun == 1
-    place.later.end()
-    assert place.requests.made == [(0, BLOCK_BYTES)]
-    assert place.requests.conditions[-1] == first.audio.etag
+    assert rig.later.submitted == 1
+    rig.later.end()
+    assert rig.requests.made == [(0, BLOCK_BYTES)]
+    assert rig.requests.conditions[-1] == first.audio.etag
     assert [len(each) for each in arrivals] == [1, 1]
     assert first.read(10, 1000) == LONG[10:1010]
     assert second.read(20, 1000) == LONG[20:1020]
-    assert place.later.begun == 1
+    assert rig.later.submitted == 1
 
 
-def test_a_read_may_lie_in_several_blocks(place: Place) -> None:
-    """All of them are asked for at once; the last one ends with the object."""
-    source = place.open()
-    arrivals = place.arrivals_of(source)
+def test_a_read_may_lie_in_several_blocks(rig: Rig) -> None:
+    """All of them are requested at once; the last one ends with the object."""
+    source = rig.open()
+    arrivals = rig.arrivals_of(source)
     start = 3 * BLOCK_BYTES - 5
     length = len(LONG) - start
     assert source.read(start, length) is None
-    place.later.end_all()
-    assert place.requests.made == [
+    rig.later.end_all()
+    assert rig.requests.made == [
         (2 * BLOCK_BYTES, 3 * BLOCK_BYTES),
         (3 * BLOCK_BYTES, 4 * BLOCK_BYTES),
         (4 * BLOCK_BYTES, 5 * BLOCK_BYTES),
@@ -187,55 +187,57 @@ def test_a_read_may_lie_in_several_blocks(place: Place) -> None:
         (5 * BLOCK_BYTES + 500, 500, None),
     ],
 )
-def test_the_second_half_of_a_block_asks_for_the_next_one(
-    place: Place, offset: int, length: int, following: int | None
+def test_a_read_in_the_second_half_of_a_block_requests_the_next_one(
+    rig: Rig, offset: int, length: int, following: int | None
 ) -> None:
-    """One and no more, if there is one. Nobody is told when it is there."""
-    source = place.open()
-    arrivals = place.arrivals_of(source)
+    """Only one, if there is one. Its arrival notifies no source."""
+    source = rig.open()
+    arrivals = rig.arrivals_of(source)
     assert source.read(offset, length) is None
-    place.later.end_all()
+    rig.later.end_all()
     assert len(arrivals) == 1
-    asked = [start // BLOCK_BYTES for start, _stop in place.requests.made]
+    asked = [start // BLOCK_BYTES for start, _stop in rig.requests.made]
     assert asked == [offset // BLOCK_BYTES] + ([] if following is None else [following])
 
 
-def test_who_wants_what_is_being_read_ahead_is_told(place: Place) -> None:
-    """It is asked for once."""
-    source = place.open()
+def test_a_source_that_waits_for_a_block_read_ahead_is_notified(rig: Rig) -> None:
+    """The block is requested once."""
+    source = rig.open()
     source.read(BLOCK_BYTES - 10, 10)
-    arrivals = place.arrivals_of(source)
+    arrivals = rig.arrivals_of(source)
     assert source.read(BLOCK_BYTES, 10) is None
-    place.later.end(1)
+    rig.later.end(1)
     assert len(arrivals) == 1
     assert source.read(BLOCK_BYTES, 10) == LONG[BLOCK_BYTES : BLOCK_BYTES + 10]
-    assert place.later.begun == 2
+    assert rig.later.submitted == 2
 
 
-def test_a_replaced_object_is_never_mixed(place: Place) -> None:
-    """What has been read plays on, the rest is an error; whoever opens it now hears the new one."""
-    source = place.open()
+def test_a_replaced_object_is_never_mixed(rig: Rig) -> None:
+    """Cached blocks can still be read, the rest is an error; a source that is opened later reads the new object."""
+    source = rig.open()
     source.read(0, 10)
-    place.later.end()
-    obstore.put(place.store, "long.mp3", bytes(len(LONG)))
+    rig.later.end()
+    obstore.put(rig.store, "long.mp3", bytes(len(LONG)))
     assert source.read(10, 10) == LONG[10:20]
     assert source.read(BLOCK_BYTES, 10) is None
-    place.later.end()
-    with pytest.raises(AudioChanged) as refusal:
+    rig.later.end()
+    with pytest.raises(AudioChanged) as rejection:
         source.read(BLOCK_BYTES, 10)
-    assert not refusal.value.retryable
-    other = place.open()
+    assert not rejection.value.retryable
+    other = rig.open()
     assert other.identity != source.identity
     assert other.read(0, 10) is None
-    place.later.end()
+    rig.later.end()
     assert other.read(0, 10) == bytes(10)
     assert source.read(10, 10) == LONG[10:20]
 
 
-def test_a_store_that_heeds_no_condition_mixes_nothing_either(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it sends says itself that it is another object."""
-    source = place.open()
-    obstore.put(place.store, "long.mp3", bytes(len(LONG)))
+def test_a_store_that_ignores_conditions_does_not_mix_objects_either(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ETag of the response is checked, too."""
+    source = rig.open()
+    obstore.put(rig.store, "long.mp3", bytes(len(LONG)))
     get = obstore.get
     monkeypatch.setattr(
         obstore,
@@ -243,144 +245,144 @@ def test_a_store_that_heeds_no_condition_mixes_nothing_either(place: Place, monk
         lambda store, path, options: get(store, path, options={"range": options["range"]}),
     )
     assert source.read(0, 10) is None
-    place.later.end()
+    rig.later.end()
     with pytest.raises(AudioChanged):
         source.read(0, 10)
 
 
-def test_a_failure_is_told_to_all_who_wait_and_forgotten(place: Place) -> None:
-    """What was to be read ahead only fails without a word."""
-    first, second = place.open(), place.open()
-    arrivals = [place.arrivals_of(first), place.arrivals_of(second)]
+def test_a_failure_reaches_all_waiting_sources_and_expires(rig: Rig) -> None:
+    """A failed read-ahead is ignored."""
+    first, second = rig.open(), rig.open()
+    arrivals = [rig.arrivals_of(first), rig.arrivals_of(second)]
     assert first.read(BLOCK_BYTES - 10, 10) is None
     assert second.read(0, 10) is None
-    place.requests.error = GenericError("The store is on fire.\n\nDebug source: secret")
-    place.later.end_all()
+    rig.requests.error = GenericError("The store is on fire.\n\nDebug source: secret")
+    rig.later.end_all()
     assert [len(each) for each in arrivals] == [1, 1]
     for source in (first, second, first):
-        with pytest.raises(AudioUnavailable) as refusal:
+        with pytest.raises(AudioUnavailable) as rejection:
             source.read(0, 10)
-        assert refusal.value.retryable
-        assert "fire" not in str(refusal.value)
-    place.requests.error = None
+        assert rejection.value.retryable
+        assert "fire" not in str(rejection.value)
+    rig.requests.error = None
     assert second.read(BLOCK_BYTES, 10) is None
-    place.clock.advance(FAILURE_SECONDS)
+    rig.clock.advance(FAILURE_SECONDS)
     assert first.read(0, 10) is None
-    place.later.end_all()
+    rig.later.end_all()
     assert first.read(0, 10) == LONG[:10]
     assert second.read(BLOCK_BYTES, 10) == LONG[BLOCK_BYTES : BLOCK_BYTES + 10]
 
 
-def test_what_the_store_says_is_logged_without_what_it_quotes(place: Place, caplog: pytest.LogCaptureFixture) -> None:
-    """A refusal of S3 quotes what was signed, which may hold a session's token."""
-    source = place.open()
+def test_the_log_has_the_store_s_message_without_quotations(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """A rejection by S3 quotes what was signed, which may contain a session token."""
+    source = rig.open()
     source.read(0, 10)
-    place.requests.error = PermissionDeniedError(
+    rig.requests.error = PermissionDeniedError(
         "GET http://store/bucket/long.mp3 - 403 Forbidden: <?xml version='1.0'?>\n"
         "<Error><Code>SignatureDoesNotMatch</Code><CanonicalRequest>x-amz-security-token:secret</CanonicalRequest>"
     )
-    place.later.end()
-    said = "PermissionDeniedError: GET http://store/bucket/long.mp3 - 403 Forbidden (SignatureDoesNotMatch)"
-    assert caplog.messages == [f"s3://bucket/long.mp3: {said}"]
+    rig.later.end()
+    message = "PermissionDeniedError: GET http://store/bucket/long.mp3 - 403 Forbidden (SignatureDoesNotMatch)"
+    assert caplog.messages == [f"s3://bucket/long.mp3: {message}"]
     with pytest.raises(AudioUnavailable, match="refuses access"):
         source.read(0, 10)
 
 
 @pytest.mark.parametrize("error", [ValueError("What?"), OSError("No."), TimeoutError()])
-def test_whatever_goes_wrong_nobody_waits_for_ever(place: Place, error: Exception) -> None:
-    """The library may raise anything."""
-    source = place.open()
+def test_any_exception_ends_the_wait(rig: Rig, error: Exception) -> None:
+    """Whatever the library raises."""
+    source = rig.open()
     source.read(0, 10)
-    place.requests.error = error
-    place.later.end()
+    rig.requests.error = error
+    rig.later.end()
     with pytest.raises(AudioUnavailable):
         source.read(0, 10)
 
 
-def test_closing_while_a_block_is_being_read_is_safe(place: Place) -> None:
-    """Nobody is told; others hear of it, or find it there later."""
-    first, second = place.open(), place.open()
-    arrivals = [place.arrivals_of(first), place.arrivals_of(second)]
+def test_closing_while_a_block_is_being_read_is_safe(rig: Rig) -> None:
+    """The closed source is not notified; others are, or find the block in the cache."""
+    first, second = rig.open(), rig.open()
+    arrivals = [rig.arrivals_of(first), rig.arrivals_of(second)]
     first.read(0, 10)
     second.read(0, 10)
     first.read(BLOCK_BYTES, 10)
     first.close()
-    place.later.end_all()
+    rig.later.end_all()
     assert [len(each) for each in arrivals] == [0, 1]
     assert second.read(0, 10) == LONG[:10]
     assert second.read(BLOCK_BYTES, 10) == LONG[BLOCK_BYTES : BLOCK_BYTES + 10]
 
 
-def test_only_so_many_blocks_are_read_at_a_time(place: Place) -> None:
-    """What nobody wants any more by its turn is not read; reading ahead does not queue."""
+def test_reads_of_blocks_are_limited(rig: Rig) -> None:
+    """A queued read that is no longer wanted is not sent; read-ahead does not queue."""
     size = (MAX_BLOCK_READS + 10) * BLOCK_BYTES
-    obstore.put(place.store, "huge.mp3", bytes(size))
-    source, other = place.open("huge.mp3"), place.open("huge.mp3")
+    obstore.put(rig.store, "huge.mp3", bytes(size))
+    source, other = rig.open("huge.mp3"), rig.open("huge.mp3")
     for number in range(MAX_BLOCK_READS + 2):
         assert source.read(number * BLOCK_BYTES, 10) is None
     assert source.read(BLOCK_BYTES - 10, 10) is None
     assert other.read((MAX_BLOCK_READS + 2) * BLOCK_BYTES, 10) is None
-    assert len(place.later.under_way) == MAX_BLOCK_READS
+    assert len(rig.later.under_way) == MAX_BLOCK_READS
     source.close()
-    arrivals = place.arrivals_of(other)
-    place.later.end_all()
-    numbers = [start // BLOCK_BYTES for start, _stop in place.requests.made]
+    arrivals = rig.arrivals_of(other)
+    rig.later.end_all()
+    numbers = [start // BLOCK_BYTES for start, _stop in rig.requests.made]
     assert numbers == [*range(MAX_BLOCK_READS), MAX_BLOCK_READS + 2]
     assert len(arrivals) == 1
 
 
-def test_who_waits_too_long_for_a_turn_is_told(place: Place) -> None:
-    """A store that hangs keeps nobody for ever."""
+def test_a_request_that_queues_too_long_fails(rig: Rig) -> None:
+    """A store that hangs holds nothing up for ever."""
     size = (MAX_BLOCK_READS + 10) * BLOCK_BYTES
-    obstore.put(place.store, "huge.mp3", bytes(size))
-    source = place.open("huge.mp3")
+    obstore.put(rig.store, "huge.mp3", bytes(size))
+    source = rig.open("huge.mp3")
     for number in range(MAX_BLOCK_READS + 1):
         source.read(number * BLOCK_BYTES, 10)
-    place.clock.advance(QUEUE_SECONDS + 0.1)
-    place.later.end()
-    assert len(place.later.under_way) == MAX_BLOCK_READS - 1
+    rig.clock.advance(QUEUE_SECONDS + 0.1)
+    rig.later.end()
+    assert len(rig.later.under_way) == MAX_BLOCK_READS - 1
     with pytest.raises(AudioUnavailable, match="too long"):
         source.read(MAX_BLOCK_READS * BLOCK_BYTES, 10)
 
 
-def test_what_is_kept_is_bounded(store: MemoryStore, requests: Requests) -> None:
-    """What was used longest ago goes first."""
-    place = Place(store, requests, max_bytes=2 * BLOCK_BYTES)
-    source = place.open()
+def test_the_cache_is_bounded(store: MemoryStore, requests: Requests) -> None:
+    """The least recently used block is evicted first."""
+    rig = Rig(store, requests, max_bytes=2 * BLOCK_BYTES)
+    source = rig.open()
     for number in (0, 1, 0, 2):
         source.read(number * BLOCK_BYTES, 10)
-        place.later.end_all()
+        rig.later.end_all()
         assert source.read(number * BLOCK_BYTES, 10) is not None
     assert source.read(0, 10) is not None
     assert source.read(BLOCK_BYTES, 10) is None
 
 
-def test_one_look_serves_all_who_open_an_object_meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand listeners who come at once cost one request; who comes later costs another."""
+def test_one_head_request_serves_all_that_open_an_object_meanwhile(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand listeners that join at once cost one request; a later one costs another."""
     monkeypatch.setattr(sources, "OPEN_SECONDS", 0.0)
     locator = ObjectLocator("s3://bucket/long.mp3")
     for _ in range(3):
         with pytest.raises(AudioUnavailable, match="too long"):
-            place.sources.open(locator)
-    assert place.later.begun == 1
-    place.later.end()
-    place.open()
-    assert place.requests.made == []
+            rig.sources.open(locator)
+    assert rig.later.submitted == 1
+    rig.later.end()
+    rig.open()
+    assert rig.requests.made == []
 
 
-def test_only_so_many_objects_are_looked_up_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others have their turns."""
+def test_head_requests_are_limited(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others wait in the queue."""
     monkeypatch.setattr(sources, "OPEN_SECONDS", 0.0)
     for number in range(MAX_HEAD_REQUESTS + 3):
         with pytest.raises(AudioUnavailable):
-            place.sources.open(ObjectLocator(f"s3://bucket/{number}.mp3"))
-    assert len(place.later.under_way) == MAX_HEAD_REQUESTS
-    place.later.end_all()
-    assert place.later.begun == MAX_HEAD_REQUESTS + 3
+            rig.sources.open(ObjectLocator(f"s3://bucket/{number}.mp3"))
+    assert len(rig.later.under_way) == MAX_HEAD_REQUESTS
+    rig.later.end_all()
+    assert rig.later.submitted == MAX_HEAD_REQUESTS + 3
 
 
 @pytest.mark.parametrize(
-    ("key", "told", "data", "content_type"),
+    ("key", "declared", "data", "content_type"),
     [
         ("one.flac", "audio/ogg", b"fLaC", "audio/flac"),
         ("one", "audio/ogg", b"fLaC", "audio/ogg"),
@@ -391,24 +393,24 @@ def test_only_so_many_objects_are_looked_up_at_a_time(place: Place, monkeypatch:
         ("one.txt", "text/plain", b"what?", "application/octet-stream"),
     ],
 )
-def test_the_media_type_is_told_by_key_store_or_content(
-    place: Place, key: str, told: str | None, data: bytes, content_type: str
+def test_the_media_type_comes_from_key_store_or_content(
+    rig: Rig, key: str, declared: str | None, data: bytes, content_type: str
 ) -> None:
-    """In this order; what is no audio to the store may be some all the same."""
-    obstore.put(place.store, key, data, attributes={} if told is None else {"Content-Type": told})
-    source = place.open(key)
+    """In this order; a type other than audio in the store is ignored."""
+    obstore.put(rig.store, key, data, attributes={} if declared is None else {"Content-Type": declared})
+    source = rig.open(key)
     assert source.content_type == content_type
     assert source.size == len(data)
     assert source.read(0, 0) == b""
 
 
 @pytest.mark.parametrize("key", ["one.mp3", "a b/ü?#%41.mp3", "a%2Fb", "~(x)*'", "one.mp3?versionId=5", "x" * 1024])
-def test_keys_are_taken_literally(place: Place, key: str) -> None:
+def test_keys_are_taken_literally(rig: Rig, key: str) -> None:
     """Nothing is decoded, and the scheme has one spelling."""
-    locator = place.sources.locate(f"S3://bucket/{key}")
+    locator = rig.sources.locate(f"S3://bucket/{key}")
     assert locator == ObjectLocator(f"s3://bucket/{key}")
-    obstore.put(place.store, key, b"abc")
-    assert place.open(key).size == 3
+    obstore.put(rig.store, key, b"abc")
+    assert rig.open(key).size == 3
 
 
 @pytest.mark.parametrize(
@@ -432,22 +434,22 @@ def test_keys_are_taken_literally(place: Place, key: str) -> None:
         ("bucket/one", "not a URL"),
     ],
 )
-def test_what_names_no_object_that_may_be_read_is_refused(place: Place, url: str, details: str) -> None:
-    """Each is told why."""
+def test_other_urls_are_rejected(rig: Rig, url: str, details: str) -> None:
+    """With the reason."""
     with pytest.raises(InvalidFilepath, match=details):
-        place.sources.locate(url)
+        rig.sources.locate(url)
 
 
-def test_a_bucket_that_may_be_read_no_more_is_not(place: Place) -> None:
-    """The catalog may know its objects from before."""
+def test_a_bucket_that_was_removed_from_the_settings_cannot_be_read(rig: Rig) -> None:
+    """The catalog may still have its objects."""
     with pytest.raises(AudioUnavailable, match="any more"):
-        place.sources.open(ObjectLocator("s3://other/one.mp3"))
+        rig.sources.open(ObjectLocator("s3://other/one.mp3"))
     with pytest.raises(AudioUnavailable, match="grow"):
-        place.sources.open(ObjectLocator(URL), growing=True)
+        rig.sources.open(ObjectLocator(URL), growing=True)
 
 
-def test_a_store_without_etags_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it sends could belong to another object than what was sent before."""
+def test_a_store_without_etags_is_rejected(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replaced object could not be detected."""
 
     class Answer:
         meta = {"e_tag": None, "size": 3}  # noqa: RUF012
@@ -455,12 +457,12 @@ def test_a_store_without_etags_is_refused(place: Place, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(obstore, "get", lambda *_args, **_options: Answer)
     with pytest.raises(AudioUnavailable, match="ETag"):
-        place.open()
+        rig.open()
 
 
-def test_what_is_sent_short_is_an_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not taken for the whole."""
-    source = place.open()
+def test_a_short_response_is_an_error(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for the complete block."""
+    source = rig.open()
 
     class Answer:
         meta = {"e_tag": source.audio.etag, "size": source.size}  # noqa: RUF012
@@ -471,30 +473,28 @@ def test_what_is_sent_short_is_an_error(place: Place, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(obstore, "get", lambda *_args, **_options: Answer)
     source.read(0, 10)
-    place.later.end()
+    rig.later.end()
     with pytest.raises(AudioUnavailable, match="fewer"):
         source.read(0, 10)
 
 
-def test_stores_are_asked_in_the_background_whether_they_can_be_reached(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And not at every question; the latest answer stands until there is another."""
+def test_stores_are_probed_in_the_background(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a limited rate; the latest result stands until there is another."""
     monkeypatch.setattr(probe, "FIRST_PROBE_SECONDS", 0.0)
-    unreachable = place.sources.unreachable
+    unreachable = rig.sources.unreachable
     assert unreachable() == unreachable() == {"s3://bucket": "It has not answered yet."}
-    assert place.later.begun == 1
-    place.later.end()
+    assert rig.later.submitted == 1
+    rig.later.end()
     assert unreachable() == {}
-    place.clock.advance(PROBE_SECONDS - 0.1)
+    rig.clock.advance(PROBE_SECONDS - 0.1)
     assert unreachable() == {}
-    assert place.later.begun == 1
-    place.clock.advance(0.2)
-    place.requests.error = GenericError("Gone.")
+    assert rig.later.submitted == 1
+    rig.clock.advance(0.2)
+    rig.requests.error = GenericError("Gone.")
     assert unreachable() == unreachable() == {}
-    place.later.end_all()
+    rig.later.end_all()
     assert unreachable() == {"s3://bucket": "The object store fails, or cannot be reached."}
-    assert place.later.begun == 2
+    assert rig.later.submitted == 2
 
 
 @pytest.mark.parametrize(
@@ -510,23 +510,23 @@ def test_stores_are_asked_in_the_background_whether_they_can_be_reached(
         ),
     ],
 )
-def test_a_refusal_of_the_one_object_is_no_refusal_of_all(
+def test_a_rejection_of_the_probed_object_is_not_a_problem(
     store: MemoryStore, requests: Requests, error: Exception, problem: str | None
 ) -> None:
-    """Who may not list a bucket hears of each missing object that access is denied."""
+    """Without permission to list a bucket, the store denies access to each missing object."""
     requests.error = error
-    found = ObjectAudioSources({"s3://bucket": store}, at_once)
+    found = ObjectAudioSources({"s3://bucket": store}, run_here)
     assert found.unreachable() == ({} if problem is None else {"s3://bucket": problem})
 
 
-def test_stores_are_made_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stores_are_created_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """One for each bucket."""
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
     made = create_stores(["one", "two"], ["three"], ["four"], "http://127.0.0.1:1")
     assert list(made) == ["s3://one", "s3://two", "gs://three", "az://four"]
 
 
-def test_a_configuration_without_sense_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_configuration_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line."""
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
     with pytest.raises(InvalidStoreConfiguration, match=r"^ASF_AZ_CONTAINERS: 'four' .*Account must be specified$"):

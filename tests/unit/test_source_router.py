@@ -1,4 +1,4 @@
-"""Which place a locator belongs to."""
+"""Which adapter a locator belongs to."""
 
 import pytest
 
@@ -12,8 +12,8 @@ from tests.support.virtual import VirtualServer
 LOCATORS: list[Locator] = [FileLocator("/audio/one.mp3"), ObjectLocator("s3://bucket/one.mp3"), QueueLocator("one")]
 
 
-class Place(InMemoryAudioSources):
-    """A place that makes locators of one kind, and says what it was asked."""
+class FakeSources(InMemoryAudioSources):
+    """Sources that return locators of one type, and record calls."""
 
     def __init__(self, kind: type[Locator], problem: str | None = None) -> None:
         super().__init__({"one": b"abc"})
@@ -34,7 +34,7 @@ class Place(InMemoryAudioSources):
 
 @pytest.mark.parametrize("locator", LOCATORS)
 def test_a_locator_is_what_its_kind_and_text_say(locator: Locator) -> None:
-    """As the catalog keeps it."""
+    """As stored in the catalog."""
     assert locator_of(locator.kind, locator.text) == locator
 
 
@@ -67,19 +67,19 @@ def test_an_unknown_kind_is_an_error() -> None:
         ("queues:one", FileLocator),
     ],
 )
-def test_the_scheme_tells_the_place(filepath: str, kind: type[Locator]) -> None:
-    """And the locator tells it from then on."""
-    places = {each: Place(each) for each in (FileLocator, ObjectLocator, QueueLocator)}
-    audio = SourceRouter(places)
+def test_the_scheme_selects_the_adapter(filepath: str, kind: type[Locator]) -> None:
+    """Later the type of the locator does."""
+    adapters = {each: FakeSources(each) for each in (FileLocator, ObjectLocator, QueueLocator)}
+    audio = SourceRouter(adapters)
     locator = audio.locate(filepath)
-    assert [each for each, place in places.items() if place.located] == [kind]
-    assert places[kind].located == [filepath]
+    assert [each for each, one in adapters.items() if one.located] == [kind]
+    assert adapters[kind].located == [filepath]
     assert audio.content_type_of(locator) == f"audio/{locator.kind}"
 
 
-def test_other_schemes_and_places_that_are_not_set_up_are_refused() -> None:
-    """Each is told which it is."""
-    audio = SourceRouter({FileLocator: Place(FileLocator)})
+def test_unknown_schemes_and_missing_adapters_are_rejected() -> None:
+    """With the scheme in the message."""
+    audio = SourceRouter({FileLocator: FakeSources(FileLocator)})
     with pytest.raises(InvalidFilepath, match="'ftp' is not a known scheme"):
         audio.locate("ftp://host/one.mp3")
     with pytest.raises(InvalidFilepath, match="not set up for audio of the scheme 's3'"):
@@ -91,10 +91,10 @@ def test_other_schemes_and_places_that_are_not_set_up_are_refused() -> None:
         audio.open(QueueLocator("one"))
 
 
-def test_audio_is_opened_where_it_is() -> None:
-    """And what cannot be reached is named for all places."""
+def test_audio_is_opened_by_its_adapter() -> None:
+    """And unreachable sources of all adapters are named."""
     audio = SourceRouter(
-        {FileLocator: Place(FileLocator, "Gone."), ObjectLocator: Place(ObjectLocator, "Gone, too.")}
+        {FileLocator: FakeSources(FileLocator, "Gone."), ObjectLocator: FakeSources(ObjectLocator, "Gone, too.")}
     )
     assert audio.open(ObjectLocator("one")).read(0, 3) == b"abc"
     assert audio.unreachable() == {"FileLocator": "Gone.", "ObjectLocator": "Gone, too."}
@@ -102,8 +102,8 @@ def test_audio_is_opened_where_it_is() -> None:
 
 @pytest.mark.parametrize("state", StreamState)
 def test_objects_do_not_grow(state: StreamState) -> None:
-    """They may have failed: then what there is is played."""
-    server = VirtualServer(sources=Place(ObjectLocator))
+    """They may have failed: then the existing audio is played."""
+    server = VirtualServer(sources=FakeSources(ObjectLocator))
     announcement = Announcement("s", "s3://bucket/one", state)
     if state is StreamState.GENERATING:
         with pytest.raises(InvalidFilepath, match="as a whole"):

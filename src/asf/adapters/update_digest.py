@@ -1,11 +1,11 @@
-"""Tells updates with the same idempotency key from each other."""
+"""The digest by which updates with the same idempotency key are compared."""
 
 from hashlib import blake2b
 
 
 def digest_of(content: tuple[str, str, str]) -> bytes:
-    """Return 16 bytes that are the same for the same client id, event name and data (as JSON) only.
+    """Return the 16-byte digest of an update's client id, event name and data (as JSON).
 
-    Redis keeps them: servers of all versions must agree.
+    It is stored in Redis, so it must be the same in all versions of the server.
     """
     return blake2b(repr(content).encode(), digest_size=16).digest()

@@ -25,9 +25,10 @@ FALSE = frozenset({"f", "F", "false", "False", "FALSE", "off", "Off", "OFF", "n"
 
 
 class InvalidValue(ValueError):
-    """A value that a setting cannot have. `rule` goes on after the variable's name, such as `must be an integer`.
+    """A value that a setting cannot have.
 
-    `hint` is a sentence that follows. With `is_shown` false the value is not the problem, and is not repeated.
+    `rule` completes a sentence that starts with the name of the variable, such as `must be an integer`. `hint` is a
+    further sentence. `is_shown` is false where the value is not the problem, and does not appear in the message.
     """
 
     def __init__(self, rule: str, hint: str = "", *, is_shown: bool = True) -> None:

@@ -37,7 +37,7 @@ class Probe(StoreRequest):
         self._store = store
 
     def send(self) -> None:
-        """Send the request. A rejection that may concern the one object only is no problem."""
+        """Send the request. A rejection that may concern only the probed object is not a problem."""
         try:
             obstore.get(self._store, PROBED_KEY, options={"head": False, "range": (0, 1)})
         except FileNotFoundError as error:

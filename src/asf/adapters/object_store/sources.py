@@ -31,7 +31,7 @@ OPEN_SECONDS = 2 * RETRY_SECONDS + QUEUE_SECONDS
 
 
 class ObjectAudioSources:
-    """Objects in `stores`, by the beginning of their URLs: implements the `AudioSources` port.
+    """Objects in `stores`, by URL prefix such as `s3://bucket`: implements the `AudioSources` port.
 
     Blocks of up to `max_bytes` are cached, of all objects together. With more playback positions than blocks in the
     cache, a block is read again for nearly every batch.

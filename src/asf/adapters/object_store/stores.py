@@ -24,7 +24,7 @@ class InvalidStoreConfiguration(Exception):
 def create_stores(
     s3_buckets: Iterable[str], gs_buckets: Iterable[str], az_containers: Iterable[str], s3_endpoint_url: str
 ) -> dict[str, "ObjectStore"]:
-    """Return the stores by the beginning of their objects' URLs, such as `s3://bucket`. Sends no request.
+    """Return the stores by the prefix of their objects' URLs, such as `s3://bucket`. Sends no request.
 
     Credentials come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`), or from the machine's own role. Without an
     `s3_endpoint_url` S3 is Amazon's, unless `AWS_ENDPOINT_URL` says otherwise. Raises `InvalidStoreConfiguration`.
