@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
-from asf.application.diagnosis import (
-    Finding,
-    Severity,
-    examine,
-    examine_address,
+from asf.application.diagnosis.examination import examine
+from asf.application.diagnosis.finding import Finding, Severity
+from asf.application.diagnosis.network import examine_address, examine_file_limit
+from asf.application.diagnosis.posture import examine_posture
+from asf.application.diagnosis.storage import (
     examine_audio_root,
     examine_database,
-    examine_file_limit,
     examine_object_stores,
-    examine_posture,
     examine_redis,
 )
 from asf.domain.streams.stream import AudioStream, FileLocator

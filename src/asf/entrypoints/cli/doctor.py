@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from asf.application.diagnosis import Severity, examine
+from asf.application.diagnosis.examination import examine
+from asf.application.diagnosis.finding import Severity
 from asf.entrypoints.cli.options import examples
 from asf.settings import environment_with_dotenv
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from asf.application.diagnosis import Severity, examine_server
+from asf.application.diagnosis.finding import Severity
+from asf.application.diagnosis.network import examine_server
 from asf.entrypoints.cli.options import ServerUrl, examples
 from asf.settings import SettingsError, environment_with_dotenv, read_settings, url_of
 

@@ -1,0 +1,34 @@
+"""All checks, as `asf doctor` runs them."""
+
+import resource
+from collections.abc import Iterator, Mapping
+
+from asf.application.diagnosis.finding import Finding, Severity
+from asf.application.diagnosis.network import examine_address, examine_file_limit
+from asf.application.diagnosis.posture import examine_posture
+from asf.application.diagnosis.storage import (
+    examine_audio_root,
+    examine_database,
+    examine_object_stores,
+    examine_redis,
+)
+from asf.settings import SettingsError, read_settings
+
+
+def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the findings for the settings in `environment`. Changes nothing on the machine."""
+    try:
+        settings = read_settings(environment)
+    except SettingsError as error:
+        for problem in error.problems:
+            yield Finding("settings", Severity.PROBLEM, problem, "Correct it in the environment or in .env.")
+        return
+    yield Finding("settings", Severity.OK, "valid")
+    yield from examine_posture(settings)
+    for root in settings.audio_roots:
+        yield examine_audio_root(root)
+    yield examine_redis(settings.redis_url) if settings.redis_url else examine_database(settings.database)
+    if settings.has_object_stores:
+        yield from examine_object_stores(settings)
+    yield examine_address(settings.host, settings.port)
+    yield examine_file_limit(settings.open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])

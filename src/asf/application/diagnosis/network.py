@@ -1,0 +1,68 @@
+"""Checks the address, the limit of open files, and a running server."""
+
+import errno
+import resource
+import socket
+
+import requests
+
+from asf.application.diagnosis.finding import Finding, Severity, problem
+from asf.settings import url_of
+
+ANSWER_SECONDS = 3.0
+"""Timeout for the response of a server."""
+
+
+def examine_address(host: str, port: int) -> Finding:
+    """Return whether the address is free, or ASF is running there."""
+    if port == 0:
+        return Finding("port", Severity.OK, "any free port (ASF_PORT=0)")
+    error = _listening_error(host, port)
+    if error is None:
+        return Finding("port", Severity.OK, f"{port} is free on {host}")
+    if error.errno != errno.EADDRINUSE:
+        remedy = "Correct ASF_HOST or ASF_PORT. Ports below 1024 need a privilege."
+        return problem("port", f"cannot listen on {host} port {port}: {error.strerror}", remedy)
+    if examine_server(url_of(host, port)).severity is Severity.OK:
+        return Finding("port", Severity.OK, f"ASF is already running on port {port}")
+    remedy = f"Stop that program or set another ASF_PORT. To find the program: ss -ltnp 'sport = :{port}'"
+    return problem("port", f"{port} is in use by another program", remedy)
+
+
+def examine_server(url: str, *, ready: bool = False) -> Finding:
+    """Return whether a server is running at `url`; with `ready`, whether it accepts listeners. Uses no proxy."""
+    route, status = ("/asf/ready", "ready") if ready else ("/asf/health", "ok")
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # No proxy: the server itself must respond.
+            response = session.get(url + route, timeout=ANSWER_SECONDS)
+            answer = response.json()
+    except (requests.RequestException, ValueError):
+        return problem("server", f"No ASF server responded at {url}{route}", "Start it: asf serve")
+    if response.ok and answer == {"status": status}:
+        return Finding("server", Severity.OK, f"{url} is {status}")
+    details = answer.get("details") if isinstance(answer, dict) else None
+    text = f"{url} is not {status}: {details or f'HTTP status {response.status_code}'}"
+    return problem("server", text, "See its log, or run asf doctor.")
+
+
+def examine_file_limit(needed: int, hard_limit: int) -> Finding:
+    """Return whether `needed` files, as many as the settings allow, can be open at a time.
+
+    The server raises its limit to `hard_limit`, which may be RLIM_INFINITY.
+    """
+    if hard_limit == resource.RLIM_INFINITY or hard_limit >= needed:
+        return Finding("open files", Severity.OK, f"limit is sufficient ({needed} needed)")
+    remedy = f"Raise it (ulimit -Hn {needed}; with systemd, LimitNOFILE={needed}), or lower ASF_MAX_LISTENERS."
+    return problem("open files", f"limit is too low ({hard_limit}, but up to {needed} needed)", remedy)
+
+
+def _listening_error(host: str, port: int) -> OSError | None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+    except OSError as error:
+        return error
+    return None

@@ -1,0 +1,97 @@
+"""Checks what the server reads from and writes to: audio roots, database, Redis, object stores."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
+from asf.application.diagnosis.finding import Finding, Severity, problem
+from asf.domain.errors import CatalogUnavailable
+from asf.settings import Settings
+
+
+def examine_audio_root(root: Path) -> Finding:
+    """Return whether audio can be read from `root`."""
+    path = root.absolute()
+    if not path.exists():
+        return problem("audio root", f"{path} does not exist", f"mkdir -p {path}, or correct ASF_AUDIO_ROOTS.")
+    if not path.is_dir():
+        return problem("audio root", f"{path} is not a directory", "Correct ASF_AUDIO_ROOTS.")
+    if not os.access(path, os.R_OK | os.X_OK):
+        remedy = "Allow the server's user to read and enter it (chmod o+rx)."
+        return problem("audio root", f"{path} cannot be read", remedy)
+    return Finding("audio root", Severity.OK, f"{path} is readable")
+
+
+def examine_database(database: str) -> Finding:
+    """Return whether the catalog can be opened, or created if it is missing."""
+    if database == IN_MEMORY:
+        text = "the catalog is in memory, and lost when the server stops"
+        return Finding("database", Severity.ADVICE, text, "Set ASF_DATABASE to a file to keep it.")
+    path = Path(database).absolute()
+    if not path.exists():
+        folder = next(one for one in path.parents if one.exists())
+        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            return Finding("database", Severity.OK, f"{path} does not exist yet; the server will create it")
+        return problem(
+            "database",
+            f"{path} cannot be created in {folder}",
+            "Correct ASF_DATABASE or the directory's permissions.",
+        )
+    if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK | os.X_OK):
+        remedy = "Allow the server's user to write to it and to its directory."
+        return problem("database", f"{path} is not writable", remedy)
+    try:
+        with closing(SqliteCatalogStore(str(path))) as store:
+            streams = sum(store.count().values())
+    except CatalogUnavailable as error:
+        remedy = "Move it away; the server creates a new one. Backends must then announce their streams again."
+        return problem("database", f"{error.details}", remedy)
+    return Finding("database", Severity.OK, f"{path} can be opened; streams: {streams}")
+
+
+def examine_redis(url: str) -> Finding:
+    """Return whether the Redis at `url` stores and publishes, durably. Never shows the password."""
+    from redis import RedisError  # noqa: PLC0415 - an extra
+
+    from asf.adapters.redis_store.connection import connect  # noqa: PLC0415
+
+    try:
+        with closing(connect(url)) as client:
+            client.set("asf:1:examined", 1, px=1)
+            client.publish("asf:1:examined", "")
+            memory, persistence = client.info("memory"), client.info("persistence")
+    except (RedisError, OSError) as error:
+        return problem("redis", f"cannot be used: {error}", "Start it, or correct ASF_REDIS_URL.")
+    if memory["maxmemory_policy"] != "noeviction":
+        text = f"may evict streams when its memory is full (maxmemory-policy {memory['maxmemory_policy']})"
+        return Finding("redis", Severity.ADVICE, text, "Set maxmemory-policy to noeviction.")
+    if not persistence["aof_enabled"]:
+        text = "a restart loses streams, or brings older ones back"
+        return Finding("redis", Severity.ADVICE, text, "Set appendonly to yes.")
+    return Finding("redis", Severity.OK, "readable, writable and durable")
+
+
+def examine_object_stores(settings: Settings) -> Iterator[Finding]:
+    """Yield whether each bucket can be read. Waits for the timeout of those that do not answer."""
+    from asf.adapters import object_store  # noqa: PLC0415 - an extra
+
+    def run_here(work: Callable[[], None], done: Callable[[], None]) -> None:
+        work()
+        done()
+
+    try:
+        stores = object_store.create_stores(
+            settings.s3_buckets, settings.gs_buckets, settings.az_containers, settings.s3_endpoint_url
+        )
+    except object_store.InvalidStoreConfiguration as error:
+        yield problem("object store", str(error), "Correct it in the environment.")
+        return
+    problems = object_store.ObjectAudioSources(stores, run_here).unreachable()
+    for url in stores:
+        if url in problems:
+            remedy = "Correct the name, the endpoint or the credentials (from the environment, not from .env)."
+            yield problem("object store", f"{url}: {problems[url]}", remedy)
+        else:
+            yield Finding("object store", Severity.OK, f"{url} is reachable")
