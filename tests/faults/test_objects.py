@@ -1,4 +1,4 @@
-"""An object store that is slow, fails, cuts off and goes away: no byte is wrong, and nobody else hears of it."""
+"""An object store that is slow, fails, truncates and disappears: no wrong byte, and no effect on other streams."""
 
 from uuid import uuid4
 
@@ -37,7 +37,7 @@ def join(server: ServerProcess, stream_id: str = "s", **fields: object) -> WireL
 
 
 def begin(server: ServerProcess) -> WireListener:
-    """Return a listener that has heard the beginning, and has to acknowledge it to hear more."""
+    """Return a listener that has got the beginning, and must acknowledge it to get more."""
     listener = join(server, window=BLOCK_BYTES // 4)
     while len(listener.audio) < BLOCK_BYTES // 4:
         listener.receive()
@@ -45,7 +45,7 @@ def begin(server: ServerProcess) -> WireListener:
 
 
 def hear_the_rest(listener: WireListener) -> str:
-    """Acknowledge everything, and return the name of the event that ends it."""
+    """Acknowledge everything, and return the name of the event that ends the session."""
     while True:
         listener.emit("audio_ack", {"received": len(listener.audio)})
         listener.receive()
@@ -54,8 +54,10 @@ def hear_the_rest(listener: WireListener) -> str:
                 return name
 
 
-def test_a_store_that_fails_for_a_moment_is_asked_again(server: ServerProcess, store_proxy: StoreProxy) -> None:
-    """Answers with status 500, and answers that are cut off, cost time and nothing else."""
+def test_requests_to_a_store_that_fails_for_a_moment_are_retried(
+    server: ServerProcess, store_proxy: StoreProxy
+) -> None:
+    """Responses with status 500, and truncated ones, only cost time."""
     store_proxy.failures = 2
     listener = begin(server)
     store_proxy.failures = 3
@@ -66,8 +68,8 @@ def test_a_store_that_fails_for_a_moment_is_asked_again(server: ServerProcess, s
     listener.close()
 
 
-def test_a_store_that_hangs_holds_up_nobody_else(server: ServerProcess, store_proxy: StoreProxy) -> None:
-    """Whole files are heard while the next piece of an object does not come; then it comes."""
+def test_a_store_that_hangs_blocks_no_other_stream(server: ServerProcess, store_proxy: StoreProxy) -> None:
+    """Complete files are played while a block of an object is delayed; then it arrives."""
     listener = begin(server)
     store_proxy.hang()
     listener.emit("audio_ack", {"received": len(listener.audio)})
@@ -88,8 +90,8 @@ def test_a_store_that_hangs_holds_up_nobody_else(server: ServerProcess, store_pr
     arriving.close()
 
 
-def test_a_slow_store_is_slow_and_no_more(server: ServerProcess, store_proxy: StoreProxy) -> None:
-    """Nobody is dropped, and no byte is wrong."""
+def test_a_slow_store_only_costs_time(server: ServerProcess, store_proxy: StoreProxy) -> None:
+    """No listener is dropped, and no byte is wrong."""
     store_proxy.delay = 0.7
     listeners = [join(server) for _ in range(5)]
     for listener in listeners:
@@ -99,10 +101,8 @@ def test_a_slow_store_is_slow_and_no_more(server: ServerProcess, store_proxy: St
 
 
 @pytest.mark.long
-def test_a_store_that_stays_away_ends_in_an_error_that_can_be_tried_again(
-    server: ServerProcess, store_proxy: StoreProxy
-) -> None:
-    """After a while; whoever comes back with the offset hears the rest when the store is back."""
+def test_a_store_that_stays_unreachable_is_a_retryable_error(server: ServerProcess, store_proxy: StoreProxy) -> None:
+    """After a while; a listener that resumes at its offset gets the rest when the store is back."""
     listener = begin(server)
     store_proxy.failures = 1_000_000
     assert hear_the_rest(listener) == "stream_error"
@@ -127,7 +127,7 @@ def test_a_store_that_stays_away_ends_in_an_error_that_can_be_tried_again(
 
 
 def test_a_server_ends_while_its_store_hangs(server: ServerProcess, store_proxy: StoreProxy) -> None:
-    """It is told to, and does so in time, with exit code 0."""
+    """On SIGTERM, in time, with exit code 0."""
     listener = begin(server)
     store_proxy.hang()
     listener.emit("audio_ack", {"received": len(listener.audio)})

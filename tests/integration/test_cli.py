@@ -20,7 +20,7 @@ from tests.support.processes import ServerProcess, eventually
 
 
 def serve(environment: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[bytes]:
-    """Run `asf serve` where it cannot start."""
+    """Run `asf serve`, which cannot start."""
     command = [sys.executable, "-m", "asf", "serve"]
     return subprocess.run(
         command, env=os.environ | environment, cwd=cwd, capture_output=True, timeout=COMMAND_SECONDS, check=False
@@ -28,7 +28,7 @@ def serve(environment: dict[str, str], cwd: Path) -> subprocess.CompletedProcess
 
 
 def test_notify_and_listen_give_the_identical_file(server: ServerProcess, tmp_path: Path) -> None:
-    """The first thing that the README asks for."""
+    """The first thing that the README shows."""
     audio = audio_of(500_000)
     (server.audio_root / "clip.mp3").write_bytes(audio)
     # A relative path counts from where the command is typed.
@@ -90,7 +90,7 @@ def test_wrong_usage_has_an_exit_code_of_its_own(server: ServerProcess) -> None:
         assert b"Traceback" not in result.stderr
 
 
-def test_a_full_disk_is_said(server: ServerProcess) -> None:
+def test_a_full_disk_is_reported(server: ServerProcess) -> None:
     """Writing may fail on the listener's own side."""
     server.announce("full", audio_of(100_000))
     result = asf("listen", "full", "-o", "/dev/full", url=server.url)
@@ -104,7 +104,7 @@ def test_a_full_disk_is_said(server: ServerProcess) -> None:
     [(ServerProcess.kill, b"connection to ASF was lost"), (ServerProcess.stop, b"ASF_DRAINING")],
     ids=["killed", "stopped"],
 )
-def test_a_server_that_goes_away_is_said(tmp_path: Path, end: Callable[[ServerProcess], object], said: bytes) -> None:
+def test_a_server_that_stops_is_reported(tmp_path: Path, end: Callable[[ServerProcess], object], said: bytes) -> None:
     """In the middle of a stream."""
     server = ServerProcess(tmp_path)
     server.announce("s", audio_of(20_000_000))
@@ -130,7 +130,7 @@ def test_a_server_that_goes_away_is_said(tmp_path: Path, end: Callable[[ServerPr
 
 
 def test_help_and_version() -> None:
-    """Every command explains itself."""
+    """Every command has help, with examples."""
     assert __version__.encode() in asf("--version").stdout
     listing = asf("--help").stdout.decode()
     commands = re.findall(r"^  (\w+)  ", listing.split("Commands:")[1], re.MULTILINE)
@@ -151,8 +151,8 @@ def test_bad_settings_stop_the_start_with_a_line_each(tmp_path: Path) -> None:
     assert sorted(line.split()[0] for line in lines) == ["ASF_CHUNK_SIZE", "ASF_PORT"]
 
 
-def test_a_port_in_use_is_said(server: ServerProcess, tmp_path: Path) -> None:
-    """Rather than shared in silence."""
+def test_a_port_in_use_is_reported(server: ServerProcess, tmp_path: Path) -> None:
+    """Rather than shared silently."""
     port = server.url.rsplit(":", 1)[1]
     result = serve({"ASF_HOST": "127.0.0.1", "ASF_PORT": port}, tmp_path)
     assert result.returncode == 1
@@ -160,7 +160,7 @@ def test_a_port_in_use_is_said(server: ServerProcess, tmp_path: Path) -> None:
     assert b"Traceback" not in result.stderr
 
 
-def test_a_host_that_does_not_exist_is_said(tmp_path: Path) -> None:
+def test_a_host_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     """A typing error in ASF_HOST."""
     result = serve({"ASF_HOST": "no.such.host.invalid", "ASF_PORT": "0"}, tmp_path)
     assert result.returncode == 1

@@ -1,4 +1,4 @@
-"""The tools of the command line, on a real server: what they do, and every way in which they fail."""
+"""The tools of the command line, on a real server: what they do, and how they fail."""
 
 import json
 import os
@@ -23,13 +23,13 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def start(*arguments: str, url: str, stdout: int = subprocess.PIPE) -> "subprocess.Popen[bytes]":
-    """Start a command that goes on for a while."""
+    """Start a command that runs for a while."""
     command = [sys.executable, "-u", "-m", "asf", *arguments, "--url", url]
     return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE)
 
 
 def test_a_demo_is_heard_and_watched_while_it_is_made(start_server: StartServer) -> None:
-    """The listener that was there first ends with the clip's bytes; the client sees all of the progress, in order."""
+    """A listener that joined before gets the clip's bytes; the client gets all progress, in order."""
     server = start_server()
     folder = server.audio_root.parent
     audio_roots = {"ASF_AUDIO_ROOTS": str(server.audio_root)}
@@ -76,7 +76,7 @@ def test_a_demo_is_heard_and_watched_while_it_is_made(start_server: StartServer)
 
 
 def test_a_demo_that_is_interrupted_is_a_failed_one(start_server: StartServer) -> None:
-    """Who listens hears of it; the exit code is that of an interrupt."""
+    """The stream fails for its listeners; the exit code is that of an interrupt."""
     server = start_server()
     making = start("demo", "stopped", "--audio-root", str(server.audio_root), url=server.url)
     try:
@@ -119,7 +119,7 @@ def test_streams_are_listed_and_deleted(start_server: StartServer) -> None:
 
 
 def test_a_push_with_a_key_is_sent_once(server: ServerProcess) -> None:
-    """The second time it says so."""
+    """The second time is reported as a repeat."""
     first = asf("push", "keyed", "e", "1", "--idempotency-key", "k", url=server.url)
     again = asf("push", "keyed", "e", "1", "--idempotency-key", "k", url=server.url)
     assert first.stdout == b"Sent to 0 subscriber(s) of keyed.\n"
@@ -138,7 +138,7 @@ def test_the_token_is_sent() -> None:
 
 
 def failures(server: str, folder: Path) -> list[tuple[tuple[str, ...], str, bytes]]:
-    """Return commands that fail, the server that they are for, and what they have to say."""
+    """Return commands that fail, with the server's URL and the expected message."""
     root = ("--audio-root", str(folder))
     return [
         (("demo", *root), NOWHERE, b"Is the server running"),
@@ -156,7 +156,7 @@ def failures(server: str, folder: Path) -> list[tuple[tuple[str, ...], str, byte
     ]
 
 
-def test_failures_are_told_in_words(start_server: StartServer, tmp_path: Path) -> None:
+def test_failures_have_a_message(start_server: StartServer, tmp_path: Path) -> None:
     """With exit code 1, and never a traceback."""
     server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0"})
     server.announce("clip", audio_of(100))
@@ -188,7 +188,7 @@ def test_failures_are_told_in_words(start_server: StartServer, tmp_path: Path) -
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...]) -> None:
-    """Exit code 2, before any server is asked."""
+    """Exit code 2, before any request."""
     result = asf(*arguments, url=NOWHERE)
     assert result.returncode == 2, result
     assert b"Traceback" not in result.stderr
@@ -196,13 +196,13 @@ def test_wrong_usage(arguments: tuple[str, ...]) -> None:
 
 
 def test_wrong_settings_are_wrong_usage(tmp_path: Path) -> None:
-    """The demo looks there for an audio root."""
+    """The demo reads the audio root from them."""
     result = asf("demo", url=NOWHERE, cwd=tmp_path, environment={"ASF_PORT": "none"})
     assert (result.returncode, b"ASF_PORT" in result.stderr) == (2, True)
 
 
-def test_a_reader_that_has_enough(start_server: StartServer) -> None:
-    """`| head` ends a command without a word, and with 1."""
+def test_a_closed_pipe_ends_a_command(start_server: StartServer) -> None:
+    """As with `| head`: silently, with 1."""
     server = start_server()
     server.announce("long", audio_of(2_000_000))
     for number in range(300):
@@ -246,7 +246,7 @@ def test_an_interrupt_has_its_exit_code(server: ServerProcess) -> None:
 
 
 def test_the_doctor(server: ServerProcess, tmp_path: Path) -> None:
-    """Where all is well, where ASF answers already, and where nothing is as it should be."""
+    """With a good setup, with ASF already running, and with a bad setup."""
     settings = {"ASF_HOST": "127.0.0.1", "ASF_AUDIO_ROOTS": str(tmp_path), "ASF_MAX_LISTENERS": "10"}
     well = asf("doctor", cwd=tmp_path, environment=settings | {"ASF_PORT": "0"})
     assert well.returncode == 0, well.stdout
@@ -283,7 +283,7 @@ def test_the_doctor(server: ServerProcess, tmp_path: Path) -> None:
 
 
 def test_health(server: ServerProcess, tmp_path: Path) -> None:
-    """At the address that the settings name, or that is given."""
+    """At the address in the settings, or at a given one."""
     (tmp_path / ".env").write_text(f"ASF_HOST=0.0.0.0\nASF_PORT={server.port}\n")
     for arguments, said in (((), "is ok"), (("--ready",), "is ready"), (("--url", server.url), "is ok")):
         answered = asf("health", *arguments, cwd=tmp_path)
@@ -291,7 +291,7 @@ def test_health(server: ServerProcess, tmp_path: Path) -> None:
 
 
 def test_health_where_there_is_none(tmp_path: Path) -> None:
-    """No server, one that is no ASF, one that takes nobody: exit code 1. Nowhere to ask: 2."""
+    """No server, another program, one that is not ready: exit code 1. No usable address: 2."""
     nobody = asf("health", "--url", NOWHERE)
     assert (nobody.returncode, b"No ASF server responded at" in nobody.stderr) == (1, True)
     refusal = {"error_code": "ASF_NOT_READY", "message": "m", "details": "catalog: It is gone."}

@@ -1,4 +1,4 @@
-"""Audio from an object store that checks signatures, heard through every door."""
+"""Audio from an object store that checks signatures, over every transport."""
 
 import json
 import subprocess
@@ -54,7 +54,7 @@ def test_an_object_is_heard_byte_for_byte(object_server: ServerProcess, swift: S
 
 
 def test_an_object_can_be_played_by_its_url(object_server: ServerProcess, swift: SwiftServer) -> None:
-    """In ranges, which an ETag holds together."""
+    """In ranges, pinned to an ETag."""
     object_server.notify("s", put(swift)).raise_for_status()
     url = object_server.stream_url("s")
     whole = requests.get(url, timeout=PATIENCE_SECONDS)
@@ -79,7 +79,7 @@ def test_an_object_can_be_played_by_its_url(object_server: ServerProcess, swift:
 def test_listeners_share_what_is_read(
     object_server: ServerProcess, swift: SwiftServer, store_proxy: StoreProxy
 ) -> None:
-    """Of however many, each block is asked for once, and the object looked up a few times only."""
+    """Each block is requested once, and the object looked up a few times only."""
     url = put(swift)
     object_server.notify("s", url).raise_for_status()
     listeners = [join(object_server, "s") for _ in range(LISTENERS)]
@@ -94,7 +94,7 @@ def test_listeners_share_what_is_read(
 
 
 def test_a_replaced_object_is_never_mixed(object_server: ServerProcess, swift: SwiftServer) -> None:
-    """Who listens gets a piece of the old one and an error; who joins then, the new one."""
+    """A listener gets a part of the old one and an error; a later one gets the new one."""
     url = put(swift)
     object_server.notify("s", url).raise_for_status()
     listener = join(object_server, "s", window=BLOCK_BYTES // 4)
@@ -117,7 +117,7 @@ def test_a_replaced_object_is_never_mixed(object_server: ServerProcess, swift: S
 
 
 def test_an_object_need_not_be_there_when_it_is_announced(object_server: ServerProcess, swift: SwiftServer) -> None:
-    """It is looked for when somebody joins."""
+    """It is looked up when a listener joins."""
     object_server.notify("s", f"s3://{BUCKET}/later.mp3").raise_for_status()
     listener = join(object_server, "s")
     error = listener.receive_until("stream_error")
@@ -158,7 +158,7 @@ def test_many_who_waited_for_an_object_are_served(
 def test_what_may_not_be_announced_is_refused(
     object_server: ServerProcess, filepath: str, state: str, details: str
 ) -> None:
-    """With the code of the contract, and why."""
+    """With the code of the contract, and the reason."""
     answer = object_server.notify("s", filepath, state=state)
     assert answer.status_code == HTTPStatus.BAD_REQUEST
     assert answer.json()["error_code"] == "ASF_NOTIFY_INVALID_FILEPATH"
@@ -173,7 +173,7 @@ def test_without_object_stores_their_urls_are_refused(start_server: StartServer)
 
 
 def test_a_wrong_secret_is_a_clear_error(start_server: StartServer, swift: SwiftServer) -> None:
-    """To listeners, to whoever asks whether the server is ready, and in the log."""
+    """To listeners, in the readiness check, and in the log."""
     server = start_server(swift.environment | {"AWS_SECRET_ACCESS_KEY": "wrong"})
     server.notify("s", put(swift)).raise_for_status()
     listener = join(server, "s")
@@ -192,7 +192,7 @@ def test_a_wrong_secret_is_a_clear_error(start_server: StartServer, swift: Swift
 
 
 def test_the_server_is_ready_when_the_store_is(object_server: ServerProcess) -> None:
-    """It is asked in the background, and does not have to have an object of any name."""
+    """It is probed in the background, and need not have any object."""
     eventually(
         lambda: requests.get(f"{object_server.url}/asf/ready", timeout=PATIENCE_SECONDS).status_code == HTTPStatus.OK
     )
@@ -266,15 +266,15 @@ def start(script: str, endpoint: str, swift: SwiftServer, urls: list[str]) -> "s
 
 
 def result_of(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    """Return what a script prints last, at its end."""
+    """Return the last line that a script prints, when it has ended."""
     output, errors = process.communicate(timeout=COMMAND_SECONDS)
     assert process.returncode == 0, errors
     result: dict[str, Any] = json.loads(output.splitlines()[-1])
     return result
 
 
-def test_reading_many_objects_keeps_nobody_waiting(swift: SwiftServer, store_proxy: StoreProxy) -> None:
-    """Green threads have turns while twenty objects are waited for, and between those of whoever reads them."""
+def test_reading_many_objects_does_not_block_other_tasks(swift: SwiftServer, store_proxy: StoreProxy) -> None:
+    """Other green threads run while twenty objects are read, and between the reads."""
     urls = [put(swift, audio_of(5 * 1024 * 1024, seed)) for seed in range(20)]
     store_proxy.hang()
     with start(READING, store_proxy.url, swift, urls) as reading:
@@ -287,10 +287,10 @@ def test_reading_many_objects_keeps_nobody_waiting(swift: SwiftServer, store_pro
     assert result["longest"] < 0.2, "seconds of the processor's time in which nobody else had a turn"
 
 
-def test_green_threads_that_are_killed_while_they_read_harm_nobody(
+def test_green_threads_that_are_killed_while_they_read_do_no_harm(
     swift: SwiftServer, store_proxy: StoreProxy
 ) -> None:
-    """What they have asked for is there for the next one."""
+    """Their requests serve the next one."""
     store_proxy.delay = 0.1
     with start(KILLING, store_proxy.url, swift, [put(swift)]) as reading:
         assert result_of(reading) == {"read": len(AUDIO), "begun": 0}

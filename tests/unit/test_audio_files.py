@@ -1,4 +1,4 @@
-"""Files below the audio roots, and no others."""
+"""Files below the audio roots only."""
 
 import os
 from pathlib import Path
@@ -85,7 +85,7 @@ class TestFileAudioSources(GrowingAudioSourcesContract):
     ],
 )
 def test_nothing_outside_the_roots_can_be_located(root: Path, path: str) -> None:
-    """Neither by climbing nor by links, nor in any other spelling."""
+    """Neither with `..` nor by links, nor in any other spelling."""
     (root / "link.txt").symlink_to(root.parent / "secret.txt")
     (root / "up").symlink_to(root.parent)
     with pytest.raises(InvalidFilepath) as refusal:
@@ -101,7 +101,7 @@ def test_nothing_outside_the_roots_can_be_located(root: Path, path: str) -> None
     )
 )
 def test_no_path_whatever_reads_the_secret(root: Path, parts: list[str]) -> None:
-    """Any walk from the root is refused, finds nothing, or finds the audio."""
+    """Any path from the root is rejected, does not exist, or is the audio."""
     for name, target in (("link.txt", root.parent / "secret.txt"), ("up", root.parent)):
         if not (root / name).is_symlink():
             (root / name).symlink_to(target)
@@ -115,7 +115,7 @@ def test_no_path_whatever_reads_the_secret(root: Path, parts: list[str]) -> None
 
 
 def test_a_link_inside_the_roots_is_followed(root: Path) -> None:
-    """A link is fine where it leads to what is allowed, between two roots too."""
+    """A link may lead to any file below a root, also below another one."""
     other = root.parent / "other"
     other.mkdir()
     (other / "alias.mp3").symlink_to(root / "show" / "one.mp3")
@@ -126,7 +126,7 @@ def test_a_link_inside_the_roots_is_followed(root: Path) -> None:
 
 
 def test_a_root_may_be_a_link_itself(root: Path) -> None:
-    """What counts is where things really are."""
+    """Paths are compared after resolving links."""
     (root.parent / "alias").symlink_to(root)
     sources = FileAudioSources([root.parent / "alias"])
     sources.open(sources.locate(str(root.parent / "alias" / "show" / "one.mp3"))).close()
@@ -155,7 +155,7 @@ def test_a_directory_swapped_for_a_link_is_not_followed(root: Path, monkeypatch:
 
 
 def test_a_file_url_is_a_path(root: Path) -> None:
-    """With what needs quoting quoted."""
+    """It is percent-decoded."""
     (root / "fünf & sechs.mp3").write_bytes(AUDIO)
     path = root / "fünf & sechs.mp3"
     assert FileAudioSources([root]).locate("file://" + quote(str(path))) == FileLocator(str(path))
@@ -168,8 +168,8 @@ def test_a_relative_path_counts_from_the_working_directory(root: Path, monkeypat
 
 
 @pytest.mark.parametrize("kind", ["directory", "pipe", "socket"])
-def test_what_is_no_regular_file_cannot_be_opened(root: Path, kind: str) -> None:
-    """And opening it does not wait for anybody."""
+def test_only_regular_files_can_be_opened(root: Path, kind: str) -> None:
+    """And opening others does not block."""
     path = root / "odd"
     if kind == "directory":
         path.mkdir()
@@ -193,7 +193,7 @@ def test_a_file_that_shrinks_is_an_error_and_not_short(root: Path) -> None:
 
 
 def test_an_opened_file_outlives_its_name(root: Path) -> None:
-    """Deleted or replaced, what was announced is what is read."""
+    """After it was deleted or replaced, the opened file is read."""
     sources = FileAudioSources([root])
     path = root / "show" / "one.mp3"
     source = sources.open(sources.locate(str(path)))
@@ -205,7 +205,7 @@ def test_an_opened_file_outlives_its_name(root: Path) -> None:
 
 @pytest.mark.parametrize("change", ["overwritten", "appended to"])
 def test_a_file_that_is_changed_in_place_is_not_read_on(root: Path, change: str) -> None:
-    """Nobody hears the beginning of one audio and the end of another."""
+    """No listener gets the beginning of one audio and the end of another."""
     sources = FileAudioSources([root])
     path = root / "show" / "one.mp3"
     source = sources.open(sources.locate(str(path)))
@@ -219,8 +219,8 @@ def test_a_file_that_is_changed_in_place_is_not_read_on(root: Path, change: str)
 
 
 @pytest.mark.parametrize("replaced", [True, False])
-def test_a_growing_file_that_is_deleted_or_replaced_grows_no_more(root: Path, replaced: bool) -> None:
-    """What is at its name is another audio, or none."""
+def test_a_growing_file_that_is_deleted_or_replaced_is_an_error(root: Path, replaced: bool) -> None:
+    """Its path now leads to another audio, or to none."""
     sources = FileAudioSources([root])
     path = root / "show" / "one.mp3"
     source = sources.open(sources.locate(str(path)), growing=True)
@@ -251,7 +251,7 @@ def test_a_growing_file_that_is_deleted_or_replaced_grows_no_more(root: Path, re
 def test_the_content_type_follows_from_the_content_where_the_name_says_nothing(
     root: Path, beginning: bytes, content_type: str
 ) -> None:
-    """The first bytes of the usual formats tell."""
+    """By the first bytes of the usual formats."""
     (root / "nameless").write_bytes(beginning and beginning + bytes(300))
     sources = FileAudioSources([root])
     source = sources.open(sources.locate(str(root / "nameless")))

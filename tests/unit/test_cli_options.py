@@ -1,4 +1,4 @@
-"""What the command line takes for an address, for JSON, and what it prints."""
+"""What the command line accepts as a URL and as JSON, and what it prints."""
 
 import math
 
@@ -12,34 +12,34 @@ from asf.entrypoints.cli.streams import printable, table
 
 
 @pytest.mark.parametrize("text", ["http://127.0.0.1:5006", "https://asf.example/behind", "http://[::1]:80"])
-def test_addresses(text: str) -> None:
-    """A slash at the end does not count."""
+def test_urls(text: str) -> None:
+    """A slash at the end is removed."""
     assert ServerUrl().convert(text, None, None) == text
     assert ServerUrl().convert(text + "/", None, None) == text
 
 
 @pytest.mark.parametrize("text", ["", "127.0.0.1:5006", "ftp://a", "http://", "http://a:b", "http://[", "http://a:0"])
-def test_what_is_no_address(text: str) -> None:
-    """Is wrong usage."""
+def test_invalid_urls(text: str) -> None:
+    """Are invalid usage."""
     with pytest.raises(click.BadParameter, match="Invalid URL"):
         ServerUrl().convert(text, None, None)
 
 
-def test_an_address_without_a_scheme_is_completed() -> None:
+def test_a_url_without_a_scheme_is_completed() -> None:
     """In the message."""
     with pytest.raises(click.BadParameter, match=r"Include the scheme: http://localhost:5006$"):
         ServerUrl().convert("localhost:5006", None, None)
 
 
 @pytest.mark.parametrize("text", ["", "x", "{", "NaN", "-Infinity", "1e999", "[" * 100_000, "'a'"])
-def test_what_is_no_json(text: str) -> None:
-    """Is wrong usage."""
+def test_invalid_json(text: str) -> None:
+    """Are invalid usage."""
     with pytest.raises(click.BadParameter):
         Json().convert(text, None, None)
 
 
 def test_json() -> None:
-    """Any value; for an object only an object."""
+    """Any value; or objects only."""
     assert Json().convert('{"a": [1.5, null, "ü"]}', None, None) == {"a": [1.5, None, "ü"]}
     assert math.isclose(Json().convert("1e300", None, None), 1e300)
     assert JsonObject().convert('{"a": 1}', None, None) == {"a": 1}
@@ -49,18 +49,18 @@ def test_json() -> None:
 
 
 def test_a_table_is_aligned() -> None:
-    """Without white space at the ends of lines."""
+    """Without trailing white space."""
     assert table([("A", "LONG"), ("longer", "b"), ("", "")]) == ["A       LONG", "longer  b", ""]
 
 
 @given(st.text())
 def test_nothing_that_moves_the_cursor_is_printed(text: str) -> None:
-    """And what is harmless stays."""
+    """And printable text is unchanged."""
     assert printable(text).isprintable()
     if text.isprintable():
         assert printable(text) == text
 
 
-def test_what_a_terminal_could_obey_is_made_visible() -> None:
-    """In the way of Python's literals."""
+def test_control_characters_are_escaped() -> None:
+    """As in Python's literals."""
     assert printable("a\x1b[2Jb\n") == "a\\x1b[2Jb\\n"

@@ -1,4 +1,4 @@
-"""What `asf doctor` finds, and what it says to do."""
+"""What `asf doctor` finds, and the fixes that it suggests."""
 
 import os
 import resource
@@ -33,8 +33,8 @@ def severities(findings: list[Finding]) -> dict[str, set[Severity]]:
     return found
 
 
-def test_a_problem_says_what_to_do(tmp_path: Path) -> None:
-    """Always; and what is as it should be says nothing to do."""
+def test_a_problem_has_a_remedy(tmp_path: Path) -> None:
+    """As has advice; what is OK has none."""
     environment = {
         "ASF_AUDIO_ROOTS": f"{tmp_path}:{tmp_path / 'missing'}",
         "ASF_DATABASE": str(tmp_path / "x" / "y.sqlite3"),
@@ -57,7 +57,7 @@ def test_a_problem_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_production_without_advice(tmp_path: Path) -> None:
-    """All as it should be."""
+    """With secure settings."""
     environment = {
         "ASF_AUDIO_ROOTS": str(tmp_path),
         "ASF_DATABASE": str(tmp_path / "y.sqlite3"),
@@ -83,8 +83,8 @@ def test_production_without_advice(tmp_path: Path) -> None:
         ({"ASF_CORS_ALLOWED_ORIGINS": "*"}, "origins", "any web origin"),
     ],
 )
-def test_each_door_that_is_open_in_production_is_one_advice(opened: dict[str, str], subject: str, said: str) -> None:
-    """And no other; loopback is no open door."""
+def test_each_unsafe_setting_in_production_is_one_advice(opened: dict[str, str], subject: str, said: str) -> None:
+    """And no other; loopback is safe."""
     locked = {
         "ASF_DEBUG_MODE": "False",
         "ASF_REQUIRE_TOKENS": "True",
@@ -99,15 +99,15 @@ def test_each_door_that_is_open_in_production_is_one_advice(opened: dict[str, st
     assert next(iter(opened)) in finding.remedy
 
 
-def test_wrong_settings_are_all_that_is_said() -> None:
-    """One finding for each; without settings there is nothing to look at. A secret is not repeated."""
+def test_invalid_settings_end_the_checks() -> None:
+    """With one finding for each. A secret is not repeated."""
     findings = list(examine({"ASF_PORT": "x", "ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "hunter2"}))
     assert [(finding.subject, finding.severity) for finding in findings] == [("settings", Severity.PROBLEM)] * 2
     assert not any("hunter2" in finding.text for finding in findings)
 
 
 def test_audio_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There, a directory, readable."""
+    """Missing, not a directory, not readable."""
     (tmp_path / "file").write_bytes(b"")
     assert examine_audio_root(tmp_path).severity is Severity.OK
     assert "does not exist" in examine_audio_root(tmp_path / "missing").text
@@ -118,7 +118,7 @@ def test_audio_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_redis(tmp_path: Path, mortal_redis: RedisServer) -> None:
-    """As it comes, as it should be, for a user who may publish nothing, and gone."""
+    """With default settings, with durable ones, for a user without permission to publish, and stopped."""
     assert examine_redis(mortal_redis.url).text.startswith("a restart loses streams")
     with closing(mortal_redis.client()) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
@@ -142,7 +142,7 @@ def test_redis(tmp_path: Path, mortal_redis: RedisServer) -> None:
 
 
 def test_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In memory, missing, in a place where it cannot be, good, damaged, not ours to write."""
+    """In memory, missing, impossible to create, good, damaged, not writable."""
     path = tmp_path / "d.sqlite3"
     assert examine_database(":memory:").severity is Severity.ADVICE
     assert examine_database(str(path)).severity is Severity.OK
@@ -158,7 +158,7 @@ def test_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_addresses() -> None:
-    """Free, taken, not to be had."""
+    """Free, in use, unavailable."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         taken.settimeout(0)
         port = taken.getsockname()[1]
@@ -171,7 +171,7 @@ def test_addresses() -> None:
 
 
 def test_open_files() -> None:
-    """The hard limit counts; there may be none."""
+    """The hard limit counts; it may be infinite."""
     assert examine_file_limit(10_200, 10_200).severity is Severity.OK
     assert examine_file_limit(10_200, resource.RLIM_INFINITY).severity is Severity.OK
     short = examine_file_limit(10_200, 4096)
@@ -189,13 +189,13 @@ def test_open_files() -> None:
         ("asf.example", "http://asf.example:80"),
     ],
 )
-def test_where_a_server_is_asked(host: str, url: str) -> None:
-    """At an address that can be opened."""
+def test_where_a_server_can_be_reached(host: str, url: str) -> None:
+    """At an address that can be connected to."""
     assert url_of(host, 80) == url
 
 
 def test_object_stores(swift: SwiftServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bucket that is there, one that is not, one that may not be read, and none at all."""
+    """A bucket that exists, a missing one, wrong credentials, and an unusable configuration."""
     for name, value in swift.environment.items():
         monkeypatch.setenv(name, value)
     settings = read_settings(swift.environment | {"ASF_S3_BUCKETS": f"{BUCKET},other"})

@@ -1,4 +1,4 @@
-"""JSON Web Tokens: what is authentic and in time is granted, and nothing else."""
+"""JSON Web Tokens: only authentic and current ones grant access."""
 
 import base64
 import hashlib
@@ -37,7 +37,7 @@ class TestJwtTokens(TokenVerifierContract):
 
 
 class TestScriptedTokens(TokenVerifierContract):
-    """The contract, on what tests of the domain use."""
+    """The contract, on the fake of the domain's tests."""
 
     @pytest.fixture
     def verifier(self) -> ScriptedTokens:
@@ -53,14 +53,14 @@ class TestScriptedTokens(TokenVerifierContract):
 
 
 def signed(header: Any, claims: Any, key: str = KEY) -> str:
-    """Return a token that is signed as it should be, whatever it says."""
+    """Return a token with a valid signature, whatever its content."""
     texts = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in (header, claims)]
     content = b".".join(_base64(text) for text in texts)
     return b".".join([content, _base64(hmac.new(key.encode(), content, hashlib.sha256).digest())]).decode()
 
 
 def with_claims(**changed: Any) -> str:
-    """Return an authentic token with other claims; None leaves one out."""
+    """Return an authentic token with other claims; None removes one."""
     claims = {name: value for name, value in (CLAIMS | changed).items() if value is not None}
     return signed({"alg": "HS256", "typ": "JWT"}, claims)
 
@@ -70,22 +70,22 @@ def _base64(data: bytes) -> bytes:
 
 
 def refusal_of(token: object) -> str:
-    """Return the details of the refusal of a token."""
+    """Return the details of the error for a token."""
     with pytest.raises(Unauthorized) as refusal:
         TOKENS.verify(token, NOW)
     assert refusal.value.details
     return refusal.value.details
 
 
-def test_tokens_of_others_are_understood() -> None:
-    """Whoever has the key can make them, with any library."""
+def test_tokens_of_other_libraries_are_accepted() -> None:
+    """Any backend that has the key can sign them."""
     assert TOKENS.verify(jwt.encode(CLAIMS, KEY, "HS256"), NOW) == GRANT
     assert TOKENS.verify(with_claims(), NOW) == GRANT
     assert TOKENS.verify(with_claims(nbf=NOW, iat=NOW + 5, jti="1", name="Alice"), NOW) == GRANT
 
 
 def test_ids() -> None:
-    """All, several, none, and none by leaving them out."""
+    """All, several, none, and a missing claim."""
     assert TOKENS.verify(with_claims(streams="*", clients=["a", "*"]), NOW).streams == {ALL}
     assert TOKENS.verify(with_claims(streams="*", clients=["a", "*"]), NOW).clients == {"a", ALL}
     assert TOKENS.verify(with_claims(streams=[], clients=None), NOW).streams == frozenset()
@@ -141,7 +141,7 @@ def test_a_short_key_signs_too_and_is_warned_of() -> None:
     ],
 )
 def test_what_is_not_authentic_is_refused(token: object) -> None:
-    """Other keys, other algorithms, none; broken ones, and what is no token at all."""
+    """Other keys, other algorithms, none; malformed ones, and other types."""
     assert "not an HS256 JWT" in refusal_of(token)
 
 
@@ -163,7 +163,7 @@ WRONG_VALUES: list[tuple[str, str, list[Any]]] = [
     ("claims", "word"), [({name: value}, word) for name, word, values in WRONG_VALUES for value in values]
 )
 def test_wrong_claims_are_refused_and_named(claims: dict[str, Any], word: str) -> None:
-    """Missing, of the wrong type, too early, too late, or for somebody else."""
+    """Missing, of the wrong type, too early, too late, or for another audience."""
     assert word in refusal_of(with_claims(**claims))
 
 
@@ -185,7 +185,7 @@ def test_any_signed_token_is_granted_or_refused(
     claims: dict[str, Any],
     complete: bool,
 ) -> None:
-    """And what is granted is what was said."""
+    """And a grant has the content of the claims."""
     token = signed({"alg": "HS256"} | header, CLAIMS | claims if complete else claims)
     try:
         grant = TOKENS.verify(token, NOW)

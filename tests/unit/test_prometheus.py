@@ -1,4 +1,4 @@
-"""What the server does, as Prometheus sees it."""
+"""The metrics for Prometheus."""
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -17,7 +17,7 @@ def values(metrics: PrometheusMetrics) -> dict[str, float]:
     return found
 
 
-def test_what_is_told_is_counted() -> None:
+def test_events_are_counted() -> None:
     """Under the documented names."""
     metrics = PrometheusMetrics()
     metrics.joined("s")
@@ -47,7 +47,7 @@ def test_what_is_told_is_counted() -> None:
 
 
 def test_two_servers_do_not_share_their_counts() -> None:
-    """Each has a registry of its own."""
+    """Each has its own registry."""
     first, second = PrometheusMetrics(), PrometheusMetrics()
     first.joined("s")
     assert values(second)["asf_joins_total{}"] == 0

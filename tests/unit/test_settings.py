@@ -1,4 +1,4 @@
-"""The settings: documented defaults, and one clear line for each that is wrong."""
+"""The settings: documented defaults, and one clear line for each invalid value."""
 
 import sys
 from contextlib import suppress
@@ -38,7 +38,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 
 def test_without_a_secret_a_random_one_is_made() -> None:
-    """Another one at every start."""
+    """A new one at each start."""
     first, second = read_settings({}), read_settings({})
     assert first.secret_key_is_random
     assert first.secret_key != second.secret_key
@@ -46,7 +46,7 @@ def test_without_a_secret_a_random_one_is_made() -> None:
 
 
 def test_everything_can_be_set() -> None:
-    """And other variables are none of its business."""
+    """And other variables are ignored."""
     settings = read_settings(
         {
             "PATH": "/bin",
@@ -174,8 +174,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str) -> None:
-    """One line: the variable, its value, what is allowed."""
+def test_an_invalid_value_is_reported_with_the_rule(name: str, value: str) -> None:
+    """One line: the variable, the rule, the value."""
     with pytest.raises(SettingsError) as refusal:
         read_settings({name: value})
     (line,) = refusal.value.problems
@@ -212,7 +212,7 @@ def test_defaults_are_in_range() -> None:
 
 @pytest.mark.parametrize("url", ["http://:pass@redis.example", "redis.example:6379", "redis://:pass@redis.example:x"])
 def test_a_wrong_address_of_redis_is_named_without_its_password(url: str) -> None:
-    """It may be right but for the rest."""
+    """The password may be the right one."""
     with pytest.raises(SettingsError) as refusal:
         read_settings({"ASF_REDIS_URL": url})
     (line,) = refusal.value.problems
@@ -229,7 +229,7 @@ def test_what_redis_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_objects_need_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the extra is not installed. Who wants no objects needs nothing."""
+    """Where the extra is not installed. Without buckets it is not needed."""
     monkeypatch.setitem(sys.modules, "obstore", None)
     assert not read_settings({"ASF_S3_BUCKETS": " "}).has_object_stores
     with pytest.raises(SettingsError) as refusal:
@@ -252,8 +252,8 @@ def test_what_objects_need_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ASF_S3_ENDPOINT_URL", "http://me:secret@store.example"),
     ],
 )
-def test_wrong_places_of_objects_are_named(name: str, value: str) -> None:
-    """Each with what is allowed."""
+def test_invalid_buckets_and_endpoints_are_reported(name: str, value: str) -> None:
+    """With the rule, and without credentials."""
     with pytest.raises(SettingsError) as refusal:
         read_settings({name: value})
     (line,) = refusal.value.problems
@@ -262,7 +262,7 @@ def test_wrong_places_of_objects_are_named(name: str, value: str) -> None:
     assert "secret" not in line
 
 
-def test_all_wrong_values_are_named_at_once() -> None:
+def test_all_invalid_values_are_reported_at_once() -> None:
     """So that one start finds them all."""
     with pytest.raises(SettingsError) as refusal:
         read_settings({"ASF_PORT": "x", "ASF_CHUNK_SIZE": "y", "ASF_DEBUG_MODE": "z"})
@@ -273,7 +273,7 @@ def test_all_wrong_values_are_named_at_once() -> None:
 
 
 def test_production_wants_a_long_secret_and_does_not_show_it() -> None:
-    """Too short a secret is named, not repeated."""
+    """A secret that is too short is reported, but not repeated."""
     for key in ("", "hunter2"):
         with pytest.raises(SettingsError) as refusal:
             read_settings({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": key})
@@ -283,7 +283,7 @@ def test_production_wants_a_long_secret_and_does_not_show_it() -> None:
 
 
 def test_production_trusts_this_machine_only() -> None:
-    """Unless it is told otherwise; in debug mode everybody is trusted, and that is known."""
+    """By default; in debug mode every address is trusted, and `internal_api_is_open` says so."""
     settings = read_settings(PRODUCTION)
     assert settings.internal_trusted_networks == [ip_network("127.0.0.0/8"), ip_network("::1")]
     assert not settings.internal_api_is_open
@@ -306,7 +306,7 @@ def test_production_trusts_this_machine_only() -> None:
     ],
 )
 def test_production_does_not_start_half_locked(networks: str) -> None:
-    """A network that is half the world is no lock, however it is written."""
+    """A network of half the world protects nothing, however it is written."""
     with pytest.raises(SettingsError) as refusal:
         read_settings(PRODUCTION | {"ASF_INTERNAL_TRUSTED_NETWORKS": networks})
     (line,) = refusal.value.problems
@@ -319,7 +319,7 @@ def test_production_does_not_start_half_locked(networks: str) -> None:
 
 @pytest.mark.parametrize("token", ["hunter2", "h" * 31, "hunter2 " * 8, "hunter2ü" * 8, "hunter2\n" * 8, "k" * 32])
 def test_a_bad_token_of_the_internal_api_is_refused_and_not_shown(token: str) -> None:
-    """Too short, nothing that a header can carry, or the key that signs other tokens."""
+    """Too short, not valid in a header, or the key that signs other tokens."""
     with pytest.raises(SettingsError) as refusal:
         read_settings(PRODUCTION | {"ASF_INTERNAL_API_TOKEN": token})
     (line,) = refusal.value.problems
@@ -329,20 +329,20 @@ def test_a_bad_token_of_the_internal_api_is_refused_and_not_shown(token: str) ->
 
 
 def test_nobody_is_trusted_where_there_is_a_token() -> None:
-    """`none` is a lock that only the token opens."""
+    """With `none`, only the token gives access."""
     locked = PRODUCTION | {"ASF_INTERNAL_API_TOKEN": "t" * 32, "ASF_INTERNAL_TRUSTED_NETWORKS": "none"}
     assert read_settings(locked).internal_trusted_networks == []
 
 
 @given(st.dictionaries(st.sampled_from(sorted(VARIABLES)), st.text()))
 def test_any_environment_is_read_or_refused(environment: dict[str, str]) -> None:
-    """Nothing else happens, whatever the values."""
+    """No other exception, whatever the values."""
     with suppress(SettingsError):
         assert 1 <= read_settings(environment).chunk_size <= 1048576
 
 
-def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
-    """And a missing file is none."""
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    """And a missing file is like an empty one."""
     dotenv = tmp_path / ".env"
     dotenv.write_text("ASF_PORT=1\nASF_HOST=127.0.0.1\n# ASF_CHUNK_SIZE=5\nASF_DEBUG_MODE\n")
     assert environment_with_dotenv({"ASF_PORT": "2"}, dotenv) == {"ASF_PORT": "2", "ASF_HOST": "127.0.0.1"}

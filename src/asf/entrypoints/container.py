@@ -162,11 +162,11 @@ def _namespaces(service: StreamingService, router: UiUpdateRouter, settings: Set
 
 
 def _gauge_of_history(log: InMemoryUpdateLog) -> Reading:
-    return ("asf_ui_history_bytes", "Bytes of memory that UI updates take.", lambda: log.kept_bytes)
+    return gauges.reading_of_history(lambda: log.kept_bytes)
 
 
 def _gauge_of_news(news: "RedisPubSub") -> Reading:
-    return ("asf_redis_connected", "Whether this server is subscribed to Redis: 1 or 0.", lambda: news.is_connected)
+    return gauges.reading_of_redis(lambda: news.is_connected)
 
 
 def _render_metrics(

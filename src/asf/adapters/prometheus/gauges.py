@@ -47,6 +47,16 @@ def register_updates(metrics: PrometheusMetrics, router: UiUpdateRouter, backend
     )
 
 
+def reading_of_history(read: Callable[[], float]) -> Reading:
+    """Return how to read the memory of UI updates, for a backend in this process."""
+    return ("asf_ui_history_bytes", "Bytes of memory that UI updates take.", read)
+
+
+def reading_of_redis(read: Callable[[], float]) -> Reading:
+    """Return how to read whether Redis is connected, for a backend there."""
+    return ("asf_redis_connected", "Whether this server is subscribed to Redis: 1 or 0.", read)
+
+
 def register_catalog(metrics: PrometheusMetrics, count: StreamCount) -> None:
     """Register the numbers of streams in each state. There are none while the catalog cannot be read."""
     metrics.read_by_label(
