@@ -1,22 +1,22 @@
-/** The token that the server is shown, which the application may renew at any time. */
+/** The access token, which the application may renew at any time. */
 export class Access {
   readonly #token: () => string | undefined;
-  #shown: string | undefined;
+  #sent: string | undefined;
 
-  /** @param token returns the token as it is now; undefined where there is none. */
+  /** @param token returns the current token; undefined where there is none. */
   constructor(token: () => string | undefined) {
     this.#token = token;
   }
 
-  /** Returns the token to show now. */
-  show(): string | undefined {
-    this.#shown = this.#token();
-    return this.#shown;
+  /** Returns the token to send now. */
+  current(): string | undefined {
+    this.#sent = this.#token();
+    return this.#sent;
   }
 
-  /** Returns whether there is another token by now than the one that was refused. */
+  /** Whether the application has a newer token than the one that was rejected. */
   get isRenewed(): boolean {
     const token = this.#token();
-    return token !== undefined && token !== this.#shown;
+    return token !== undefined && token !== this.#sent;
   }
 }

@@ -1,15 +1,15 @@
-/** Returns the pieces put together. */
+/** Returns the pieces concatenated. */
 export function joined(...pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
-    whole.set(piece, at);
+    all.set(piece, at);
     at += piece.length;
   }
-  return whole;
+  return all;
 }
 
-/** Returns where `pattern` begins in `bytes`, at or behind `from`; -1 when it does not occur. */
+/** Returns the index of `pattern` in `bytes`, at or after `from`; -1 if it does not occur. */
 export function indexOf(bytes: Uint8Array, pattern: Uint8Array, from = 0): number {
   const first = pattern[0]!;
   for (let at = bytes.indexOf(first, from); at >= 0; at = bytes.indexOf(first, at + 1)) {

@@ -6,9 +6,9 @@ import { AUDIO_NAMESPACE, UI_UPDATES_NAMESPACE } from "./protocol.js";
 import { Watch, type WatchOptions } from "./watch.js";
 
 export interface ConnectOptions {
-  /** What the server wants to know of who listens, where it does; called before each join and subscription. */
+  /** Access token, where the server requires one. A function is called before each join and subscription. */
   token?: string | (() => string);
-  /** The server's `ASF_UI_UPDATES_NAMESPACE`; `/ui_updates` by default. */
+  /** The server's `ASF_UI_UPDATES_NAMESPACE` (`/ui_updates`). */
   uiUpdatesNamespace?: string;
 }
 
@@ -17,7 +17,7 @@ export interface ClientEvents {
   connection: ConnectionState;
 }
 
-/** A server of ASF. Its connection is made when something needs it, and made again whenever it is lost. */
+/** Client of one ASF server. Connects when first needed, and reconnects automatically. */
 export class AsfClient extends Emitter<ClientEvents> {
   readonly #url: string;
   readonly #options: ConnectOptions;
@@ -33,21 +33,21 @@ export class AsfClient extends Emitter<ClientEvents> {
     this.#connections.on("state", (state) => this.emit("connection", state));
   }
 
-  /** How the connection is. */
+  /** State of the shared connection. */
   get connection(): ConnectionState {
     return this.#connections.state;
   }
 
   /**
-   * Plays a stream in an audio element while it arrives, in place of what that plays. To be called in the handler of a
-   * click or a key, as browsers let no sound begin otherwise.
+   * Plays a stream in an audio element while it arrives; stops what the element played before. Call it in the handler of
+   * a click or key press: browsers block autoplay otherwise.
    *
    * @throws AsfError `ASF_CLIENT_INVALID_ARGUMENT`
    */
   play(streamId: string, audio: HTMLAudioElement, options: PlayOptions = {}): Playback {
     if (streamId === "") throw clientError("ASF_CLIENT_INVALID_ARGUMENT", "The stream id is empty.");
     if (options.offset !== undefined && !(Number.isSafeInteger(options.offset) && options.offset >= 0)) {
-      throw clientError("ASF_CLIENT_INVALID_ARGUMENT", "The offset is no whole number of bytes from 0 on.");
+      throw clientError("ASF_CLIENT_INVALID_ARGUMENT", "The offset must be a non-negative integer.");
     }
     this.#playbacks.get(audio)?.stop();
     const token = this.#token();
@@ -59,7 +59,7 @@ export class AsfClient extends Emitter<ClientEvents> {
   }
 
   /**
-   * Brings the UI updates of a client.
+   * Subscribes to the UI updates of a client.
    *
    * @throws AsfError `ASF_CLIENT_INVALID_ARGUMENT`
    */
@@ -69,7 +69,7 @@ export class AsfClient extends Emitter<ClientEvents> {
     return new Watch(this.#connections, namespace, clientId, options, () => this.#token());
   }
 
-  /** Stops all playbacks, ends all watches and closes the connection. */
+  /** Stops all playbacks, closes all watches and disconnects. */
   close(): void {
     for (const playback of this.#playbacks.values()) playback.stop();
     this.#connections.close();
@@ -81,7 +81,7 @@ export class AsfClient extends Emitter<ClientEvents> {
   }
 }
 
-/** Returns a client of the server at `url`, such as `http://127.0.0.1:5006`. */
+/** Returns a client for the server at `url`, for example `http://127.0.0.1:5006`. */
 export function connect(url: string, options: ConnectOptions = {}): AsfClient {
   return new AsfClient(url, options);
 }

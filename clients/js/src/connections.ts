@@ -2,7 +2,7 @@ import { Manager, type Socket } from "socket.io-client";
 
 import { Emitter } from "./emitter.js";
 
-/** How the shared connection is: `idle` when nothing needs it. */
+/** State of the shared connection; `idle` while nothing uses it. */
 export type ConnectionState = "idle" | "connecting" | "connected" | "reconnecting";
 
 export interface ConnectionEvents {
@@ -11,29 +11,29 @@ export interface ConnectionEvents {
 
 const RECONNECTION = { reconnectionDelay: 250, reconnectionDelayMax: 2000 };
 
-/** Where there are several servers, long polling finds its own by a cookie of the proxy. */
-const STICKINESS = { withCredentials: true };
+/** With several servers, the proxy's cookie routes long polling to the same one. */
+const STICKY_SESSIONS = { withCredentials: true };
 
-/** What the server ended, rather than the network, Socket.IO does not make again by itself. */
+/** Socket.IO does not reconnect by itself after the server disconnected it. */
 const AFTER_SERVER_DISCONNECT_MS = 500;
 
-/** A namespace of a connection, for one playback or one watch alone. */
+/** A namespace of a connection, used by one playback or one watch. */
 export interface Channel {
   readonly socket: Socket;
-  /** Gives the channel back. */
+  /** Releases the channel. */
   close(): void;
 }
 
 /**
  * The connections to one server.
  *
- * A connection carries one stream and one set of updates, as their messages do not say whose they are. The first of
- * each share a connection, which so comes back for both at once; others get connections of their own.
+ * A connection carries one stream and the updates of one client, because messages do not name theirs. The first playback
+ * and the first watch share a connection, so both reconnect together; further ones get their own.
  */
 export class Connections extends Emitter<ConnectionEvents> {
   readonly #url: string;
   readonly #shared: Manager;
-  readonly #taken = new Set<string>();
+  readonly #inUse = new Set<string>();
   readonly #channels = new Set<Channel>();
   #state: ConnectionState = "idle";
 
@@ -43,20 +43,20 @@ export class Connections extends Emitter<ConnectionEvents> {
     this.#shared = this.#manager();
     this.#shared.on("open", () => this.#become("connected"));
     this.#shared.on("close", (reason: string) => {
-      this.#become(this.#taken.size === 0 || reason === "forced close" ? "idle" : "reconnecting");
+      this.#become(this.#inUse.size === 0 || reason === "forced close" ? "idle" : "reconnecting");
     });
   }
 
-  /** How the shared connection is. */
+  /** State of the shared connection. */
   get state(): ConnectionState {
     return this.#state;
   }
 
-  /** Connects to a namespace. `attach` sets up the handlers before anything can arrive. */
+  /** Connects to a namespace. `attach` registers the handlers before anything can arrive. */
   open(namespace: string, attach: (socket: Socket) => void): Channel {
-    const shares = !this.#taken.has(namespace);
+    const shares = !this.#inUse.has(namespace);
     if (shares) {
-      this.#taken.add(namespace);
+      this.#inUse.add(namespace);
       if (this.#state === "idle") this.#become("connecting");
     }
     const socket = (shares ? this.#shared : this.#manager()).socket(namespace);
@@ -64,20 +64,20 @@ export class Connections extends Emitter<ConnectionEvents> {
       socket,
       close: () => {
         if (!this.#channels.delete(channel)) return;
-        clearTimeout(again);
-        // The next channel of the namespace gets the same socket.
+        clearTimeout(reconnect);
+        // The next channel of this namespace gets the same socket.
         socket.off();
         socket.offAny();
         socket.disconnect();
-        if (shares) this.#taken.delete(namespace);
+        if (shares) this.#inUse.delete(namespace);
       },
     };
-    let again: ReturnType<typeof setTimeout> | undefined;
+    let reconnect: ReturnType<typeof setTimeout> | undefined;
     this.#channels.add(channel);
     socket.on("disconnect", (reason) => {
-      // What waited to be sent belongs to the connection that is gone.
+      // Buffered messages belong to the lost connection.
       socket.sendBuffer = [];
-      if (reason === "io server disconnect") again = setTimeout(() => socket.connect(), AFTER_SERVER_DISCONNECT_MS);
+      if (reason === "io server disconnect") reconnect = setTimeout(() => socket.connect(), AFTER_SERVER_DISCONNECT_MS);
     });
     attach(socket);
     socket.connect();
@@ -90,7 +90,7 @@ export class Connections extends Emitter<ConnectionEvents> {
   }
 
   #manager(): Manager {
-    return new Manager(this.#url, { ...RECONNECTION, ...STICKINESS, autoConnect: false });
+    return new Manager(this.#url, { ...RECONNECTION, ...STICKY_SESSIONS, autoConnect: false });
   }
 
   #become(state: ConnectionState): void {

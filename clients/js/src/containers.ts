@@ -1,10 +1,10 @@
 import { ascii, indexOf } from "./bytes.js";
 
-/** The header of a container, which a decoder needs before anything else. */
+/** A container's header, which a decoder needs first. */
 export interface ContainerHeader {
-  /** Bytes of the header. */
+  /** Length in bytes. */
   bytes: number;
-  /** The codec as a MIME type names it. */
+  /** The codec, as in a MIME type's `codecs` parameter. */
   codec: string;
 }
 
@@ -21,7 +21,7 @@ const MP4_CODECS: readonly (readonly [string, string])[] = [
   [".mp3", "mp3"],
 ];
 
-/** Reads the header of a WebM file. Returns `"more"` when `bytes` is too short, null when it has no known codec. */
+/** Parses the header of a WebM file. Returns `"more"` if `bytes` is too short, null if it has no known codec. */
 export function webmHeader(bytes: Uint8Array): ContainerHeader | "more" | null {
   if (bytes.length < EBML_ID.length) return "more";
   if (indexOf(bytes.subarray(0, EBML_ID.length), EBML_ID) !== 0) return null;
@@ -32,8 +32,8 @@ export function webmHeader(bytes: Uint8Array): ContainerHeader | "more" | null {
 }
 
 /**
- * Reads the header of a fragmented MP4 file. Returns `"more"` when `bytes` is too short; null when it is not fragmented,
- * so that no Media Source takes it, or has no known codec.
+ * Parses the header of a fragmented MP4 file. Returns `"more"` if `bytes` is too short; null if it has no known codec, or
+ * is not fragmented, which Media Source does not support.
  */
 export function mp4Header(bytes: Uint8Array): ContainerHeader | "more" | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -58,22 +58,22 @@ function codecIn(header: Uint8Array, codecs: readonly (readonly [string, string]
   return codecs.find(([mark]) => indexOf(header, ascii(mark)) >= 0)?.[1] ?? null;
 }
 
-/** Returns where the first part begins that a decoder can begin with, -1 when there is none. */
+/** Returns the index of the first part at which a decoder can start; -1 if there is none. */
 export type BoundaryFinder = (bytes: Uint8Array) => number;
 
-/** Returns where the first cluster of WebM begins in `bytes`. */
+/** Finds the first WebM cluster. */
 export const webmBoundary: BoundaryFinder = (bytes) => indexOf(bytes, CLUSTER_ID);
 
-/** Returns where the first fragment of MP4 begins in `bytes`. */
+/** Finds the first MP4 fragment. */
 export const mp4Boundary: BoundaryFinder = (bytes) => {
   const type = ascii("moof");
   for (let at = indexOf(bytes, type, 4); at >= 0; at = indexOf(bytes, type, at + 1)) {
-    // The size before the name tells it from the same letters in audio; a fragment's index has no megabytes.
+    // The size before the name tells a box from the same letters in audio: a `moof` is always smaller than 1 MiB.
     const size = new DataView(bytes.buffer, bytes.byteOffset + at - 4, 4).getUint32(0);
     if (size > 16 && size < 0x100000) return at - 4;
   }
   return -1;
 };
 
-/** The most that a boundary reaches over the end of a piece, in bytes. */
+/** Longest part of a boundary's mark that can lie in the next piece, in bytes. */
 export const BOUNDARY_BYTES = 8;

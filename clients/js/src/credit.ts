@@ -1,37 +1,37 @@
-/** How far ahead of the playhead audio is fetched, in seconds. */
+/** Seconds of audio to buffer ahead of the playhead. */
 export const TARGET_SECONDS = 30;
 
 /**
- * The first window, in bytes, when nothing is known of the audio yet: under a minute of the slowest MP3 (8 kbit/s), and
- * enough for CD quality over a round trip of a quarter of a second.
+ * The first window, in bytes, while the byte rate is unknown: less than a minute of the slowest MP3 (8 kbit/s), and
+ * enough for CD quality over a round trip of 250 ms.
  */
 export const FIRST_WINDOW_BYTES = 48 * 1024;
 
-/** A window that is less than so many seconds of audio is widened, to so many. */
+/** A window shorter than NARROW_SECONDS of audio is widened to WIDE_SECONDS. */
 const NARROW_SECONDS = 1;
 const WIDE_SECONDS = 4;
 
-/** The steps in which credit is granted: a part of the window, or so many seconds of audio where that is less. */
+/** Smallest acknowledgement: a fraction of the window, or STEP_SECONDS of audio if that is less. */
 const STEPS_PER_WINDOW = 8;
 const STEP_SECONDS = 2;
 
-/** How far fetching and playing have come. */
+/** Progress of receiving and playing. */
 export interface Standing {
-  /** The stream's byte behind the last one that arrived. */
+  /** Offset after the last byte received. */
   received: number;
-  /** The stream's byte behind the last one that the decoder took; what lies between waits in memory. */
+  /** Offset after the last byte decoded; what lies between is in memory. */
   consumed: number;
   /** Seconds of decoded audio ahead of the playhead. */
   aheadSeconds: number;
-  /** Bytes of a second of the audio; null while nothing is known. */
+  /** Byte rate of the audio; null while it is unknown. */
   bytesPerSecond: number | null;
 }
 
 /**
- * Grants credit by the playhead.
+ * Flow control by the playhead.
  *
- * The server sends no more than `window` bytes beyond what is acknowledged. Acknowledging later than receiving
- * therefore sets how far the server goes: to about {@link TARGET_SECONDS} ahead of the playhead.
+ * The server sends at most `window` bytes beyond the last acknowledgement. Acknowledging later than receiving therefore
+ * limits it to about {@link TARGET_SECONDS} ahead of the playhead.
  */
 export class Credit {
   #acknowledged = 0;
@@ -43,12 +43,12 @@ export class Credit {
     this.targetSeconds = targetSeconds;
   }
 
-  /** Counts from byte `offset` on, as the server does after a start of the stream. */
+  /** Counts from byte `offset`, as the server does after `start_of_stream`. */
   restart(offset: number): void {
     this.#acknowledged = offset;
   }
 
-  /** Returns the stream's byte to acknowledge now; null when nothing is to be said. */
+  /** Returns the offset to acknowledge now; null for none. */
   next(standing: Standing): number | null {
     const { received, consumed, aheadSeconds, bytesPerSecond } = standing;
     const wanted =
@@ -63,7 +63,7 @@ export class Credit {
   }
 }
 
-/** Returns the window that audio of that rate should have instead of `window`, in bytes; null when that will do. */
+/** Returns a wider window for audio of that byte rate, in bytes; null if `window` is wide enough. */
 export function widerWindow(window: number, bytesPerSecond: number | null): number | null {
   if (bytesPerSecond === null || window >= bytesPerSecond * NARROW_SECONDS) return null;
   return Math.ceil(bytesPerSecond * WIDE_SECONDS);

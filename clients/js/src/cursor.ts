@@ -1,92 +1,92 @@
 import type { JoinStream } from "./protocol.js";
 
-/** A piece of audio and the stream's byte that it begins with. */
+/** A piece of audio, and its offset in the stream. */
 export interface Piece {
   offset: number;
   bytes: Uint8Array<ArrayBuffer>;
 }
 
 /**
- * Where a listener is in a stream, over all its connections.
+ * A listener's offset in a stream, over all its connections.
  *
- * The server may be somewhere else: at the place of an earlier request whose chunks are still on their way, or at a
- * place that was sent before. Only what follows on the last byte taken is taken, so there is no gap and no repeat.
+ * The server may be at another offset: that of an earlier request, whose chunks are still in flight, or one that was sent
+ * before. Only bytes that follow the last one accepted are accepted, so there are no gaps and no repeats.
  */
 export class StreamCursor {
   readonly streamId: string;
-  #position: number;
+  #offset: number;
   #epoch: string | null;
   #received = 0;
-  /** The byte that the next chunk begins with; null while chunks belong to nothing that was asked for. */
+  /** Offset of the next chunk; null while chunks answer no current request. */
   #next: number | null = null;
   #awaited: number | null = null;
 
-  /** @param offset the first byte wanted. @param epoch what the offset belongs to; null for any. */
+  /** @param offset of the first byte wanted. @param epoch that the offset belongs to; null for any. */
   constructor(streamId: string, offset = 0, epoch: string | null = null) {
     this.streamId = streamId;
-    this.#position = offset;
+    this.#offset = offset;
     this.#epoch = epoch;
   }
 
-  /** The next byte wanted. */
-  get position(): number {
-    return this.#position;
+  /** Offset of the next byte wanted. */
+  get offset(): number {
+    return this.#offset;
   }
 
-  /** The epoch that the bytes belong to; null before the first start of the stream. */
+  /** Epoch of the bytes; null before the first `start_of_stream`. */
   get epoch(): string | null {
     return this.#epoch;
   }
 
-  /** Bytes taken, over all connections and seeks. */
+  /** Bytes accepted, over all connections and seeks. */
   get received(): number {
     return this.#received;
   }
 
-  /** Whether the server has answered the last request, so that chunks can be taken. */
+  /** Whether the server has answered the last request, so that chunks are accepted. */
   get flowing(): boolean {
     return this.#next !== null;
   }
 
-  /** Returns what to send as `join_stream`. `window` is in bytes. */
+  /** Returns the payload of `join_stream`. `window` is in bytes. */
   join(window: number, wait: boolean, token?: string): JoinStream {
-    this.#await(this.#position);
-    const request: JoinStream = { stream_id: this.streamId, offset: this.#position, window, wait };
+    this.#await(this.#offset);
+    const request: JoinStream = { stream_id: this.streamId, offset: this.#offset, window, wait };
     if (this.#epoch !== null) request.epoch = this.#epoch;
     if (token !== undefined) request.token = token;
     return request;
   }
 
-  /** Goes on at byte `offset`: nothing is taken until the server has started there. */
+  /** Continues at byte `offset`: rejects chunks until the server has started there. */
   seek(offset: number): void {
-    this.#position = offset;
+    this.#offset = offset;
     this.#await(offset);
   }
 
-  /** The connection is gone: nothing is taken until the next join is answered. */
+  /** The connection was lost: rejects chunks until the next join is answered. */
   disconnected(): void {
     this.#next = null;
     this.#awaited = null;
   }
 
-  /** Takes a start of the stream. Returns whether it is the one that was asked for. */
+  /** Takes a `start_of_stream`. Returns whether it answers the last request. */
   start(offset: number, epoch: string): boolean {
     if (this.#awaited !== null && offset !== this.#awaited) return false;
-    // A later start than the awaited one answers an earlier request for the same place: only what is new is taken.
+    // A start after the awaited one answers an earlier request for the same offset: only new bytes are accepted.
     this.#awaited = null;
     this.#next = offset;
     this.#epoch = epoch;
     return true;
   }
 
-  /** Returns what is new in a chunk; null when nothing is. */
+  /** Returns the new bytes of a chunk; null if there are none. */
   take(chunk: Uint8Array<ArrayBuffer>): Piece | null {
     if (this.#next === null) return null;
     const begin = this.#next;
     this.#next += chunk.length;
-    if (begin > this.#position || this.#next <= this.#position) return null;
-    const piece = { offset: this.#position, bytes: chunk.subarray(this.#position - begin) };
-    this.#position = this.#next;
+    if (begin > this.#offset || this.#next <= this.#offset) return null;
+    const piece = { offset: this.#offset, bytes: chunk.subarray(this.#offset - begin) };
+    this.#offset = this.#next;
     this.#received += piece.bytes.length;
     return piece;
   }

@@ -1,34 +1,34 @@
 import type { ErrorMessage } from "./protocol.js";
 
-/** Codes of errors that arise in the browser; those of the server are listed in ASF's wire contract. */
+/** Codes of errors raised in the browser. ASF's wire contract lists those of the server. */
 export type ClientErrorCode =
-  /** The browser lets no sound begin before the user did something on the page: call `resume()` in a click. */
+  /** The browser blocked autoplay: call `resume()` in a click. */
   | "ASF_CLIENT_AUTOPLAY_BLOCKED"
   /** The audio cannot be decoded. */
   | "ASF_CLIENT_DECODE_FAILED"
-  /** An argument has a value that it cannot have. */
+  /** An argument is invalid. */
   | "ASF_CLIENT_INVALID_ARGUMENT"
-  /** Nothing has begun yet that could be sought in. */
+  /** No audio was decoded yet, so there is nothing to seek in. */
   | "ASF_CLIENT_NOT_STARTED"
-  /** The server refused the namespace: it does not speak ASF, or not under this name. */
+  /** The server rejected the namespace: it is not an ASF server, or uses another name. */
   | "ASF_CLIENT_REFUSED"
-  /** The playback was stopped, or the watch or the client closed. */
+  /** The playback was stopped or has failed. */
   | "ASF_CLIENT_STOPPED";
 
-/** What a failure has to say beside its message. */
+/** Further properties of an error. */
 export interface AsfErrorOptions {
-  /** Whether the same may succeed later. */
+  /** Whether the same request may succeed later. */
   retryable?: boolean | undefined;
-  /** What exactly was wrong, for a person. */
+  /** What exactly was wrong, for humans. */
   details?: string | undefined;
   /** With `ASF_EPOCH_CHANGED`: the current epoch of the stream. */
   epoch?: string | undefined;
-  /** The first byte that was not sent. */
+  /** Offset of the first byte that was not sent. */
   offset?: number | undefined;
   cause?: unknown;
 }
 
-/** Every error of this package. `code` is stable; `message` is for a person. */
+/** Base of all errors of this package. `code` is stable; `message` is for humans. */
 export class AsfError extends Error {
   override readonly name: string = "AsfError";
   /** A code of the wire contract, or a {@link ClientErrorCode}. */
@@ -46,10 +46,10 @@ export class AsfError extends Error {
   }
 }
 
-/** The audio was made anew: what was heard so far belongs to another epoch than the current one. */
+/** The audio was regenerated: the bytes received so far belong to an older epoch. */
 export class EpochChangedError extends AsfError {
   override readonly name: string = "EpochChangedError";
-  /** The epoch to join with now; empty where the server did not say. */
+  /** The current epoch; empty if the server did not say. */
   readonly currentEpoch: string;
 
   constructor(message: string, options: AsfErrorOptions = {}) {
@@ -58,10 +58,10 @@ export class EpochChangedError extends AsfError {
   }
 }
 
-/** Codes of what a server says of a connection as such. Nothing that it carries is concerned, now or on the next one. */
+/** Codes of errors that concern the connection, not the stream or the updates that it carries. */
 export const NOTICES: ReadonlySet<string> = new Set(["ASF_NOTHING_JOINED", "ASF_SLOWED_DOWN"]);
 
-/** Returns the error that a message of the server stands for. */
+/** Returns the error that the server sent. */
 export function errorOf(message: ErrorMessage): AsfError {
   const options: AsfErrorOptions = {
     retryable: message.retryable,
@@ -73,7 +73,12 @@ export function errorOf(message: ErrorMessage): AsfError {
   return new AsfError(message.error_code ?? "ASF_INTERNAL_ERROR", message.message, options);
 }
 
-/** Returns the error of a browser's own making. */
+/** Returns an error raised in the browser. */
 export function clientError(code: ClientErrorCode, message: string, options: AsfErrorOptions = {}): AsfError {
   return new AsfError(code, message, options);
+}
+
+/** Returns the error of a namespace that the server rejected. */
+export function refused(cause: Error): AsfError {
+  return clientError("ASF_CLIENT_REFUSED", `The server rejected the connection: ${cause.message}`, { cause });
 }

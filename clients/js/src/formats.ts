@@ -1,15 +1,15 @@
 import { mp4Boundary, mp4Header, webmBoundary, webmHeader, type BoundaryFinder } from "./containers.js";
 import { parseRiff, type PcmFormat } from "./riff.js";
 
-/** How audio is made to sound. */
+/** How audio is played. */
 export type Route =
   | {
       kind: "mse";
-      /** What `MediaSource.addSourceBuffer` takes. */
+      /** For `MediaSource.addSourceBuffer`. */
       mimeType: string;
-      /** Bytes that the decoder needs before anything else, wherever it goes on; 0 where there are none. */
+      /** Length of the header that the decoder needs first, also after a seek; 0 for none. */
       headerBytes: number;
-      /** Where a decoder can go on after a seek; null for anywhere. */
+      /** Finds where a decoder can start after a seek; null for anywhere. */
       boundary: BoundaryFinder | null;
     }
   | { kind: "pcm"; format: PcmFormat }
@@ -27,10 +27,10 @@ const MP4 = new Set(["audio/mp4", "audio/m4a", "audio/x-m4a", "video/mp4"]);
 const WEBM = new Set(["audio/webm", "video/webm"]);
 const WAV = new Set(["audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"]);
 
-/** A header that is longer than so many bytes is not waited for. */
-const LONGEST_HEADER_BYTES = 1024 * 1024;
+/** Longest header that is waited for. */
+const MAX_HEADER_BYTES = 1024 * 1024;
 
-/** Returns whether the header of such audio must be seen, from byte 0 on, before it is known how to play it. */
+/** Returns whether the route depends on the audio's header, from byte 0. */
 export function needsHeader(contentType: string): boolean {
   const type = essence(contentType);
   return MP4.has(type) || WEBM.has(type) || WAV.has(type);
@@ -39,10 +39,10 @@ export function needsHeader(contentType: string): boolean {
 /**
  * Decides how to play audio.
  *
- * @param contentType as `start_of_stream` tells it.
+ * @param contentType from `start_of_stream`.
  * @param head the first bytes of the audio, where {@link needsHeader} says so.
  * @param isTypeSupported `MediaSource.isTypeSupported`.
- * @returns the way; `"more"` when `head` is too short.
+ * @returns the route; `"more"` if `head` is too short.
  */
 export function routeOf(
   contentType: string,
@@ -55,7 +55,7 @@ export function routeOf(
     return isTypeSupported(framed) ? { kind: "mse", mimeType: framed, headerBytes: 0, boundary: null } : { kind: "url" };
   }
   const route = routeByHeader(type, head, isTypeSupported);
-  return route === "more" && head.length >= LONGEST_HEADER_BYTES ? { kind: "url" } : route;
+  return route === "more" && head.length >= MAX_HEADER_BYTES ? { kind: "url" } : route;
 }
 
 function routeByHeader(

@@ -3,28 +3,28 @@ import type { PcmFormat } from "./riff.js";
 
 type SampleReader = (view: DataView, at: number) => number;
 
-/** Turns PCM, in pieces that may end anywhere, into samples from -1 to 1. */
+/** Decodes PCM, in pieces that may end anywhere, to samples from -1 to 1. */
 export class PcmDecoder {
   readonly #format: PcmFormat;
   readonly #read: SampleReader;
-  #carried: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #rest: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
   constructor(format: PcmFormat) {
     this.#format = format;
     this.#read = readerOf(format);
   }
 
-  /** Forgets the beginning of a frame whose end will not come. */
+  /** Drops an incomplete frame. */
   reset(): void {
-    this.#carried = new Uint8Array(0);
+    this.#rest = new Uint8Array(0);
   }
 
-  /** Returns the samples of each channel. What is less than a whole frame is kept for the next piece. */
+  /** Returns the samples of each channel. An incomplete frame is kept for the next piece. */
   decode(piece: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer>[] {
     const { channels, bytesPerFrame, bitsPerSample } = this.#format;
-    const bytes = this.#carried.length === 0 ? piece : joined(this.#carried, piece);
+    const bytes = this.#rest.length === 0 ? piece : joined(this.#rest, piece);
     const frames = Math.floor(bytes.length / bytesPerFrame);
-    this.#carried = bytes.slice(frames * bytesPerFrame);
+    this.#rest = bytes.slice(frames * bytesPerFrame);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     return Array.from({ length: channels }, (_, channel) => {
       const samples = new Float32Array(frames);

@@ -1,37 +1,37 @@
-import type { PlacedAt, Position, Subscribed } from "./protocol.js";
+import type { Position, Subscribed, UpdatePosition } from "./protocol.js";
 
-/** Asks for everything that is kept. */
+/** Requests the complete history. */
 const BEGINNING: Position = { epoch: "", seq: 0 };
 
 /** What to do after the server has confirmed a subscription. */
 export type AfterConfirmation =
-  /** Nothing: updates follow, with their places. */
-  | "go on"
-  /** Subscribe again, with the place that is now known: from then on updates come with theirs. */
+  /** Nothing: updates follow, with their positions. */
+  | "continue"
+  /** Subscribe again with the position that is now known, so that updates come with theirs. */
   | "subscribe again"
-  /** Say that updates may have been lost for good; those that follow come with their places. */
+  /** Report that updates may have been missed; those that follow come with their positions. */
   | "gap";
 
 /**
- * How far a watch has come in the updates of its client, over all its connections.
+ * A watch's position in its client's updates, over all its connections.
  *
- * A subscriber is told the places of updates when it says where it has come to. One that wants live updates only learns
- * that place from its first confirmation, and subscribes again with it; what comes in between is sent again then.
+ * The server sends positions only to a subscriber that sent `since`. A watch of live updates learns the position from the
+ * first confirmation and subscribes again with it; updates that arrive in between are replayed then.
  */
 export class UpdatePositions {
   #last: Position | null;
 
-  /** @param history whether to begin with the updates that are kept, rather than with live ones. */
+  /** @param history whether to start with the server's history rather than with live updates. */
   constructor(history: boolean) {
     this.#last = history ? BEGINNING : null;
   }
 
-  /** The place of the last update that was taken; null before anything is known. */
+  /** Position of the last update that was accepted; null while it is unknown. */
   get last(): Position | null {
     return this.#last;
   }
 
-  /** Returns what to say as `since`; undefined for nothing. */
+  /** The value of `since`; undefined for none. */
   get since(): Position | undefined {
     return this.#last ?? undefined;
   }
@@ -39,24 +39,24 @@ export class UpdatePositions {
   /** Takes the confirmation of a subscription. */
   confirmed(message: Subscribed): AfterConfirmation {
     const { epoch, seq, recovered } = message;
-    if (epoch === undefined || seq === undefined) return "go on";
+    if (epoch === undefined || seq === undefined) return "continue";
     if (recovered === undefined) {
       this.#last = { epoch, seq };
       return "subscribe again";
     }
     if (recovered) {
-      // Until the first update has come, what follows the beginning of the epoch is what may be missed.
+      // Until the first update arrives, everything since the start of the epoch may be missed.
       if (this.#last?.epoch === "") this.#last = { epoch, seq: 0 };
-      return "go on";
+      return "continue";
     }
     this.#last = { epoch, seq };
     return "gap";
   }
 
-  /** Returns whether an update at that place is new, and takes it as the last one then. */
-  take(place: PlacedAt): boolean {
-    if (this.#last !== null && place.epoch === this.#last.epoch && place.seq <= this.#last.seq) return false;
-    this.#last = { epoch: place.epoch, seq: place.seq };
+  /** Returns whether an update at that position is new, and records it. */
+  take(position: UpdatePosition): boolean {
+    if (this.#last !== null && position.epoch === this.#last.epoch && position.seq <= this.#last.seq) return false;
+    this.#last = { epoch: position.epoch, seq: position.seq };
     return true;
   }
 }

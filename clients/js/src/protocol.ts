@@ -1,27 +1,27 @@
-/** The messages of ASF's wire contract, with the names that they have there. */
+/** The messages of ASF's wire contract, with its field names. */
 
 export const AUDIO_NAMESPACE = "/api/v1/podcasts/stream";
 export const UI_UPDATES_NAMESPACE = "/ui_updates";
 
-/** What begins a stream, and begins it again after a seek. */
+/** Starts a stream, and restarts it after a seek. */
 export interface StartOfStream {
   event: "start_of_stream";
   stream_id: string;
   /** Seconds since the Unix epoch. */
   timestamp: number;
-  /** The stream's byte that the next chunk begins with. */
+  /** Offset of the next chunk. */
   offset: number;
-  /** Bytes of the whole audio; null while it is being generated. */
+  /** Size of the complete audio; null while it is being generated. */
   total_bytes: number | null;
   chunk_size: number;
   content_type: string;
-  /** Which making of the audio this is. */
+  /** Identifies this version of the audio; regenerating the stream changes it. */
   epoch: string;
   state: "complete" | "generating" | "failed";
   metadata: Record<string, unknown> | null;
 }
 
-/** What ends a stream: all its bytes were sent. */
+/** Ends a stream: all its bytes were sent. */
 export interface EndOfStream {
   event: "end_of_stream";
   stream_id: string;
@@ -31,7 +31,7 @@ export interface EndOfStream {
 
 export type AudioControl = StartOfStream | EndOfStream;
 
-/** What became of the session. */
+/** A change of the session. */
 export interface StreamStatus {
   status: "joined" | "waiting" | "paused" | "resumed" | "stalled" | "left" | "server_draining";
   stream_id: string;
@@ -58,18 +58,18 @@ export interface JoinStream {
   token?: string;
 }
 
-/** A place in the UI updates of a client. */
+/** A position in the UI updates of a client. */
 export interface Position {
   epoch: string;
   seq: number;
 }
 
-/** What comes with an update for a subscriber that sent `since`. */
-export interface PlacedAt extends Position {
+/** Accompanies each update of a subscriber that sent `since`. */
+export interface UpdatePosition extends Position {
   timestamp: number;
 }
 
-/** The answer to a subscription. */
+/** Confirms a subscription. */
 export interface Subscribed {
   status: string;
   client_id: string;

@@ -1,7 +1,7 @@
-/** Nothing is told of the rate before so many seconds of audio are known. */
-const LEAST_SECONDS = 0.5;
+/** Shortest audio that a rate is computed from, in seconds. */
+const MIN_SECONDS = 0.5;
 
-/** The rate is that of the last so many seconds of audio. */
+/** The current rate is that of the last SPAN_SECONDS of audio. */
 const SPAN_SECONDS = 30;
 
 interface Sample {
@@ -10,9 +10,9 @@ interface Sample {
 }
 
 /**
- * How bytes and seconds of a stream go together, learnt from what a decoder made of it.
+ * Relates byte offsets to seconds of audio, measured from the decoder's output.
  *
- * What lies before the first decoded audio (tags, pictures) counts only until there is something better.
+ * Bytes before the first decoded audio (tags, pictures) count only until there is a better measurement.
  */
 export class RateMeter {
   #origin: Sample | null = null;
@@ -21,11 +21,11 @@ export class RateMeter {
   #knownRate: number | null = null;
   #longest: { seconds: number; rate: number } | null = null;
 
-  /** Everything before byte `bytes` of the stream was decoded, and reaches to `seconds`. */
+  /** The audio before offset `bytes` was decoded, and ends at `seconds`. */
   observe(bytes: number, seconds: number): void {
     const last = this.#recent.at(-1);
     if (last !== undefined && seconds <= last.seconds) {
-      // Bytes without audio of their own, such as the first ones of a frame.
+      // Bytes that completed no audio, such as the first ones of a frame.
       return;
     }
     this.#first ??= { bytes, seconds };
@@ -37,43 +37,43 @@ export class RateMeter {
     if (rate !== null && measured >= (this.#longest?.seconds ?? 0)) this.#longest = { seconds: measured, rate };
   }
 
-  /** What is decoded next is appended from byte `bytes` on, and begins at `seconds`: a first, rough measure. */
+  /** Decoding starts at offset `bytes`, at `seconds`: a first, rough measurement. */
   begin(bytes: number, seconds: number): void {
     this.#origin ??= { bytes, seconds };
   }
 
-  /** Begins to measure anew, somewhere else in the stream; what is known of the rate stays. */
+  /** Restarts the measurement at another offset of the stream; the rate stays known. */
   restart(): void {
     this.#origin = null;
     this.#first = null;
     this.#recent = [];
   }
 
-  /** Bytes of a second of audio, lately; null while nothing is known. */
+  /** Current byte rate; null while it is unknown. */
   get bytesPerSecond(): number | null {
     return this.#knownRate ?? this.#roughRate();
   }
 
-  /** How many seconds of audio the mean rate was learnt from. */
+  /** Seconds of audio that the mean rate was measured over. */
   get measuredSeconds(): number {
     return this.#longest?.seconds ?? 0;
   }
 
-  /** Returns about which byte of the stream `seconds` lies at; null while nothing is known. */
+  /** Returns the estimated offset of `seconds`; null while the rate is unknown. */
   byteAt(seconds: number): number | null {
     const [anchor, rate] = [this.#recent.at(-1), this.#meanRate()];
     if (anchor === undefined || rate === null) return null;
     return Math.max(0, Math.round(anchor.bytes + (seconds - anchor.seconds) * rate));
   }
 
-  /** Returns about which second byte `bytes` lies at; null while nothing is known. */
+  /** Returns the estimated time of offset `bytes`, in seconds; null while the rate is unknown. */
   secondsAt(bytes: number): number | null {
     const [anchor, rate] = [this.#recent.at(-1), this.#meanRate()];
     if (anchor === undefined || rate === null) return null;
     return Math.max(0, anchor.seconds + (bytes - anchor.bytes) / rate);
   }
 
-  /** The mean rate of the longest part that was measured in one go. */
+  /** Mean rate of the longest uninterrupted measurement. */
   #meanRate(): number | null {
     return this.#longest?.rate ?? this.bytesPerSecond;
   }
@@ -86,5 +86,5 @@ export class RateMeter {
 
 function rateBetween(from: Sample, to: Sample): number | null {
   const seconds = to.seconds - from.seconds;
-  return seconds < LEAST_SECONDS ? null : (to.bytes - from.bytes) / seconds;
+  return seconds < MIN_SECONDS ? null : (to.bytes - from.bytes) / seconds;
 }

@@ -1,4 +1,4 @@
-/** Errors in mid-stream after which joining again, at the byte where it broke, is what a listener would do. */
+/** First delay before joining again, by error code. Other codes are final. */
 const DELAYS_SECONDS: Readonly<Record<string, number>> = {
   ASF_LISTENER_TOO_SLOW: 0,
   ASF_RATE_LIMITED: 1,
@@ -8,21 +8,21 @@ const DELAYS_SECONDS: Readonly<Record<string, number>> = {
   ASF_INTERNAL_ERROR: 1,
 };
 
-const MOST_ATTEMPTS = 5;
+const MAX_ATTEMPTS = 5;
 
-/** A server may drain for a while before another one is there. */
-const MOST_ATTEMPTS_WHILE_DRAINING = 12;
+/** A server may drain for a while before its replacement is up. */
+const MAX_ATTEMPTS_WHILE_DRAINING = 12;
 
-const LONGEST_DELAY_SECONDS = 8;
+const MAX_DELAY_SECONDS = 8;
 
 /**
- * Returns after how many seconds to join again after an error with that code; null when it is final.
+ * Returns the delay in seconds before joining again after that error; null if the error is final.
  *
- * @param attempts how many times that was tried since audio last came.
+ * @param attempts retries since audio last arrived.
  */
 export function retryDelay(code: string, attempts: number): number | null {
   const delay = DELAYS_SECONDS[code];
-  const most = code === "ASF_DRAINING" ? MOST_ATTEMPTS_WHILE_DRAINING : MOST_ATTEMPTS;
-  if (delay === undefined || attempts >= most) return null;
-  return attempts === 0 ? delay : Math.min(Math.max(delay, 1) * 2 ** (attempts - 1), LONGEST_DELAY_SECONDS);
+  const limit = code === "ASF_DRAINING" ? MAX_ATTEMPTS_WHILE_DRAINING : MAX_ATTEMPTS;
+  if (delay === undefined || attempts >= limit) return null;
+  return attempts === 0 ? delay : Math.min(Math.max(delay, 1) * 2 ** (attempts - 1), MAX_DELAY_SECONDS);
 }

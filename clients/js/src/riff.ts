@@ -1,16 +1,16 @@
-/** The PCM in a WAV file. */
+/** PCM format of a WAV file. */
 export interface PcmFormat {
-  /** Samples of each channel in a second. */
+  /** Samples per second and channel. */
   sampleRate: number;
   channels: number;
-  /** 8 (unsigned), 16, 24 or 32 for whole numbers; 32 or 64 for floating point. */
+  /** 8 (unsigned), 16, 24 or 32 for integers; 32 or 64 for floating point. */
   bitsPerSample: 8 | 16 | 24 | 32 | 64;
   float: boolean;
-  /** Bytes of one sample of all channels. */
+  /** Bytes of one sample in all channels. */
   bytesPerFrame: number;
-  /** The file's byte that the samples begin at. */
+  /** Offset of the first sample in the file. */
   dataOffset: number;
-  /** Bytes of samples; null where the header does not say, as in a file that is still being written. */
+  /** Bytes of samples; null if the header does not say, as in a file that is still being written. */
   dataBytes: number | null;
 }
 
@@ -20,10 +20,10 @@ const EXTENSIBLE = 0xfffe;
 const UNKNOWN_SIZES = new Set([0, 0xffffffff]);
 
 /**
- * Reads the header of a WAV file.
+ * Parses the header of a WAV file.
  *
  * @param bytes the beginning of the file.
- * @returns the format; `"more"` when `bytes` does not reach to the samples yet; null when it is no WAV file with PCM.
+ * @returns the format; `"more"` if `bytes` ends before the samples; null if it is not a WAV file with PCM.
  */
 export function parseRiff(bytes: Uint8Array): PcmFormat | "more" | null {
   if (bytes.length < 12) return "more";
@@ -44,7 +44,7 @@ export function parseRiff(bytes: Uint8Array): PcmFormat | "more" | null {
       format = readFormat(view, content, size);
       if (format === null) return null;
     }
-    at = content + size + (size % 2); // Chunks begin at even places.
+    at = content + size + (size % 2); // Chunks start at even offsets.
   }
   return "more";
 }
@@ -56,7 +56,7 @@ function readFormat(
 ): Omit<PcmFormat, "dataOffset" | "dataBytes"> | null {
   if (size < 16) return null;
   let tag = view.getUint16(at, true);
-  // The extensible form has the true tag at the beginning of a GUID.
+  // The extensible format has the actual tag at the start of a GUID.
   if (tag === EXTENSIBLE && size >= 26) tag = view.getUint16(at + 24, true);
   const channels = view.getUint16(at + 2, true);
   const sampleRate = view.getUint32(at + 4, true);

@@ -1,42 +1,42 @@
 /** What a playback is doing. */
 export type PlaybackState =
-  /** Nothing has been heard of the server yet. */
+  /** The server has not answered yet. */
   | "connecting"
-  /** The stream is not announced yet. */
+  /** The stream does not exist yet. */
   | "waiting"
-  /** The stream has begun; there is not enough of it to play. */
+  /** The stream has started; not enough audio to play yet. */
   | "buffering"
   | "playing"
   | "paused"
-  /** It was playing, and has run out of audio; it goes on by itself as soon as there is more. */
+  /** Ran out of audio while playing; continues by itself when more arrives. */
   | "stalled"
-  /** All of it was played, or it was stopped. */
+  /** Played to the end, or stopped. */
   | "ended"
-  /** It will not go on; the `error` event said why. */
+  /** Failed for good; the `error` event has the reason. */
   | "failed";
 
-/** What is known of a playback. */
+/** What determines the state. */
 export interface PlaybackFacts {
   failed: boolean;
   ended: boolean;
-  /** The server answered that nothing is announced yet. */
+  /** The server answered that the stream does not exist yet. */
   waiting: boolean;
-  /** The stream has begun. */
+  /** The stream has started. */
   started: boolean;
   /** It is meant to play, rather than to pause. */
   wanted: boolean;
-  /** Sound has been heard since the beginning, or since the last seek. */
+  /** There was sound since the start, or since the last seek. */
   heard: boolean;
   /** There is nothing to play at the playhead. */
-  starved: boolean;
+  underrun: boolean;
 }
 
-/** Returns the state that the facts amount to. */
+/** Returns the state that follows from the facts. */
 export function stateOf(facts: PlaybackFacts): PlaybackState {
   if (facts.failed) return "failed";
   if (facts.ended) return "ended";
   if (!facts.started) return facts.waiting ? "waiting" : "connecting";
   if (!facts.wanted) return "paused";
-  if (!facts.starved) return "playing";
+  if (!facts.underrun) return "playing";
   return facts.heard ? "stalled" : "buffering";
 }

@@ -3,53 +3,53 @@ import type { Socket } from "socket.io-client";
 import { Access } from "./access.js";
 import type { Channel, Connections } from "./connections.js";
 import { Emitter } from "./emitter.js";
-import { clientError, errorOf, NOTICES, type AsfError } from "./errors.js";
+import { errorOf, NOTICES, refused, type AsfError } from "./errors.js";
 import { UpdatePositions } from "./positions.js";
-import type { ErrorMessage, PlacedAt, Position, Subscribed } from "./protocol.js";
+import type { ErrorMessage, Position, Subscribed, UpdatePosition } from "./protocol.js";
 
-/** What a server cannot do now, and soon may: it came too often, or what keeps the updates is lost for a while. */
+/** Codes of temporary failures of a subscription: it was rate limited, or the update log is not reachable. */
 const TEMPORARY: ReadonlySet<string> = new Set(["ASF_INTERNAL_ERROR", "ASF_RATE_LIMITED", "ASF_SOCKETIO_EMIT_FAILED"]);
 
-/** After how many milliseconds such a subscription is asked for again: the connection may well stay. */
-const AGAIN_MS = 1000;
+/** Delay before such a subscription is retried on the same connection, in milliseconds. */
+const RETRY_MS = 1000;
 
 export interface WatchOptions {
-  /** Begin with the updates that the server keeps (false: with live ones). */
+  /** Start with the updates in the server's history (false: live updates only). */
   history?: boolean;
 }
 
 /** A UI update. */
 export interface Update {
-  /** The name of its event. */
+  /** The event name. */
   event: string;
   /** Any JSON value. */
   data: unknown;
-  /** What `seq` belongs to. */
+  /** The epoch that `seq` belongs to. */
   epoch: string;
-  /** Its place among the updates of the client, counted from 1. */
+  /** Sequence number among the client's updates, from 1. */
   seq: number;
-  /** When the server took it, in seconds since the Unix epoch. */
+  /** When the server accepted it, in seconds since the Unix epoch. */
   timestamp: number;
 }
 
 export interface WatchEvents {
-  /** An update: each once, in order. */
+  /** An update; each once, in order. */
   update: Update;
-  /** The server no longer has all that came while the connection was away. `since` is the place before the gap. */
+  /** Updates were missed: the server's history does not reach back to `since`, the position before the gap. */
   gap: { since: Position | null };
-  /** Updates flow, at first and after each lost connection. */
+  /** Subscribed, at first and after each reconnection. */
   subscribed: Position | null;
-  /** The server refuses the subscription. */
+  /** The server rejected the subscription. */
   error: { error: AsfError };
 }
 
-/** The UI updates of one client, over all connections. */
+/** Subscription to the UI updates of one client, across reconnections. */
 export class Watch extends Emitter<WatchEvents> {
   readonly clientId: string;
   readonly #positions: UpdatePositions;
   readonly #access: Access;
   readonly #channel: Channel;
-  /** Whether the server has said, on this connection, that it sends this client's updates. */
+  /** Whether the server has confirmed the subscription on this connection. */
   #confirmed = false;
 
   /** @internal */
@@ -67,12 +67,12 @@ export class Watch extends Emitter<WatchEvents> {
     this.#channel = connections.open(namespace, (socket) => this.#attach(socket));
   }
 
-  /** The place of the last update; null before anything is known. */
+  /** Position of the last update; null while it is unknown. */
   get position(): Position | null {
     return this.#positions.last;
   }
 
-  /** Ends the watch. */
+  /** Ends the subscription. */
   close(): void {
     this.#channel.close();
   }
@@ -85,20 +85,23 @@ export class Watch extends Emitter<WatchEvents> {
     socket.on("connect_error", (error) => {
       if (!socket.active) this.emit("error", { error: refused(error) });
     });
-    socket.onAny((event: string, data: unknown, place?: PlacedAt) => {
+    socket.onAny((event: string, data: unknown, position?: UpdatePosition) => {
       if (event === "subscribed_ui_updates") this.#onSubscribed(socket, data as Subscribed);
       else if (event === "ui_error") this.#onError(socket, errorOf(data as ErrorMessage));
-      // On a connection that another watch has left, its last updates may still come.
+      // On a connection that another watch has left, that watch's last updates may still arrive.
       else if (!this.#confirmed) return;
-      // An update without its place came before the second subscription, which brings it again.
-      else if (place !== undefined && this.#positions.take(place)) this.emit("update", { event, data, ...placed(place) });
+      // An update without a position arrived before the second subscription, which replays it.
+      else if (position !== undefined && this.#positions.take(position)) {
+        const { epoch, seq, timestamp } = position;
+        this.emit("update", { event, data, epoch, seq, timestamp });
+      }
     });
   }
 
   #subscribe(socket: Socket): void {
-    if (!socket.connected) return; // It subscribes when it is.
+    if (!socket.connected) return; // `connect` subscribes.
     const request: Record<string, unknown> = { client_id: this.clientId };
-    const [since, token] = [this.#positions.since, this.#access.show()];
+    const [since, token] = [this.#positions.since, this.#access.current()];
     if (since !== undefined) request["since"] = since;
     if (token !== undefined) request["token"] = token;
     socket.emit("subscribe_to_ui_updates", request);
@@ -106,7 +109,7 @@ export class Watch extends Emitter<WatchEvents> {
 
   #onError(socket: Socket, error: AsfError): void {
     if (NOTICES.has(error.code)) return;
-    if (TEMPORARY.has(error.code)) setTimeout(() => this.#subscribe(socket), AGAIN_MS);
+    if (TEMPORARY.has(error.code)) setTimeout(() => this.#subscribe(socket), RETRY_MS);
     else if (error.code === "ASF_UNAUTHORIZED" && this.#access.isRenewed) this.#subscribe(socket);
     else this.emit("error", { error });
   }
@@ -122,18 +125,9 @@ export class Watch extends Emitter<WatchEvents> {
       case "gap":
         this.emit("gap", { since: before });
         break;
-      case "go on":
+      case "continue":
         break;
     }
     this.emit("subscribed", this.#positions.last);
   }
-}
-
-function placed({ epoch, seq, timestamp }: PlacedAt): PlacedAt {
-  return { epoch, seq, timestamp };
-}
-
-/** Returns the error of a namespace that the server does not let in. */
-export function refused(cause: Error): AsfError {
-  return clientError("ASF_CLIENT_REFUSED", `The server refused the connection: ${cause.message}`, { cause });
 }

@@ -11,7 +11,7 @@ test("chunks are taken one after another", () => {
   assert.equal(cursor.start(0, "e"), true);
   assert.deepEqual(cursor.take(bytes(0, 5)), { offset: 0, bytes: bytes(0, 5) });
   assert.deepEqual(cursor.take(bytes(5, 9)), { offset: 5, bytes: bytes(5, 9) });
-  assert.equal(cursor.position, 9);
+  assert.equal(cursor.offset, 9);
   assert.equal(cursor.received, 9);
 });
 
@@ -65,5 +65,5 @@ test("a gap is never taken", () => {
   cursor.take(bytes(0, 10));
   cursor.start(30, "e");
   assert.equal(cursor.take(bytes(30, 40)), null);
-  assert.equal(cursor.position, 10);
+  assert.equal(cursor.offset, 10);
 });

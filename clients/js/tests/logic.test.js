@@ -40,11 +40,11 @@ test("after a restart the rate is known still", () => {
 });
 
 test("states", () => {
-  const facts = { failed: false, ended: false, waiting: false, started: true, wanted: true, heard: true, starved: false };
+  const facts = { failed: false, ended: false, waiting: false, started: true, wanted: true, heard: true, underrun: false };
   assert.equal(stateOf(facts), "playing");
-  assert.equal(stateOf({ ...facts, starved: true }), "stalled");
-  assert.equal(stateOf({ ...facts, starved: true, heard: false }), "buffering");
-  assert.equal(stateOf({ ...facts, wanted: false, starved: true }), "paused");
+  assert.equal(stateOf({ ...facts, underrun: true }), "stalled");
+  assert.equal(stateOf({ ...facts, underrun: true, heard: false }), "buffering");
+  assert.equal(stateOf({ ...facts, wanted: false, underrun: true }), "paused");
   assert.equal(stateOf({ ...facts, started: false }), "connecting");
   assert.equal(stateOf({ ...facts, started: false, waiting: true }), "waiting");
   assert.equal(stateOf({ ...facts, ended: true }), "ended");

@@ -11,7 +11,7 @@ test("live updates only: the first confirmation tells the place to go on from", 
   assert.equal(positions.since, undefined);
   assert.equal(positions.confirmed(confirmation({ epoch: "e", seq: 7 })), "subscribe again");
   assert.deepEqual(positions.since, { epoch: "e", seq: 7 });
-  assert.equal(positions.confirmed(confirmation({ epoch: "e", seq: 8, recovered: true })), "go on");
+  assert.equal(positions.confirmed(confirmation({ epoch: "e", seq: 8, recovered: true })), "continue");
   assert.equal(positions.take(place(8)), true);
   assert.deepEqual(positions.since, { epoch: "e", seq: 8 });
 });
@@ -19,7 +19,7 @@ test("live updates only: the first confirmation tells the place to go on from", 
 test("history asks for all that is kept", () => {
   const positions = new UpdatePositions(true);
   assert.deepEqual(positions.since, { epoch: "", seq: 0 });
-  assert.equal(positions.confirmed(confirmation({ epoch: "e", seq: 2, recovered: true })), "go on");
+  assert.equal(positions.confirmed(confirmation({ epoch: "e", seq: 2, recovered: true })), "continue");
   assert.equal(positions.take(place(1)), true);
   assert.equal(positions.take(place(2)), true);
   assert.deepEqual(positions.since, { epoch: "e", seq: 2 });
@@ -44,6 +44,6 @@ test("where the history does not reach back there is a gap, and it goes on behin
 
 test("a server that tells no places is no reason to ask again", () => {
   const positions = new UpdatePositions(false);
-  assert.equal(positions.confirmed(confirmation({})), "go on");
+  assert.equal(positions.confirmed(confirmation({})), "continue");
   assert.equal(positions.since, undefined);
 });

@@ -4,22 +4,22 @@ import { RateMeter } from "../rate.js";
 import { bufferedAhead, detach, mediaError, playElement } from "./element.js";
 import type { Sink, SinkHost } from "./sink.js";
 
-/** Audio that was played is kept for so many seconds, to go back in without fetching it again. */
+/** Seconds of played audio that stay buffered, to seek back without fetching. */
 const KEPT_SECONDS = 10;
 
-/** Played audio is removed when there are so many seconds of it more than are kept. */
-const REMOVED_AT_ONCE_SECONDS = 5;
+/** Played audio is evicted when so many seconds more than KEPT_SECONDS are buffered. */
+const EVICTION_STEP_SECONDS = 5;
 
-/** At most so many bytes are appended at once. */
-const APPENDED_AT_ONCE_BYTES = 64 * 1024;
+/** Most bytes appended at once. */
+const MAX_APPEND_BYTES = 64 * 1024;
 
-/** A length is told when so many seconds of audio tell it. */
+/** Audio that must be measured before the duration is estimated from its rate, in seconds. */
 const TRUSTED_SECONDS = 20;
 
-/** Dragging the element's own slider asks for one place after another: the last one counts. */
-const SETTLED_MS = 100;
+/** Dragging the element's own slider seeks many times in a row: only the last one counts. */
+const SEEK_DEBOUNCE_MS = 100;
 
-/** Gives an element a Media Source; null where the browser has none. To be called in the user's click. */
+/** Attaches a Media Source to an element; null if the browser has none. Call it in the user's click. */
 export function attachMediaSource(audio: HTMLAudioElement): MediaSource | null {
   if (typeof MediaSource === "undefined") return null;
   const source = new MediaSource();
@@ -41,30 +41,30 @@ export class MseSink implements Sink {
   #header: Uint8Array<ArrayBuffer> | null;
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #queued = 0;
-  /** The stream's byte behind the last one that was appended. */
+  /** Offset after the last byte appended. */
   #consumed = 0;
   #appending = 0;
-  /** The stream's byte that was appended first since the last restart. */
+  /** Offset of the first byte appended since the last restart. */
   #origin = 0;
   /**
-   * What the buffer is doing until its event `updateend` comes, which is later than `updating` ends. Only appending may
-   * be aborted.
+   * The buffer's current operation, until its event `updateend`, which comes after `updating` turns false. Only "append"
+   * can be aborted.
    */
   #operation: "append" | "header" | "remove" | null = null;
-  #noMore = false;
-  #heldUp = false;
+  #ended = false;
+  #quotaExceeded = false;
   #restartAt: number | null = null;
-  /** Bytes are dropped until a decoder can go on. */
+  /** Bytes are dropped until the next boundary at which a decoder can start. */
   #aligning = false;
   #tail: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  /** After a restart the playhead goes to wherever the audio turns out to begin. */
+  /** After a restart, the playhead moves to the start of the first audio decoded. */
   #placing = false;
   #total: number | null = null;
-  #settling: ReturnType<typeof setTimeout> | undefined;
+  #seekTimer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param boundary where the decoder can go on after a restart; null for anywhere.
-   * @param header what the decoder needs first, where the first bytes that are appended do not begin with it.
+   * @param boundary finds where a decoder can start after a restart; null for anywhere.
+   * @param header to append first; null if the first bytes appended start with it.
    */
   constructor(
     audio: HTMLAudioElement,
@@ -108,7 +108,7 @@ export class MseSink implements Sink {
     return bufferedAhead(this.#audio.buffered, this.#audio.currentTime);
   }
 
-  get starved(): boolean {
+  get underrun(): boolean {
     if (this.#restartAt !== null || this.#placing) return true;
     return this.#audio.seeking || this.#audio.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
   }
@@ -134,7 +134,7 @@ export class MseSink implements Sink {
   }
 
   end(): void {
-    this.#noMore = true;
+    this.#ended = true;
     this.#work();
   }
 
@@ -166,8 +166,8 @@ export class MseSink implements Sink {
     this.#appending = 0;
     this.#tail = new Uint8Array(0);
     this.#consumed = this.#origin = offset;
-    this.#noMore = false;
-    this.#heldUp = false;
+    this.#ended = false;
+    this.#quotaExceeded = false;
     this.#aligning = this.#boundary !== null;
     this.#restartAt = seconds;
     this.#rate.restart();
@@ -183,13 +183,13 @@ export class MseSink implements Sink {
   }
 
   close(): void {
-    clearTimeout(this.#settling);
+    clearTimeout(this.#seekTimer);
     this.#handlers.abort();
     this.#queue = [];
     detach(this.#audio);
   }
 
-  /** Does the next thing that is to be done, if the buffer is free for it. */
+  /** Starts the next operation, if the buffer is idle. */
   #work(): void {
     const buffer = this.#buffer;
     if (buffer === null || this.#handlers.signal.aborted || this.#audio.error !== null) return;
@@ -203,35 +203,35 @@ export class MseSink implements Sink {
       this.#header = null;
       return;
     }
-    if (this.#restartAt !== null && !this.#beginAnew(buffer, this.#restartAt)) return;
-    if (this.#removePlayed(buffer, KEPT_SECONDS + REMOVED_AT_ONCE_SECONDS)) return;
+    if (this.#restartAt !== null && !this.#reset(buffer, this.#restartAt)) return;
+    if (this.#evict(buffer, KEPT_SECONDS + EVICTION_STEP_SECONDS)) return;
     if (this.#queue.length > 0) this.#appendNext(buffer);
-    else if (this.#noMore && this.#source.readyState === "open") this.#source.endOfStream();
-    else this.#tellLength();
+    else if (this.#ended && this.#source.readyState === "open") this.#source.endOfStream();
+    else this.#setDuration();
   }
 
-  /** Returns the bytes from which on a decoder can go on; none while there is no such place. */
+  /** Returns the bytes from the next boundary on; none while there is no boundary. */
   #aligned(bytes: Uint8Array<ArrayBuffer>, boundary: BoundaryFinder): Uint8Array<ArrayBuffer> {
     const all = joined(this.#tail, bytes);
     const at = boundary(all);
     this.#aligning = at < 0;
-    // A boundary may lie across the end of what there is.
+    // A boundary's mark may continue in the next piece.
     this.#tail = at < 0 ? all.slice(-BOUNDARY_BYTES) : new Uint8Array(0);
     this.#consumed += bytes.length - (at < 0 ? 0 : all.length - at);
     this.#origin = this.#consumed;
     return at < 0 ? this.#tail.subarray(0, 0) : all.subarray(at);
   }
 
-  /** Empties the buffer, and then lets it begin at `seconds`. Returns whether it is ready to be appended to. */
-  #beginAnew(buffer: SourceBuffer, seconds: number): boolean {
+  /** Empties the buffer, then moves it to `seconds`. Returns whether it is ready for appending. */
+  #reset(buffer: SourceBuffer, seconds: number): boolean {
     if (buffer.buffered.length > 0) {
-      this.#remove(buffer, 0, Infinity); // Which opens a source again that has ended.
+      this.#remove(buffer, 0, Infinity); // This reopens a source that has ended.
       return false;
     }
     if (this.#source.readyState === "ended") buffer.timestampOffset = buffer.timestampOffset; // So does this.
     this.#restartAt = null;
-    buffer.abort(); // Forgets a frame of which only the beginning was appended.
-    // Containers have their own times; of anything else the decoder knows none.
+    buffer.abort(); // Drops an incomplete frame.
+    // Containers have timestamps; other formats have none.
     if (this.#boundary === null) buffer.timestampOffset = seconds;
     this.#placing = true;
     this.#audio.currentTime = seconds;
@@ -244,10 +244,10 @@ export class MseSink implements Sink {
   }
 
   #appendNext(buffer: SourceBuffer): void {
-    if (this.#heldUp) return;
+    if (this.#quotaExceeded) return;
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     let length = 0;
-    while (this.#queue.length > 0 && (length === 0 || length + this.#queue[0]!.length <= APPENDED_AT_ONCE_BYTES)) {
+    while (this.#queue.length > 0 && (length === 0 || length + this.#queue[0]!.length <= MAX_APPEND_BYTES)) {
       const piece = this.#queue.shift()!;
       pieces.push(piece);
       length += piece.length;
@@ -262,8 +262,8 @@ export class MseSink implements Sink {
       this.#queue.unshift(bytes);
       this.#queued += bytes.length;
       if (!(error instanceof DOMException && error.name === "QuotaExceededError")) throw error;
-      // There is place again when more was played.
-      this.#heldUp = !this.#removePlayed(buffer, 0, 0);
+      // There is room again when more was played.
+      this.#quotaExceeded = !this.#evict(buffer, 0, 0);
     }
   }
 
@@ -288,8 +288,8 @@ export class MseSink implements Sink {
     if (time < start || time > end) this.#audio.currentTime = start;
   }
 
-  /** Removes what was played, if there are more than `seconds` of it. Returns whether there was. */
-  #removePlayed(buffer: SourceBuffer, seconds: number, kept = KEPT_SECONDS): boolean {
+  /** Removes played audio if more than `seconds` of it are buffered. Returns whether it was. */
+  #evict(buffer: SourceBuffer, seconds: number, kept = KEPT_SECONDS): boolean {
     const time = this.#audio.currentTime;
     if (buffer.buffered.length === 0 || this.#source.readyState !== "open") return false;
     if (time - kept <= buffer.buffered.start(0) || buffer.buffered.start(0) >= time - seconds) return false;
@@ -297,7 +297,7 @@ export class MseSink implements Sink {
     return true;
   }
 
-  #tellLength(): void {
+  #setDuration(): void {
     const [total, { buffered }] = [this.#total, this.#audio];
     if (total === null || this.#source.readyState !== "open" || Number.isFinite(this.#source.duration)) return;
     if (this.#rate.measuredSeconds < TRUSTED_SECONDS) return;
@@ -307,19 +307,19 @@ export class MseSink implements Sink {
   }
 
   #moved(): void {
-    this.#heldUp = false;
+    this.#quotaExceeded = false;
     this.#work();
     this.#host.changed();
   }
 
   #seeking(): void {
-    clearTimeout(this.#settling);
+    clearTimeout(this.#seekTimer);
     const isPlaced = (): boolean => this.#placing || this.#restartAt !== null || this.#buffers(this.#audio.currentTime);
     if (isPlaced()) return;
-    this.#settling = setTimeout(() => isPlaced() || this.#host.sought(this.#audio.currentTime), SETTLED_MS);
+    this.#seekTimer = setTimeout(() => isPlaced() || this.#host.sought(this.#audio.currentTime), SEEK_DEBOUNCE_MS);
   }
 
-  /** Whether that place is buffered. */
+  /** Whether that time is buffered. */
   #buffers(seconds: number): boolean {
     return bufferedAhead(this.#audio.buffered, seconds) > 0;
   }

@@ -4,19 +4,19 @@ import type { PcmFormat } from "../riff.js";
 import { autoplayBlocked } from "./element.js";
 import type { Sink, SinkHost } from "./sink.js";
 
-/** What begins to sound begins so many seconds later, so that it does so at an exact time. */
+/** Delay before the first sound, so that it can be scheduled at an exact time. */
 const LEAD_SECONDS = 0.05;
 
-/** While so much is scheduled, more is scheduled in pieces of a piece's length at least. Both in seconds. */
-const AT_EASE_SECONDS = 1;
+/** While COMFORTABLE_SECONDS are scheduled, audio is collected to pieces of PIECE_SECONDS. */
+const COMFORTABLE_SECONDS = 1;
 const PIECE_SECONDS = 0.25;
 
-/** How often it is looked at where the playhead is, in milliseconds. */
-const LOOK_MS = 100;
+/** Interval at which the playhead is checked, in milliseconds. */
+const CHECK_MS = 100;
 
 /**
- * A piece of audio: when it sounds, by the clock of the context, and what part of the audio it is; `begin` is what its
- * samples begin with, also where the first of them are skipped. In seconds.
+ * A scheduled piece of audio, in seconds: `at` is when it plays by the context's clock, `from` and `to` the part of the
+ * audio that plays. `begin` is the time of its first sample, which is before `from` if samples are skipped.
  */
 interface Scheduled {
   node: AudioBufferSourceNode;
@@ -26,7 +26,7 @@ interface Scheduled {
   to: number;
 }
 
-/** Plays PCM through Web Audio: pieces that are scheduled one after another, exactly to the sample. */
+/** Plays PCM through Web Audio, in pieces scheduled one after another without gaps. */
 export class PcmSink implements Sink {
   readonly #audio: HTMLAudioElement;
   readonly #format: PcmFormat;
@@ -39,16 +39,16 @@ export class PcmSink implements Sink {
   #scheduled: Scheduled[] = [];
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #queued = 0;
-  /** The stream's byte behind the last one that was taken from the queue. */
+  /** Offset after the last byte taken from the queue. */
   #consumed: number;
-  /** Where the audio that is scheduled ends, in seconds of the audio. */
+  /** End of the scheduled audio, in seconds of the audio. */
   #end = 0;
-  /** Where the playhead is while nothing sounds. */
-  #restingAt = 0;
-  #noMore = false;
+  /** The playhead while there is no sound. */
+  #idleAt = 0;
+  #ended = false;
   #dataEnd: number;
 
-  /** @param connect takes the sound; by default the loudspeakers do. */
+  /** @param connect connects the output node; to the speakers by default. */
   constructor(
     audio: HTMLAudioElement,
     format: PcmFormat,
@@ -68,7 +68,7 @@ export class PcmSink implements Sink {
     const { signal } = this.#handlers;
     audio.addEventListener("volumechange", () => this.#applyVolume(), { signal });
     this.#context.addEventListener("statechange", () => host.changed(), { signal });
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer = setInterval(() => this.#check(), CHECK_MS);
   }
 
   get pendingBytes(): number {
@@ -78,7 +78,7 @@ export class PcmSink implements Sink {
   get currentTime(): number {
     const now = this.#context.currentTime;
     const sounding = this.#scheduled.find(({ at, from, to }) => now < at + to - from);
-    if (sounding === undefined) return this.#restingAt;
+    if (sounding === undefined) return this.#idleAt;
     return sounding.from + Math.max(0, now - sounding.at);
   }
 
@@ -86,12 +86,12 @@ export class PcmSink implements Sink {
     return Math.max(0, this.#end - this.currentTime);
   }
 
-  get starved(): boolean {
+  get underrun(): boolean {
     return this.#context.state !== "running" || this.aheadSeconds === 0;
   }
 
   get ended(): boolean {
-    return this.#noMore && this.#queued === 0 && this.aheadSeconds === 0;
+    return this.#ended && this.#queued === 0 && this.aheadSeconds === 0;
   }
 
   get totalSeconds(): number | null {
@@ -109,7 +109,7 @@ export class PcmSink implements Sink {
   }
 
   end(): void {
-    this.#noMore = true;
+    this.#ended = true;
     this.#work();
   }
 
@@ -125,10 +125,10 @@ export class PcmSink implements Sink {
   jump(seconds: number): boolean {
     const inside = this.#scheduled.filter(({ to }) => to > seconds);
     if (inside.length === 0 || inside[0]!.from > seconds) return false;
-    // What is scheduled is scheduled anew, earlier.
+    // Reschedules what is scheduled, earlier.
     const pieces = inside.map(({ node, begin }) => ({ samples: node.buffer!, begin }));
     this.#silence();
-    this.#end = this.#restingAt = seconds;
+    this.#end = this.#idleAt = seconds;
     for (const { samples, begin } of pieces) this.#schedule(samples, Math.max(0, seconds - begin));
     this.#host.changed();
     return true;
@@ -149,8 +149,8 @@ export class PcmSink implements Sink {
     this.#queued = 0;
     this.#decoder.reset();
     this.#consumed = offset;
-    this.#end = this.#restingAt = seconds;
-    this.#noMore = false;
+    this.#end = this.#idleAt = seconds;
+    this.#ended = false;
     this.#host.changed();
   }
 
@@ -170,13 +170,13 @@ export class PcmSink implements Sink {
   }
 
   #work(): void {
-    const enough = this.#noMore || this.aheadSeconds < AT_EASE_SECONDS;
+    const enough = this.#ended || this.aheadSeconds < COMFORTABLE_SECONDS;
     if (this.#queued === 0 || (!enough && this.#queued < PIECE_SECONDS * this.bytesPerSecond)) return;
     const pieces = this.#queue;
     this.#queue = [];
     this.#queued = 0;
     for (const piece of pieces) {
-      // What follows on the samples is no sound.
+      // What follows the samples is not audio.
       const samples = piece.subarray(0, Math.max(0, this.#dataEnd - this.#consumed));
       this.#consumed += piece.length;
       const channels = this.#decoder.decode(samples);
@@ -191,7 +191,7 @@ export class PcmSink implements Sink {
     return buffer;
   }
 
-  /** Lets a piece follow on what is scheduled, without its first `skipped` seconds. */
+  /** Schedules a piece after the others, without its first `skipped` seconds. */
   #schedule(samples: AudioBuffer, skipped: number): void {
     const now = this.#context.currentTime;
     const last = this.#scheduled.at(-1);
@@ -204,7 +204,7 @@ export class PcmSink implements Sink {
     const from = this.#end;
     this.#end = from + samples.duration - skipped;
     this.#scheduled.push({ node, at, from, begin: from - skipped, to: this.#end });
-    this.#restingAt = this.#end;
+    this.#idleAt = this.#end;
   }
 
   #silence(): void {
@@ -215,7 +215,7 @@ export class PcmSink implements Sink {
     this.#scheduled = [];
   }
 
-  #look(): void {
+  #check(): void {
     const now = this.#context.currentTime;
     const played = this.#scheduled.filter(({ at, from, to }) => at + to - from < now);
     for (const { node } of played) node.disconnect();
@@ -231,9 +231,9 @@ export class PcmSink implements Sink {
 
 function contextOf(sampleRate: number): AudioContext {
   try {
-    // At any other rate each piece is resampled alone, and clicks where it meets the next.
+    // At any other rate each piece is resampled by itself, with clicks between pieces.
     return new AudioContext({ sampleRate });
   } catch (cause) {
-    throw clientError("ASF_CLIENT_DECODE_FAILED", `The browser plays no PCM at ${sampleRate} Hz.`, { cause });
+    throw clientError("ASF_CLIENT_DECODE_FAILED", `The browser cannot play PCM at ${sampleRate} Hz.`, { cause });
   }
 }

@@ -1,52 +1,56 @@
 import type { AsfError } from "../errors.js";
 
-/** What a sink tells its playback. */
+/** What a sink reports. */
 export interface SinkHost {
-  /** Something has changed: audio was taken, the playhead moved, it began or ceased to sound. */
+  /** Something changed: audio was decoded, the playhead moved, or sound started or stopped. */
   changed(): void;
-  /** The user paused (false) or played (true) by the audio element's own controls. */
+  /** The user pressed pause (false) or play (true) on the audio element's own controls. */
   wanted(playing: boolean): void;
-  /** The user went, by the audio element's own controls, to a place that is not buffered. */
+  /** The user used the audio element's own controls to seek to a time that is not buffered. */
   sought(seconds: number): void;
-  /** It will not go on. */
+  /** The sink failed for good. */
   failed(error: AsfError): void;
 }
 
-/** What makes audio sound. All positions in bytes are those of the stream, all in seconds those of the audio. */
-export interface Sink {
-  /** Bytes that were appended and not decoded yet. */
+/** What a sink has done with the audio. */
+export interface SinkState {
+  /** Bytes appended and not decoded yet. */
   readonly pendingBytes: number;
   /** The playhead. */
   readonly currentTime: number;
   /** Seconds of audio ahead of the playhead. */
   readonly aheadSeconds: number;
   /** Whether there is nothing to play at the playhead. */
-  readonly starved: boolean;
+  readonly underrun: boolean;
   /** Whether all audio was played. */
   readonly ended: boolean;
-  /** Seconds of the whole audio, as far as that is known; null else. */
+  /** Duration of the complete audio; null while it is unknown. */
   readonly totalSeconds: number | null;
-  /** Bytes of a second of the audio, lately; null while nothing is known. */
+  /** Current byte rate; null while it is unknown. */
   readonly bytesPerSecond: number | null;
-  /** Takes the bytes that follow on the last ones. */
+}
+
+/** Plays audio. All offsets are in bytes of the stream, all times in seconds of the audio. */
+export interface Sink extends SinkState {
+  /** Takes the bytes that follow the last ones. */
   append(bytes: Uint8Array<ArrayBuffer>): void;
-  /** No more bytes will come, unless after `restart`. */
+  /** No more bytes follow, unless after `restart`. */
   end(): void;
-  /** Begins to sound, as soon as there is something to. Rejects with `ASF_CLIENT_AUTOPLAY_BLOCKED`. */
+  /** Plays as soon as there is audio. Rejects with `ASF_CLIENT_AUTOPLAY_BLOCKED`. */
   play(): Promise<void>;
   pause(): void;
-  /** Moves the playhead, where that place is buffered. Returns whether it is. */
+  /** Moves the playhead if that time is buffered. Returns whether it is. */
   jump(seconds: number): boolean;
-  /** Returns the byte to fetch from in order to play from `seconds`; null while nothing is known. */
+  /** Returns the offset to fetch from in order to play from `seconds`; null while the rate is unknown. */
   byteAt(seconds: number): number | null;
-  /** Returns about which second byte `offset` lies at; null while nothing is known. */
+  /** Returns the estimated time of `offset`; null while the rate is unknown. */
   secondsAt(offset: number): number | null;
-  /** Drops everything: what is appended next begins with the stream's byte `offset`, at about `seconds`. */
+  /** Drops everything: the next bytes appended start at `offset`, at about `seconds`. */
   restart(offset: number, seconds: number): void;
-  /** The length of the whole audio in bytes is known. */
+  /** Sets the size of the complete audio. */
   setTotal(bytes: number): void;
-  /** The connection to the server is there again after it was lost. */
+  /** The connection to the server was restored. */
   reconnected(): void;
-  /** Ends, and frees everything. */
+  /** Stops, and releases everything. */
   close(): void;
 }

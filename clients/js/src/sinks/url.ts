@@ -1,7 +1,7 @@
 import { bufferedAhead, detach, mediaError, playElement } from "./element.js";
 import type { Sink, SinkHost } from "./sink.js";
 
-/** Lets the element fetch the stream by its URL, where the browser's Media Source does not take the format. */
+/** Lets the element fetch the stream by its URL, for formats that Media Source does not support. */
 export class UrlSink implements Sink {
   readonly pendingBytes = 0;
   readonly #audio: HTMLAudioElement;
@@ -9,7 +9,7 @@ export class UrlSink implements Sink {
   readonly #host: SinkHost;
   readonly #handlers = new AbortController();
   #total: number | null = null;
-  #brokenAt: number | null = null;
+  #failedAt: number | null = null;
 
   constructor(audio: HTMLAudioElement, url: string, host: SinkHost) {
     this.#audio = audio;
@@ -33,7 +33,7 @@ export class UrlSink implements Sink {
     return bufferedAhead(this.#audio.buffered, this.#audio.currentTime);
   }
 
-  get starved(): boolean {
+  get underrun(): boolean {
     return this.#audio.seeking || this.#audio.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
   }
 
@@ -51,11 +51,11 @@ export class UrlSink implements Sink {
   }
 
   append(): void {
-    // The element fetches for itself.
+    // The element fetches the audio itself.
   }
 
   end(): void {
-    // The element finds the end for itself.
+    // The element finds the end itself.
   }
 
   play(): Promise<void> {
@@ -88,9 +88,9 @@ export class UrlSink implements Sink {
   }
 
   reconnected(): void {
-    if (this.#brokenAt === null) return;
-    const time = this.#brokenAt;
-    this.#brokenAt = null;
+    if (this.#failedAt === null) return;
+    const time = this.#failedAt;
+    this.#failedAt = null;
     this.#audio.src = this.#url;
     this.#audio.addEventListener("loadedmetadata", () => (this.#audio.currentTime = time), {
       once: true,
@@ -106,7 +106,7 @@ export class UrlSink implements Sink {
 
   #failed(): void {
     if (this.#audio.error === null) return;
-    if (this.#audio.error.code === MediaError.MEDIA_ERR_NETWORK) this.#brokenAt = this.#audio.currentTime;
+    if (this.#audio.error.code === MediaError.MEDIA_ERR_NETWORK) this.#failedAt = this.#audio.currentTime;
     else this.#host.failed(mediaError(this.#audio));
   }
 }
