@@ -161,7 +161,7 @@ def test_updates_of_the_client_in_the_field(server: ServerProcess, chromium: Chr
             await page.wait_for_selector("#updates li:has-text('task_completed')")
             texts = await page.eval_on_selector_all("#updates code", "codes => codes.map(code => code.textContent)")
             assert texts == ["#2 null", '#1 { "percentage": 40, "of": "bob" }']
-            assert await page.evaluate("document.getElementById('made').value") == 100
+            assert await page.evaluate("document.getElementById('percentage').value") == 100
 
     chromium.run(scenario())
 
@@ -176,7 +176,7 @@ def test_the_demo_button_makes_a_podcast_and_plays_it(server: ServerProcess, chr
             await page.wait_for_selector("#updates li:has-text('generation_progress')")
             await page.wait_for_selector("#streams .badge[data-state=generating]")
             await page.wait_for_function("document.getElementById('audio').currentTime > 1")
-            await page.wait_for_function("document.getElementById('made').value > 4")
+            await page.wait_for_function("document.getElementById('percentage').value > 4")
             url = f"{server.url}/asf/internal/streams/{await page.text_content('#title')}"
             stream = await asyncio.to_thread(requests.get, url, timeout=PATIENCE_SECONDS)
             assert stream.json()["state"] == "generating"

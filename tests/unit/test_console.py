@@ -19,8 +19,8 @@ def app_of(folder: Path, demo: Demo | None = None, guard: Callable[[], None] = l
     return app
 
 
-def test_where_nothing_is_built_the_page_says_what_to_run(tmp_path: Path) -> None:
-    """Rather than a page that does not work."""
+def test_an_unbuilt_console_says_what_to_run(tmp_path: Path) -> None:
+    """Instead of a page that does not work."""
     (tmp_path / "index.html").write_text("the console")
     response = app_of(tmp_path).test_client().get("/", buffered=True)
     assert response.status_code == 200
@@ -28,8 +28,8 @@ def test_where_nothing_is_built_the_page_says_what_to_run(tmp_path: Path) -> Non
     assert "make client" in response.text
 
 
-def test_what_is_built_is_served(tmp_path: Path) -> None:
-    """With its types, for pages of other origins too, and asked for again each time."""
+def test_the_built_client_is_served(tmp_path: Path) -> None:
+    """With its media types, also to pages of other origins, and revalidated each time."""
     (tmp_path / "index.html").write_text("the console")
     module = tmp_path / CLIENT_MODULE
     module.parent.mkdir(parents=True)
@@ -48,8 +48,8 @@ def test_what_is_built_is_served(tmp_path: Path) -> None:
     assert again.status_code == 304
 
 
-def test_what_is_not_there_is_an_error_of_the_api(tmp_path: Path) -> None:
-    """And so is whatever lies elsewhere."""
+def test_missing_files_are_errors_of_the_api(tmp_path: Path) -> None:
+    """And so are files outside the folder."""
     client = app_of(tmp_path / "console").test_client()
     (tmp_path / "secret").write_text("x")
     for path in ("/console/nothing.js", "/console/../secret", "/console/%2e%2e/secret"):
@@ -57,25 +57,26 @@ def test_what_is_not_there_is_an_error_of_the_api(tmp_path: Path) -> None:
         assert (response.status_code, response.get_json()["error_code"]) == (404, "ASF_NOT_FOUND")
 
 
-def test_a_demo_is_begun_or_there_are_enough(tmp_path: Path) -> None:
-    """The answer tells what to join and what to watch."""
+def test_a_demo_is_started_up_to_the_limit(tmp_path: Path) -> None:
+    """The response has the stream to join and the client to watch."""
     response = app_of(tmp_path, Demo("stream", "client")).test_client().post("/console/demo")
     assert (response.status_code, response.get_json()) == (202, {"stream_id": "stream", "client_id": "client"})
     response = app_of(tmp_path).test_client().post("/console/demo")
     assert (response.status_code, response.get_json()["error_code"]) == (429, "ASF_RATE_LIMITED")
+    assert response.get_json()["details"] == "Too many demos are running. Try again when one has finished."
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_other_pages_make_no_demos(tmp_path: Path, site: str) -> None:
-    """A browser tells which page asks."""
+def test_other_pages_cannot_start_demos(tmp_path: Path, site: str) -> None:
+    """Browsers send the site of the requesting page."""
     client = app_of(tmp_path, Demo("stream", "client")).test_client()
     response = client.post("/console/demo", headers={"Sec-Fetch-Site": site})
     assert (response.status_code, response.get_json()["error_code"]) == (401, "ASF_UNAUTHORIZED")
     assert client.post("/console/demo", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 202
 
 
-def test_who_may_not_use_the_internal_api_makes_no_demos(tmp_path: Path) -> None:
-    """The server would use it for them."""
+def test_demos_need_access_to_the_internal_api(tmp_path: Path) -> None:
+    """Because a demo uses it."""
 
     def refuse() -> None:
         raise Unauthorized

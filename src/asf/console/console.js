@@ -7,6 +7,8 @@ import { brief } from "./words.js";
 
 const CONNECTION_WORDS = { idle: "not connected", connecting: "connecting", connected: "connected", reconnecting: "reconnecting" };
 
+const MISSED_UPDATES = "You were disconnected longer than the server keeps history.";
+
 const elements = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
 const client = connect(location.origin);
 const events = new Log(elements.events, elements["events-empty"]);
@@ -32,28 +34,28 @@ function play(streamId, about) {
 function watchClient(clientId, options) {
   watch?.close();
   updates.clear();
-  elements.making.hidden = true;
+  elements.progress.hidden = true;
   elements["client-id"].value = clientId;
   elements.watching.textContent = "";
   watch = client.watch(clientId, options);
   watch.on("subscribed", () => (elements.watching.textContent = `watching ${clientId}`));
-  watch.on("gap", () => updates.add("gap", "Some updates are no longer kept.", { bad: true }));
+  watch.on("gap", () => updates.add("Missed updates", MISSED_UPDATES, { bad: true }));
   watch.on("error", ({ error }) => updates.add(error.code, error.message, { bad: true }));
   watch.on("update", ({ event, data, seq, timestamp }) => {
     updates.add(event, `#${seq} ${brief(data)}`, { timestamp });
-    showMaking(event, data);
+    showProgress(event, data);
   });
 }
 
-/** An update that tells a percentage moves the bar. */
-function showMaking(event, data) {
+/** Shows the percentage of an update in the progress bar. */
+function showProgress(event, data) {
   const percentage = event === "task_completed" ? 100 : data?.percentage;
   if (typeof percentage !== "number") return;
-  elements.making.hidden = false;
-  elements.made.value = percentage;
+  elements.progress.hidden = false;
+  elements.percentage.value = percentage;
   const words = data?.message ?? data?.step;
   const message = typeof words === "string" ? words : event.replaceAll("_", " ");
-  elements["making-text"].textContent = `${message} · ${Math.round(percentage)} %`;
+  elements["progress-text"].textContent = `${message} · ${Math.round(percentage)} %`;
 }
 
 function notice(text) {
@@ -61,29 +63,29 @@ function notice(text) {
   elements.notice.textContent = text;
 }
 
-async function makeDemo() {
+async function startDemo() {
   notice("");
   elements.demo.disabled = true;
   try {
     const response = await fetch("/console/demo", { method: "POST" });
     if (response.status !== 202) {
       const { message, details } = await response.json();
-      notice(`No demo podcast: ${message}${details ? ` ${details}` : ""}`);
+      notice(details ?? message);
       return;
     }
     const { stream_id: streamId, client_id: clientId } = await response.json();
     watchClient(clientId, { history: true });
-    play(streamId, "A podcast that is being made right now");
+    play(streamId, "Demo podcast, being generated now");
     await streams.refresh();
   } catch (error) {
-    notice(`The server does not answer: ${error.message}`);
+    notice(`No response from the server: ${error.message}`);
   } finally {
     elements.demo.disabled = false;
   }
 }
 
 client.on("connection", showConnection);
-elements.demo.addEventListener("click", makeDemo);
+elements.demo.addEventListener("click", startDemo);
 elements.clear.addEventListener("click", () => events.clear());
 elements.join.addEventListener("submit", (submitted) => {
   submitted.preventDefault();

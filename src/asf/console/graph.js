@@ -1,13 +1,13 @@
-/** How much is shown, in seconds. */
+/** Time span shown, in seconds. */
 const SHOWN_SECONDS = 60;
 
-/** The scale of what is ahead reaches to at least so many seconds, and has a line at what is aimed at. */
-const LEAST_SECONDS = 40;
-const AIM_SECONDS = 30;
+/** The scale of seconds ahead reaches to at least SCALE_SECONDS, with a line at the client's TARGET_SECONDS. */
+const SCALE_SECONDS = 40;
+const TARGET_SECONDS = 30;
 
 const BARS_SHARE = 0.3;
 
-/** Draws, on a canvas, the seconds ahead of the playhead as an area, and the bytes that arrive as bars below. */
+/** Draws the seconds buffered ahead of the playhead as an area, and the bytes received as bars below, on a canvas. */
 export class Graph {
   #canvas;
   #samples = [];
@@ -18,20 +18,20 @@ export class Graph {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
-  /** Forgets everything. */
+  /** Removes all samples. */
   clear() {
     this.#samples = [];
     this.draw();
   }
 
-  /** Takes what is so at `time`: seconds ahead of the playhead, and bytes that arrived since the last sample. */
+  /** Adds a sample at `time`: seconds ahead of the playhead, and bytes received since the last sample. */
   add(time, aheadSeconds, bytes) {
     this.#samples.push({ time, aheadSeconds, bytes });
     this.#samples = this.#samples.filter((sample) => time - sample.time <= SHOWN_SECONDS + 1);
     this.draw();
   }
 
-  /** Bytes a second over the last `seconds`. */
+  /** Mean bytes per second over the last `seconds`. */
   rate(seconds) {
     const now = this.#samples.at(-1)?.time ?? 0;
     const recent = this.#samples.filter((sample) => now - sample.time < seconds);
@@ -54,19 +54,19 @@ export class Graph {
     const areaBottom = barsTop - 14;
     const now = this.#samples.at(-1)?.time ?? 0;
     const x = (time) => width - ((now - time) / SHOWN_SECONDS) * width;
-    const most = Math.max(LEAST_SECONDS, ...this.#samples.map((sample) => sample.aheadSeconds * 1.1));
+    const most = Math.max(SCALE_SECONDS, ...this.#samples.map((sample) => sample.aheadSeconds * 1.1));
     const y = (seconds) => areaBottom - (seconds / most) * (areaBottom - 6);
 
-    // What is aimed at, and the grounds that both stand on.
+    // The base lines of both, and the target.
     context.strokeStyle = colour("--line");
     context.lineWidth = 1;
     for (const at of [areaBottom + 0.5, height - 0.5]) line(context, [[0, at], [width, at]]);
     context.strokeStyle = colour("--field");
     context.setLineDash([3, 4]);
-    line(context, [[0, y(AIM_SECONDS)], [width, y(AIM_SECONDS)]]);
+    line(context, [[0, y(TARGET_SECONDS)], [width, y(TARGET_SECONDS)]]);
     context.setLineDash([]);
     context.fillStyle = colour("--quiet");
-    context.fillText(`${AIM_SECONDS} s`, 2, y(AIM_SECONDS) - 5);
+    context.fillText(`${TARGET_SECONDS} s`, 2, y(TARGET_SECONDS) - 5);
 
     const mostBytes = Math.max(1, ...this.#samples.map((sample) => sample.bytes));
     const barWidth = Math.max(1, width / SHOWN_SECONDS / 4 - 1);

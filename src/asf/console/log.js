@@ -1,12 +1,12 @@
-/** So many entries are kept. */
-const MOST_ENTRIES = 200;
+/** Most entries kept. */
+const MAX_ENTRIES = 200;
 
-/** A list of what came, the latest first. */
+/** A list of messages, the latest first. */
 export class Log {
   #list;
   #empty;
 
-  /** @param empty what is shown while there is nothing. */
+  /** @param empty element shown while the log is empty. */
   constructor(list, empty) {
     this.#list = list;
     this.#empty = empty;
@@ -26,7 +26,7 @@ export class Log {
     entry.classList.toggle("bad", bad);
     entry.append(time, title, code);
     this.#list.prepend(entry);
-    while (this.#list.children.length > MOST_ENTRIES) this.#list.lastElementChild.remove();
+    while (this.#list.children.length > MAX_ENTRIES) this.#list.lastElementChild.remove();
     this.#empty.hidden = true;
   }
 

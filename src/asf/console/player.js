@@ -1,13 +1,13 @@
 import { Graph } from "./graph.js";
 import { brief, clock, size } from "./words.js";
 
-/** How often the graph takes a sample, in milliseconds; less often for those who want little motion. */
+/** Sampling interval of the graph, in milliseconds; longer with `prefers-reduced-motion`. */
 const SAMPLE_MS = 250;
-const CALM_SAMPLE_MS = 1000;
+const REDUCED_MOTION_SAMPLE_MS = 1000;
 
-const STATE_WORDS = { connecting: "connecting", waiting: "waiting for it", buffering: "buffering", stalled: "waiting for more" };
+const STATE_WORDS = { connecting: "connecting", waiting: "waiting for stream", buffering: "buffering", stalled: "waiting for more audio" };
 
-/** What plays: the controls, the figures and the graph. */
+/** The player: controls, values and graph. */
 export class Player {
   #client;
   #elements;
@@ -19,7 +19,7 @@ export class Player {
 
   /**
    * @param elements the page's elements, by id.
-   * @param log takes the control events.
+   * @param log for the control events.
    */
   constructor(client, elements, log) {
     this.#client = client;
@@ -38,16 +38,16 @@ export class Player {
       this.#seeking = false;
       this.#seek(Number(seek.value));
     });
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    setInterval(() => this.#sample(), calm ? CALM_SAMPLE_MS : SAMPLE_MS);
+    const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    setInterval(() => this.#sample(), reducedMotion ? REDUCED_MOTION_SAMPLE_MS : SAMPLE_MS);
   }
 
-  /** The id of what plays; null for nothing. */
+  /** Id of the current stream; null for none. */
   get streamId() {
     return this.#playback?.streamId ?? null;
   }
 
-  /** Plays a stream, in place of what plays. To be called in a click. */
+  /** Plays a stream, and stops the current one. Call it in a click. */
   play(streamId, about = "") {
     const { title, subtitle, audio } = this.#elements;
     title.textContent = streamId;
@@ -120,7 +120,7 @@ export class Player {
     this.#show("ahead", `${aheadSeconds.toFixed(1)} s`);
     this.#show("rate", `${size(this.#graph.rate(2))}/s`);
     this.#show("received", size(receivedBytes));
-    this.#show("total", totalBytes === null ? "growing" : size(totalBytes));
+    this.#show("total", totalBytes === null ? "in progress" : size(totalBytes));
     this.#show("offset", String(offset));
     this.#show("epoch", epoch ?? "–");
     total.textContent = totalSeconds === null ? "–:––" : clock(totalSeconds);

@@ -1,4 +1,4 @@
-/** Renders what the server says of itself: its OpenAPI and AsyncAPI documents. */
+/** Renders the server's OpenAPI and AsyncAPI documents. */
 
 function element(name, attributes = {}, ...children) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -6,23 +6,23 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Returns the schema that a `$ref` stands for, or the schema itself. */
+/** Returns the schema that a `$ref` points to, or the schema itself. */
 function resolved(document_, schema) {
   if (!schema?.$ref) return schema ?? {};
   return schema.$ref.slice(2).split("/").reduce((node, key) => node[key], document_);
 }
 
-/** Returns the type of a schema in a few words. */
+/** Describes the type of a schema briefly. */
 function typeOf(document_, schema) {
-  const whole = resolved(document_, schema);
-  if (whole.enum) return whole.enum.filter((one) => one !== null).join(" | ");
-  if (whole.const !== undefined) return JSON.stringify(whole.const);
-  if (whole.type === "array") return `list of ${typeOf(document_, whole.items)}`;
-  const types = [whole.type ?? "any JSON value"].flat();
+  const type = resolved(document_, schema);
+  if (type.enum) return type.enum.filter((one) => one !== null).join(" | ");
+  if (type.const !== undefined) return JSON.stringify(type.const);
+  if (type.type === "array") return `list of ${typeOf(document_, type.items)}`;
+  const types = [type.type ?? "any JSON value"].flat();
   const bounds = [
-    whole.minimum !== undefined && `from ${whole.minimum}`,
-    whole.maximum !== undefined && `to ${whole.maximum}`,
-    whole.maxLength !== undefined && `at most ${whole.maxLength} characters`,
+    type.minimum !== undefined && `from ${type.minimum}`,
+    type.maximum !== undefined && `to ${type.maximum}`,
+    type.maxLength !== undefined && `at most ${type.maxLength} characters`,
   ].filter(Boolean);
   return [types.join(" or "), ...bounds].join(", ");
 }
@@ -30,11 +30,11 @@ function typeOf(document_, schema) {
 function table(caption, rows) {
   const body = rows.map(([head, ...cells]) =>
     element("tr", {}, element("th", { scope: "row" }, head), ...cells.map((cell) => element("td", {}, cell))));
-  const whole = element("table", {}, element("caption", {}, caption), element("tbody", {}, ...body));
-  return element("div", { className: "wide", tabIndex: 0, role: "group", ariaLabel: caption }, whole);
+  const content = element("table", {}, element("caption", {}, caption), element("tbody", {}, ...body));
+  return element("div", { className: "wide", tabIndex: 0, role: "group", ariaLabel: caption }, content);
 }
 
-/** Returns a table of the fields of an object, for each of the schemas that a payload may have. */
+/** Returns a table of an object's fields for each alternative schema of a payload. */
 function fields(document_, caption, schema) {
   const several = schema?.oneOf ?? [schema];
   return several.flatMap((one) => {
@@ -59,13 +59,13 @@ function operation(document_, path, method, described) {
     article.append(table("Query", query.map(({ name, schema }) => [name, typeOf(document_, schema)])));
   }
   article.append(...fields(document_, "Request", body));
-  article.append(...fields(document_, "Answer", described.responses["200"].content?.["application/json"]?.schema));
-  const answers = Object.entries(described.responses).filter(([status]) => status !== "200");
-  article.append(table("Other answers", answers.map(([status, answer]) => [status, listed(answer.description)])));
+  article.append(...fields(document_, "Response", described.responses["200"].content?.["application/json"]?.schema));
+  const responses = Object.entries(described.responses).filter(([status]) => status !== "200");
+  article.append(table("Other responses", responses.map(([status, response]) => [status, listed(response.description)])));
   return article;
 }
 
-/** Returns the lines of a description, those of errors as a list. */
+/** Renders a description; one of errors as a list. */
 function listed(text) {
   const errors = text.split("\n").filter((line) => line.startsWith("- "));
   if (!errors.length) return text;
@@ -87,7 +87,7 @@ function message(document_, action, described) {
 
 async function document_(name) {
   const response = await fetch(`/asf/${name}.json`);
-  if (!response.ok) throw new Error(`/asf/${name}.json answers ${response.status}`);
+  if (!response.ok) throw new Error(`/asf/${name}.json returned status ${response.status}`);
   return response.json();
 }
 
@@ -109,5 +109,5 @@ try {
 } catch (error) {
   const notice = document.getElementById("notice");
   notice.hidden = false;
-  notice.textContent = `The reference cannot be shown: ${error.message}`;
+  notice.textContent = `Cannot load the reference: ${error.message}`;
 }

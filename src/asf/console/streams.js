@@ -1,10 +1,10 @@
-/** How often the list is asked for, in milliseconds. */
+/** Refresh interval, in milliseconds. */
 const REFRESH_MS = 2000;
 
 const FIRST_LIMIT = 100;
-const MOST_LIMIT = 1000;
+const MAX_LIMIT = 1000;
 
-/** The list of announced streams, which keeps itself up to date while the page is seen. */
+/** The list of announced streams; refreshes itself while the page is visible. */
 export class StreamList {
   #elements;
   #choose;
@@ -14,26 +14,26 @@ export class StreamList {
 
   /**
    * @param elements `list`, `empty`, `count` and `more` of the page.
-   * @param choose is called with the stream that was pressed.
+   * @param choose called with the selected stream.
    */
   constructor(elements, choose) {
     this.#elements = elements;
     this.#choose = choose;
     elements.more.addEventListener("click", () => {
-      this.#limit = MOST_LIMIT;
+      this.#limit = MAX_LIMIT;
       void this.refresh();
     });
     setInterval(() => document.hidden || this.refresh(), REFRESH_MS);
     void this.refresh();
   }
 
-  /** Marks the stream that plays. */
+  /** Marks the current stream. */
   mark(streamId) {
     this.#current = streamId;
     for (const [id, { button }] of this.#rows) button.setAttribute("aria-current", String(id === streamId));
   }
 
-  /** Asks the server. While it does not answer, what it said last stays. */
+  /** Fetches the list. If that fails, the previous one stays. */
   async refresh() {
     let page;
     try {
@@ -53,13 +53,13 @@ export class StreamList {
     streams.forEach((stream, index) => {
       const row = this.#rows.get(stream.stream_id) ?? this.#newRow(stream.stream_id);
       row.fill(stream);
-      // Moving a row that is where it belongs would take the focus from it.
+      // Moving a row that is already in order would take the focus from it.
       if (list.children[index] !== row.item) list.insertBefore(row.item, list.children[index] ?? null);
     });
     this.mark(this.#current);
     empty.hidden = streams.length > 0;
     count.textContent = streams.length === 0 ? "" : `${streams.length}${page.next_cursor === null ? "" : "+"} announced`;
-    more.hidden = page.next_cursor === null || this.#limit === MOST_LIMIT;
+    more.hidden = page.next_cursor === null || this.#limit === MAX_LIMIT;
   }
 
   #newRow(streamId) {

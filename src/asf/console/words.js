@@ -1,14 +1,14 @@
-/** How figures are written. */
+/** Formatting of values. */
 
-/** Returns seconds as minutes and seconds, with hours where there are some. */
+/** Formats seconds as m:ss or h:mm:ss. */
 export function clock(seconds) {
-  const whole = Math.floor(seconds);
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  const tail = String(whole % 60).padStart(2, "0");
+  const total = Math.floor(seconds);
+  const [hours, minutes] = [Math.floor(total / 3600), Math.floor(total / 60) % 60];
+  const tail = String(total % 60).padStart(2, "0");
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
 }
 
-/** Returns bytes with a unit. */
+/** Formats a number of bytes with a unit. */
 export function size(bytes) {
   if (bytes < 1000) return `${Math.round(bytes)} B`;
   const units = ["kB", "MB", "GB"];
@@ -20,7 +20,7 @@ export function size(bytes) {
   return `${value.toFixed(value < 10 ? 1 : 0)} ${units[0]}`;
 }
 
-/** Returns a JSON value in one line that can be broken between its parts, shortened. */
+/** Formats a JSON value in one line with spaces to wrap at, truncated to `most` characters. */
 export function brief(value, most = 300) {
   const text = JSON.stringify(value, null, 1).replaceAll(/\n */g, " ");
   return text.length > most ? `${text.slice(0, most)}…` : text;

@@ -1,4 +1,4 @@
-"""The console page and the browser client, as files (debug mode only)."""
+"""Serves the console page and the browser client (debug mode only)."""
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from asf.adapters.http_api.cors import share
 from asf.domain.errors import RateLimited, Unauthorized
 
 CLIENT_MODULE = "static/asf-client/index.js"
-"""What the build of the browser client makes, below the folder of the console."""
+"""Entry module of the built browser client, relative to the console's folder."""
 
 NOT_BUILT = """<!doctype html>
 <html lang="en">
@@ -19,14 +19,14 @@ NOT_BUILT = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>ASF console</title>
 <h1>The console is not built yet</h1>
-<p>The server runs. Its console page needs the browser client, which npm builds. Install Node.js with npm, then run
-<code>make client</code> in the directory of ASF, and load this page again.</p>
+<p>The server is running. Its console page needs the browser client, which npm builds. Install Node.js with npm, run
+<code>make client</code> in the ASF directory, then reload this page.</p>
 </html>
 """
 
 
 class Demo(Protocol):
-    """A demo podcast that is being made."""
+    """A demo podcast that is being generated."""
 
     @property
     def stream_id(self) -> str:
@@ -35,17 +35,17 @@ class Demo(Protocol):
 
     @property
     def client_id(self) -> str:
-        """The client whose UI updates tell how far it is."""
+        """The client whose UI updates report the progress."""
         ...
 
 
 def create_console_blueprint(
-    folder: Path, origins: Sequence[str], guard: Callable[[], None], begin_demo: Callable[[int], Demo | None]
+    folder: Path, origins: Sequence[str], guard: Callable[[], None], start_demo: Callable[[int], Demo | None]
 ) -> Blueprint:
-    """Return the routes of the files in `folder`: `/` and /console/...; browser pages of `origins` may load them.
+    """Return the routes of the files in `folder`: `/` and /console/...; pages of `origins` may load them.
 
-    `guard` lets pass who may use the internal API, or raises `Unauthorized`. `begin_demo` is called with the port of
-    this server; it returns None when there are too many demos already.
+    `guard` raises `Unauthorized` for requests that may not use the internal API. `start_demo` is called with the port
+    of this server; it returns None if too many demos are running.
     """
     blueprint = Blueprint("console", "asf")
     share(blueprint, origins)
@@ -66,10 +66,10 @@ def create_console_blueprint(
     def demo() -> tuple[Response, HTTPStatus]:
         guard()
         if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
-            raise Unauthorized("Only the console itself asks for demo podcasts.")
-        begun = begin_demo(int(request.environ["SERVER_PORT"]))
-        if begun is None:
-            raise RateLimited("Enough demo podcasts are being made.")
-        return jsonify(stream_id=begun.stream_id, client_id=begun.client_id), HTTPStatus.ACCEPTED
+            raise Unauthorized("Demo podcasts can only be requested from the console page.")
+        started = start_demo(int(request.environ["SERVER_PORT"]))
+        if started is None:
+            raise RateLimited("Too many demos are running. Try again when one has finished.")
+        return jsonify(stream_id=started.stream_id, client_id=started.client_id), HTTPStatus.ACCEPTED
 
     return blueprint
