@@ -14,7 +14,7 @@ NOTIFY = "/asf/internal/notify_new_audio"
 
 
 def exchange(server: ServerProcess, request: bytes) -> tuple[int, dict[str, str]]:
-    """Send raw bytes; return the status and the JSON of the answer."""
+    """Send raw bytes; return the status and JSON of the response."""
     parts = urlsplit(server.url)
     with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(request)
@@ -29,8 +29,8 @@ def test_health(server: ServerProcess) -> None:
     assert requests.get(f"{server.url}/asf/health", timeout=PATIENCE_SECONDS).json() == {"status": "ok"}
 
 
-def test_a_body_in_pieces(server: ServerProcess) -> None:
-    """Chunked transfer coding, as some clients send it."""
+def test_a_chunked_body(server: ServerProcess) -> None:
+    """Some clients send one."""
     body = json.dumps({"stream_id": "chunked", "filepath": str(server.audio_root / "a.mp3")}).encode()
     pieces = (body[start : start + 10] for start in range(0, len(body), 10))
     headers = {"Content-Type": "application/json"}
@@ -41,29 +41,29 @@ def test_a_body_in_pieces(server: ServerProcess) -> None:
 
 @pytest.mark.parametrize("length", [1_048_577, 50_000_000])
 def test_a_body_that_is_too_large(server: ServerProcess, length: int) -> None:
-    """Refused by its declared length, before it is read."""
+    """Rejected by its declared length, before it is read."""
     head = f"POST {NOTIFY} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     status, answer = exchange(server, head.encode() + b'{"stream_id": "')
     assert (status, answer["error_code"]) == (413, "ASF_PAYLOAD_TOO_LARGE")
 
 
-def test_a_body_in_pieces_that_is_too_large(server: ServerProcess) -> None:
-    """Refused when it turns out to be."""
+def test_a_chunked_body_that_is_too_large(server: ServerProcess) -> None:
+    """Rejected when the limit is exceeded."""
     pieces = (b"x" * 65536 for _ in range(20))
     headers = {"Content-Type": "application/json"}
     response = requests.post(server.url + NOTIFY, data=pieces, headers=headers, timeout=PATIENCE_SECONDS)
     assert (response.status_code, response.json()["error_code"]) == (413, "ASF_PAYLOAD_TOO_LARGE")
 
 
-def test_a_body_that_ends_early(server: ServerProcess) -> None:
-    """Less than declared, and then the end of the connection."""
+def test_a_truncated_body(server: ServerProcess) -> None:
+    """Shorter than declared, then the connection is closed."""
     head = f"POST {NOTIFY} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
     status, answer = exchange(server, head.encode() + b'{"stream_id": "a"')
     assert (status, answer["error_code"]) in {(400, "ASF_NOTIFY_MALFORMED_JSON"), (400, "ASF_BAD_REQUEST")}
 
 
 def test_paths_outside_the_audio_roots(server: ServerProcess) -> None:
-    """Refused by name, with the reason."""
+    """Rejected with the documented error and the reason."""
     for path in (
         "/etc/passwd",
         f"{server.audio_root}/../../etc/passwd",
@@ -76,7 +76,7 @@ def test_paths_outside_the_audio_roots(server: ServerProcess) -> None:
 
 
 def test_announcing_again_keeps_the_connection_usable(server: ServerProcess) -> None:
-    """Many requests over one connection, good and bad ones mixed."""
+    """Many requests over one connection, valid and invalid ones mixed."""
     with requests.Session() as session:
         for number in range(20):
             body = {"stream_id": f"s{number}", "filepath": str(server.audio_root / "a.mp3") if number % 2 else ""}

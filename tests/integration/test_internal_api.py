@@ -38,7 +38,7 @@ ROUTES = [
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -53,7 +53,7 @@ def ask(
     body: bytes = b"",
     source: str = STRANGER,
 ) -> Answer:
-    """Ask from one of this machine's addresses."""
+    """Send a request from one of this machine's addresses."""
     connection = http.client.HTTPConnection(
         "127.0.0.1", server.port, timeout=PATIENCE_SECONDS, source_address=(source, 0)
     )
@@ -67,7 +67,7 @@ def ask(
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_every_route_is_locked(locked: ServerProcess, method: str, path: str) -> None:
-    """For a stranger without the token; and the answer is the documented one, whatever the body is."""
+    """From untrusted peers without the token; with the documented error, whatever the body."""
     assert len(ROUTES) >= 6
     for body in (b"", b"{", b'{"stream_id": "a", "filepath": "/etc/passwd"}'):
         refused = ask(locked, method, path, body=body)
@@ -98,26 +98,26 @@ def test_every_route_is_locked(locked: ServerProcess, method: str, path: str) ->
     ],
 )
 def test_nothing_else_opens_it(locked: ServerProcess, headers: dict[str, str]) -> None:
-    """No other token, and nothing that a request says of its sender."""
+    """No other token, and no header about the sender."""
     assert ask(locked, "GET", "/asf/internal/streams", headers).status == 401
 
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return a server with a lock, shared by the tests of this module."""
+    """Return a server with a protected internal API, shared by the tests of this module."""
     server = ServerProcess(tmp_path_factory.mktemp("locked"), LOCKED)
     yield server
     assert server.stop() == 0, "".join(server.log)
 
 
-def test_a_forged_header_does_not_shut_out_a_trusted_peer(locked: ServerProcess) -> None:
-    """It is not looked at, either way."""
+def test_a_forged_header_does_not_affect_a_trusted_peer(locked: ServerProcess) -> None:
+    """It is ignored."""
     forged = {"X-Forwarded-For": "192.0.2.1", "Authorization": "Bearer wrong"}
     assert ask(locked, "GET", "/asf/internal/streams", forged, source=TRUSTED).status == 200
 
 
 def test_a_stranger_is_refused_before_the_body_is_read(locked: ServerProcess) -> None:
-    """The answer comes while the body is still on its way."""
+    """The response arrives while the body is still being sent."""
     with socket.create_connection(("127.0.0.1", locked.port), timeout=PATIENCE_SECONDS) as connection:
         head = "POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
         connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n{{".encode())
@@ -125,13 +125,13 @@ def test_a_stranger_is_refused_before_the_body_is_read(locked: ServerProcess) ->
 
 
 def test_other_routes_stay_open(locked: ServerProcess) -> None:
-    """The lock is the internal API's alone."""
+    """Only the internal API is protected."""
     for path in ("/asf/health", "/asf/openapi.json"):
         assert ask(locked, "GET", path).status == 200
 
 
-def test_the_clients_bring_the_token(locked: ServerProcess) -> None:
-    """In Python and on the command line; and say so when they are refused."""
+def test_the_clients_send_the_token(locked: ServerProcess) -> None:
+    """In Python and on the command line; and report a rejection."""
     with BackendClient(locked.url, token=TOKEN) as backend:
         backend.notify_new_audio("talk", locked.audio_root / "talk.mp3")
     with BackendClient(locked.url, token="wrong") as backend, pytest.raises(RequestRefused) as refusal:  # noqa: S106
@@ -154,29 +154,29 @@ def test_production_trusts_loopback_by_default(start_server: StartServer) -> Non
 
 
 def test_only_the_token_opens_where_no_network_is_trusted(start_server: StartServer) -> None:
-    """Loopback neither: such as behind a proxy on the same machine."""
+    """Not even loopback, for example behind a proxy on the same machine."""
     server = start_server(LOCKED | {"ASF_INTERNAL_TRUSTED_NETWORKS": "none"})
     assert ask(server, "GET", "/asf/internal/streams", source=TRUSTED).status == 401
     assert ask(server, "GET", "/asf/internal/streams", {"Authorization": f"Bearer {TOKEN}"}).status == 200
 
 
 def test_peers_of_ipv4_are_known_on_a_socket_for_both_families(start_server: StartServer) -> None:
-    """Which sees them as ::ffff:127.1.2.3."""
+    """Which reports them as ::ffff:127.1.2.3."""
     server = start_server(LOCKED | {"ASF_HOST": "::"})
     assert ask(server, "GET", "/asf/internal/streams", source=TRUSTED).status == 200
     assert ask(server, "GET", "/asf/internal/streams").status == 401
 
 
 def test_each_open_door_is_one_warning_at_start(start_server: StartServer) -> None:
-    """In debug mode; what is shut is not warned of."""
+    """In debug mode; without a warning about what is protected."""
     open_doors = ["ASF_SECRET_KEY", "ASF_INTERNAL_TRUSTED_NETWORKS", "ASF_REQUIRE_TOKENS"]
     assert _warned_of(start_server()) == open_doors
     shut = {"ASF_SECRET_KEY": "k" * 32, "ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.0/8", "ASF_REQUIRE_TOKENS": "True"}
     assert _warned_of(start_server(shut)) == []
 
 
-def test_a_half_locked_server_does_not_start(tmp_path: Any) -> None:
-    """One line, with what is allowed; exit code 2."""
+def test_an_insecure_production_server_does_not_start(tmp_path: Any) -> None:
+    """One line that says what is allowed; exit code 2."""
     half_locked = LOCKED | {"ASF_INTERNAL_TRUSTED_NETWORKS": "0.0.0.0/0"}
     refused = asf("serve", cwd=tmp_path, environment=half_locked)
     assert refused.returncode == 2

@@ -23,14 +23,14 @@ schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 @schema.parametrize()
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_described(case: Any, server: ServerProcess) -> None:
-    """Right requests and wrong ones: the status, the media type and the body of every answer are as described."""
+def test_every_response_is_described(case: Any, server: ServerProcess) -> None:
+    """Status, media type and body of every response match the document, for valid and invalid requests."""
     # A JSON schema cannot say all that the rules for identifiers and paths do: what fits it may still get a 400.
     case.call_and_validate(base_url=server.url, excluded_checks=[positive_data_acceptance])
 
 
 def test_every_route_is_described() -> None:
-    """And nothing that does not exist."""
+    """And nothing else."""
     container = Container(settings=read_settings(PRODUCTION))
     with closing(container.catalog_store()):
         app = container.app()
@@ -43,6 +43,6 @@ def test_every_route_is_described() -> None:
     assert described == routes
 
 
-def test_the_description_is_served(server: ServerProcess) -> None:
-    """As it is."""
+def test_the_document_is_served(server: ServerProcess) -> None:
+    """Unchanged."""
     assert requests.get(f"{server.url}/asf/openapi.json", timeout=PATIENCE_SECONDS).json() == DOCUMENT

@@ -1,4 +1,4 @@
-"""The internal API in this process: every request gets one of the contract's answers."""
+"""The internal API in this process: every request gets a response of the contract."""
 
 import json
 from ipaddress import ip_network
@@ -91,7 +91,7 @@ def api() -> Api:
 
 
 def assert_error(response: TestResponse, status: int, code: str, message: str, *, details: bool = False) -> None:
-    """Check an answer, to the letter."""
+    """Check an error response, to the letter."""
     assert response.status_code == status
     assert response.content_type == "application/json"
     answer = response.get_json()
@@ -101,8 +101,8 @@ def assert_error(response: TestResponse, status: int, code: str, message: str, *
         assert answer["details"]
 
 
-def test_an_announcement_is_kept(api: Api) -> None:
-    """With the documented answer."""
+def test_an_announcement_is_stored(api: Api) -> None:
+    """With the documented response."""
     response = api.post(NOTIFY, '{"stream_id": "strm_1", "filepath": "one.mp3", "more": 1}')
     assert response.status_code == 200
     assert response.get_json() == {
@@ -115,7 +115,7 @@ def test_an_announcement_is_kept(api: Api) -> None:
 
 
 def test_an_update_is_relayed(api: Api) -> None:
-    """To the one that subscribed."""
+    """To its subscriber."""
     api.router.subscribe("connection", "alice")
     response = api.post(SEND_UI, '{"client_id": "alice", "event_name": "progress", "data": {"percentage": 50}}')
     assert response.status_code == 200
@@ -141,8 +141,8 @@ def test_any_json_value_is_data(api: Api, data: Any) -> None:
     assert json.loads(api.subscribers.updates("connection")[0].data_json) == data
 
 
-def test_an_update_that_is_sent_again(api: Api) -> None:
-    """The key tells; the answer is the first one's, but for `duplicate`."""
+def test_a_duplicate_update(api: Api) -> None:
+    """Recognised by its key; the response repeats the first one, with `duplicate`."""
     body = '{"client_id": "alice", "event_name": "e", "data": 1, "idempotency_key": "key"}'
     first, again = api.post(SEND_UI, body).get_json(), api.post(SEND_UI, body).get_json()
     assert again == first | {"duplicate": True}
@@ -152,7 +152,7 @@ def test_an_update_that_is_sent_again(api: Api) -> None:
 
 
 @pytest.mark.parametrize("wrong", [5, "", " ", "x" * 129, ["key"], {}, True, "a\nb"])
-def test_a_wrong_idempotency_key(api: Api, wrong: Any) -> None:
+def test_invalid_idempotency_keys(api: Api, wrong: Any) -> None:
     """Nothing is sent."""
     body = {"client_id": "alice", "event_name": "e", "data": 1, "idempotency_key": wrong}
     message = "Validation failed: 'idempotency_key' is invalid."
@@ -160,8 +160,8 @@ def test_a_wrong_idempotency_key(api: Api, wrong: Any) -> None:
     assert_error(response, 400, "ASF_SENDUI_INVALID_IDEMPOTENCY_KEY", message, details=True)
 
 
-def test_several_updates_at_once_have_an_answer_each(api: Api) -> None:
-    """In order; one that is wrong does not keep the others back."""
+def test_several_updates_at_once_have_a_result_each(api: Api) -> None:
+    """In order; an invalid one does not affect the others."""
     api.router.subscribe("connection", "alice")
     update = {"client_id": "alice", "event_name": "progress", "data": 1}
     wrong: list[Any] = [update | {"client_id": ""}, {}, None, 5, [update], {"client_id": "alice"}]
@@ -180,7 +180,7 @@ def test_several_updates_at_once_have_an_answer_each(api: Api) -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, [], {}, "text", 5, [{}] * 1001])
-def test_what_is_no_list_of_updates(api: Api, wrong: Any) -> None:
+def test_invalid_lists_of_updates(api: Api, wrong: Any) -> None:
     """Nothing is sent."""
     code = "ASF_SENDUI_INVALID_PAYLOAD"
     assert_error(api.post(SEND_UIS, json.dumps({"updates": wrong})), 400, code, SEND_UI_ERRORS[code], details=True)
@@ -209,7 +209,7 @@ INVALID = ["", " \n", "[]", "{}", "null", "1", '"text"', "[1]", "true"]
     ("path", "prefix", "errors"), [(NOTIFY, "ASF_NOTIFY", NOTIFY_ERRORS), (SEND_UI, "ASF_SENDUI", SEND_UI_ERRORS)]
 )
 class TestBadBodies:
-    """Bodies that are no JSON object, on both routes."""
+    """Bodies that are not a JSON object, on both routes."""
 
     @pytest.mark.parametrize("body", MALFORMED)
     def test_malformed(self, api: Api, path: str, prefix: str, errors: dict[str, str], body: bytes) -> None:
@@ -249,24 +249,24 @@ def test_a_body_that_is_too_large(api: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 1, True, [], {}, "", "  ", "x" * 256, "a\nb", "\ud800"])
-def test_a_wrong_stream_id_comes_before_a_wrong_filepath(api: Api, wrong: Any) -> None:
-    """The checks go in the contract's order."""
+def test_the_stream_id_is_checked_before_the_filepath(api: Api, wrong: Any) -> None:
+    """In the contract's order."""
     for body in ({"stream_id": wrong, "filepath": 7}, {"filepath": "/etc/passwd", "stream_id": wrong}):
         code = "ASF_NOTIFY_INVALID_STREAM_ID"
         assert_error(api.post(NOTIFY, json.dumps(body)), 400, code, NOTIFY_ERRORS[code], details=True)
 
 
 @pytest.mark.parametrize("wrong", [None, 1, False, [], {}, "", " \t", "/etc/passwd", "../one.mp3"])
-def test_a_wrong_filepath(api: Api, wrong: Any) -> None:
-    """Mistyped, empty or outside; nothing is announced then."""
+def test_invalid_filepaths(api: Api, wrong: Any) -> None:
+    """Of another type, empty or outside; nothing is announced."""
     code = "ASF_NOTIFY_INVALID_FILEPATH"
     response = api.post(NOTIFY, json.dumps({"stream_id": "s", "filepath": wrong}))
     assert_error(response, 400, code, NOTIFY_ERRORS[code], details=True)
 
 
 @pytest.mark.parametrize("wrong", [None, "/etc/passwd", ""])
-def test_a_wrong_filepath_of_a_known_stream_comes_before_a_wrong_state(api: Api, wrong: Any) -> None:
-    """And what is known stays as it is."""
+def test_the_filepath_of_a_known_stream_is_checked_before_its_state(api: Api, wrong: Any) -> None:
+    """And the stream does not change."""
     assert api.post(NOTIFY, '{"stream_id": "s", "filepath": "one.mp3"}').status_code == 200
     code = "ASF_NOTIFY_INVALID_FILEPATH"
     for state in ("complete", "nonsense", 5):
@@ -275,8 +275,8 @@ def test_a_wrong_filepath_of_a_known_stream_comes_before_a_wrong_state(api: Api,
     assert api.catalog.find("s").locator.text == "one.mp3"
 
 
-def test_text_that_is_no_text(api: Api) -> None:
-    """Half of a surrogate pair cannot be kept."""
+def test_lone_surrogates_are_rejected(api: Api) -> None:
+    """They cannot be stored."""
     body = '{"stream_id": "s", "filepath": "one.mp3", "reason": "\\ud800"}'
     message = "Validation failed: 'reason' is invalid."
     assert_error(api.post(NOTIFY, body), 400, "ASF_NOTIFY_INVALID_FIELD", message, details=True)
@@ -284,7 +284,7 @@ def test_text_that_is_no_text(api: Api) -> None:
 
 @pytest.mark.parametrize("stream_id", ["/x", "x//y", "x/", " x", "ü?"])
 def test_any_stream_id_has_a_url(api: Api, stream_id: str) -> None:
-    """One that begins with a slash is not taken for another."""
+    """Also one that starts with a slash."""
     for one in (stream_id, "x"):
         api.post(NOTIFY, json.dumps({"stream_id": one, "filepath": "one.mp3"}))
     url = "/asf/internal/streams/" + quote(stream_id, safe="/")
@@ -297,7 +297,7 @@ def test_any_stream_id_has_a_url(api: Api, stream_id: str) -> None:
 
 
 def test_missing_fields(api: Api) -> None:
-    """An absent field is as wrong as an empty one."""
+    """A missing field is as invalid as an empty one."""
     for path, body, code in [
         (NOTIFY, {"filepath": "one.mp3"}, "ASF_NOTIFY_INVALID_STREAM_ID"),
         (NOTIFY, {"stream_id": "s"}, "ASF_NOTIFY_INVALID_FILEPATH"),
@@ -312,8 +312,8 @@ def test_missing_fields(api: Api) -> None:
 @pytest.mark.parametrize(
     "name", ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "", 5]
 )
-def test_wrong_event_names(api: Api, name: Any) -> None:
-    """Those that Socket.IO reserves among them."""
+def test_invalid_event_names(api: Api, name: Any) -> None:
+    """Including those that Socket.IO reserves."""
     code = "ASF_SENDUI_INVALID_EVENT_NAME"
     response = api.post(SEND_UI, json.dumps({"client_id": "c", "event_name": name, "data": 1}))
     assert_error(response, 400, code, SEND_UI_ERRORS[code], details=True)
@@ -329,7 +329,7 @@ likely = st.dictionaries(fields, json_values | st.sampled_from(["one.mp3", "alic
 
 
 @given(payload=json_values | likely, path=st.sampled_from([NOTIFY, SEND_UI]))
-def test_any_json_whatever_gets_one_of_the_contracts_answers(payload: Any, path: str) -> None:
+def test_any_json_gets_a_response_of_the_contract(payload: Any, path: str) -> None:
     """Never a 500."""
     response = SHARED_API.post(path, json.dumps(payload))
     answer = response.get_json()
@@ -342,7 +342,7 @@ def test_any_json_whatever_gets_one_of_the_contracts_answers(payload: Any, path:
 
 
 @given(body=st.binary(), path=st.sampled_from([NOTIFY, SEND_UI]))
-def test_any_bytes_whatever_get_one_of_the_contracts_answers(body: bytes, path: str) -> None:
+def test_any_bytes_get_a_response_of_the_contract(body: bytes, path: str) -> None:
     """Never a 500 either."""
     assert SHARED_API.post(path, body).status_code == 400
 
@@ -350,16 +350,16 @@ def test_any_bytes_whatever_get_one_of_the_contracts_answers(body: bytes, path: 
 SHARED_API = Api()
 
 
-def test_an_emit_that_fails_is_no_success(api: Api) -> None:
-    """The documented code, and what failed."""
+def test_a_failed_emit_is_an_error(api: Api) -> None:
+    """With the documented code, and what failed."""
     api.router.subscribe("connection", "alice")
     api.subscribers.outcomes["connection"] = UiEmitFailed("OSError: broken")
     response = api.post(SEND_UI, '{"client_id": "alice", "event_name": "e", "data": 1}')
     assert_error(response, 500, "ASF_SOCKETIO_EMIT_FAILED", "Failed to emit the UI update.", details=True)
 
 
-def test_without_a_namespace_updates_are_refused() -> None:
-    """A server that was configured without one says so."""
+def test_without_a_namespace_updates_are_rejected() -> None:
+    """With the documented code."""
     response = Api(with_namespace=False).post(SEND_UI, '{"client_id": "a", "event_name": "e", "data": 1}')
     message = "UI updates namespace is not configured."
     assert_error(response, 500, "ASF_CONFIG_ERROR_UI_NAMESPACE", message, details=True)
@@ -388,7 +388,7 @@ def test_health(api: Api) -> None:
 
 
 def test_ready(api: Api) -> None:
-    """Or not, and then why."""
+    """Or not, with the reasons."""
     response = api.client.get("/asf/ready")
     assert (response.status_code, response.get_json()) == (200, {"status": "ready"})
     api.problems = {"catalog": "It is locked.", "audio root /srv/audio": "No such file or directory."}
@@ -405,8 +405,8 @@ def test_documents(api: Api) -> None:
     assert (response.status_code, response.content_type, response.get_json()) == (200, "application/json", {"a": 1})
 
 
-def test_metrics_and_every_answer_is_counted(api: Api) -> None:
-    """By its route's pattern; what has no route is one of its own."""
+def test_metrics_count_every_response(api: Api) -> None:
+    """By its route's pattern; unknown routes as one of their own."""
     assert api.client.get("/metrics").data == b"asf_metric 1\n"
     api.client.get("/asf/nowhere/at/all")
     api.client.get(NOTIFY)

@@ -1,4 +1,4 @@
-"""The HTTP side of ASF, on Flask and marshmallow (docs/contract.md, sections 2, 5 and 7)."""
+"""HTTP API of ASF, with Flask and marshmallow (docs/contract.md, sections 2, 5 and 7)."""
 
 from asf.adapters.http_api.admission import Admission, is_internal
 from asf.adapters.http_api.app import create_app

@@ -1,4 +1,4 @@
-"""Who is answered: operators and backends always; others while there is place, and while the server is to stay."""
+"""Rejects requests over the connection limits, and new sessions while draining; never operators and backends."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -21,16 +21,17 @@ _HAS_CONNECTED = re.compile(r"(?:^|&)sid=[^&]")
 
 
 def is_internal(path: str) -> bool:
-    """Return whether the path is of the internal API, where backends may ask as often as they like."""
+    """Return whether the path belongs to the internal API, which has no rate limit."""
     return path.startswith(INTERNAL_PREFIX)
 
 
 class Admission:
-    """A WSGI application in front of all others: refuses what there is no place for, and what begins at the end.
+    """WSGI middleware that rejects over-limit connections, and new sessions while the server drains.
 
-    `refusal_key` is where a request's environment says why its connection has no place, if so. `socketio` counts the
-    connections of Socket.IO, each of which may come by many connections of HTTP. While `is_draining` says so, no
-    session begins: a proxy that reads the 503 takes it to another server. `request_answered` is told of each refusal.
+    `refusal_key` is the key of a request's environment that holds the error of an over-limit connection. `socketio`
+    is the quota of Socket.IO connections, each of which may use many HTTP connections. While `is_draining` returns
+    True, new sessions are answered with 503, so that a proxy retries on another server. `request_answered` is called
+    for each rejection.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Admission:
         return response(environ, start_response)
 
     def _refusal_of_session(self, path: str, environ: dict[str, Any]) -> AsfError | None:
-        """Return why the session that would begin with this request may not."""
+        """Return the error if this request would start a session that is rejected."""
         is_socketio = path.startswith(SOCKETIO_PREFIX)
         if is_socketio and _HAS_CONNECTED.search(environ.get("QUERY_STRING", "")):
             return None

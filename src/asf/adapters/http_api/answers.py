@@ -1,4 +1,4 @@
-"""The answers of the HTTP side as marshmallow schemas: what the OpenAPI description says of them."""
+"""Response bodies of the HTTP API as marshmallow schemas, for the OpenAPI document."""
 
 from marshmallow import INCLUDE, Schema, fields
 
@@ -7,7 +7,7 @@ from asf.domain.streams.stream import StreamState
 
 
 class ErrorSchema(Schema):
-    """Any error. `error_code` is stable; `details` tells a person what exactly was wrong."""
+    """Any error. `error_code` is stable; `details` says what exactly was wrong, for humans."""
 
     error_code = fields.String(required=True)
     message = fields.String(required=True)
@@ -15,7 +15,7 @@ class ErrorSchema(Schema):
 
 
 class NotifiedSchema(Schema):
-    """Answer of POST /asf/internal/notify_new_audio."""
+    """Response of POST /asf/internal/notify_new_audio."""
 
     message = fields.String(required=True)
     stream_id = fields.String(required=True)
@@ -24,21 +24,21 @@ class NotifiedSchema(Schema):
 
 
 class StreamsSchema(Schema):
-    """Answer of GET /asf/internal/streams. `next_cursor` is null on the last page."""
+    """Response of GET /asf/internal/streams. `next_cursor` is null on the last page."""
 
     streams = fields.List(fields.Nested(StreamSchema), required=True)
     next_cursor = fields.String(required=True, allow_none=True)
 
 
 class DeletedSchema(Schema):
-    """Answer of DELETE /asf/internal/streams/{stream_id}."""
+    """Response of DELETE /asf/internal/streams/{stream_id}."""
 
     message = fields.String(required=True)
     stream_id = fields.String(required=True)
 
 
 class PublishedSchema(Schema):
-    """Answer of POST /asf/internal/send_ui_update."""
+    """Response of POST /asf/internal/send_ui_update."""
 
     status = fields.Constant("success", required=True, metadata={"const": "success"})
     message = fields.String(required=True)
@@ -49,7 +49,7 @@ class PublishedSchema(Schema):
 
 
 class ResultSchema(Schema):
-    """What became of one update of several: `status` is `success` or `error`, and the fields are those of either."""
+    """Outcome of one update of several: with `status` `success` or `error`, and the fields of that response."""
 
     status = fields.String(required=True, metadata={"enum": ["success", "error"]})
     message = fields.String(required=True)
@@ -62,28 +62,28 @@ class ResultSchema(Schema):
 
 
 class ResultsSchema(Schema):
-    """Answer of POST /asf/internal/send_ui_updates."""
+    """Response of POST /asf/internal/send_ui_updates."""
 
     results = fields.List(fields.Nested(ResultSchema), required=True)
 
 
 class HealthSchema(Schema):
-    """Answer of GET /asf/health."""
+    """Response of GET /asf/health."""
 
     status = fields.Constant("ok", required=True, metadata={"const": "ok"})
 
 
 class ReadySchema(Schema):
-    """Answer of GET /asf/ready."""
+    """Response of GET /asf/ready."""
 
     status = fields.Constant("ready", required=True, metadata={"const": "ready"})
 
 
 class OpenApiSchema(Schema):
-    """A description as OpenAPI has it."""
+    """An OpenAPI document."""
 
     class Meta:
-        """Options of marshmallow."""
+        """marshmallow options."""
 
         unknown = INCLUDE
 
@@ -91,10 +91,10 @@ class OpenApiSchema(Schema):
 
 
 class AsyncApiSchema(Schema):
-    """A description as AsyncAPI has it."""
+    """An AsyncAPI document."""
 
     class Meta:
-        """Options of marshmallow."""
+        """marshmallow options."""
 
         unknown = INCLUDE
 

@@ -1,4 +1,4 @@
-"""The Flask application: limits and error answers that hold for every route."""
+"""The Flask application: limits and error handling of all routes."""
 
 import logging
 from collections.abc import Callable
@@ -22,37 +22,37 @@ logger = logging.getLogger(__name__)
 
 
 class StreamIdConverter(BaseConverter):
-    """A stream id as the rest of a URL's path, slashes and all."""
+    """A stream id as the rest of a URL's path, slashes included."""
 
     regex = ".+"
     part_isolating = False
 
 
 class NoSessions(SessionInterface):
-    """No session for any request: nothing here keeps one, and the search for its cookie costs as much as a route."""
+    """Disables Flask's sessions: they are unused, and parsing their cookie costs as much as a route."""
 
     def open_session(self, _app: Flask, _request: Request) -> None:
-        """Return none."""
+        """Return None: no session."""
 
 
 def create_app(secret_key: str, request_answered: Callable[[str, int], object]) -> Flask:
-    """Return an application without routes yet. Every error is answered as JSON.
+    """Return an application without routes. Every error is answered as JSON.
 
-    `request_answered` is told the route (its pattern, or `unmatched`) and the status of every answer.
+    `request_answered` is called with the route (its pattern, or `unmatched`) and status of every response.
     """
     app = Flask("asf", static_folder=None)
-    # Werkzeug cuts a body of undeclared length at the limit without a word. One byte more shows that it was longer.
+    # Werkzeug silently truncates a body of undeclared length at the limit. One byte more reveals a longer one.
     app.config.update(SECRET_KEY=secret_key, MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1)
     app.session_interface = NoSessions()
-    app.url_map.merge_slashes = False  # A stream id may begin with a slash, or have two in a row.
+    app.url_map.merge_slashes = False  # A stream id may start with a slash, or contain double slashes.
     app.url_map.converters["stream_id"] = StreamIdConverter
     app.register_error_handler(AsfError, error_response)
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(Exception, _answer_unexpected)
 
     @app.before_request
-    def pass_over_impossible_dates() -> None:
-        _pass_over_impossible_dates(request.environ)
+    def drop_invalid_dates() -> None:
+        _drop_invalid_dates(request.environ)
 
     @app.after_request
     def count(response: Response) -> Response:
@@ -62,21 +62,21 @@ def create_app(secret_key: str, request_answered: Callable[[str, int], object]) 
     return app
 
 
-def _pass_over_impossible_dates(environ: dict[str, Any]) -> None:
-    """Take out of a request what depends on dates beyond the calendar, which werkzeug does not survive."""
+def _drop_invalid_dates(environ: dict[str, Any]) -> None:
+    """Remove headers with dates out of range, on which werkzeug raises OverflowError."""
     for name in DATE_HEADERS & environ.keys():
         try:
             parse_date(environ[name])
         except OverflowError:
             del environ[name]
-            if name == "HTTP_IF_RANGE":  # It does not hold, so the whole is wanted.
+            if name == "HTTP_IF_RANGE":  # The condition fails, so the request is for all of it.
                 environ.pop("HTTP_RANGE", None)
 
 
 def _answer_http_exception(exception: HTTPException) -> tuple[Response, HTTPStatus]:
     response, status = error_response(error_of_exception(exception))
     for name, value in exception.get_headers():
-        if name not in {"Content-Type", "Content-Length"}:  # such as Allow, beside 405
+        if name not in {"Content-Type", "Content-Length"}:  # such as Allow, with 405
             response.headers[name] = value
     return response, status
 

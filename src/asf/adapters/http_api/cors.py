@@ -1,4 +1,4 @@
-"""Which pages of other origins may read what."""
+"""Cross-origin access (CORS)."""
 
 import re
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from flask import Blueprint
 from flask_cors import CORS
 
 MAX_AGE_SECONDS = 3600
-"""How long a browser may remember what it was told."""
+"""How long browsers may cache a preflight response."""
 
 
 def share(blueprint: Blueprint, origins: Sequence[str], headers: Sequence[str] = ()) -> None:
-    """Let pages of `origins`, which may be `["*"]`, read what the blueprint's routes answer, and these headers."""
+    """Allow pages of `origins` (`["*"]` for all) to read the blueprint's responses, including `headers`."""
     CORS(
         blueprint,
-        # A plain text with characters such as [ would be taken for a pattern.
+        # Flask-Cors takes a string with characters such as [ for a pattern.
         origins="*" if list(origins) == ["*"] else [re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
         methods=["GET", "HEAD"],
         expose_headers=list(headers),

@@ -11,32 +11,32 @@ from asf.domain.errors import AsfError
 
 
 class RequestError(AsfError):
-    """The request as such cannot be handled."""
+    """The HTTP request is rejected, whatever it asks for."""
 
 
 class NotifyMalformedJson(RequestError):
-    """The body is declared as JSON and does not parse."""
+    """The body is declared as JSON, but is not valid JSON."""
 
     error_code = "ASF_NOTIFY_MALFORMED_JSON"
     message = "Malformed JSON payload."
 
 
 class NotifyInvalidPayload(RequestError):
-    """No body, not declared as JSON, or not a non-empty object."""
+    """The body is missing, not declared as JSON, or not a non-empty object."""
 
     error_code = "ASF_NOTIFY_INVALID_PAYLOAD"
     message = "Request payload is missing or not valid JSON."
 
 
 class SendUiMalformedJson(RequestError):
-    """The body is declared as JSON and does not parse."""
+    """The body is declared as JSON, but is not valid JSON."""
 
     error_code = "ASF_SENDUI_MALFORMED_JSON"
     message = "Malformed JSON payload."
 
 
 class SendUiInvalidPayload(RequestError):
-    """No body, not declared as JSON, or not a non-empty object."""
+    """The body is missing, not declared as JSON, or not a non-empty object."""
 
     error_code = "ASF_SENDUI_INVALID_PAYLOAD"
     message = "Request payload is missing or not valid JSON for sending UI update."
@@ -50,14 +50,14 @@ class SendUiMissingData(RequestError):
 
 
 class RouteNotFound(RequestError):
-    """There is nothing at that path."""
+    """No route has this path."""
 
     error_code = "ASF_NOT_FOUND"
     message = "Not found."
 
 
 class MethodNotAllowed(RequestError):
-    """The path exists, the method does not."""
+    """The route does not support this method."""
 
     error_code = "ASF_METHOD_NOT_ALLOWED"
     message = "Method not allowed."
@@ -71,21 +71,21 @@ class PayloadTooLarge(RequestError):
 
 
 class RangeNotSatisfiable(RequestError):
-    """The range that was asked for is not part of the audio, or is no range."""
+    """The requested range is outside the audio, or invalid."""
 
     error_code = "ASF_RANGE_NOT_SATISFIABLE"
     message = "Range not satisfiable."
 
 
 class InvalidQuery(RequestError):
-    """A parameter of the URL's query has a value that it cannot have."""
+    """A parameter of the URL's query has an invalid value."""
 
     error_code = "ASF_INVALID_QUERY"
     message = "A query parameter is invalid."
 
 
 class NotReady(RequestError):
-    """The server cannot take listeners now; `details` names what keeps it from that."""
+    """The server cannot accept listeners now; `details` names the reasons."""
 
     error_code = "ASF_NOT_READY"
     message = "The server is not ready."
@@ -101,14 +101,14 @@ class RequestTimedOut(RequestError):
 
 
 class BadRequest(RequestError):
-    """The request breaks the rules of HTTP in a way that no other error describes."""
+    """The request violates HTTP in a way that no other error describes."""
 
     error_code = "ASF_BAD_REQUEST"
     message = "Bad request."
 
 
 CHALLENGE = 'Bearer realm="ASF"'
-"""What a 401 asks for (RFC 6750, section 3)."""
+"""`WWW-Authenticate` of a 401 (RFC 6750, section 3)."""
 
 HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -155,7 +155,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     BadRequest: HTTPStatus.BAD_REQUEST,
 }
-"""Which HTTP status answers which error. Complete: a test walks the tree of errors."""
+"""HTTP status of each error. A test checks that no error is missing."""
 
 _ERRORS_OF_STATUSES: dict[int, type[AsfError]] = {
     HTTPStatus.NOT_FOUND: RouteNotFound,
@@ -166,7 +166,7 @@ _ERRORS_OF_STATUSES: dict[int, type[AsfError]] = {
 
 
 def error_response(error: AsfError) -> tuple[Response, HTTPStatus]:
-    """Return the JSON answer that carries `error`."""
+    """Return the JSON response and status of `error`."""
     response, status = jsonify(error_body(error)), HTTP_STATUSES[type(error)]
     if status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = CHALLENGE
@@ -174,7 +174,7 @@ def error_response(error: AsfError) -> tuple[Response, HTTPStatus]:
 
 
 def error_body(error: AsfError) -> dict[str, Any]:
-    """Return what every error says."""
+    """Return the JSON body of `error`."""
     body: dict[str, Any] = {"error_code": error.error_code, "message": error.message}
     if error.details is not None:
         body["details"] = error.details
@@ -182,8 +182,8 @@ def error_body(error: AsfError) -> dict[str, Any]:
 
 
 def error_of_exception(exception: HTTPException) -> AsfError:
-    """Return the error that stands for what Flask or Werkzeug refused by itself."""
-    if isinstance(exception.__context__, TimeoutError):  # Werkzeug takes a body that does not come for a lost client.
+    """Return the error for an exception of Flask or Werkzeug."""
+    if isinstance(exception.__context__, TimeoutError):  # Werkzeug takes a body that times out for a lost client.
         return RequestTimedOut()
     error_class = _ERRORS_OF_STATUSES.get(exception.code or 0, BadRequest)
     return error_class(exception.description if error_class is BadRequest else None)

@@ -1,4 +1,4 @@
-"""The lock of the internal API: who may use the routes under /asf/internal/ (docs/contract.md, section 6)."""
+"""Access control of the internal API, the routes under /asf/internal/ (docs/contract.md, section 6)."""
 
 import hmac
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from asf.domain.errors import Unauthorized
 
 
 class InternalGuard:
-    """Lets a request pass that brings `token`, or whose TCP peer is in one of `trusted_networks`.
+    """Accepts requests with the bearer token `token`, or from a TCP peer in one of `trusted_networks`.
 
-    An empty `token` is none: then nothing that a request says opens the door. What proxies say of the peer
-    (X-Forwarded-For, Forwarded) is never looked at, as anyone can write it.
+    With an empty `token`, only trusted peers are accepted. Forwarding headers (X-Forwarded-For, Forwarded) are
+    ignored, because any client can send them.
     """
 
     def __init__(self, token: str, trusted_networks: Sequence[IPv4Network | IPv6Network]) -> None:
@@ -22,9 +22,11 @@ class InternalGuard:
         self._trusted_networks = trusted_networks
 
     def __call__(self) -> None:
-        """Let the current request pass, before its body is read. Raises `Unauthorized`."""
-        if not (self.trusts(request.environ.get("REMOTE_ADDR", "")) or self._brings_the_token()):
-            raise Unauthorized("The internal API wants its bearer token, or a peer in a trusted network.")
+        """Check the current request, before its body is read. Raises `Unauthorized`."""
+        if not (self.trusts(request.environ.get("REMOTE_ADDR", "")) or self._has_token()):
+            raise Unauthorized(
+                "Missing or invalid API token, and this address is not in ASF_INTERNAL_TRUSTED_NETWORKS."
+            )
 
     def trusts(self, peer: str) -> bool:
         """Return whether a TCP peer's address is in a trusted network."""
@@ -33,9 +35,9 @@ class InternalGuard:
         except ValueError:
             return False
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped  # How a socket for both families sees a peer of IPv4.
+            address = address.ipv4_mapped  # How a dual-stack socket reports an IPv4 peer.
         return any(address in network for network in self._trusted_networks)
 
-    def _brings_the_token(self) -> bool:
+    def _has_token(self) -> bool:
         presented = bearer_token()
         return bool(self._token) and presented is not None and hmac.compare_digest(presented.encode(), self._token)

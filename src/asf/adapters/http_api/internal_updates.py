@@ -1,4 +1,4 @@
-"""The internal API of UI updates: orchestrators send them here (docs/contract.md, section 2)."""
+"""Internal API of UI updates, for orchestrators (docs/contract.md, section 2)."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from asf.domain.updates.router import Published, UiUpdateRouter
 
 
 def create_internal_updates_blueprint(router: UiUpdateRouter, guard: InternalGuard) -> Blueprint:
-    """Return the routes under /asf/internal/ that concern UI updates, behind `guard`."""
+    """Return the routes of UI updates under /asf/internal/, protected by `guard`."""
     blueprint = Blueprint("internal_updates", "asf", url_prefix="/asf/internal")
     blueprint.before_request(guard)
     update_schema = SendUiUpdateSchema()

@@ -1,4 +1,4 @@
-"""The OpenAPI description of the HTTP side, made from the schemas that validate and the errors that answer."""
+"""The OpenAPI document of the HTTP API, generated from the validating schemas and the table of errors."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -40,25 +40,25 @@ from asf.domain.errors import AsfError
 OPENAPI_VERSION = "3.1.0"
 
 EVERY_ROUTE = (BadRequest, RouteNotFound, MethodNotAllowed, RequestTimedOut, PayloadTooLarge, errors.InternalError)
-"""Errors that any route may answer with."""
+"""Errors of all routes."""
 
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     "internalToken": {
         "type": "http",
         "scheme": "bearer",
-        "description": "ASF_INTERNAL_API_TOKEN. Peers in ASF_INTERNAL_TRUSTED_NETWORKS need none.",
+        "description": "ASF_INTERNAL_API_TOKEN. Not needed by peers in ASF_INTERNAL_TRUSTED_NETWORKS.",
     },
     "token": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "A token that grants the stream, where ASF_REQUIRE_TOKENS is True.",
+        "description": "Token that grants the stream; required if ASF_REQUIRE_TOKENS is True.",
     },
     "tokenInQuery": {
         "type": "apiKey",
         "in": "query",
         "name": "token",
-        "description": "The same, for players that can send no header.",
+        "description": "The same token, for players that cannot set headers.",
     },
 }
 
@@ -68,11 +68,11 @@ AUDIO = "audio/*"
 
 @dataclass(frozen=True)
 class Route:
-    """One operation: what it takes, what it answers with, and the errors beside those of every route.
+    """One operation: its request, its responses, and its errors beside `EVERY_ROUTE`.
 
-    `content` maps the media types of the 200 to their schemas, None for one that is not JSON; `statuses` are others
-    that carry the same content (206) or nothing (304). `security` names the schemes of which one may be needed,
-    depending on the settings.
+    `content` maps the media types of the 200 to their schemas (None if not JSON); `statuses` describes further
+    responses, with the same content (206) or none (304). `security` names the alternative security schemes, which may
+    be required depending on the settings.
     """
 
     method: str
@@ -95,7 +95,7 @@ ROUTES = (
     Route(
         "post",
         "/asf/internal/notify_new_audio",
-        "Announce the audio of a stream, or what has become of it.",
+        "Register a stream's audio, or update its state.",
         {JSON: answers.NotifiedSchema},
         body=NotifyNewAudioSchema(check_filepath=lambda _filepath: None),
         errors=(
@@ -113,7 +113,7 @@ ROUTES = (
     Route(
         "get",
         "/asf/internal/streams",
-        "List the announced streams in the order of their ids.",
+        "List the registered streams, ordered by id.",
         {JSON: answers.StreamsSchema},
         query=StreamPageSchema,
         errors=(errors.Unauthorized, InvalidQuery, *_OF_CATALOG),
@@ -122,7 +122,7 @@ ROUTES = (
     Route(
         "get",
         "/asf/internal/streams/{stream_id}",
-        "Tell what is known about a stream.",
+        "Get a stream.",
         {JSON: StreamSchema},
         errors=(errors.Unauthorized, *_OF_STREAM),
         security=_INTERNAL,
@@ -130,7 +130,7 @@ ROUTES = (
     Route(
         "delete",
         "/asf/internal/streams/{stream_id}",
-        "Forget a stream. Its file stays, and who listens finishes on what there is.",
+        "Delete a stream. Its file is kept, and current listeners play it to the end.",
         {JSON: answers.DeletedSchema},
         errors=(errors.Unauthorized, *_OF_STREAM),
         security=_INTERNAL,
@@ -157,7 +157,7 @@ ROUTES = (
     Route(
         "post",
         "/asf/internal/send_ui_updates",
-        "Send several UI updates, in order, each by itself and with an answer of its own.",
+        "Send several UI updates in order; each has its own result.",
         {JSON: answers.ResultsSchema},
         body=SendUiUpdatesSchema,
         errors=(errors.Unauthorized, *_OF_UPDATES),
@@ -166,7 +166,7 @@ ROUTES = (
     Route(
         "get",
         f"{STREAM_URL}{{stream_id}}",
-        "Listen to a stream: the audio itself, following its growth.",
+        "Get the audio of a stream; follows audio that is still growing.",
         {AUDIO: None, "application/octet-stream": None},
         errors=(
             errors.Unauthorized,
@@ -180,34 +180,32 @@ ROUTES = (
             errors.Draining,
         ),
         statuses={
-            HTTPStatus.PARTIAL_CONTENT: "The range that was asked for.",
-            HTTPStatus.NOT_MODIFIED: "The audio is the one that the client has.",
+            HTTPStatus.PARTIAL_CONTENT: "The requested range.",
+            HTTPStatus.NOT_MODIFIED: "The client's copy is current.",
         },
         security=("token", "tokenInQuery"),
     ),
-    Route("get", "/asf/health", "Tell that the process is alive.", {JSON: answers.HealthSchema}),
+    Route("get", "/asf/health", "Liveness check.", {JSON: answers.HealthSchema}),
     Route(
         "get",
         "/asf/ready",
-        "Tell whether the server takes listeners now.",
+        "Readiness check: whether the server accepts listeners now.",
         {JSON: answers.ReadySchema},
         errors=(NotReady,),
     ),
-    Route("get", "/metrics", "Return all metrics, for Prometheus.", {"text/plain": None}),
-    Route("get", "/asf/openapi.json", "Return this description.", {JSON: answers.OpenApiSchema}),
-    Route(
-        "get", "/asf/asyncapi.json", "Return the description of the real-time side.", {JSON: answers.AsyncApiSchema}
-    ),
+    Route("get", "/metrics", "All metrics, in Prometheus format.", {"text/plain": None}),
+    Route("get", "/asf/openapi.json", "This document.", {JSON: answers.OpenApiSchema}),
+    Route("get", "/asf/asyncapi.json", "The AsyncAPI document of the real-time API.", {JSON: answers.AsyncApiSchema}),
 )
 
 
 def openapi_document(version: str) -> dict[str, Any]:
-    """Return the description of `ROUTES`, of version `version` of ASF."""
+    """Return the OpenAPI document of `ROUTES`; `version` is that of ASF."""
     spec = APISpec(
         title="Audio Stream Feeder",
         version=version,
         openapi_version=OPENAPI_VERSION,
-        info={"description": "The HTTP side of ASF. Every error has a stable `error_code`."},
+        info={"description": "The HTTP API of ASF. Every error has a stable `error_code`."},
         plugins=[MarshmallowPlugin(schema_name_resolver=_name_of)],
     )
     spec.components.schema("Error", schema=answers.ErrorSchema)
@@ -221,7 +219,7 @@ def openapi_document(version: str) -> dict[str, Any]:
 
 
 def _name_of(schema: Any) -> str:
-    """Return the name of a schema's component: its class's, without the suffix."""
+    """Return the component name of a schema: its class name, without the suffix."""
     kind = schema if isinstance(schema, type) else type(schema)
     return kind.__name__.removesuffix("Schema")
 
@@ -245,7 +243,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _responses(route: Route) -> dict[str, Any]:
     content = {media: {"schema": schema} if schema else {} for media, schema in route.content.items()}
-    responses: dict[str, Any] = {"200": {"description": "Done.", "content": content}}
+    responses: dict[str, Any] = {"200": {"description": "Success.", "content": content}}
     for status, description in route.statuses.items():
         responses[str(status.value)] = {"description": description}
         if status is HTTPStatus.PARTIAL_CONTENT:

@@ -1,4 +1,4 @@
-"""What operators and their tools ask (docs/contract.md, section 7)."""
+"""Routes for operators: health, readiness, metrics and API documents (docs/contract.md, section 7)."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,11 +16,10 @@ def create_operations_blueprint(
     metrics_content_type: str,
     documents: Mapping[str, Callable[[], Mapping[str, Any]]],
 ) -> Blueprint:
-    """Return the routes that tell how the server is, and what it can do: `documents` by their names.
+    """Return the routes of health, readiness, metrics and `documents`, by name.
 
-    Each document is made when it is asked for the first time: a start does not wait for it.
-
-    `find_problems` returns what keeps the server from taking listeners, by the names of what is concerned.
+    Each document is built on the first request for it, to keep the start fast. `find_problems` returns the reasons
+    why the server cannot accept listeners, by the name of the component.
     """
     blueprint = Blueprint("operations", "asf")
 
