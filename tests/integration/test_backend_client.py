@@ -32,8 +32,8 @@ def keys_of(server: ScriptedServer) -> list[str]:
     return [request["body"]["idempotency_key"] for request in server.requests]
 
 
-def test_a_call_is_tried_again_with_the_same_key() -> None:
-    """After a lost connection, an error of the server, and an error of something in front of it."""
+def test_a_call_is_retried_with_the_same_key() -> None:
+    """After a lost connection, a server error, and an error of a proxy."""
     answers = ("drop", (500, INTERNAL_ERROR), (502, "<html>Bad gateway</html>"), (200, DELIVERED))
     with ScriptedServer(*answers) as server, BackendClient(server.url) as backend:
         assert backend.send_ui_update("alice", "e", {"a": 1}) == Delivered(3, "e", 2, duplicate=False)
@@ -57,15 +57,15 @@ def test_a_call_is_tried_again_with_the_same_key() -> None:
         ((404, "<html>Not found</html>"), ServerUnreachable),
     ],
 )
-def test_what_stays_wrong_is_not_tried_again(answer: tuple[int, object], expected: type[Exception]) -> None:
-    """Errors of the request and of the server's configuration, and servers of another kind."""
+def test_permanent_errors_are_not_retried(answer: tuple[int, object], expected: type[Exception]) -> None:
+    """Errors of the request or the server's configuration, and responses that are not ASF's."""
     with ScriptedServer(answer) as server, BackendClient(server.url) as backend, pytest.raises(expected):
         backend.send_ui_update("alice", "e", None)
     assert len(server.requests) == 1
 
 
 def test_retries_end() -> None:
-    """With the last error, after as many attempts as were asked for."""
+    """With the last error, after the configured number of attempts."""
     with ScriptedServer((500, INTERNAL_ERROR)) as server, BackendClient(server.url, retries=2) as backend:
         with pytest.raises(RequestRefused) as refusal:
             backend.notify_new_audio("s", "/x.mp3")
@@ -81,8 +81,8 @@ def test_retries_end() -> None:
             backend.notify_new_audio("s", "/x.mp3")
 
 
-def test_a_deletion_whose_answer_was_lost_is_done() -> None:
-    """Not found means deleted by an attempt before; at the first attempt it is an error."""
+def test_a_deletion_whose_response_was_lost_has_succeeded() -> None:
+    """Not found means deleted by an earlier attempt; at the first attempt it is an error."""
     not_found = (404, {"error_code": "ASF_STREAM_NOT_FOUND", "message": "No."})
     with ScriptedServer("drop", not_found) as server, BackendClient(server.url) as backend:
         backend.delete_stream("a/b c")
@@ -91,8 +91,8 @@ def test_a_deletion_whose_answer_was_lost_is_done() -> None:
     assert server.requests[0]["path"] == "/asf/internal/streams/a%2Fb%20c"
 
 
-def test_the_token_goes_with_every_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before what .netrc says; without one nothing is sent."""
+def test_the_token_is_sent_with_every_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes precedence over .netrc; without a token nothing is sent."""
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password secret\n")
     netrc.chmod(0o600)
@@ -106,8 +106,8 @@ def test_the_token_goes_with_every_request(tmp_path: Path, monkeypatch: pytest.M
     assert "Authorization" not in server.requests[0]["headers"]
 
 
-def test_what_is_no_json_is_not_sent(server: ServerProcess) -> None:
-    """It is the caller's error, and says so."""
+def test_invalid_json_is_not_sent(server: ServerProcess) -> None:
+    """It is an error of the caller."""
     with BackendClient(server.url) as backend:
         with pytest.raises(ValueError, match="JSON"):
             backend.send_ui_update("alice", "e", math.nan)
@@ -115,8 +115,8 @@ def test_what_is_no_json_is_not_sent(server: ServerProcess) -> None:
             backend.send_ui_update("alice", "e", object())
 
 
-def test_an_update_whose_answer_is_lost_is_sent_once(server: ServerProcess) -> None:
-    """The real server has it already when the call is tried again."""
+def test_an_update_whose_response_is_lost_is_sent_once(server: ServerProcess) -> None:
+    """The server already has it when the call is retried."""
     proxy = CuttingProxy(server.port, iter([10]))  # The first answer breaks off after 10 bytes.
     with BackendClient(proxy.url) as backend:
         delivered = backend.send_ui_update("once", "e", 1)
@@ -136,8 +136,8 @@ def test_an_update_whose_answer_is_lost_is_sent_once(server: ServerProcess) -> N
     proxy.close()
 
 
-def test_a_batch_has_an_answer_for_each(server: ServerProcess) -> None:
-    """One that is refused does not hold up the others; an empty batch is no request."""
+def test_a_batch_has_a_result_for_each(server: ServerProcess) -> None:
+    """A rejected update does not affect the others; an empty batch sends no request."""
     updates = [UiUpdate("b", "progress", 1), UiUpdate("b", "connect", 2), UiUpdate("b", "progress", None)]
     with BackendClient(server.url) as backend:
         first, second, third = backend.send_ui_updates(updates)
@@ -159,7 +159,7 @@ def test_a_batch_has_an_answer_for_each(server: ServerProcess) -> None:
 
 
 def test_the_catalog(start_server: StartServer) -> None:
-    """Announced, listed over its pages, looked at, deleted."""
+    """Announce, list in pages, get, delete."""
     server = start_server()
     with BackendClient(server.url) as backend:
         path = server.audio_root / "x.mp3"
@@ -183,8 +183,8 @@ def test_the_catalog(start_server: StartServer) -> None:
             backend.delete_stream("s/0 ü")
 
 
-def test_an_audio_is_heard_while_it_is_written(start_server: StartServer) -> None:
-    """Each piece at once, and the end on leaving."""
+def test_audio_is_delivered_while_it_is_written(start_server: StartServer) -> None:
+    """Each piece immediately, and the end on exit."""
     server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0"})
     audio = audio_of(20_000)
     path = server.audio_root / "new" / "s.mp3"
@@ -209,8 +209,8 @@ def test_an_audio_is_heard_while_it_is_written(start_server: StartServer) -> Non
         assert (stream.state, stream.content_type, stream.metadata) == ("complete", "audio/aac", {"title": "T"})
 
 
-def test_an_exception_makes_the_stream_a_failed_one(tmp_path: Path) -> None:
-    """Listeners get what there is and then the reason; the caller gets the exception, told or not."""
+def test_an_exception_fails_the_stream(tmp_path: Path) -> None:
+    """Listeners get the audio so far, then the reason; the caller gets the exception, reported or not."""
     server = ServerProcess(tmp_path, {"ASF_STREAM_SLEEP_INTERVAL": "0"})
     with BackendClient(server.url, retries=0) as backend:
         listener = PlainListener(server.url, "s", wait="true")
@@ -234,11 +234,11 @@ def test_an_exception_makes_the_stream_a_failed_one(tmp_path: Path) -> None:
 
         with pytest.raises(KeyboardInterrupt) as interrupt:
             be_interrupted()
-        assert "could not be told" in interrupt.value.__notes__[0]
+        assert "Could not report to ASF" in interrupt.value.__notes__[0]
 
 
-def test_making_it_anew_takes_nothing_from_those_who_listen(start_server: StartServer) -> None:
-    """A file of the same name is another audio, of another epoch, whether the earlier one was ended or not."""
+def test_regenerating_does_not_affect_current_listeners(start_server: StartServer) -> None:
+    """A new file of the same name has another epoch, whether the earlier one was ended or not."""
     server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0.01"})
     path = server.audio_root / "s.mp3"
     first, second = audio_of(1_000_000, seed=1), audio_of(10_000, seed=2)
@@ -261,8 +261,8 @@ def test_making_it_anew_takes_nothing_from_those_who_listen(start_server: StartS
     assert [one.name for one in server.audio_root.iterdir()] == ["s.mp3"]
 
 
-def test_what_cannot_be_announced_is_not_touched(server: ServerProcess, tmp_path: Path) -> None:
-    """A file outside the audio roots stays as it is, and a folder is no file."""
+def test_a_rejected_announcement_leaves_the_file_alone(server: ServerProcess, tmp_path: Path) -> None:
+    """A file outside the audio roots is kept, and a folder is rejected."""
     precious = tmp_path / "precious.mp3"
     precious.write_bytes(b"precious")
     with BackendClient(server.url) as backend:
@@ -279,8 +279,8 @@ def test_what_cannot_be_announced_is_not_touched(server: ServerProcess, tmp_path
         eventually(lambda: backend.stream("in-a-file").state == "failed")
 
 
-def test_the_readme_s_lines(server: ServerProcess) -> None:
-    """They do what they say, as they are written there."""
+def test_the_readme_example(server: ServerProcess) -> None:
+    """It works as written there."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     code = readme.split("## A backend\n\n```python\n")[1].split("```")[0]
     path = server.audio_root / "readme.mp3"

@@ -1,4 +1,4 @@
-"""Clients of a running ASF, in Python. They know its wire contract and nothing of its code."""
+"""Python clients of a running ASF server. They depend on its wire contract only, not on its code."""
 
 from asf.client.answers import Announced, Delivered, State, Stream, UiUpdate
 from asf.client.backend import BackendClient

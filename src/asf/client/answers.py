@@ -1,4 +1,4 @@
-"""What a backend says and what ASF answers, typed. Times are in seconds since the Unix epoch."""
+"""Typed requests and responses of the internal API. Times are in seconds since the Unix epoch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     Answer = TypeVar("Answer", bound=DataclassInstance)
 
 State = Literal["generating", "complete", "failed"]
-"""How far the making of a stream's audio is."""
+"""State of a stream's audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """A stream as ASF knows it now. `epoch` names this making of its audio."""
+    """State of a stream after an announcement. `epoch` identifies this version of its audio."""
 
     stream_id: str
     state: State
@@ -26,7 +26,7 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of the catalog. `filepath` is a path on ASF's machine, `announced_at` when it was announced last."""
+    """One stream of the catalog. `filepath` is a path on the server, `announced_at` the last announcement."""
 
     stream_id: str
     state: State
@@ -40,7 +40,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class UiUpdate:
-    """An event for one client, with any JSON value as its data. Without an `idempotency_key` a random one is sent."""
+    """An event for one client; `data` is any JSON value. Without an `idempotency_key`, a random one is sent."""
 
     client_id: str
     event_name: str
@@ -50,11 +50,11 @@ class UiUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of a UI update.
+    """Result of a UI update.
 
-    `epoch` and `seq` are its place among the updates of its client. `subscribers` is how many connections there were
-    to hand it to; where that is 0 it is kept for recovery only. `duplicate` tells that ASF had it already: by an
-    earlier call with the same key, or by an attempt of this one whose answer was lost.
+    `epoch` and `seq` are its position among the updates of its client. `subscribers` is the number of connections it
+    was delivered to; with 0 it is kept for recovery only. `duplicate` is True if ASF already had it: from an earlier
+    call with the same key, or from an attempt of this call whose response was lost.
     """
 
     seq: int
@@ -64,13 +64,13 @@ class Delivered:
 
 
 def read_answer(kind: "type[Answer]", answer: Mapping[str, Any]) -> "Answer":
-    """Return the fields of `answer` that `kind` has. Raises `ServerUnreachable` where one is missing."""
+    """Return the fields of `answer` that `kind` has. Raises `ServerUnreachable` if one is missing."""
     return kind(**{field.name: read_field(answer, field.name) for field in fields(kind)})
 
 
 def read_field(answer: Mapping[str, Any], name: str) -> Any:
-    """Return one field. Raises `ServerUnreachable` where it is missing."""
+    """Return one field. Raises `ServerUnreachable` if it is missing."""
     try:
         return answer[name]
     except KeyError:
-        raise ServerUnreachable(f"The answer is not as ASF's are: it has no '{name}'.", temporary=False) from None
+        raise ServerUnreachable(f"This is not a response of ASF: '{name}' is missing.", temporary=False) from None

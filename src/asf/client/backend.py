@@ -1,4 +1,4 @@
-"""What a backend service says to ASF, over HTTP."""
+"""HTTP client of the internal API, for backend services."""
 
 import io
 import os
@@ -16,21 +16,21 @@ from asf.client.growing import GrowingAudio, out_of_the_way
 from asf.client.internal_api import RETRIES, InternalApi
 
 MAX_REASON_CHARACTERS = 1000
-"""Longest reason of a failure that ASF takes."""
+"""Longest failure reason that ASF accepts."""
 
 KEY_BYTES = 16
-"""Randomness of an idempotency key: no two calls ever make the same one."""
+"""Random bytes of an idempotency key; enough to be unique."""
 
 STREAM_NOT_FOUND = "ASF_STREAM_NOT_FOUND"
 
 
 class BackendClient:
-    """Calls the internal API of the ASF at `base_url`, such as `http://127.0.0.1:5006`.
+    """Client of the internal API of the server at `base_url`, for example `http://127.0.0.1:5006`.
 
-    `token` is the server's ASF_INTERNAL_API_TOKEN, where it has one. A call is tried again, `retries` times at most
-    and after growing pauses, when the connection fails or ASF answers with a 5xx other than an error of its
-    configuration. Every method raises `RequestRefused` when ASF answers with an error and `ServerUnreachable` when it
-    does not answer. For one thread; `close`, or a `with` statement, closes the connections.
+    `token` is the server's ASF_INTERNAL_API_TOKEN, if set. Calls are retried up to `retries` times with exponential
+    back-off if the connection fails or ASF responds with a 5xx other than a configuration error. Every method raises
+    `RequestRefused` if ASF responds with an error, and `ServerUnreachable` if there is no response. Not thread-safe.
+    `close`, or a `with` statement, closes the connections.
     """
 
     def __init__(self, base_url: str, *, token: str | None = None, retries: int = RETRIES) -> None:
@@ -47,7 +47,7 @@ class BackendClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections. Closing twice does no harm."""
+        """Close the connections. Idempotent."""
         self._api.close()
 
     def notify_new_audio(
@@ -59,10 +59,10 @@ class BackendClient:
         metadata: Mapping[str, Any] | None = None,
         reason: str | None = None,
     ) -> Announced:
-        """Announce that the audio of `stream_id` is at `filepath`, a path on ASF's machine, and what its state is.
+        """Announce the audio of `stream_id` at `filepath`, a path on the server, and its state.
 
-        The file may still be written (`generating`), and need not exist yet. `filepath` may be None to say that a
-        known stream has failed, with the `reason` for it. `metadata`, at most 16 KiB of JSON, is told to listeners.
+        The file may still be written (`generating`), and need not exist yet. `filepath` may be None to report that
+        an announced stream has failed, with a `reason`. `metadata`, at most 16 KiB of JSON, is sent to listeners.
         """
         fields = {
             "stream_id": stream_id,
@@ -84,28 +84,28 @@ class BackendClient:
         content_type: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Iterator[GrowingAudio]:
-        """Announce a stream as being generated and yield the file to write its audio to; listeners hear it grow.
+        """Announce a stream as `generating` and yield the file for its audio; listeners receive it as it grows.
 
-        The file is made at `filepath`, with its folder, and replaces one that is there. On leaving, the stream is
-        complete, or failed when an exception leaves, with that as the reason. Raises OSError when the file cannot be
-        made.
+        The file is created at `filepath`, with its folder; an existing file is replaced. On exit the stream becomes
+        `complete`, or `failed` after an exception, with that as the reason. Raises OSError if the file cannot be
+        created.
         """
         path = Path(filepath).absolute()
         with out_of_the_way(path):
-            self._end_earlier_making(stream_id)
+            self._end_current_epoch(stream_id)
             try:
                 announced = self.notify_new_audio(stream_id, path, "generating", content_type, metadata)
             except RequestRefused:
                 raise
-            except BaseException as error:  # It may have been taken all the same.
-                self._tell_failure(stream_id, path, error)
+            except BaseException as error:  # The announcement may have arrived.
+                self._report_failure(stream_id, path, error)
                 raise
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with GrowingAudio(io.FileIO(path, "x"), stream_id, announced.epoch) as audio:
                 yield audio
         except BaseException as error:
-            self._tell_failure(stream_id, path, error)
+            self._report_failure(stream_id, path, error)
             raise
         self.notify_new_audio(stream_id, path, "complete")
 
@@ -114,7 +114,7 @@ class BackendClient:
         return read_answer(Stream, self._api.call("GET", _route_of(stream_id)))
 
     def streams(self, page_size: int = 100) -> Iterator[Stream]:
-        """Yield all streams of the catalog in the order of their ids, fetched in pages of 1 to 1000."""
+        """Yield all streams of the catalog, ordered by id, fetched in pages of 1 to 1000."""
         cursor: str | None = ""
         while cursor is not None:
             page = self._api.call("GET", "streams", query={"limit": str(page_size), "cursor": cursor})
@@ -123,11 +123,11 @@ class BackendClient:
             cursor = read_field(page, "next_cursor")
 
     def delete_stream(self, stream_id: str) -> None:
-        """Let ASF forget a stream; its file stays."""
+        """Delete a stream from the catalog; its file is kept."""
         try:
             self._api.call("DELETE", _route_of(stream_id))
         except RequestRefused as refusal:
-            # An attempt before this one has deleted it, and the answer to that was lost.
+            # Deleted by an earlier attempt whose response was lost.
             if refusal.error_code != STREAM_NOT_FOUND or refusal.attempt == 1:
                 raise
 
@@ -136,16 +136,16 @@ class BackendClient:
     ) -> Delivered:
         """Send an event with `data`, any JSON value, to the client.
 
-        The same update with the same `idempotency_key`, at most 128 characters, is sent once within 5 minutes.
-        Without one, a random key sees to it that no attempt of this call repeats another.
+        Within 5 minutes, the same update with the same `idempotency_key`, at most 128 characters, is sent once.
+        Without a key, a random one ensures that the retries of this call send it once.
         """
         payload = _payload_of(UiUpdate(client_id, event_name, data, idempotency_key))
         return read_answer(Delivered, self._api.call("POST", "send_ui_update", payload))
 
     def send_ui_updates(self, updates: Iterable[UiUpdate]) -> list[Delivered | RequestRefused]:
-        """Send several updates in one request: 1000 and 1 MiB of JSON at most. Their order is kept.
+        """Send several updates in order in one request: at most 1000, and 1 MiB of JSON.
 
-        Returns what became of each, in the order of `updates`: one that is refused does not hold up the others.
+        Returns a result for each of `updates`, in order. A rejected update does not affect the others.
         """
         payloads = [_payload_of(update) for update in updates]
         if not payloads:
@@ -153,8 +153,8 @@ class BackendClient:
         results = read_field(self._api.call("POST", "send_ui_updates", {"updates": payloads}), "results")
         return [RequestRefused(one) if "error_code" in one else read_answer(Delivered, one) for one in results]
 
-    def _end_earlier_making(self, stream_id: str) -> None:
-        """See to it that the next announcement begins an epoch: one that was never ended would go on otherwise."""
+    def _end_current_epoch(self, stream_id: str) -> None:
+        """Ensure that the next announcement starts a new epoch, even if the last one was never ended."""
         try:
             earlier = self.stream(stream_id)
         except RequestRefused as refusal:
@@ -162,14 +162,14 @@ class BackendClient:
                 raise
             return
         if earlier.state == "generating":
-            self.notify_new_audio(stream_id, None, "failed", reason="It is being made anew.")
+            self.notify_new_audio(stream_id, None, "failed", reason="The audio is being regenerated.")
 
-    def _tell_failure(self, stream_id: str, path: Path, error: BaseException) -> None:
+    def _report_failure(self, stream_id: str, path: Path, error: BaseException) -> None:
         reason = f"{type(error).__name__}: {error}"[:MAX_REASON_CHARACTERS]
         try:
             self.notify_new_audio(stream_id, path, "failed", reason=reason)
         except AsfClientError as failure:
-            error.add_note(f"ASF could not be told that '{stream_id}' has failed: {failure}")
+            error.add_note(f"Could not report to ASF that '{stream_id}' has failed: {failure}")
 
 
 def _route_of(stream_id: str) -> str:

@@ -1,4 +1,4 @@
-"""A stand-in for the services that make a podcast: it makes one of a clip, at about the speed of speech."""
+"""Stand-in for podcast-generating services: generates a podcast from a clip, in about real time."""
 
 import random
 import time
@@ -13,27 +13,28 @@ from asf.client.errors import AsfClientError
 from asf.client.growing import GrowingAudio
 
 CLIP_BYTES_PER_SECOND = 6000
-"""Speed of speech in the demo clip, an MP3 of 48 kbit/s."""
+"""Byte rate of the demo clip, an MP3 of 48 kbit/s."""
 
 FIRST_PIECE_SECONDS = 2.0
-"""How much the first piece holds: a player that begins with it does not run dry before the next one comes."""
+"""Duration of the first piece: enough for a player to start without an underrun before the next one."""
 
 SHORTEST_PIECE_SECONDS = 0.1
 LONGEST_PIECE_SECONDS = 1.0
 
 WHOLE = 100
+"""Percentage of a complete podcast."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The data of a `generation_progress`: how much is done, 0 to 100, and what is being done, for people."""
+    """Data of a `generation_progress` event: percentage from 0 to 100, and the current step, for humans."""
 
     percentage: int
     step: str
 
 
 def demo_clip() -> Path:
-    """Return the spoken clip that comes with this package, or with the repository that it runs from."""
+    """Return the spoken clip of this package, or of the repository that it runs from."""
     installed = Path(__file__).with_name("welcome.mp3")
     return installed if installed.exists() else Path(__file__).parents[3] / "demo" / "welcome.mp3"
 
@@ -49,12 +50,12 @@ def make_demo_podcast(
     bytes_per_second: float = CLIP_BYTES_PER_SECOND,
     on_progress: Callable[[Progress], object] = lambda _progress: None,
 ) -> Path:
-    """Make a podcast of `clip` as a voice agent would, and tell the client what an orchestrator would.
+    """Generate a podcast from `clip` as a voice agent would, and send UI updates as an orchestrator would.
 
-    The audio grows in uneven pieces, in a file below `audio_root`, a folder that ASF reads too; `pace` is how many
-    times as fast as speech, at `bytes_per_second`. The client is sent `generation_progress`, which `on_progress` is
-    called with too, and at last `task_completed`, or `task_failed` when an exception leaves. Returns the file. Raises
-    OSError, `RequestRefused` and `ServerUnreachable`.
+    The audio grows in uneven pieces, in a file below `audio_root`, which must be one of the server's audio roots.
+    `pace` is the speed relative to real time, which is `bytes_per_second`. Sends the client `generation_progress`
+    events, also passed to `on_progress`, then `task_completed`, or `task_failed` after an exception. Returns the
+    file. Raises OSError, `RequestRefused` and `ServerUnreachable`.
     """
     audio = clip.read_bytes()
     path = audio_root / (quote(stream_id, safe=" ") + clip.suffix)
@@ -64,7 +65,7 @@ def make_demo_podcast(
         with backend.generating(stream_id, path, metadata={"title": clip.stem}) as growing:
             _speak(audio, growing, bytes_per_second, pace, reporter)
     except BaseException as error:
-        with suppress(AsfClientError):  # The first error is the one to tell.
+        with suppress(AsfClientError):  # The first error is the one to raise.
             backend.send_ui_update(
                 client_id, "task_failed", {"stream_id": stream_id, "reason": str(error) or repr(error)}
             )
@@ -75,7 +76,7 @@ def make_demo_podcast(
 
 
 def uneven_pieces(length: int, bytes_per_second: float, chance: random.Random) -> Iterator[int]:
-    """Yield lengths in bytes, `length` in all: a first piece to begin with, then pieces that nobody can foresee."""
+    """Yield the lengths of pieces in bytes, `length` in total: one of fixed duration, then random ones."""
     seconds = FIRST_PIECE_SECONDS
     while length > 0:
         piece = min(max(1, round(seconds * bytes_per_second)), length)
@@ -85,7 +86,7 @@ def uneven_pieces(length: int, bytes_per_second: float, chance: random.Random) -
 
 
 class _Reporter:
-    """Tells the client of progress that it was not told of before."""
+    """Sends progress to the client, without repeats."""
 
     def __init__(self, backend: BackendClient, client_id: str, on_progress: Callable[[Progress], object]) -> None:
         self._backend = backend
@@ -102,7 +103,7 @@ class _Reporter:
 
 
 def _speak(audio: bytes, growing: GrowingAudio, bytes_per_second: float, pace: float, reporter: _Reporter) -> None:
-    """Write `audio` piece by piece. A piece that is late does not delay those after it."""
+    """Write `audio` piece by piece. A late piece does not delay the following ones."""
     started = time.monotonic()
     spoken = 0
     for piece in uneven_pieces(len(audio), bytes_per_second, random.Random()):  # noqa: S311 - no secret
@@ -110,5 +111,5 @@ def _speak(audio: bytes, growing: GrowingAudio, bytes_per_second: float, pace: f
         due = started + (spoken / bytes_per_second - FIRST_PIECE_SECONDS) / pace
         time.sleep(max(0.0, due - time.monotonic()))
         growing.write(audio[spoken - piece : spoken])
-        # 100 is told when the stream is complete.
+        # 100 is reported when the stream is complete.
         reporter.report(min(WHOLE * spoken // len(audio), WHOLE - 1), "Speaking")

@@ -1,17 +1,17 @@
-"""What can go wrong between a client and ASF."""
+"""Errors of the Python clients."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class AsfClientError(Exception):
-    """Root of the client's errors. Its text is a sentence for people."""
+    """Root of the clients' errors. Its text is a sentence for humans."""
 
 
 class ServerUnreachable(AsfClientError):
-    """Nothing that speaks ASF's language answered, or the connection was lost.
+    """No ASF server responded, or the connection was lost.
 
-    `temporary` tells whether the same request may succeed later, as far as the client can know.
+    `temporary` says whether the same request may succeed later, as far as the client can tell.
     """
 
     def __init__(self, message: str, *, temporary: bool = True) -> None:
@@ -20,15 +20,15 @@ class ServerUnreachable(AsfClientError):
 
 
 class RequestRefused(AsfClientError):
-    """ASF answered with an error: `error_code` is stable, `message` and `details` (or None) are for people.
+    """ASF responded with an error: `error_code` is stable, `message` and `details` (or None) are for humans.
 
-    `status` is the HTTP status, or None where the answer came another way. `attempt` counts from 1 and tells which
-    attempt of a repeated request was answered so.
+    `status` is the HTTP status; None if the error did not come over HTTP. `attempt` is the attempt of a retried
+    request that got this response, from 1.
     """
 
     def __init__(self, answer: Mapping[str, Any], status: int | None = None, attempt: int = 1) -> None:
         self.error_code = str(answer.get("error_code", ""))
-        self.message = str(answer.get("message", "The request was refused."))
+        self.message = str(answer.get("message", "The request was rejected."))
         self.details: str | None = answer.get("details")
         self.status = status
         self.attempt = attempt
@@ -36,7 +36,7 @@ class RequestRefused(AsfClientError):
 
 
 class StreamRefused(RequestRefused):
-    """The listener cannot have the stream, or lost it on the way. `retryable` tells whether trying again may help."""
+    """The stream was rejected, or failed while it was sent. `retryable` says whether a retry may succeed."""
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
         super().__init__(answer)

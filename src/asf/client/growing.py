@@ -1,4 +1,4 @@
-"""The file of an audio that is being made."""
+"""The file of audio that is being generated."""
 
 import errno
 import io
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class GrowingAudio(io.BufferedIOBase):
-    """A file to write an audio to, piece by piece. What `write` has taken is there for listeners at once.
+    """A writable file for audio. Written bytes are available to listeners immediately.
 
     `stream_id` and `epoch` are those of the stream.
     """
@@ -41,7 +41,7 @@ class GrowingAudio(io.BufferedIOBase):
         return length
 
     def close(self) -> None:
-        """Close the file. Closing twice does no harm."""
+        """Close the file. Idempotent."""
         try:
             super().close()
         finally:
@@ -50,10 +50,10 @@ class GrowingAudio(io.BufferedIOBase):
 
 @contextmanager
 def out_of_the_way(path: Path) -> Iterator[None]:
-    """Have no file at `path`: one that is there is removed at the end, or put back when an exception leaves.
+    """Move an existing file at `path` out of the way; on exit delete it, or restore it after an exception.
 
-    Listeners of an earlier audio hear it to its end from the file that they have open; nobody hears a mixture.
-    Raises IsADirectoryError for a directory.
+    Listeners of the earlier audio finish on the file that they have open, so no listener receives a mixture. Raises
+    IsADirectoryError for a directory.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

@@ -14,7 +14,7 @@ AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
 
 @dataclass(frozen=True, slots=True)
 class StreamStart:
-    """What ASF says before the first byte. `total_bytes` is None where the length is not known."""
+    """Start of a stream, before its first byte. `total_bytes` is None while the size is unknown."""
 
     stream_id: str
     total_bytes: int | None
@@ -30,13 +30,13 @@ def listen(
     token: str | None = None,
     patience: float = 60.0,
 ) -> None:
-    """Receive the whole stream: `on_start` is called first, then `write` with its bytes, piece by piece.
+    """Receive the complete stream: calls `on_start` first, then `write` with its bytes, piece by piece.
 
     Both are called from another thread. With `wait` the stream need not be announced yet. `token` grants the stream,
-    where the server wants one; when it expires, `StreamRefused` is raised (`ASF_UNAUTHORIZED`). A connection that is
-    lost on the way, or while waiting, is made again, and listening goes on at the byte where it broke, for `patience`
-    seconds without a byte. Returns at the end of the stream. Raises `StreamRefused` and `ServerUnreachable`, and
-    whatever `write` or `on_start` raised.
+    if the server requires one; when it expires, `StreamRefused` is raised (`ASF_UNAUTHORIZED`). After a lost
+    connection it reconnects and resumes at the same byte, until `patience` seconds have passed without a byte.
+    Returns at the end of the stream. Raises `StreamRefused`, `ServerUnreachable`, and what `write` or `on_start`
+    raised.
     """
     progress = _Progress(stream_id, wait, token)
     left = Patience(patience)
@@ -56,7 +56,7 @@ def listen(
 
 @dataclass(slots=True)
 class _Progress:
-    """How far listening has come, over all its connections."""
+    """Progress of a listener, over all its connections."""
 
     stream_id: str
     wait: bool
@@ -78,7 +78,7 @@ class _Progress:
 
 
 class _Listening:
-    """One connection of a listener: the handlers of its events, and how it ended."""
+    """One connection of a listener: its event handlers and its outcome."""
 
     def __init__(
         self, progress: _Progress, write: Callable[[bytes], object], on_start: Callable[[StreamStart], object]

@@ -1,4 +1,4 @@
-"""Watching the UI updates of one client."""
+"""Receives the UI updates of one client."""
 
 import queue
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ DEFAULT_UI_NAMESPACE = "/ui_updates"
 
 
 TEMPORARY = {"ASF_INTERNAL_ERROR", "ASF_NOTHING_JOINED", "ASF_RATE_LIMITED", "ASF_SOCKETIO_EMIT_FAILED"}
-"""Errors after which a subscription that there was is worth asking for again."""
+"""Codes of temporary errors, after which an established subscription is retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One update: the name of its event, its data, any JSON value, and its number in the epoch."""
+    """One update: its event name, its data (any JSON value), and its position."""
 
     event_name: str
     data: Any
@@ -28,12 +28,12 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """From here on no update is missed, even if the connection is lost and made again."""
+    """Subscribed: from here on no update is missed, even across reconnections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Updates may be missing here: while the connection was lost more came than ASF keeps, or ASF was restarted."""
+    """Updates may be missing here: more were sent while disconnected than ASF keeps, or ASF was restarted."""
 
 
 def watch(
@@ -45,12 +45,12 @@ def watch(
     token: str | None = None,
     patience: float = 60.0,
 ) -> Iterator[Subscribed | Update | Missed]:
-    """Yield `Subscribed`, and then the client's updates as they come, without end.
+    """Yield `Subscribed`, then the client's updates as they arrive, endlessly.
 
-    With `history` those that ASF still keeps come first. `token` grants the client, where the server wants one; when
-    it expires, `RequestRefused` is raised (`ASF_UNAUTHORIZED`). A connection that is lost is made again, for up to
-    `patience` seconds, as is one on which the server failed, and what was sent meanwhile is yielded then. Raises
-    `RequestRefused` and `ServerUnreachable`.
+    With `history` those in the server's history come first. `token` grants the client, if the server requires one;
+    when it expires, `RequestRefused` is raised (`ASF_UNAUTHORIZED`). After a lost connection or a temporary error it
+    reconnects for up to `patience` seconds and yields the missed updates. Raises `RequestRefused` and
+    `ServerUnreachable`.
     """
     position = _Position("", 0) if history else None
     subscribed = False
@@ -74,7 +74,7 @@ def watch(
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """The place behind the latest update that came."""
+    """Position of the latest update received."""
 
     epoch: str
     seq: int
@@ -84,7 +84,7 @@ class _Position:
 
 
 class _Watching:
-    """One connection of a subscriber. `position` is where it left off, and then where it is."""
+    """One connection of a subscriber. `position` is that of the latest update received."""
 
     def __init__(self, client_id: str, namespace: str, position: _Position | None, token: str | None) -> None:
         self.position = position
@@ -133,15 +133,15 @@ class _Watching:
         if message.get("recovered") is not True:
             self.position = _Position(message["epoch"], message["seq"])
         elif self.position == _Position("", 0):
-            # Until the first update has come, what follows the beginning of the epoch is what may be missed.
+            # Until the first update arrives, everything since the start of the epoch may be missed.
             self.position = _Position(message["epoch"], 0)
         if message.get("recovered") is False:
             self._received.put(Missed())
 
-    def _on_update(self, event: str, data: Any = None, place: dict[str, Any] | None = None, *_more: Any) -> None:
-        if place is not None:
-            self.position = _Position(place["epoch"], place["seq"])
-        elif self.position is not None:  # Without a place it is the next one: updates come in order, without a gap.
+    def _on_update(self, event: str, data: Any = None, position: dict[str, Any] | None = None, *_more: Any) -> None:
+        if position is not None:
+            self.position = _Position(position["epoch"], position["seq"])
+        elif self.position is not None:  # It is the next one: updates arrive in order, without gaps.
             self.position = _Position(self.position.epoch, self.position.seq + 1)
         assert self.position is not None  # noqa: S101 - the confirmation came first
         self._received.put(Update(event, data, self.position.epoch, self.position.seq))
