@@ -1,4 +1,4 @@
-"""Audio in the formats that the tests play, made of the demo clip by ffmpeg."""
+"""The demo clip in other formats, converted by ffmpeg."""
 
 import shutil
 import subprocess
@@ -27,17 +27,17 @@ ARGUMENTS = {
     "wav": ["-c:a", "pcm_s16le"],
     "stereo.wav": ["-c:a", "pcm_s24le", "-ar", "48000", "-ac", "2"],
 }
-"""What ffmpeg makes a file of, by its suffix."""
+"""Arguments of ffmpeg, by suffix."""
 
 
 class AudioFiles:
-    """The demo clip, in any format, made when it is first asked for."""
+    """The demo clip in any format, converted on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self, suffix: str) -> bytes:
-        """Return the bytes of the clip as a file with that suffix. Skips where there is no ffmpeg."""
+        """Return the bytes of the clip as a file with that suffix. Skips without ffmpeg."""
         if suffix == "mp3":
             return CLIP.read_bytes()
         if shutil.which("ffmpeg") is None:

@@ -1,6 +1,6 @@
-"""One Chromium without a window for all tests of a process. Each page has a context of its own, with its own storage.
+"""One headless Chromium for all tests of a process. Each page has its own context and storage.
 
-Playwright's asynchronous interface it is, as its synchronous one runs greenlets, and so does eventlet.
+This uses Playwright's asynchronous API, because its synchronous one runs greenlets, as eventlet does.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ FLAGS = [
 
 
 class Chromium:
-    """The browser at `executable`. It is started with the first page, and again where it has crashed."""
+    """The browser at `executable`. It is started with the first page, and restarted after a crash."""
 
     def __init__(self, executable: str) -> None:
         self._executable = executable
@@ -33,12 +33,12 @@ class Chromium:
         self._browser: Browser | None = None
 
     def run(self, scenario: Coroutine[Any, Any, None]) -> None:
-        """Run a scenario to its end."""
+        """Run a scenario."""
         self._runner.run(asyncio.wait_for(scenario, SCENARIO_SECONDS))
 
     @asynccontextmanager
     async def open(self, url: str, **context: Any) -> AsyncIterator[tuple[Page, list[str]]]:
-        """Open a page in a context with these options. What goes wrong on it is in the list, and fails the test."""
+        """Open a page in a context with these options. Errors on it are listed, and fail the test."""
         problems: list[str] = []
         browser = await self._started()
         async with await browser.new_context(**context) as fresh:
@@ -50,7 +50,7 @@ class Chromium:
         assert problems == []
 
     def close(self) -> None:
-        """End the browser."""
+        """Close the browser."""
         self._runner.run(self._close())
         self._runner.close()
 

@@ -1,4 +1,4 @@
-"""A browser, and the packages that its pages load. What cannot be had here is skipped, and said."""
+"""The browser, and the packages that its pages load. Tests are skipped if a prerequisite is missing."""
 
 import re
 import shutil
@@ -41,7 +41,7 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture(scope="session")
 def built_client() -> None:
-    """Make sure that the server has the browser client to serve."""
+    """Require the built browser client."""
     if not (Path(asf.__file__).parent / "console" / "static" / "asf-client" / "index.js").is_file():
         missing("the browser client", "install Node.js with npm, then run make client")
 
@@ -54,14 +54,14 @@ def audio_files(tmp_path_factory: pytest.TempPathFactory) -> AudioFiles:
 
 @asynccontextmanager
 async def open_page(chromium: Chromium, url: str) -> AsyncIterator[Page]:
-    """Open a page. What goes wrong on it fails the test."""
+    """Open a page. Errors on it fail the test."""
     async with chromium.open(url) as (page, _):
         yield page
 
 
 @pytest.fixture(scope="session")
 def page_server(npm_packages: Path) -> Iterator[str]:
-    """Serve this folder, pages and packages, from a process of its own; return the address."""
+    """Serve this folder, pages and packages, from its own process; return the URL."""
     assert npm_packages.is_relative_to(HERE)
     command = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(HERE), "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:

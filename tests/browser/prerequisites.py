@@ -1,4 +1,4 @@
-"""What the tests need and may be missing."""
+"""Optional prerequisites of the tests."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def missing(what: str, how: str) -> None:
-    """Skip in one line; on CI, where everything must be there, fail."""
+    """Skip with one line; on CI, where all prerequisites must be installed, fail."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing on CI: {how}")
     pytest.skip(f"{what} is missing: {how}")

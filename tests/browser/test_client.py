@@ -31,12 +31,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 MOST_SECONDS_AHEAD = 60
 HOUR = 3600.0
 FIRST_SECONDS = 6.0
-"""The life of a token that is to expire: the audio lasts longer, and the page is quicker to show it."""
+"""Lifetime of a token that expires: shorter than the audio, and long enough for the page to use it."""
 
 
 @pytest.fixture
 def pages(chromium: Chromium, page_server: str) -> "Pages":
-    """Return what opens pages on the client."""
+    """Return an opener of pages with the client."""
     return Pages(chromium, page_server)
 
 
@@ -48,7 +48,7 @@ class Pages:
         self._page_server = page_server
 
     def run(self, scenario: Coroutine[Any, Any, None]) -> None:
-        """Run a scenario to its end."""
+        """Run a scenario."""
         self._chromium.run(scenario)
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ class Pages:
 
 
 async def assert_received(page: Page, audio: bytes) -> None:
-    """All bytes of the audio came, each once."""
+    """Check that all bytes of the audio were received, each once."""
     await page.wait_for_function("seen.controls.some(([event]) => event === 'end_of_stream')")
     assert await page.evaluate("sha256()") == hashlib.sha256(audio).hexdigest()
 
@@ -80,7 +80,7 @@ async def assert_received(page: Page, audio: bytes) -> None:
 def test_a_click_plays(
     suffix: str, output: str, start_server: StartServer, pages: Pages, audio_files: AudioFiles
 ) -> None:
-    """The playhead advances, sound is heard, and the bytes are those of the file, fetched once."""
+    """The playhead advances, there is sound, and the bytes are those of the file, fetched once."""
     audio = audio_files.read(suffix)
     server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0.001"})
     server.announce("clip", audio, f"clip.{suffix}")
@@ -93,7 +93,7 @@ def test_a_click_plays(
             await page.wait_for_function("level() > 0.01")
             assert await page.evaluate("playback.output") == output
             assert await page.evaluate("playback.state") == "playing"
-            # Within what is buffered: nothing is fetched twice.
+            # Within the buffer: nothing is fetched twice.
             await page.wait_for_function("playback.progress.aheadSeconds > 25")
             await page.evaluate("playback.seek({ seconds: 25 })")
             await page.wait_for_function("playback.progress.currentTime > 25.5")
@@ -115,7 +115,7 @@ def test_a_click_plays(
 def test_long_polling_finds_its_node(
     kind: type[Proxy], tmp_path: Path, pages: Pages, audio_files: AudioFiles
 ) -> None:
-    """From another origin, behind a proxy with several nodes: its cookie comes back, up to the WebSocket."""
+    """From another origin, behind a proxy with several nodes: the browser returns its cookie, up to the WebSocket."""
     nodes = Nodes(tmp_path)
     nodes.announce("clip", audio_files.read("mp3"))
     proxy = kind(tmp_path / "proxy", nodes.ports)
@@ -138,7 +138,7 @@ def test_long_polling_finds_its_node(
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "m4a", "absolute.mp4"])
-def test_where_mse_refuses_the_url_plays(
+def test_formats_without_mse_play_by_url(
     suffix: str, server: ServerProcess, pages: Pages, audio_files: AudioFiles
 ) -> None:
     """By the element itself, from the stream's URL."""
@@ -160,7 +160,7 @@ def test_where_mse_refuses_the_url_plays(
 
 
 def test_half_an_hour_stays_within_bounds(server: ServerProcess, pages: Pages) -> None:
-    """Never more than a minute ahead, played audio goes, and seeking to either end works."""
+    """Never more than a minute ahead, played audio is evicted, and seeking to either end works."""
     audio = CLIP.read_bytes() * 41
     server.announce("long", audio)
 
@@ -191,7 +191,7 @@ def test_half_an_hour_stays_within_bounds(server: ServerProcess, pages: Pages) -
             await page.evaluate("playback.seek({ seconds: audio.duration - 8 })")
             await page.evaluate("audio.playbackRate = 4")
             await page.wait_for_function("playback.state === 'ended'")
-            # The clip has a mean rate that its parts differ from a little.
+            # The clip's rate varies slightly around its mean.
             assert await page.evaluate("audio.currentTime") == pytest.approx(41 * CLIP_SECONDS, rel=0.03)
             assert await page.evaluate("audio.buffered.length") == 1
             assert 25 < await page.evaluate("most") < MOST_SECONDS_AHEAD
@@ -203,7 +203,7 @@ def test_half_an_hour_stays_within_bounds(server: ServerProcess, pages: Pages) -
 
 @pytest.mark.parametrize("suffix", ["webm", "mp4", "wav"])
 def test_seeking_in_a_container(suffix: str, server: ServerProcess, pages: Pages, audio_files: AudioFiles) -> None:
-    """It goes on at the next place that a decoder can begin at; and can begin there, too."""
+    """It continues at the next boundary at which a decoder can start; and can also start there."""
     audio = audio_files.read(suffix)
     name = f"seek-{suffix}"
     server.announce(name, audio, f"{name}.{suffix}")
@@ -230,8 +230,8 @@ def test_a_server_that_is_killed_leaves_no_gap(
     """And no repeat: all bytes over all connections are those of the file."""
     audio = CLIP.read_bytes()
     environment = {"ASF_DATABASE": str(tmp_path / "streams.sqlite3")}
-    slow = {"ASF_STREAM_SLEEP_INTERVAL": "0.2"}  # So that it is killed in the middle.
-    # Not one of `start_server`, which wants its servers to end in good order.
+    slow = {"ASF_STREAM_SLEEP_INTERVAL": "0.2"}  # So that it is killed in mid-stream.
+    # Not `start_server`, which requires a clean exit.
     killed = ServerProcess(tmp_path, environment | slow)
     request.addfinalizer(killed.kill)
     killed.announce("clip", audio)
@@ -257,7 +257,7 @@ def test_a_server_that_is_killed_leaves_no_gap(
     pages.run(scenario())
 
 
-def test_audio_that_was_made_anew_is_an_error_of_its_own(server: ServerProcess, pages: Pages) -> None:
+def test_regenerated_audio_is_an_error_of_its_own(server: ServerProcess, pages: Pages) -> None:
     """Typed, with the current epoch."""
     path = server.announce("anew", CLIP.read_bytes(), "first.mp3")
     epoch = server.notify("anew", str(path)).json()["epoch"]
@@ -275,8 +275,8 @@ def test_audio_that_was_made_anew_is_an_error_of_its_own(server: ServerProcess, 
     pages.run(scenario())
 
 
-def test_a_stream_that_is_made_later_is_waited_for(server: ServerProcess, pages: Pages) -> None:
-    """And heard while it is being made, through pauses of its maker, to its true end."""
+def test_it_waits_for_a_stream_that_does_not_exist_yet(server: ServerProcess, pages: Pages) -> None:
+    """And plays it while it is being generated, through stalls, to its actual end."""
     audio = CLIP.read_bytes()
     path = server.audio_root / "later.mp3"
 
@@ -313,8 +313,8 @@ def test_a_failure_is_an_error(server: ServerProcess, pages: Pages) -> None:
     pages.run(scenario())
 
 
-def test_updates_of_an_absence_come_once_and_in_order(server: ServerProcess, pages: Pages) -> None:
-    """First live ones only; then each, whether the connection was there or not."""
+def test_missed_updates_are_replayed_once_and_in_order(server: ServerProcess, pages: Pages) -> None:
+    """First live ones only; then each, whether connected or not."""
     server.send_ui_update("alice", "step", 0).raise_for_status()
 
     async def scenario() -> None:
@@ -342,7 +342,7 @@ def test_updates_of_an_absence_come_once_and_in_order(server: ServerProcess, pag
     pages.run(scenario())
 
 
-def test_updates_that_are_kept_come_to_who_asks(server: ServerProcess, pages: Pages) -> None:
+def test_history_is_replayed_on_request(server: ServerProcess, pages: Pages) -> None:
     """With `history`."""
     for number in range(3):
         server.send_ui_update("bob", "step", number).raise_for_status()
@@ -356,10 +356,10 @@ def test_updates_that_are_kept_come_to_who_asks(server: ServerProcess, pages: Pa
     pages.run(scenario())
 
 
-def test_who_comes_while_redis_is_lost_is_subscribed_when_it_is_back(
+def test_a_subscription_during_a_redis_outage_succeeds_afterwards(
     start_server: StartServer, mortal_redis: RedisServer, pages: Pages
 ) -> None:
-    """On the same connection: nothing else would let it ask again."""
+    """On the same connection, by a retry."""
     server = start_server({"ASF_REDIS_URL": mortal_redis.url})
     mortal_redis.kill()
 
@@ -379,8 +379,8 @@ def test_who_comes_while_redis_is_lost_is_subscribed_when_it_is_back(
     pages.run(scenario())
 
 
-def test_updates_that_are_lost_are_a_gap(start_server: StartServer, pages: Pages) -> None:
-    """When the server keeps fewer than came."""
+def test_lost_updates_are_a_gap(start_server: StartServer, pages: Pages) -> None:
+    """When more were sent than the server keeps."""
     server = start_server({"ASF_UI_HISTORY_SIZE": "1"})
 
     async def scenario() -> None:
@@ -401,8 +401,8 @@ def test_updates_that_are_lost_are_a_gap(start_server: StartServer, pages: Pages
     pages.run(scenario())
 
 
-def test_a_new_token_takes_over_from_one_that_expires(start_server: StartServer, pages: Pages) -> None:
-    """Neither the audio nor the updates have a gap, and the page hears of nothing."""
+def test_a_new_token_replaces_an_expired_one(start_server: StartServer, pages: Pages) -> None:
+    """Without a gap in audio or updates, and without an error on the page."""
     key = "a-secret-key-of-thirty-two-or-more-characters"
     audio = CLIP.read_bytes()
     server = start_server({"ASF_REQUIRE_TOKENS": "True", "ASF_SECRET_KEY": key, "ASF_STREAM_SLEEP_INTERVAL": "0.1"})
@@ -413,8 +413,8 @@ def test_a_new_token_takes_over_from_one_that_expires(start_server: StartServer,
 
     async def scenario() -> None:
         async with pages.open(server, stream="clip", client="alice") as page:
-            # The page itself shows the first at once, and has the other as soon as the first was accepted: nothing of
-            # a short life is lost on the way to here and back.
+            # The page itself switches to the second token as soon as the first one was accepted: a round trip to this
+            # process would use up its short lifetime.
             await page.evaluate(
                 """([first, later]) => {
                     const accepted = () => seen.subscribed > 0 && seen.pieces.length > 0;
@@ -429,7 +429,7 @@ def test_a_new_token_takes_over_from_one_that_expires(start_server: StartServer,
             while 'outcome="ASF_UNAUTHORIZED"' not in server.metrics():
                 sent += 1
                 await asyncio.to_thread(server.send_ui_update, "alice", "progress", sent)
-                await asyncio.sleep(0.05)  # the rhythm of a backend, not a wait for anything
+                await asyncio.sleep(0.05)  # the pace of a backend, not a wait for anything
             await asyncio.to_thread(server.send_ui_update, "alice", "progress", sent + 1)
             await page.evaluate("audio.playbackRate = 8")
             await assert_received(page, audio)
@@ -442,7 +442,7 @@ def test_a_new_token_takes_over_from_one_that_expires(start_server: StartServer,
 
 
 def test_pausing_fetches_no_more_than_its_share(server: ServerProcess, pages: Pages) -> None:
-    """And playing goes on from there."""
+    """And resuming continues from there."""
     server.announce("paused", CLIP.read_bytes() * 10)
 
     async def scenario() -> None:
@@ -461,10 +461,10 @@ def test_pausing_fetches_no_more_than_its_share(server: ServerProcess, pages: Pa
 
 
 @pytest.mark.parametrize("suffix", ["mp3", "wav", "ogg"])
-def test_what_is_paused_before_it_begins_stays_silent(
+def test_pausing_before_the_start_keeps_it_silent(
     suffix: str, server: ServerProcess, pages: Pages, audio_files: AudioFiles
 ) -> None:
-    """Whatever makes the sound."""
+    """With every sink."""
     name = f"early-{suffix}"
     audio = audio_files.read(suffix)
 
@@ -483,8 +483,8 @@ def test_what_is_paused_before_it_begins_stays_silent(
     pages.run(scenario())
 
 
-def test_stopping_tells_the_server(server: ServerProcess, pages: Pages) -> None:
-    """The listener's place is free."""
+def test_stopping_leaves_the_stream(server: ServerProcess, pages: Pages) -> None:
+    """The server's listener limit allows another one."""
     server.announce("stopped", CLIP.read_bytes() * 10)
 
     async def scenario() -> None:
@@ -500,8 +500,8 @@ def test_stopping_tells_the_server(server: ServerProcess, pages: Pages) -> None:
     pages.run(scenario())
 
 
-def test_watching_anew_is_a_watch_of_its_own(server: ServerProcess, pages: Pages) -> None:
-    """What an ended watch would get comes to nobody."""
+def test_a_new_watch_is_independent_of_an_ended_one(server: ServerProcess, pages: Pages) -> None:
+    """Updates of an ended watch are dropped."""
 
     async def scenario() -> None:
         async with pages.open(server) as page:

@@ -1,4 +1,4 @@
-"""The console page, as a person uses it."""
+"""The console page, used as by a person."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ Scheme = Literal["light", "dark"]
 
 @pytest.fixture(scope="module")
 def axe() -> Path:
-    """Return the script that finds what is not accessible."""
+    """Return axe-core, which checks accessibility."""
     if not AXE.is_file():
         missing("axe-core", "install Node.js with npm, then run make setup")
     return AXE
@@ -39,7 +39,7 @@ def axe() -> Path:
 async def open_console(
     chromium: Chromium, server: ServerProcess, width: int = WIDE, scheme: Scheme = "light"
 ) -> AsyncIterator[Page]:
-    """Open the console. Anything that the browser's own console would show as an error fails the test."""
+    """Open the console. Any error in the browser's own console fails the test."""
     context = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
     async with chromium.open(server.url, **context) as (page, problems):
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -48,7 +48,7 @@ async def open_console(
 
 
 async def violations(page: Page, axe: Path) -> list[Any]:
-    """Return what axe-core finds on the page as it is."""
+    """Return the violations that axe-core finds on the page."""
     await page.add_script_tag(path=axe)
     found = await page.evaluate("axe.run()")
     assert found["passes"]
@@ -57,10 +57,10 @@ async def violations(page: Page, axe: Path) -> list[Any]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [NARROW, WIDE])
-def test_the_reference_shows_all_that_there_is(
+def test_the_reference_is_complete_and_accessible(
     width: int, scheme: Scheme, server: ServerProcess, chromium: Chromium, axe: Path
 ) -> None:
-    """Every route and every event, and everybody can read it."""
+    """It has every route and every event."""
     openapi = requests.get(f"{server.url}/asf/openapi.json", timeout=PATIENCE_SECONDS).json()
     asyncapi = requests.get(f"{server.url}/asf/asyncapi.json", timeout=PATIENCE_SECONDS).json()
     events = {one["name"] for channel in asyncapi["channels"].values() for one in channel["messages"].values()}
@@ -79,10 +79,10 @@ def test_the_reference_shows_all_that_there_is(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [NARROW, WIDE])
-def test_a_click_plays_and_everybody_can_use_it(
+def test_a_click_plays_and_the_page_is_accessible(
     width: int, scheme: Scheme, server: ServerProcess, chromium: Chromium, axe: Path
 ) -> None:
-    """Before and while a stream plays: no violation, no scrolling sideways."""
+    """Before and while a stream plays: no violations, no horizontal scrolling."""
     server.announce("a-long-name-of-a-stream-that-does-not-fit", CLIP.read_bytes())
     server.notify("failed", str(server.audio_root / "none.mp3"), state="failed")
 
@@ -119,7 +119,7 @@ def test_a_click_plays_and_everybody_can_use_it(
 
 
 def test_the_keyboard_is_enough(server: ServerProcess, chromium: Chromium) -> None:
-    """Tab reaches everything in the order in which it is seen; Enter and Space press it."""
+    """Tab reaches all controls in visual order; Enter and Space activate them."""
     server.announce("keys", CLIP.read_bytes())
 
     async def scenario() -> None:
@@ -166,8 +166,8 @@ def test_updates_of_the_client_in_the_field(server: ServerProcess, chromium: Chr
     chromium.run(scenario())
 
 
-def test_the_demo_button_makes_a_podcast_and_plays_it(server: ServerProcess, chromium: Chromium) -> None:
-    """It is heard and watched while it is being made."""
+def test_the_demo_button_generates_a_podcast_and_plays_it(server: ServerProcess, chromium: Chromium) -> None:
+    """It plays and shows its progress while it is being generated."""
 
     async def scenario() -> None:
         async with open_console(chromium, server) as page:

@@ -1,4 +1,4 @@
-"""Front-ends that know only the documented events, on the unchanged client library of browsers."""
+"""Front-ends that use only the documented events, with the unmodified Socket.IO client."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ CLIP = Path(__file__).parents[2] / "demo" / "welcome.mp3"
 
 @pytest.mark.usefixtures("npm_packages")
 def test_the_default_client_gets_the_audio(server: ServerProcess) -> None:
-    """It connects on polling, joins, and goes over to a WebSocket while audio begins to flow."""
+    """It connects by polling, joins, and upgrades to WebSocket while audio starts to flow."""
     audio = audio_of(2_000_000)
     server.announce("s", audio)
     command = ["node", "listener.mjs", server.url, "s"]
@@ -34,7 +34,7 @@ def test_the_default_client_gets_the_audio(server: ServerProcess) -> None:
 
 
 def test_a_page_plays(server: ServerProcess, chromium: Chromium, page_server: str) -> None:
-    """A click on Play, and the spoken clip is heard: bytes equal, one buffered range, sound above silence."""
+    """A click on Play plays the clip: equal bytes, one buffered range, and sound."""
     audio = CLIP.read_bytes()
     server.announce("clip", audio)
     url = f"{page_server}/player.html?server={server.url.removeprefix('http://')}&stream=clip"

@@ -1,4 +1,4 @@
-"""The examples for front-ends, as they are."""
+"""The examples for front-ends in the documents."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ ADDRESS = "http://127.0.0.1:5006"
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
-    """Return the code blocks of a language in all documents that have some, with names for them."""
+    """Return the code blocks of a language in all documents, with their names."""
     found = []
     for name in DOCUMENTS:
         for number, block in enumerate(re.findall(rf"```{language}\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)):
@@ -31,7 +31,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in blocks("html")])
 def test_a_page_plays(block: str, server: ServerProcess, chromium: Chromium, tmp_path: Path) -> None:
-    """In a file of its own, with nothing but the port changed."""
+    """In its own file, with only the port changed."""
     server.announce("demo", (ROOT / "demo" / "welcome.mp3").read_bytes())
     page_file = tmp_path / "example.html"
     page_file.write_text(block.replace(ADDRESS, server.url))
@@ -45,14 +45,14 @@ def test_a_page_plays(block: str, server: ServerProcess, chromium: Chromium, tmp
 
 
 def test_a_page_watches(server: ServerProcess, chromium: Chromium, tmp_path: Path) -> None:
-    """The updates are on its console."""
+    """The updates are logged to its console."""
     ((_, script),) = [(name, block) for name, block in blocks("js") if name.startswith("docs/front-end.md")]
     imports = re.search(r'<script type="importmap">.*?</script>', blocks("html")[0][1], re.DOTALL)
     assert imports is not None
     page_file = tmp_path / "example.html"
     page_file.write_text(f'{imports[0]}<script type="module">{script}</script>'.replace(ADDRESS, server.url))
 
-    eventually(lambda: "asf_ui_subscriptions 0.0" in server.metrics())  # Those of other pages are over.
+    eventually(lambda: "asf_ui_subscriptions 0.0" in server.metrics())  # Earlier pages have disconnected.
 
     async def scenario() -> None:
         async with open_page(chromium, page_file.as_uri()) as page:
@@ -63,8 +63,8 @@ def test_a_page_watches(server: ServerProcess, chromium: Chromium, tmp_path: Pat
     chromium.run(scenario())
 
 
-def test_the_logic_holds() -> None:
-    """The client's own tests, on what was built."""
+def test_the_unit_tests_of_the_client_pass() -> None:
+    """On the built client."""
     completed = subprocess.run(
         ["node", "--test"], cwd=PACKAGE, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )

@@ -3,12 +3,12 @@ import { test } from "node:test";
 
 import { Credit, FIRST_WINDOW_BYTES, widerWindow } from "../dist/credit.js";
 
-/** A server and a playhead, in steps of 100 ms; returns the most that was ever ahead, and whether it ever ran dry. */
+/** A server and a playhead, in steps of 100 ms; returns the most seconds ahead, and the number of underruns. */
 function simulate({ bytesPerSecond, length, decodesFrom = 0, seconds }) {
   const window = FIRST_WINDOW_BYTES;
   const credit = new Credit(window);
   credit.restart(0);
-  let [sent, acknowledged, played, most, dry] = [0, 0, 0, 0, 0];
+  let [sent, acknowledged, played, most, underruns] = [0, 0, 0, 0, 0];
   for (let time = 0; time < seconds; time += 0.1) {
     sent = Math.max(sent, Math.min(length, acknowledged + window, sent + 40_000));
     const decoded = Math.max(0, sent - decodesFrom) / bytesPerSecond;
@@ -19,9 +19,9 @@ function simulate({ bytesPerSecond, length, decodesFrom = 0, seconds }) {
     assert.ok(next === null || (next > acknowledged && next <= sent), `${next} of ${sent}`);
     acknowledged = next ?? acknowledged;
     if (aheadSeconds >= 0.1) played += 0.1;
-    else if (sent < length && known !== null) dry += 1;
+    else if (sent < length && known !== null) underruns += 1;
   }
-  return { most, dry, played, sent };
+  return { most, underruns, played, sent };
 }
 
 for (const [name, bytesPerSecond] of [
@@ -30,16 +30,16 @@ for (const [name, bytesPerSecond] of [
   ["128 kbit/s", 16_000],
   ["320 kbit/s", 40_000],
 ]) {
-  test(`half an hour at ${name} keeps between something and a minute ahead`, () => {
-    const { most, dry, played } = simulate({ bytesPerSecond, length: bytesPerSecond * 1800, seconds: 1790 });
+  test(`half an hour at ${name} stays between 25 s and a minute ahead`, () => {
+    const { most, underruns, played } = simulate({ bytesPerSecond, length: bytesPerSecond * 1800, seconds: 1790 });
     assert.ok(most <= 60, `${most} s ahead`);
     assert.ok(most >= 25, `${most} s ahead`);
-    assert.equal(dry, 0);
+    assert.equal(underruns, 0);
     assert.ok(played > 1780);
   });
 }
 
-test("a long picture before the audio does not stop it", () => {
+test("a large picture before the audio does not block it", () => {
   const { played, most } = simulate({
     bytesPerSecond: 16_000,
     length: 2_000_000 + 16_000 * 60,
@@ -50,7 +50,7 @@ test("a long picture before the audio does not stop it", () => {
   assert.ok(most <= 60);
 });
 
-test("a playhead that stands still is granted nothing more", () => {
+test("a paused playhead is granted no more credit", () => {
   const credit = new Credit(1000);
   credit.restart(0);
   const standing = { received: 31_000, consumed: 31_000, aheadSeconds: 31, bytesPerSecond: 1000 };
@@ -60,14 +60,14 @@ test("a playhead that stands still is granted nothing more", () => {
   assert.equal(credit.next({ ...standing, aheadSeconds: 20 }), 31_000);
 });
 
-test("what waits for the decoder counts as ahead", () => {
+test("pending bytes of the decoder count as ahead", () => {
   const credit = new Credit(1000);
   credit.restart(0);
   assert.equal(credit.next({ received: 1000, consumed: 0, aheadSeconds: 0, bytesPerSecond: null }), null);
   assert.equal(credit.next({ received: 1000, consumed: 1000, aheadSeconds: 0, bytesPerSecond: null }), 1000);
 });
 
-test("credit is counted anew from where a stream starts again", () => {
+test("credit is counted from the offset of each start", () => {
   const credit = new Credit(1000);
   credit.restart(50_000);
   assert.equal(credit.next({ received: 50_000, consumed: 50_000, aheadSeconds: 0, bytesPerSecond: 1000 }), null);
@@ -76,7 +76,7 @@ test("credit is counted anew from where a stream starts again", () => {
   assert.equal(credit.next({ received: 1000, consumed: 1000, aheadSeconds: 1, bytesPerSecond: 1000 }), 1000);
 });
 
-test("a window that is too narrow for the audio is widened once", () => {
+test("a window that is too narrow is widened once", () => {
   assert.equal(widerWindow(FIRST_WINDOW_BYTES, null), null);
   assert.equal(widerWindow(FIRST_WINDOW_BYTES, 16_000), null);
   const wider = widerWindow(FIRST_WINDOW_BYTES, 192_000);

@@ -5,7 +5,7 @@ import { StreamCursor } from "../dist/cursor.js";
 
 const bytes = (from, to) => Uint8Array.from({ length: to - from }, (_, index) => from + index);
 
-test("chunks are taken one after another", () => {
+test("chunks are accepted one after another", () => {
   const cursor = new StreamCursor("s");
   assert.deepEqual(cursor.join(100, true), { stream_id: "s", offset: 0, window: 100, wait: true });
   assert.equal(cursor.start(0, "e"), true);
@@ -15,7 +15,7 @@ test("chunks are taken one after another", () => {
   assert.equal(cursor.received, 9);
 });
 
-test("after a lost connection it joins at the byte and the epoch that it has come to", () => {
+test("after a lost connection it joins at the current offset and epoch", () => {
   const cursor = new StreamCursor("s");
   cursor.join(100, false);
   cursor.start(0, "e");
@@ -29,7 +29,7 @@ test("after a lost connection it joins at the byte and the epoch that it has com
   assert.equal(cursor.received, 9);
 });
 
-test("what is still under way from before a seek is not taken", () => {
+test("chunks still in flight from before a seek are rejected", () => {
   const cursor = new StreamCursor("s");
   cursor.join(100, false);
   cursor.start(0, "e");
@@ -43,12 +43,12 @@ test("what is still under way from before a seek is not taken", () => {
   assert.deepEqual(cursor.take(bytes(80, 82)), { offset: 80, bytes: bytes(80, 82) });
 });
 
-test("what comes a second time is taken once", () => {
+test("repeated bytes are accepted once", () => {
   const cursor = new StreamCursor("s");
   cursor.join(100, false);
   cursor.start(0, "e");
   cursor.take(bytes(0, 10));
-  // Two seeks to one place, each answered.
+  // Two seeks to one offset, each answered.
   cursor.seek(20);
   cursor.seek(20);
   cursor.start(20, "e");
@@ -58,7 +58,7 @@ test("what comes a second time is taken once", () => {
   assert.deepEqual(cursor.take(bytes(24, 28)), { offset: 25, bytes: bytes(25, 28) });
 });
 
-test("a gap is never taken", () => {
+test("a gap is never accepted", () => {
   const cursor = new StreamCursor("s");
   cursor.join(100, false);
   cursor.start(0, "e");

@@ -16,14 +16,14 @@ const CLUSTER = [0x1f, 0x43, 0xb6, 0x75];
 const every = () => true;
 const none = () => false;
 
-test("framed audio is decided by its type alone", () => {
+test("framed audio is routed by its type alone", () => {
   assert.equal(needsHeader("audio/mpeg"), false);
   assert.deepEqual(routeOf("audio/mpeg", EMPTY, every), { kind: "mse", mimeType: "audio/mpeg", headerBytes: 0, boundary: null });
   assert.equal(routeOf("Audio/AAC; x=y", EMPTY, every).mimeType, "audio/aac");
   assert.deepEqual(routeOf("audio/mpeg", EMPTY, none), { kind: "url" });
 });
 
-test("what nobody's Media Source takes goes by its URL", () => {
+test("formats that no Media Source supports play by URL", () => {
   for (const type of ["audio/ogg", "application/octet-stream", "text/plain"]) {
     assert.deepEqual(routeOf(type, EMPTY, every), { kind: "url" });
   }
@@ -33,7 +33,7 @@ test("WebM by its header", () => {
   const bytes = Uint8Array.from([...EBML, 1, 2, ...text("A_OPUS"), 3, ...CLUSTER, 9, 9]);
   assert.deepEqual(webmHeader(bytes), { bytes: 13, codec: "opus" });
   assert.equal(webmHeader(bytes.subarray(0, 14)), "more");
-  assert.equal(webmHeader(Uint8Array.from(text("ID3 is no WebM"))), null);
+  assert.equal(webmHeader(Uint8Array.from(text("ID3 is not WebM"))), null);
   const route = routeOf("video/webm", bytes, every);
   assert.equal(route.mimeType, 'audio/webm; codecs="opus"');
   assert.equal(route.headerBytes, 13);
@@ -53,15 +53,15 @@ test("MP4 by its header, fragmented only", () => {
   assert.equal(mp4Boundary(Uint8Array.from([0xff, 0xff, 0xff, 0xff, ...text("moof")])), -1);
 });
 
-test("a header without an end is not waited for", () => {
+test("an endless header is not waited for", () => {
   assert.equal(routeOf("audio/webm", Uint8Array.from(EBML), every), "more");
   const endless = new Uint8Array(1024 * 1024);
   endless.set(EBML);
   assert.deepEqual(routeOf("audio/webm", endless, every), { kind: "url" });
 });
 
-test("WAV goes through Web Audio where it is PCM", () => {
+test("WAV with PCM plays through Web Audio", () => {
   assert.equal(needsHeader("audio/x-wav"), true);
   assert.equal(routeOf("audio/wav", Uint8Array.from(text("RIFF")), every), "more");
-  assert.deepEqual(routeOf("audio/wav", Uint8Array.from(text("no WAV file at all")), every), { kind: "url" });
+  assert.deepEqual(routeOf("audio/wav", Uint8Array.from(text("not a WAV file at all")), every), { kind: "url" });
 });

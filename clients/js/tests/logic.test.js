@@ -7,7 +7,7 @@ import { RateMeter } from "../dist/rate.js";
 import { retryDelay } from "../dist/retries.js";
 import { stateOf } from "../dist/state.js";
 
-test("the rate is learnt from the first audio on, and follows it", () => {
+test("the rate is measured from the first audio, and follows changes", () => {
   const meter = new RateMeter();
   meter.observe(1_000_000, 0.02); // a picture
   assert.equal(meter.bytesPerSecond, null);
@@ -20,7 +20,7 @@ test("the rate is learnt from the first audio on, and follows it", () => {
   assert.equal(Math.round(meter.bytesPerSecond), 8000);
 });
 
-test("before there is anything better the rate is that from the beginning on", () => {
+test("a first, rough rate is that since the start", () => {
   const meter = new RateMeter();
   meter.begin(1000, 10);
   meter.observe(9000, 12);
@@ -28,7 +28,7 @@ test("before there is anything better the rate is that from the beginning on", (
   assert.equal(meter.byteAt(13), 13_000);
 });
 
-test("after a restart the rate is known still", () => {
+test("a restart keeps the rate", () => {
   const meter = new RateMeter();
   meter.observe(0, 0);
   meter.observe(16_000, 1);
@@ -51,7 +51,7 @@ test("states", () => {
   assert.equal(stateOf({ ...facts, ended: true, failed: true }), "failed");
 });
 
-test("which errors are tried again, and for how long", () => {
+test("which errors are retried, and for how long", () => {
   assert.equal(retryDelay("ASF_LISTENER_TOO_SLOW", 0), 0);
   assert.deepEqual([0, 1, 2, 3, 4, 5].map((attempts) => retryDelay("ASF_TOO_MANY_LISTENERS", attempts)), [1, 1, 2, 4, 8, null]);
   const draining = Array.from({ length: 13 }, (_, attempts) => retryDelay("ASF_DRAINING", attempts));
@@ -63,13 +63,13 @@ test("errors carry what the server said", () => {
   const error = errorOf({ message: "Gone.", error_code: "ASF_AUDIO_UNAVAILABLE", retryable: true, details: "x", offset: 5 });
   assert.ok(error instanceof AsfError);
   assert.deepEqual([error.message, error.code, error.retryable, error.details, error.offset], ["Gone.", "ASF_AUDIO_UNAVAILABLE", true, "x", 5]);
-  const anew = errorOf({ message: "Anew.", error_code: "ASF_EPOCH_CHANGED", epoch: "f" });
-  assert.ok(anew instanceof EpochChangedError);
-  assert.equal(anew.currentEpoch, "f");
+  const regenerated = errorOf({ message: "Regenerated.", error_code: "ASF_EPOCH_CHANGED", epoch: "f" });
+  assert.ok(regenerated instanceof EpochChangedError);
+  assert.equal(regenerated.currentEpoch, "f");
   assert.equal(errorOf({ message: "?" }).retryable, false);
 });
 
-test("a listener that throws keeps no other from its event", () => {
+test("an exception of one listener does not affect the others", () => {
   class Source extends Emitter {
     say(word) {
       this.emit("word", word);

@@ -35,12 +35,12 @@ for (const size of [0, 0xffffffff]) {
   test(`a size of ${size} is unknown`, () => assert.equal(parseRiff(wav({ size })).dataBytes, null));
 }
 
-test("every beginning of a header wants more", () => {
+test("every incomplete header needs more", () => {
   const whole = wav();
   for (let length = 0; length < whole.length; length += 1) assert.equal(parseRiff(whole.subarray(0, length)), "more");
 });
 
-test("the extensible form, floats, and what is no PCM", () => {
+test("the extensible format, floats, and other codecs", () => {
   const guid = [...u16(22), ...u16(24), ...u32(3), ...u16(1), ...Array(14).fill(0)];
   assert.equal(parseRiff(wav({ chunks: [format({ tag: 0xfffe, bits: 24, channels: 2, more: guid })] })).bitsPerSample, 24);
   assert.equal(parseRiff(wav({ chunks: [format({ tag: 3, bits: 32 })] })).float, true);
@@ -49,7 +49,7 @@ test("the extensible form, floats, and what is no PCM", () => {
   assert.equal(parseRiff(Uint8Array.from(text("ID3 what is this?"))), null);
 });
 
-test("a header is found wherever it lies in its buffer", () => {
+test("a header is found at any offset of its buffer", () => {
   const whole = wav();
   const shifted = new Uint8Array(whole.length + 3);
   shifted.set(whole, 3);
@@ -58,7 +58,7 @@ test("a header is found wherever it lies in its buffer", () => {
 
 const decoderOf = (options) => new PcmDecoder(parseRiff(wav({ chunks: [format(options)] })));
 
-test("pieces of any length give the same samples as the whole", () => {
+test("pieces of any length give the same samples as one piece", () => {
   const bytes = Uint8Array.from({ length: 12 * 7 }, (_, index) => (index * 37) & 0xff);
   for (const bits of [8, 16, 24, 32]) {
     const options = { bits, channels: 2 };
