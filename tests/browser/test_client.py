@@ -500,6 +500,29 @@ def test_stopping_leaves_the_stream(server: ServerProcess, pages: Pages) -> None
     pages.run(scenario())
 
 
+def test_switching_streams_joins_once(start_server: StartServer, pages: Pages) -> None:
+    """Nothing of the stopped playback is sent on the next one's connection."""
+    server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0.02"})  # So that the first one still arrives.
+    server.announce("first", CLIP.read_bytes())
+    server.announce("second", CLIP.read_bytes())
+    sent: list[str] = []
+
+    async def scenario() -> None:
+        async with pages.open(server, stream="first", client="alice") as page:
+            page.on("websocket", lambda one: one.on("framesent", lambda frame: sent.append(str(frame))))
+            await page.click("#watch")  # It keeps the shared connection open.
+            await page.click("#play")
+            await page.wait_for_function("playback.progress.currentTime > 1")
+            await page.evaluate("client.play('second', audio); 0")
+            await page.wait_for_function("!audio.paused && audio.currentTime > 0.5")
+
+    pages.run(scenario())
+    leave = next(index for index, frame in enumerate(sent) if "leave_stream" in frame)
+    events = [name for frame in sent[leave + 1 :] for name in ("join_stream", "audio_ack") if name in frame]
+    assert events[0] == "join_stream"
+    assert events.count("join_stream") == 1
+
+
 def test_a_new_watch_is_independent_of_an_ended_one(server: ServerProcess, pages: Pages) -> None:
     """Updates of an ended watch are dropped."""
 
