@@ -1,9 +1,9 @@
-"""Runs all measurements in one go and writes what came out.
+"""Runs all measurements in one go and writes the reports.
 
 Usage: python -m benchmarks [--quick] [--only NAME]
 
-The raw figures go to benchmarks/results.json, the tables to docs/benchmark.md and README.md, the picture to
-docs/growth.svg. Servers run on one core, the load on another: two cores are needed, and a machine that is not busy.
+Raw figures go to benchmarks/results.json, tables to docs/benchmark.md and README.md, the picture to docs/growth.svg.
+The server runs on one core and the load on another: this needs two cores and an otherwise idle machine.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measurements as measure
-from benchmarks import processes, report
+from benchmarks import plot, processes, report
 from benchmarks.processes import Server
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +33,8 @@ PACES: dict[str, dict[str, str]] = {"128 kbit/s in real time": measure.REAL_TIME
 
 def main() -> None:
     """Measure, and report."""
-    arguments = argparse.ArgumentParser(description="Measure ASF beside its peers.")
-    arguments.add_argument("--quick", action="store_true", help="shorter runs, fewer sizes: to try the tools")
+    arguments = argparse.ArgumentParser(description="Compare ASF with its peers.")
+    arguments.add_argument("--quick", action="store_true", help="shorter runs and fewer sizes, to try the tools")
     arguments.add_argument("--only", help="run one measurement and print it")
     options = arguments.parse_args()
     if len(os.sched_getaffinity(0)) <= max(processes.SERVER_CORE, processes.LOAD_CORE):
@@ -113,8 +113,7 @@ def _steps(audio: Path, *, quick: bool) -> dict[str, Any]:
 def write_reports(results: dict[str, Any]) -> None:
     """Write the tables and the picture from the raw figures."""
     comparison = report.table(results)
-    report.plot(results["growth"], ROOT / "docs" / "growth.svg")
-    knees = {title: report.knee(points) for title, points in results["growth"].items()}
+    plot.plot(results["growth"], ROOT / "docs" / "growth.svg")
     growth_lines = [
         "| pace | listeners | CPU, % of a core | MB/s | pump lag p99 | first chunk p99 |",
         "|---|---|---|---|---|---|",
@@ -127,9 +126,11 @@ def write_reports(results: dict[str, Any]) -> None:
             for point in points
         ]
     growth_lines.append("")
-    for title, found in knees.items():
-        where = f"at {found:.0f} listeners" if found else "not reached with the listeners measured here"
-        growth_lines.append(f"The knee (pump lag p99 over 25 ms) at {title}: {where}.")
+    for title, points in results["growth"].items():
+        found = report.knee(points)
+        most = max(point["listeners"] for point in points)
+        where = f"at {found:.0f} listeners" if found else f"not reached at {most:.0f} listeners"
+        growth_lines.append(f"Saturation (pump lag p99 above 25 ms), {title}: {where}.")
     machine = "; ".join(f"{name} {value}" for name, value in results["machine"].items())
     _replace(ROOT / "docs" / "benchmark.md", "comparison", comparison)
     _replace(ROOT / "docs" / "benchmark.md", "growth", "\n".join(growth_lines))
@@ -142,7 +143,7 @@ def _replace(path: Path, name: str, text: str) -> None:
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     content, count = pattern.subn(lambda match: f"{match[1]}{text}\n{match[2]}", path.read_text())
     if count != 1:
-        sys.exit(f"{path} has no place for {name}")
+        sys.exit(f"{path} has no markers for {name}")
     path.write_text(content)
 
 
