@@ -14,9 +14,11 @@ RELIABILITY = Path(__file__).parents[1] / "docs" / "reliability.md"
 
 TEXT = """# Reliability
 
-What was done to the service, how often, and what was lost by it. Written by `make soak` from what the tests of
-`tests/faults` and `tests/fuzz` counted in one run, {length}, on {machine}. Every row is a test: what must hold is
-checked, and a run in which it does not hold fails and writes nothing here.
+Faults that the tests inject into a running server, how often, and what was lost. `make soak` writes this page from
+what the tests in `tests/faults` and `tests/fuzz` count in one run. The latest run: {length}, on
+{machine}.
+
+Every row is a test. If what must hold does not hold, the run fails and does not write this page.
 
 | fault or bad input | tried | what must hold | lost | measured |
 |---|---|---|---|---|
@@ -26,8 +28,8 @@ checked, and a run in which it does not hold fails and writes nothing here.
 
 def reliability(run: dict[str, Any]) -> str:
     """Return the document about what a ledger says of a run."""
-    variants = "the long variants of the tests" if run["soak"] else "the short variants of the tests, as in the suite"
-    length = f"with {variants} and {run['fuzz_seconds']:g} s for each fuzzer"
+    variants = "long variants of the tests" if run["soak"] else "short variants of the tests, as in the suite"
+    length = f"{variants}, {run['fuzz_seconds']:g} s per fuzzer"
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
     return TEXT.format(length=length, machine=machine, rows="\n".join(map(_row, run["entries"])))
 

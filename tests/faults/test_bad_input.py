@@ -407,9 +407,9 @@ def beside(server: ServerProcess, ledger: Ledger) -> Iterator[Beside]:
             f"bad input: {door}",
             tried=tried,
             unit="inputs",
-            must_hold="each is answered with the error code of the contract; those who behave lose nothing",
+            must_hold="each receives the error code of the contract; other clients lose nothing",
             lost=beside.bystanders.lost + beside.bystanders.updates_lost,
-            measured=f"beside all doors {beside.bystanders.joins:,} streams, {beside.bystanders.updates:,} updates",
+            measured=f"other clients: {beside.bystanders.joins:,} streams, {beside.bystanders.updates:,} updates",
         )
 
 
@@ -470,7 +470,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory, ledger: Ledger) -> Iterator
             f"bad input: {TOKENS}",
             tried=tried.total(),
             unit="tokens",
-            must_hold="each is refused as unauthorized at every door; nothing is heard with any of them",
+            must_hold="each is rejected as unauthorized by every transport; no audio is sent for any of them",
             lost=int(float(heard[1])),
             measured=", ".join(f"{number} at {door}" for door, number in tried.items()),
         )

@@ -116,11 +116,11 @@ def test_the_wall_clock_jumps(start_server: StartServer, ledger: Ledger, soak: b
     assert lost == 0
     back = wait_until_back(server, before)
     ledger.note(
-        "wall clock jumps, by hours and by half a second, ahead and back",
+        "wall clock jumps, by hours and by half a second, forward and back",
         tried=jumps,
         unit="jumps",
-        must_hold="Listeners under way, waiting, and on audio that is being made hear every byte; no token that was "
-        "accepted ends early; an idempotency key still counts, and the history of UI updates is whole.",
+        must_hold="Listeners that play, that wait, or that follow growing audio receive every byte; no accepted "
+        "token expires early; idempotency keys stay valid, and the history of UI updates is complete.",
         lost=lost,
         measured=f"longest gap {gap:.2f} s; {back}",
     )
@@ -158,7 +158,7 @@ def test_the_wall_clock_jumps_while_a_pong_is_due(start_server: StartServer, led
         "wall clock jumps while a pong is due",
         tried=2 * rounds,
         unit="jumps",
-        must_hold="The connection lives on; a polling client that has vanished is noticed all the same.",
+        must_hold="The connection stays open; a polling client that has disappeared is detected nevertheless.",
         lost=lost,
     )
 

@@ -66,8 +66,8 @@ def test_descriptors_run_out(start_server: StartServer, ledger: Ledger, soak: bo
         "file descriptors exhausted",
         tried=turned_away,
         unit="connections without a descriptor",
-        must_hold="Listeners under way hear every byte; the log is not flooded; once descriptors are free, the "
-        "server is ready and takes connections.",
+        must_hold="Existing sessions receive every byte; the log is not flooded; once descriptors are free, the "
+        "server is ready and accepts connections.",
         lost=lost,
         measured=f"{rounds} times; longest gap {gap:.2f} s; {lines} lines of log; {back}",
     )

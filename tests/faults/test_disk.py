@@ -90,8 +90,8 @@ def test_a_full_disk_under_the_catalog(tmp_path: Path, start_server: StartServer
         "full disk under the catalog",
         tried=refused,
         unit="announcements without space",
-        must_hold="An announcement is kept, or answered with 503 ASF_CATALOG_UNAVAILABLE; /asf/ready names the "
-        "catalog; listeners, old and new, hear every byte; with space, everything is back.",
+        must_hold="An announcement is stored, or receives 503 ASF_CATALOG_UNAVAILABLE; /asf/ready names the catalog; "
+        "existing and new sessions receive every byte; once there is space, everything works again.",
         lost=lost,
         measured=f"{rounds} times full; longest gap {gap:.2f} s; {back}",
     )
@@ -191,13 +191,15 @@ def test_audio_that_is_spoilt_in_mid_stream(start_server: StartServer, ledger: L
     back = wait_until_back(server, before)
     for fault in SPOILS + SPARES:
         outcome = (
-            "is told ASF_AUDIO_UNAVAILABLE at its offset, or over HTTP cut off," if fault in SPOILS else "hears all"
+            "receives ASF_AUDIO_UNAVAILABLE at its offset, or is aborted over HTTP,"
+            if fault in SPOILS
+            else "receives all of the audio"
         )
         ledger.note(
             f"audio file in mid-stream: {fault.__name__.replace('_', ' ')}",
             tried=rounds * len(TRANSPORTS),
             unit="listeners",
-            must_hold=f"Who listens {outcome} and never hears a wrong byte; the others hear every byte.",
+            must_hold=f"Each session {outcome} and never a wrong byte; the others receive every byte.",
             lost=lost[fault],
             measured=f"longest gap of the others {gap:.2f} s; {back}",
         )
@@ -247,11 +249,11 @@ def test_a_disk_that_cannot_be_read(
     assert failures > 0
     back = wait_until_back(server, before)
     ledger.note(
-        {"disk": "EIO in the middle of a read", "short_read": "reads that return too little"}[part],
+        {"disk": "EIO in the middle of a read", "short_read": "short reads"}[part],
         tried=failures,
         unit="failing reads",
-        must_hold="A listener is told ASF_AUDIO_UNAVAILABLE with the offset of the first byte that is missing, and "
-        "hears every byte once when it comes back there.",
+        must_hold="A listener receives ASF_AUDIO_UNAVAILABLE with the offset of the first missing byte, and every "
+        "byte once after resuming there.",
         lost=lost,
-        measured=f"{errors} errors told; {back}",
+        measured=f"{errors} errors received; {back}",
     )

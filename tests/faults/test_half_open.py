@@ -102,11 +102,11 @@ def test_a_pulled_cable(start_server: StartServer, ledger: Ledger, soak: bool) -
             assert (patient.stop(), server.stop()) == (0, 0)
     assert lost == 0
     ledger.note(
-        f"peers that vanish without FIN or RST, on Socket.IO, polling, plain WebSocket and {HTTP}",
+        f"peers that disappear without FIN or RST, on Socket.IO, polling, plain WebSocket and {HTTP}",
         tried=vanished,
         unit="half-open connections",
-        must_hold="All that they held is freed in the time that follows from pings, ASF_SLOW_LISTENER_SECONDS and "
-        "the kernel's bounds; the others hear every byte.",
+        must_hold="All of their resources are freed within the limits of pings, ASF_SLOW_LISTENER_SECONDS and the "
+        "kernel; the others receive every byte.",
         lost=lost,
         measured=f"all freed after {took:.1f} s, with pings every second and 2 s for slow listeners; longest gap of "
         f"the others {gap:.2f} s; {back}",

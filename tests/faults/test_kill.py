@@ -50,8 +50,8 @@ def test_listeners_go_on_where_they_were(tmp_path: Path, ledger: Ledger, soak: b
         "kill -9 in mid-stream, restart on the same port and database",
         tried=kills,
         unit=f"kills under {len(listeners)} listeners",
-        must_hold="Over Socket.IO, polling, plain WebSocket and HTTP, every listener goes on at its offset, with its "
-        "epoch or ETag, and hears every byte once.",
+        must_hold="Over Socket.IO, polling, plain WebSocket and HTTP, every listener resumes at its offset, with its "
+        "epoch or ETag, and receives every byte once.",
         lost=lost_bytes(listeners),
         measured=f"longest gap {longest_gap(listeners):.1f} s, of which the restart took up to "
         f"{server.longest_restart:.1f} s",
@@ -76,7 +76,7 @@ def test_what_was_announced_stays_announced(tmp_path: Path, ledger: Ledger, soak
         "kill -9 during a burst of announcements",
         tried=len(backend.answered),
         unit="announcements",
-        must_hold="Whatever was answered with 200 is in the catalog after the restart, with its epoch.",
+        must_hold="Every stream answered with 200 is in the catalog after the restart, with its epoch.",
         lost=len(lost),
         measured=f"{kills} kills",
     )
@@ -106,10 +106,10 @@ def test_a_subscriber_recovers_or_is_told(tmp_path: Path, ledger: Ledger, soak: 
         "kill -9 under a subscriber to UI updates",
         tried=kills,
         unit="kills",
-        must_hold="An update that was answered with 200 arrives once, in order, or the subscriber is told that it "
-        "missed some (recovered: false).",
+        must_hold="An update that was answered with 200 arrives once, in order, or the subscriber receives "
+        "recovered: false.",
         lost=watcher.lost(backend.answered),
-        measured=f"{len(backend.answered)} updates, {watcher.told_missed} times told",
+        measured=f"{len(backend.answered)} updates, {watcher.told_missed} times recovered: false",
     )
 
 

@@ -40,10 +40,10 @@ def test_listeners_of_a_killed_node_go_on_at_another(tmp_path: Path, ledger: Led
         f"kill -9 of one of {COUNT} servers behind {kind.program}",
         tried=cut,
         unit="listeners on it",
-        must_hold="Over Socket.IO, polling, plain WebSocket and HTTP, every listener goes on at another one, at its "
-        "offset with its epoch or ETag, and hears every byte once, while the killed one is dead.",
+        must_hold="Over Socket.IO, polling, plain WebSocket and HTTP, every listener resumes on another one, at its "
+        "offset with its epoch or ETag, and receives every byte once, while the killed one is dead.",
         lost=0,
-        measured=f"all heard again after {gap:.2f} s",
+        measured=f"all resumed after {gap:.2f} s",
     )
 
 

@@ -27,14 +27,14 @@ HTTP_BYTES_PER_SECOND = 2_000_000
 MEMORY_TOLERANCE = MEMORY_TOLERANCE_BYTES + MAX_CACHED_BYTES
 """The audio is longer here: the allocator keeps what its cache took."""
 
-NAMES = {"audio": "audio source", "catalog": "catalog", "emitter": "way to a listener", "metrics": "metrics"}
+NAMES = {"audio": "audio source", "catalog": "catalog", "emitter": "emitter of a listener", "metrics": "metrics"}
 RATES = {"audio": 0.3, "catalog": 0.3, "emitter": 0.1, "metrics": 0.3}
 WHOM_IT_CONCERNS = {
-    "audio": "Whom it concerns is told ASF_INTERNAL_ERROR at its offset, and hears every byte once by coming back",
-    "catalog": "Whom it concerns is told ASF_INTERNAL_ERROR at its offset, and hears every byte once by coming back",
-    "emitter": "Whom it concerns is told ASF_INTERNAL_ERROR, or cut off where it cannot be told, and hears every "
-    "byte once by coming back",
-    "metrics": "Nobody hears anything of it",
+    "audio": "Affected listeners receive ASF_INTERNAL_ERROR at their offset, and every byte once after resuming",
+    "catalog": "Affected listeners receive ASF_INTERNAL_ERROR at their offset, and every byte once after resuming",
+    "emitter": "Affected listeners receive ASF_INTERNAL_ERROR, or are disconnected if it cannot be sent, and receive "
+    "every byte once after resuming",
+    "metrics": "No listener is affected",
 }
 
 
@@ -75,10 +75,10 @@ def test_a_part_raises_at_random(failing_server: ServerProcess, ledger: Ledger, 
         f"{NAMES[part]} that raises at random",
         tried=failures,
         unit="exceptions",
-        must_hold=f"{WHOM_IT_CONCERNS[part]}; the others hear every byte.",
+        must_hold=f"{WHOM_IT_CONCERNS[part]}; the others receive every byte.",
         lost=lost,
-        measured=f"{outcomes['told']} times told, {outcomes['cut']} cut off, {outcomes['whole']} whole; longest gap "
-        f"of the others {longest_gap(others):.2f} s; {back}",
+        measured=f"{outcomes['told']} notified, {outcomes['cut']} disconnected, {outcomes['whole']} complete; "
+        f"longest gap of the others {longest_gap(others):.2f} s; {back}",
     )
 
 
@@ -141,7 +141,7 @@ def test_the_way_to_subscribers_raises_at_random(failing_server: ServerProcess, 
         watcher.close(server)
     back = wait_until_back(server, before)
     ledger.note(
-        "way to UI subscribers that raises at random",
+        "emitter of UI updates that raises at random",
         tried=failures,
         unit="exceptions",
         must_hold="Every update reaches every subscriber once and in order, on this connection or the next.",

@@ -184,11 +184,11 @@ def test_servers_and_redis_are_killed_under_an_audience(
     breaks = sum(listener.breaks for listener in listeners)
     ledger.note(
         f"Servers and Redis killed and restarted, behind HAProxy, under {LISTENERS} listeners of one stream that is "
-        f"being made, {OBJECT_LISTENERS} of an object in Swift and {SUBSCRIBERS} subscribers to UI updates",
+        f"being generated, {OBJECT_LISTENERS} of an object in Swift and {SUBSCRIBERS} subscribers to UI updates",
         tried=server_kills + redis_kills,
         unit="kills",
-        must_hold="Every listener ends with the identical bytes, every subscriber with a run of updates without a "
-        "gap or a repeat, which has all that was answered with 200.",
+        must_hold="Every listener receives the identical bytes, every subscriber its updates without a gap or a "
+        "repeat, including all that were answered with 200.",
         lost=lost_updates + lost_bytes(listeners),
         measured=f"{server_kills} kills of a server, {redis_kills} of Redis; {breaks} connections "
         f"broke; longest gap {longest_gap(listeners):.1f} s; "

@@ -119,11 +119,11 @@ def test_one_byte_at_a_time(start_server: StartServer, ledger: Ledger, promises:
         "clients that send one byte at a time, or nothing: request heads, WebSocket handshakes, bodies, frames",
         tried=len(everybody),
         unit="slow clients",
-        must_hold="Each is cut in the time that is promised, and not before; the others hear every byte.",
+        must_hold="Each is disconnected at the documented time, and not before; the others receive every byte.",
         lost=lost_bytes(well_behaved),
         measured="a byte every "
         + ("second" if soak else "0.1 s, all times divided by five")
-        + f"; cut at most {max(late.values()):.1f} s late; longest gap of the others "
+        + f"; disconnected at most {max(late.values()):.1f} s late; longest gap of the others "
         f"{longest_gap(well_behaved):.2f} s; {back}",
     )
 
@@ -164,7 +164,7 @@ def test_reading_one_byte_at_a_time(
         "listeners that read one byte at a time",
         tried=len(slow),
         unit="slow listeners",
-        must_hold="Each loses its place after ASF_SLOW_LISTENER_SECONDS; the others hear every byte.",
+        must_hold="Each session ends after ASF_SLOW_LISTENER_SECONDS; the others receive every byte.",
         lost=lost_bytes(well_behaved),
         measured=f"all dropped after {took:.1f} s of {promises.slow_listener:g} s; longest gap of the others "
         f"{longest_gap(well_behaved):.2f} s; {back}",
@@ -271,8 +271,8 @@ def test_a_client_floods(start_server: StartServer, ledger: Ledger, soak: bool, 
         f"one client that floods the server with {event}",
         tried=flooder.sent,
         unit="events",
-        must_hold="It is answered with ASF_RATE_LIMITED, or ASF_SLOWED_DOWN; the others hear every byte.",
+        must_hold="It receives ASF_RATE_LIMITED or ASF_SLOWED_DOWN; the others receive every byte.",
         lost=lost_bytes(well_behaved),
-        measured=f"{flooder.times_told} times told; longest gap of the others {longest_gap(well_behaved):.2f} s; "
+        measured=f"notified {flooder.times_told} times; longest gap of the others {longest_gap(well_behaved):.2f} s; "
         f"{back}",
     )

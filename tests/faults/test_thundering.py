@@ -68,14 +68,13 @@ def test_a_herd_is_cut_and_comes_back(start_server: StartServer, ledger: Ledger,
     back = wait_until_back(server, before, 2 * PATIENCE_SECONDS, MEMORY_TOLERANCE_BYTES)
     assert memory[-1] - memory[len(memory) // 2] < GROWTH_TOLERANCE_BYTES
     ledger.note(
-        f"{HERD} listeners cut at once by a TCP reset, and back at once",
+        f"{HERD} listeners disconnected at once by a TCP reset, all reconnecting at once",
         tried=tried,
-        unit="listeners cut",
-        must_hold="Everyone goes on at its offset and hears every byte once; the others hear on; descriptors, "
-        f"greenlets and memory (to {MEMORY_TOLERANCE_BYTES // MEBIBYTE} MiB) are back at their start.",
+        unit="listeners disconnected",
+        must_hold="Each resumes at its offset and receives every byte once; the others continue; descriptors, "
+        f"greenlets and memory (to {MEMORY_TOLERANCE_BYTES // MEBIBYTE} MiB) return to their initial level.",
         lost=lost,
-        measured=f"all heard again after {back_after:.1f} s; longest gap of {WELL_BEHAVED} others {gap:.2f} s; "
-        f"{back}",
+        measured=f"all resumed after {back_after:.1f} s; longest gap of {WELL_BEHAVED} others {gap:.2f} s; {back}",
     )
 
 

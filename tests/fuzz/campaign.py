@@ -158,13 +158,13 @@ def fuzz(
         tried=tally.sessions,
         unit="sessions",
         must_hold=(
-            "no crash, no answer 5xx, no error and no traceback in the log; every byte and every update reaches "
-            "those who behave; afterwards as many sockets and greenlets as before"
+            "no crash, no 5xx response, no error and no traceback in the log; every byte and every update reaches "
+            "the other clients; afterwards as many sockets and greenlets as before"
         ),
         lost=bystanders.lost + bystanders.updates_lost,
         measured=(
             f"{tally.connections:,} connections, {tally.sends:,} sends, {tally.sent_bytes:,} bytes in "
-            f"{seconds:.0f} s; answers: {answers}; beside them {bystanders.joins:,} streams heard "
+            f"{seconds:.0f} s; responses: {answers}; other clients: {bystanders.joins:,} streams "
             f"({bystanders.heard:,} bytes) and {bystanders.updates:,} updates; "
             f"/asf/health at most {bystanders.longest_health * 1000:.0f} ms; memory {grown / 2**20:+.1f} MiB; "
             f"log {logged / max(1, tally.connections):.0f} bytes a connection"
