@@ -1,16 +1,16 @@
-# The two commands: make run, make test. Both set up everything that they need, in .venv.
-# Another Python: make test PYTHON=python3.13. Beside the environment that is there: VENV=.venv-3.13 as well.
+# The two commands: make run, make test. Both set up everything they need, in .venv.
+# To use another Python: make test PYTHON=python3.13. To keep the existing environment, add VENV=.venv-3.13.
 PYTHON ?= python3
 VENV ?= .venv
 # Arguments for pytest: make test ARGS='-k seek'.
 ARGS ?=
-# `make soak`: seconds for each fuzzer, and whether the tests take their time (empty: as in the suite).
+# `make soak`: seconds per fuzzer, and the option for the long variants of the tests (empty: the short ones).
 FUZZ_SECONDS ?= 1200
 SOAK ?= --soak
 BIN := $(VENV)/bin
-# What is compiled is kept, or each of the processes of a test run would compile all tests again.
+# Keep bytecode: otherwise each process of a test run compiles all tests again.
 export PYTHONDONTWRITEBYTECODE :=
-# Tests run side by side, unless pytest-xdist is turned off.
+# Tests run in parallel unless pytest-xdist is turned off.
 PARALLEL := $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist worksteal)
 .DEFAULT_GOAL := help
 
@@ -18,34 +18,34 @@ CLIENT := src/asf/console/static/.built
 
 .PHONY: FORCE help run test quick soak check bench scaling client docs format requirements setup clip clean
 
-help: ## Show the targets
+help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
 
 run: $(VENV)/.run $(CLIENT) ## Set up and start the server (port 5006)
 	@mkdir -p shared_audio
 	@echo
-	@echo "  When ASF listens, open http://127.0.0.1:5006/, or in another terminal, in this directory:"
+	@echo "  Once ASF is listening, open http://127.0.0.1:5006/, or use another terminal in this directory:"
 	@echo
-	@echo "    $(BIN)/asf demo                                 make a podcast, and hear it meanwhile"
+	@echo "    $(BIN)/asf demo                                 generate a podcast in real time"
 	@echo "    $(BIN)/asf listen demo -o out.mp3               receive it (then play out.mp3)"
-	@echo "    $(BIN)/asf watch alice                          wait for the UI updates of alice"
-	@echo "    $(BIN)/asf push alice progress '{\"percent\": 50}'   send her one (a third terminal)"
+	@echo "    $(BIN)/asf watch alice                          print the UI updates of client alice"
+	@echo "    $(BIN)/asf push alice progress '{\"percent\": 50}'   send one (third terminal)"
 	@echo
-	@# The demo clip lies outside the default audio root. Settings of one's own go before this.
+	@# The demo clip is outside the default audio root. An ASF_AUDIO_ROOTS that is set takes precedence.
 	@grep -qs '^ASF_AUDIO_ROOTS=' .env || export ASF_AUDIO_ROOTS="$${ASF_AUDIO_ROOTS:-./shared_audio:./demo}"; \
 		exec $(BIN)/asf serve
 
-test: setup ## Set up and run the whole test suite; ARGS='-k seek' for some of it
+test: setup ## Set up and run the whole test suite; ARGS='-k seek' selects tests
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
-quick: $(VENV)/.test ## Run what needs no other program, in less than a minute: at every save
+quick: $(VENV)/.test ## Run the unit tests that need no other program, in less than a minute
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(BIN)/pytest -q -m "not programs" $(PARALLEL) tests/unit $(ARGS)
 
-soak: setup ## Break things for an hour and more, and write down what was lost (docs/reliability.md)
+soak: setup ## Inject faults for over an hour, and write docs/reliability.md
 	$(BIN)/pytest tests/faults tests/fuzz $(SOAK) --fuzz-seconds=$(FUZZ_SECONDS) --ledger=var/ledger.json
 	$(BIN)/python tools/write_reliability.py var/ledger.json
 
-check: setup ## Format, lint, types, architecture, and tests with branch coverage
+check: setup ## Check format, lint, types and architecture, and run the tests with branch coverage
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -55,11 +55,11 @@ check: setup ## Format, lint, types, architecture, and tests with branch coverag
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=96
 
-format: setup ## Put the code into its form
+format: setup ## Format the code and apply safe lint fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-requirements: setup ## Pin the dependencies anew, from pyproject.toml
+requirements: setup ## Update the pinned dependencies from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--no-header -o requirements.txt pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
@@ -67,22 +67,22 @@ requirements: setup ## Pin the dependencies anew, from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--no-header --extra dev -c requirements.txt -c requirements-image.txt -o requirements-dev.txt pyproject.toml
 
-bench: $(VENV)/.bench ## Measure ASF beside its peers (about ten minutes, two cores, a C compiler)
+bench: $(VENV)/.bench ## Benchmark ASF and its peers (ten minutes, two cores, a C compiler)
 	$(BIN)/python -m benchmarks
 
-scaling: setup ## Work out what many listeners need (docs/scaling.md); MEASURE=--measure measures again, too
+scaling: setup ## Write the tables of docs/scaling.md; MEASURE=--measure repeats the measurements
 	$(BIN)/python -W ignore -m benchmarks.scaling $(MEASURE)
 
 client: $(CLIENT) ## Build the browser client and the console page (needs npm)
 
-docs: $(VENV)/.run ## Write what the documents show of the code
+docs: $(VENV)/.run ## Regenerate the documents that are written from the code
 	$(BIN)/python tools/draw_session.py
 	$(BIN)/python tools/write_reference.py
 
-clip: ## Make the demo clip anew (needs espeak-ng and ffmpeg)
+clip: ## Regenerate the demo clip (needs espeak-ng and ffmpeg)
 	demo/make_clip.sh
 
-clean: ## Remove everything that the targets made
+clean: ## Remove everything that the targets created
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* tests/browser/node_modules \
 		clients/js/node_modules clients/js/dist src/asf/console/static
 
@@ -90,7 +90,7 @@ setup: $(VENV)/.test
 	@tools/install_test_tools.sh $(VENV)
 	@$(MAKE) --silent client
 
-# The version of Python that the environment has; changed only where that changes.
+# The Python version of the environment; rewritten only when it changes.
 $(VENV)/.python: FORCE
 	@tools/make_venv.sh "$(PYTHON)" "$(VENV)" $(if $(filter file,$(origin PYTHON)),,named)
 

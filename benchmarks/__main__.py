@@ -84,7 +84,9 @@ def _steps(audio: Path, *, quick: bool) -> dict[str, Any]:
 
     return {
         "cpu_per_chunk": lambda: of_all(peers, measure.cpu_per_chunk, audio, 100, seconds),
-        "doors": lambda: {door: measure.cpu_per_chunk(asf, audio, 500, seconds, door) for door in ("sio", "ws")},
+        "transports": lambda: {
+            transport: measure.cpu_per_chunk(asf, audio, 500, seconds, transport) for transport in ("sio", "ws")
+        },
         "growing": lambda: measure.growing(audio, 20 if quick else 100),
         "cpu_per_listener": per_listener,
         "cpu_per_join": lambda: of_all(peers, measure.cpu_per_join, audio, many),

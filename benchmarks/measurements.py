@@ -40,14 +40,14 @@ def checked(result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def cpu_per_chunk(start: Start, audio: Path, listeners: int, seconds: float, door: str = "sio") -> Figures:
+def cpu_per_chunk(start: Start, audio: Path, listeners: int, seconds: float, transport: str = "sio") -> Figures:
     """Return the CPU per chunk at the default pace, and the longest gaps, in steady state.
 
-    `door` is `sio` for Socket.IO or `ws` for the plain WebSocket.
+    `transport` is `sio` for Socket.IO or `ws` for the plain WebSocket.
     """
-    target = STREAM_ID if door == "sio" else STREAM_PATH
+    target = STREAM_ID if transport == "sio" else STREAM_PATH
     with start({}) as server:
-        load = Load("listeners", door, server.port, listeners, 100, seconds, 0, target, audio)
+        load = Load("listeners", transport, server.port, listeners, 100, seconds, 0, target, audio)
         load.wait_for_ramp()
         before = server.cpu()
         result = checked(load.result())

@@ -44,7 +44,7 @@ def table(results: Results) -> str:
     lines = ["| figure | ASF compared | ASF | the other |", "|---|---|---|---|"]
     lines += [f"| {name} | **{words}** | {ours} | {theirs} |" for name, words, ours, theirs in rows]
     gaps = " | ".join(f"{chunk[who]['gap_ms_p99']:.0f} ms" for who in ("asf", "ordinary"))
-    doors = " / ".join(f"{results['doors'][door]['cpu_us_per_chunk']:.2f} µs" for door in ("sio", "ws"))
+    per_chunk = " / ".join(f"{results['transports'][name]['cpu_us_per_chunk']:.2f} µs" for name in ("sio", "ws"))
     first_byte = " / ".join(f"{results['growing'][f'first_byte_ms_{which}']:.0f} ms" for which in ("p50", "max"))
     verified = f"{results['chunks_verified']:,} chunks in these runs; none was wrong, lost or repeated."
     lines += [
@@ -70,7 +70,7 @@ def table(results: Results) -> str:
         "",
         "| figure | ASF |",
         "|---|---|",
-        f"| CPU per chunk, 500 listeners: Socket.IO / plain WebSocket | {doors} |",
+        f"| CPU per chunk, 500 listeners: Socket.IO / plain WebSocket | {per_chunk} |",
         f"| first byte of a growing file to a waiting listener, p50 / max | {first_byte} |",
         "",
         f"Every byte was verified: {verified}",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes demo/welcome.mp3, the spoken clip to try ASF on. Needs espeak-ng and ffmpeg (Debian packages of these names).
+# Generates demo/welcome.mp3, the spoken demo clip. Needs the Debian packages espeak-ng and ffmpeg.
 set -euo pipefail
 cd "$(dirname "$0")"
 pieces=$(mktemp -d)

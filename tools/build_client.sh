@@ -1,12 +1,12 @@
 #!/bin/sh
-# Builds clients/js and puts it, with the library that it stands on, where the server serves it from. Without npm the
-# server runs as well; its console says what is missing.
+# Builds clients/js and copies it, with socket.io-client, to where the server serves it from. The server runs without
+# npm, too; its console page then says what is missing.
 set -eu
 cd "$(dirname "$0")/.."
 target=src/asf/console/static
 
 if ! command -v npm >/dev/null; then
-    echo "npm is missing: no console page, no browser client. Install Node.js with npm, then: make client"
+    echo "npm is not installed: the console page and the browser client are not built. Install Node.js with npm, then run: make client"
     exit 0
 fi
 (

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Installs what the tests need besides Python's packages, as far as it can be had: programs where apt and root allow,
-# Swift in an environment of its own, npm packages where npm is. Usage: install_test_tools.sh [VENV]
-# The tests skip, in one line each, what is missing; on CI everything must be there.
+# Installs what the tests need besides Python packages, as far as possible: programs with apt if it runs as root, Swift in
+# its own environment, npm packages if npm is installed. Usage: install_test_tools.sh [VENV]
+# Tests whose program is missing are skipped, in one line each. On CI all programs must be installed.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
 
-# install PURPOSE COMMAND PACKAGE...: the packages of Debian, unless the command is there.
+# install PURPOSE COMMAND PACKAGE...: install Debian packages unless the command exists.
 install() {
     purpose=$1 command=$2
     shift 2
@@ -16,7 +16,7 @@ install() {
     fi
 }
 
-# The tests start servers themselves; what says so (invoke-rc.d(8)) keeps Debian from starting them as services, too.
+# The tests start servers themselves: a policy (invoke-rc.d(8)) keeps Debian from starting them as services.
 policy=/usr/sbin/policy-rc.d
 if [ "$(id -u)" = 0 ] && [ -d /usr/sbin ] && [ ! -e $policy ]; then
     trap 'rm -f $policy' EXIT
@@ -37,7 +37,7 @@ if [ -n "${CI:-}" ]; then
     install "the browser tests" npm nodejs npm
 fi
 
-# A program that pins libraries in its own way.
+# Swift pins its own versions of libraries, so it needs its own environment.
 if [ -x "$venv/bin/python" ] && [ ! -x "$venv/swift/bin/swift-proxy-server" ]; then
     echo "Installing OpenStack Swift for the tests of object stores"
     "$venv/bin/python" -m venv "$venv/swift" &&

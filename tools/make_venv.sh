@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the virtual environment VENV. Usage: make_venv.sh PYTHON VENV [named]
-# One that is there stays, unless a Python is named and it has another version. VENV/.python says which it has.
+# Creates the virtual environment VENV. Usage: make_venv.sh PYTHON VENV [named]
+# An existing one is kept unless a Python is named that has another version. VENV/.python contains its version.
 set -eu
 python=$1 venv=$2 named=${3:-}
 
@@ -18,16 +18,16 @@ if [ -x "$venv/bin/pip" ] && has=$(version_of "$venv/bin/python"); then
 fi
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "ASF needs Python 3.11 or newer; '$python' is $("$python" --version). Name another: make PYTHON=python3.12 …" >&2
+    echo "ASF needs Python 3.11 or newer; '$python' is $("$python" --version). Use another one: make PYTHON=python3.12 …" >&2
     exit 1
 }
-# Debian keeps what `venv` needs in a package of its own.
+# On Debian `venv` needs a separate package.
 if ! "$python" -c 'import ensurepip' 2>/dev/null; then
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         apt-get update -qq && apt-get install -qq -y "python$version-venv" >/dev/null
     else
-        echo "Python's venv is not complete here. Install it: sudo apt-get install python$version-venv" >&2
+        echo "Python's venv module is incomplete. Install it: sudo apt-get install python$version-venv" >&2
         exit 1
     fi
 fi

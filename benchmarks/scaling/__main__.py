@@ -2,9 +2,9 @@
 
 Usage: python -m benchmarks.scaling [--measure]
 
-With --measure what one of each thing costs is measured anew on this machine (Redis is needed, and two cores), and
-goes to benchmarks/scaling/units.json. The rest of the costs is in benchmarks/results.json, which `make bench` writes.
-What is counted is counted anew each time: it is exact, and takes seconds.
+With --measure, the unit costs are measured on this machine (this needs Redis and two cores) and written to
+benchmarks/scaling/units.json. The other costs are in benchmarks/results.json, which `make bench` writes. Counts come
+from a simulation on every run: it is exact and takes seconds.
 """
 
 import argparse
@@ -25,9 +25,9 @@ DOCUMENT = ROOT / "docs" / "scaling.md"
 
 
 def main() -> None:
-    """Measure, if that is wanted, and write the document."""
+    """Measure if requested, and write the document."""
     parser = argparse.ArgumentParser(description="Write the tables of docs/scaling.md.")
-    parser.add_argument("--measure", action="store_true", help="measure what one of each thing costs")
+    parser.add_argument("--measure", action="store_true", help="measure the unit costs")
     if parser.parse_args().measure:
         from benchmarks.scaling import units  # noqa: PLC0415 - needs Redis's library
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def document(text: str) -> str:
-    """Return the document with its tables as they are now."""
+    """Return the document with its tables replaced."""
     measured: dict[str, Any] = json.loads(UNITS.read_text())
     blocks = tables(Model(json.loads(RESULTS.read_text()), measured["units"]))
     machine = "; ".join(f"{name} {value}" for name, value in measured["machine"].items())
@@ -49,7 +49,7 @@ def document(text: str) -> str:
         before, found, rest = text.partition(start)
         _, ends, after = rest.partition(end)
         if not found or not ends:
-            raise SystemExit(f"{DOCUMENT} has no place for {name}")
+            raise SystemExit(f"{DOCUMENT} has no markers for {name}")
         text = f"{before}{start}{block}\n{end}{after}"
     return text
 

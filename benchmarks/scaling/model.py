@@ -1,4 +1,4 @@
-"""How much is needed for how many: counts of the simulation times measured costs, under stated assumptions."""
+"""Capacity model: counts of the simulation times measured costs, under stated assumptions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from benchmarks.scaling.cluster import BLOCK_BYTES, Costs
 from benchmarks.scaling.scenarios import AUDIO_BYTES_PER_SECOND, DEFAULT, REAL_TIME, Counts, Wait
 
 SIZES = (10_000, 1_000_000, 10_000_000)
-"""How many listen at the same time."""
+"""Numbers of concurrent listeners."""
 
 STORMS = (100, 200, 300, 400)
-"""Joins a second at one server."""
+"""Joins per second at one server."""
 
 REDIS_CONNECTIONS_PER_NODE = MAX_CONNECTIONS + 1
-"""One more is for news."""
+"""The pool, and one connection for pub/sub."""
 
 REDIS_MOST_CONNECTIONS = 10_000
 """Redis's `maxclients`, if nothing is set."""
@@ -342,7 +342,7 @@ class Model:
         assumed = self.assumptions
         return [
             Limit(
-                "network: all begin at once at the default pace, without a `window`",
+                "network: all start at once at the default pace, without a `window`",
                 self.gbit(listeners, self.in_bursts),
                 self.machines(listeners) * assumed.machine_gbit * assumed.network_share,
                 "pace",
@@ -355,37 +355,37 @@ class Model:
             ),
             Limit(f"UI history of {MAX_CLIENTS:,} clients", listeners, MAX_CLIENTS, "history"),
             Limit(
-                "object store, one prefix: everybody comes within a minute, and each join opens the object",
+                "object store, one prefix: all join within a minute, and each join opens the object",
                 self.joins(listeners, release=True) * self.opens_per_join,
                 assumed.object_requests_per_second,
                 "objects",
             ),
             Limit(
-                "network of a server: its listeners hear a long tail of episodes from an object store",
+                "network of a server: its listeners play a long tail of episodes from an object store",
                 listeners / self.nodes(listeners) * self.many_episodes_gets * BLOCK_BYTES * 8 / 1e9,
                 assumed.machine_gbit * assumed.network_share / self.nodes_per_machine,
                 "objects",
             ),
             Limit(
-                "Redis's core: everybody comes within a minute",
+                "Redis core: all join within a minute",
                 self.redis_cores(listeners, release=True),
                 assumed.core_share,
                 "cells",
             ),
             Limit(
-                "Redis's core: an ordinary day",
+                "Redis core: an ordinary day",
                 self.redis_cores(listeners, release=False),
                 assumed.core_share,
                 "cells",
             ),
             Limit(
-                f"connections to Redis, of which it accepts {REDIS_MOST_CONNECTIONS:,}",
+                f"connections to Redis, which accepts {REDIS_MOST_CONNECTIONS:,}",
                 self.redis_connections(listeners),
                 REDIS_MOST_CONNECTIONS,
                 "cells",
             ),
             Limit(
-                "CPU of the servers: everybody comes within a minute",
+                "CPU of the servers: all join within a minute",
                 listeners * self.release_cpu_us(self.in_browsers) / 1e6,
                 self.nodes(listeners) * assumed.core_share,
                 "servers",

@@ -10,10 +10,10 @@ EPOCH = 1_700_000_000.0
 
 
 class VirtualTime:
-    """A `Clock`, and the order in which everything happens. Two things of the same moment keep the order of asking.
+    """A `Clock` and an event loop in virtual time. Actions due at the same moment run in order of request.
 
-    Each action runs in a greenlet of its own, so that code of the domain may be in the midst of a call while others
-    have their turn, as with green threads.
+    Each action runs in its own greenlet, so that code of the domain may yield in the middle of a call, as with green
+    threads.
     """
 
     def __init__(self) -> None:

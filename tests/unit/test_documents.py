@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 from asf.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "clients" / "js" / "README.md"]
 
 
 def tool(name: str) -> ModuleType:
@@ -60,3 +61,36 @@ def test_the_tests_that_security_names_are_there() -> None:
             assert text, name
         else:
             assert f"def {name}(" in text, name
+
+
+def anchors_of(document: Path) -> set[str]:
+    """Return the anchors that the headings of a document get."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    """To a file of the project and, where they name one, to a heading in it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if re.match(r"\w+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (document.parent / name).resolve() if name else document
+        assert file.exists(), target
+        assert not anchor or anchor in anchors_of(file), target
+
+
+@pytest.mark.xfail(reason="The tour names packages that the next changes add.", strict=True)
+def test_the_tour_names_files_that_exist() -> None:
+    """In the table from `src/asf`, or beside the name before; in the text by their last parts."""
+    tour = (ROOT / "README.md").read_text().partition("## A tour of the code")[2].partition("\n## ")[0]
+    folder = ROOT / "src" / "asf"
+    for cell in re.findall(r"^\| (`.*?) \|", tour, re.MULTILINE):
+        for name in re.findall(r"`(.+?)`", cell):
+            base = ROOT / "src" / "asf" if "/" in name else folder
+            found = list(base.glob(name)) if "*" in name else [path for path in [base / name] if path.exists()]
+            assert found, name
+            folder = (base / name).parent
+    for name in re.findall(r"`([\w/]+\.py)`", tour):
+        assert list((ROOT / "src" / "asf").rglob(name)), name
