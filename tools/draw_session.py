@@ -9,9 +9,9 @@ from asf.domain.streaming.lifecycle import TRANSITIONS, SessionEvent, SessionSta
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "session.md"
 
-TEXT = """# The life of a listener's session
+TEXT = """# Session states
 
-Drawn from the table in [lifecycle.py](../src/asf/domain/streaming/lifecycle.py) by `make docs`.
+Written from the table in [lifecycle.py](../src/asf/domain/streaming/lifecycle.py) by `make docs`.
 
 {diagram}
 

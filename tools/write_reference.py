@@ -22,20 +22,20 @@ Written from the code by `make docs`.
 
 ## Settings
 
-Environment variables, or lines of a file `.env` in the working directory.
+Settings are environment variables, or lines of a file `.env` in the working directory.
 
 {settings}
 
 ## Error codes
 
-The same code means the same everywhere. `retryable` is what `stream_error` says of it; the close code is that of the
-plain WebSocket.
+A code has the same meaning everywhere. `retryable` is the field of `stream_error`; the close code is that of the plain
+WebSocket.
 
 {errors}
 """
 
 EXAMPLE_TEXT = """# Settings of ASF and their defaults. Copy this file to .env in the directory where ASF starts.
-# Variables of the environment go before this file. Written from the code by `make docs`.
+# Environment variables take precedence over this file. Written from the code by `make docs`.
 
 {settings}
 """
