@@ -28,8 +28,8 @@ Settings are environment variables, or lines of a file `.env` in the working dir
 
 ## Error codes
 
-A code has the same meaning everywhere. `retryable` is the field of `stream_error`; the close code is that of the plain
-WebSocket.
+A code has the same meaning everywhere. `retryable` is the field of `stream_error`; the close code is that of the
+plain WebSocket.
 
 {errors}
 """
