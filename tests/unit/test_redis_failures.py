@@ -1,10 +1,11 @@
-"""What is told of a failing Redis: nothing of the inside to clients, all of it, but not every time, to operators."""
+"""Redis failures: clients get no internals, and operators get the original in the log, throttled."""
 
 import logging
 
 import pytest
 import redis
 
+from asf.adapters.log_throttle import LogThrottle
 from asf.adapters.redis_store import failures
 from asf.adapters.redis_store.failures import details_of
 
@@ -22,15 +23,14 @@ from asf.adapters.redis_store.failures import details_of
         (redis.ResponseError("script: 4be3, on @user_script:12"), "Redis refuses."),
     ],
 )
-def test_clients_hear_nothing_of_the_inside(error: Exception, details: str) -> None:
+def test_clients_get_no_internals(error: Exception, details: str) -> None:
     """Neither addresses nor users nor scripts."""
     assert details_of(error) == details
 
 
-def test_operators_hear_what_it_was(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Once in a while: there may be thousands of failures a second."""
-    monkeypatch.setattr(failures, "COMPLAINT_SECONDS", 3600.0)
-    monkeypatch.setattr(failures._Complaint, "said_at", float("-inf"))  # noqa: SLF001
+def test_operators_get_the_original(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Throttled: there may be thousands of failures a second."""
+    monkeypatch.setattr(failures, "_throttle", LogThrottle(3600.0))
     with caplog.at_level(logging.WARNING):
         for _ in range(100):
             details_of(redis.ConnectionError("Error 111 connecting to 10.0.0.5:6379"))

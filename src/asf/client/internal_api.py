@@ -1,24 +1,27 @@
 """Calls of the internal API: JSON there and back, tried again where that may help."""
 
 import json
+import random
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import requests
 from requests.auth import AuthBase
-from urllib3.util import Retry
 
+from asf.backoff import Backoff
 from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable
 
 TIMEOUT_SECONDS = 10.0
 """Longest silence of the server, in connecting and in answering."""
 
 RETRIES = 6
-BACKOFF_SECONDS = 0.1
-LONGEST_BACKOFF_SECONDS = 5.0
-"""Pauses before the second attempt and those after it: none, then 0.2, 0.4, 0.8 … seconds, and at random up to
-`BACKOFF_SECONDS` more, so that clients that failed together do not come back together."""
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+JITTER_SECONDS = 0.1
+"""Pauses before the second attempt and those after it: none, then 0.2, 0.4, 0.8 … seconds, each with a random extra
+of up to `JITTER_SECONDS`, so that clients that failed together do not return together."""
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 
@@ -37,12 +40,7 @@ class InternalApi:
 
     def __init__(self, base_url: str, token: str | None, retries: int) -> None:
         self._internal_url = base_url.rstrip("/") + "/asf/internal/"
-        self._retry = Retry(
-            total=retries,
-            backoff_factor=BACKOFF_SECONDS,
-            backoff_max=LONGEST_BACKOFF_SECONDS,
-            backoff_jitter=BACKOFF_SECONDS,
-        )
+        self._retries = retries
         self._session = requests.Session()
         if token is not None:
             self._session.auth = _BearerToken(token)
@@ -70,15 +68,17 @@ class InternalApi:
             headers=JSON_HEADERS if payload is not None else None,
             timeout=TIMEOUT_SECONDS,
         )
-        retry, attempt = self._retry, 1
+        backoff, attempt = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter=0), 1
         while True:
             try:
                 return _answer_to(send, url, attempt)
             except AsfClientError as error:
-                if not (retry.total and _may_pass(error)):
+                if attempt > self._retries or not _may_pass(error):
                     raise
-            retry, attempt = retry.increment(method, url), attempt + 1
-            retry.sleep()
+            if attempt > 1:
+                extra = random.uniform(0, JITTER_SECONDS)  # noqa: S311 - no secret depends on it
+                time.sleep(min(backoff.next_pause() + extra, LONGEST_PAUSE_SECONDS))
+            attempt += 1
 
 
 class _BearerToken(AuthBase):

@@ -7,7 +7,7 @@ from typing import Any
 
 from asf.client.errors import ServerUnreachable, StreamRefused
 from asf.client.ordered import OrderedClient
-from asf.client.patience import Patience
+from asf.client.retry_window import RetryWindow
 
 AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
 
@@ -39,16 +39,16 @@ def listen(
     raised.
     """
     progress = _Progress(stream_id, wait, token)
-    left = Patience(patience)
+    window = RetryWindow(patience)
     while True:
         before = progress.received
         try:
             _Listening(progress, write, on_start).run(base_url)
         except (ServerUnreachable, StreamRefused) as error:
             if progress.received > before:
-                left.renew()
+                window.renew()
             worth_it = progress.joined and not (isinstance(error, StreamRefused) and not error.retryable)
-            if not worth_it or not left.pause():
+            if not worth_it or not window.pause():
                 raise
         else:
             return

@@ -7,7 +7,7 @@ from typing import Any
 
 from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable
 from asf.client.ordered import OrderedClient
-from asf.client.patience import Patience
+from asf.client.retry_window import RetryWindow
 
 DEFAULT_UI_NAMESPACE = "/ui_updates"
 
@@ -54,12 +54,12 @@ def watch(
     """
     position = _Position("", 0) if history else None
     subscribed = False
-    left = Patience(patience)
+    window = RetryWindow(patience)
     while True:
         watching = _Watching(client_id, namespace, position, token)
         try:
             for item in watching.run(base_url):
-                left.renew()
+                window.renew()
                 if not isinstance(item, Subscribed):
                     yield item
                 elif not subscribed:
@@ -68,7 +68,7 @@ def watch(
         except (ServerUnreachable, RequestRefused) as error:
             position = watching.position
             is_final = isinstance(error, RequestRefused) and error.error_code not in TEMPORARY
-            if is_final or not subscribed or not left.pause():
+            if is_final or not subscribed or not window.pause():
                 raise
 
 

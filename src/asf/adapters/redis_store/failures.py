@@ -1,27 +1,22 @@
-"""What is told when Redis fails: to anybody, nothing of the inside; to operators, by the log, what it was."""
+"""Maps Redis exceptions to client-safe messages and logs the original."""
 
 import logging
-import time
 
 import redis
 
-COMPLAINT_SECONDS = 10.0
-"""How often it is logged, at the most."""
+from asf.adapters.log_throttle import LogThrottle
+
+LOG_SECONDS = 10.0
+"""Redis failures are logged once in this many seconds at most: there may be thousands of them a second."""
 
 logger = logging.getLogger(__name__)
 
-
-class _Complaint:
-    """When it was logged last."""
-
-    said_at = float("-inf")
+_throttle = LogThrottle(LOG_SECONDS)
 
 
 def details_of(error: Exception) -> str:
-    """Return what may be told to anybody about a failure of Redis, as a sentence. The log has the rest."""
-    now = time.monotonic()
-    if now - _Complaint.said_at >= COMPLAINT_SECONDS:
-        _Complaint.said_at = now
+    """Return a sentence for clients: no addresses, users or scripts. The original is logged, throttled."""
+    if _throttle.permits():
         logger.warning("Redis: %s: %s", type(error).__name__, error)
     match error:
         case redis.TimeoutError() | TimeoutError():
