@@ -18,11 +18,12 @@ from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.realtime_api.listener_emitter import audio_chunk_envelope
 from asf.domain.errors import StreamNotFound
+from asf.domain.signal import Signal
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream, ListenerEvent, StartOfStream, StreamFailed
 from asf.domain.streaming.session import ListenRequest
 from asf.domain.streams.catalog import Announcement
-from asf.domain.streams.stream import StreamState
+from asf.domain.streams.stream import AudioStream, StreamState
 from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription, UiUpdate
 from asf.entrypoints.container import Container
 from asf.settings import read_settings
@@ -146,14 +147,24 @@ class SharedStore:
         raise NotImplementedError
 
 
-class SharedCatalogStore(SharedStore):
-    """Tells of streams that are followed."""
+class ServersCatalogStore(InMemoryCatalogStore):
+    """The catalog that all servers share: what one server no longer follows, another one may."""
 
-    on_change: Callable[..., object]
+    def unfollow(self, stream_id: str) -> None:
+        """Report the stream's changes all the same; only servers that follow it get them."""
+
+
+class SharedCatalogStore(SharedStore):
+    """Reports the changes of streams that are followed."""
+
+    def __init__(self, name: str, store: Any, redis: VirtualRedis, news: News) -> None:
+        super().__init__(name, store, redis, news)
+        self.on_change: Signal[str, AudioStream | None] = Signal()
 
     def hear(self, *news: Any) -> object:
-        """Tell what has become of a stream."""
-        return self.on_change(*news)
+        """Report what a stream is now."""
+        self.on_change(*news)
+        return None
 
 
 class SharedUpdateLog(SharedStore):
@@ -429,8 +440,10 @@ class Cluster:
         self._redis_counts: Counter[str] = Counter()
         self.redis = VirtualRedis(self.time, self.costs, self._redis_counts)
         epochs = count(1)
-        store: Any = InMemoryCatalogStore()
-        store.on_change = lambda stream_id, stream: self.redis.publish(f"catalog {stream_id}", stream_id, stream)
+        store = ServersCatalogStore()
+        store.on_change.connect(
+            lambda stream_id, stream: self.redis.publish(f"catalog {stream_id}", stream_id, stream)
+        )
         log: Any = InMemoryUpdateLog(500, 300.0, lambda: f"epoch-{next(epochs)}")
         log.on_appended = lambda update: self.redis.publish(f"updates {update.client_id}", update)
         self.store, self.log = store, log
@@ -445,7 +458,8 @@ class Cluster:
 
     def announce(self, stream_id: str, state: StreamState = StreamState.COMPLETE) -> None:
         """Announce the audio of that name at the first server, at once."""
-        self.at_once(lambda: self.alive[0].catalog.announce(Announcement(stream_id, stream_id, state)))
+        catalog = self.alive[0].catalog
+        self.at_once(lambda: catalog.announce(Announcement(stream_id, catalog.locate(stream_id), state)))
 
     def publish(self, node: Node, client_id: str, data: object = None) -> None:
         """Publish an update at a server: an action."""

@@ -129,7 +129,7 @@ def _commands(url: str) -> dict[str, float]:
     asker = _Asker(url)
     asker.run()
     for number in range(CALLS):
-        asker.catalog.announce(Announcement(f"stream-{number:012}", "episodes/stream.mp3"))
+        asker.catalog.announce(Announcement(f"stream-{number:012}", asker.catalog.locate("episodes/stream.mp3")))
     others = count()
     calls: dict[str, Callable[[str], Any]] = {
         "get": lambda number: asker.store.get(f"stream-{number}"),
@@ -245,7 +245,7 @@ def _memory_of_redis(url: str) -> dict[str, float]:
         return (_used(asker.client) - before) / KEPT
 
     def announce(one: int) -> None:
-        asker.catalog.announce(Announcement(f"strm_{one:010}", f"srv/audio/strm_{one:010}.mp3"))
+        asker.catalog.announce(Announcement(f"strm_{one:010}", asker.catalog.locate(f"srv/audio/strm_{one:010}.mp3")))
 
     def append(one: int) -> None:
         asker.log.append(UiUpdate(f"client-{one:010}", "generation_progress", UPDATE_DATA), 0.0, 0.0)

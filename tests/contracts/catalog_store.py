@@ -1,5 +1,6 @@
 """What every `CatalogStore` promises."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from asf.domain.errors import CatalogFull
 from asf.domain.streams.ports import CatalogStore
 from asf.domain.streams.stream import AudioStream, FileLocator, StreamState
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.examples import examples
 from tests.support.processes import eventually
 
@@ -32,6 +34,22 @@ streams = st.builds(
 MAX_STREAMS = 10_000
 ONE = AudioStream("strm_1", FileLocator("/audio/one.mp3"))
 TWO = AudioStream("strm_1", FileLocator("/audio/two.mp3"))
+OTHER = AudioStream("other", FileLocator("/audio/one.mp3"))
+LAST = AudioStream("last", FileLocator("/audio/one.mp3"))
+
+
+class Recorder:
+    """A watcher that records what it is called with."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[str, AudioStream | None]] = []
+
+    def __call__(self, stream_id: str, stream: AudioStream | None) -> None:
+        self.changes.append((stream_id, stream))
+
+    def of(self, stream_id: str) -> list[AudioStream | None]:
+        """Return the changes of one stream."""
+        return [stream for changed_id, stream in self.changes if changed_id == stream_id]
 
 
 def keep(store: CatalogStore, stream: AudioStream) -> None:
@@ -69,7 +87,7 @@ class CatalogStoreContract:
         assert not store.put(AudioStream("other", FileLocator("/audio/one.mp3")), ONE, MAX_STREAMS)
         assert store.get("strm_1") == ONE
         assert store.get("other") is None
-        assert store.size() == 1
+        assert sum(store.count().values()) == 1
 
     def test_only_what_was_expected_is_deleted(self, store: CatalogStore) -> None:
         assert not store.delete(ONE)
@@ -82,24 +100,113 @@ class CatalogStoreContract:
         with pytest.raises(CatalogFull):
             store.put(AudioStream("strm_2", FileLocator("/audio/two.mp3")), None, 1)
         assert store.put(TWO, ONE, 1)
-        assert store.size() == 1
+        assert sum(store.count().values()) == 1
 
-    def test_tells_of_what_is_followed_in_order(self, store: CatalogStore) -> None:
-        told: list[AudioStream | None] = []
-        store.on_change = lambda stream_id, stream: told.append(stream) if stream_id == "strm_1" else None
+    def test_changes_are_reported_in_order(self, store: CatalogStore) -> None:
+        """Those of a followed stream, made by this server too, each of them."""
+        recorder = Recorder()
+        store.on_change.connect(recorder)
         assert store.follow("strm_1") is None
         expected: list[AudioStream | None] = [ONE, TWO, None, ONE]
         keep(store, ONE)
-        keep(store, AudioStream("other", FileLocator("/audio/one.mp3")))
         keep(store, TWO)
-        store.put(ONE, None, MAX_STREAMS)
-        store.delete(TWO)
+        assert not store.put(ONE, None, MAX_STREAMS)
+        assert store.delete(TWO)
         keep(store, ONE)
-        eventually(lambda: len(told) >= len(expected))
-        assert told == expected
+        eventually(lambda: len(recorder.changes) >= len(expected))
+        assert recorder.of("strm_1") == expected
         assert store.follow("strm_1") == ONE
         store.unfollow("strm_1")
+
+    def test_only_streams_that_are_followed_are_reported(self, store: CatalogStore) -> None:
+        """Neither those that never were, nor those that are no longer."""
+        recorder = Recorder()
+        store.on_change.connect(recorder)
+        store.follow("strm_1")
+        store.follow("strm_1")
+        store.follow("last")
+        keep(store, OTHER)
+        keep(store, ONE)
+        eventually(lambda: recorder.changes)
+        store.unfollow("strm_1")
+        store.unfollow("strm_1")
         store.unfollow("never followed")
+        keep(store, TWO)
+        assert store.delete(TWO)
+        keep(store, LAST)
+        eventually(lambda: recorder.of("last"))
+        assert recorder.changes == [("strm_1", ONE), ("last", LAST)]
+
+    def test_a_stream_that_is_followed_again_is_reported_again(self, store: CatalogStore) -> None:
+        """With what it is by then."""
+        recorder = Recorder()
+        store.on_change.connect(recorder)
+        store.follow("strm_1")
+        store.unfollow("strm_1")
+        keep(store, ONE)
+        assert store.follow("strm_1") == ONE
+        keep(store, TWO)
+        eventually(lambda: recorder.changes)
+        assert recorder.changes == [("strm_1", TWO)]
+
+    def test_a_watcher_that_raises_fails_nobody_else(
+        self, store: CatalogStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The change is made all the same, `put` and `delete` return, and later changes are reported."""
+        recorder = Recorder()
+
+        def watch(stream_id: str, stream: AudioStream | None) -> None:
+            recorder(stream_id, stream)
+            raise RuntimeError("broken watcher")
+
+        store.on_change.connect(watch)
+        store.follow("strm_1")
+        assert store.put(ONE, None, MAX_STREAMS)
+        assert store.get("strm_1") == ONE
+        assert store.delete(ONE)
+        assert store.get("strm_1") is None
+        keep(store, TWO)
+        eventually(lambda: len(recorder.changes) == 3)
+        assert recorder.of("strm_1") == [ONE, None, TWO]
+        eventually(lambda: caplog.text.count("RuntimeError: broken watcher") == 3)
+
+    def test_a_watcher_that_waits_gets_one_change_at_a_time(self, store: CatalogStore) -> None:
+        """Further changes of the same stream can be made meanwhile, and those of others are reported."""
+        recorder = Recorder()
+        proceed, threads = threading.Event(), []
+
+        def watch(stream_id: str, stream: AudioStream | None) -> None:
+            recorder(stream_id, stream)
+            if stream == ONE:
+                assert proceed.wait(PATIENCE_SECONDS)
+
+        store.on_change.connect(watch)
+        for stream_id in ("strm_1", "last"):
+            store.follow(stream_id)
+        threads.append(threading.Thread(target=keep, args=(store, ONE), daemon=True))
+        threads[0].start()
+        eventually(lambda: recorder.changes)
+        threads.append(threading.Thread(target=keep, args=(store, TWO), daemon=True))
+        threads[1].start()
+        threads[1].join(PATIENCE_SECONDS)
+        assert not threads[1].is_alive()
+        assert store.get("strm_1") == TWO
+        keep(store, LAST)
+        eventually(lambda: recorder.of("last"))
+        assert recorder.of("strm_1") == [ONE]
+        proceed.set()
+        eventually(lambda: len(recorder.changes) == 3)
+        assert recorder.of("strm_1") == [ONE, TWO]
+        threads[0].join(PATIENCE_SECONDS)
+
+    def test_what_a_watcher_is_called_with_is_stored(self, store: CatalogStore) -> None:
+        """It may ask the store itself."""
+        seen: list[AudioStream | None] = []
+        store.on_change.connect(lambda stream_id, _stream: seen.append(store.get(stream_id)))
+        store.follow("strm_1")
+        keep(store, ONE)
+        eventually(lambda: seen)
+        assert seen == [ONE]
 
     def test_checking_changes_nothing(self, store: CatalogStore) -> None:
         store.check()
@@ -157,7 +264,6 @@ class CatalogStoreContract:
 
             @invariant()
             def count(self) -> None:
-                assert self.store.size() == len(self.model)
                 counted = {state: count for state, count in self.store.count().items() if count}
                 assert counted == Counter(stream.state for stream in self.model.values())
 

@@ -131,7 +131,7 @@ def test_a_queue_that_is_announced_as_failed_ends_where_it_is(
 def has_noticed(server: ServerProcess) -> bool:
     """Tell whether the server has said that it has lost Redis, wherever it waits for something to come from it."""
     log = "".join(server.log)
-    return "Queues of audio cannot be read now" in log and "News from Redis cannot be heard" in log
+    return "Audio queues cannot be read" in log and "Not subscribed to Redis" in log
 
 
 @pytest.mark.parametrize("harm", ["kill", "hang"])

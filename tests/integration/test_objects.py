@@ -150,7 +150,7 @@ def test_many_who_waited_for_an_object_are_served(
     [
         ("s3://other/one.mp3", "complete", "not in ASF_S3_BUCKETS"),
         (f"s3://{BUCKET}/", "complete", "names no object"),
-        (f"s3://{BUCKET}/one.mp3", "generating", "as a whole or not at all"),
+        (f"s3://{BUCKET}/one.mp3", "generating", "complete or not at all"),
         ("gs://bucket/one.mp3", "complete", "not in ASF_GS_BUCKETS"),
         ("ftp://bucket/one.mp3", "complete", "not a known scheme"),
     ],

@@ -2,7 +2,7 @@
 
 import redis
 
-from asf.adapters.redis_store.queue_entries import PREFIX
+from asf.adapters.redis_store.queues.entries import PREFIX
 
 
 class QueueProducer:

@@ -26,8 +26,8 @@ def _server() -> Callable[[list[str]], None]:
     from eventlet import hubs  # noqa: PLC0415 - after patching, like everything else
 
     import asf.adapters.object_store  # noqa: PLC0415
-    import asf.adapters.redis_store.audio_queues  # noqa: PLC0415
     import asf.adapters.redis_store.catalog  # noqa: PLC0415
+    import asf.adapters.redis_store.queues.sources  # noqa: PLC0415
     import asf.adapters.redis_store.update_log  # noqa: F401, PLC0415
     from asf.entrypoints import cli, logs, server  # noqa: F401, PLC0415
     from asf.entrypoints.cli import serve  # noqa: F401, PLC0415

@@ -366,7 +366,7 @@ class VirtualServer:
         self, stream_id: str, filepath: str | None = None, state: StreamState = StreamState.COMPLETE
     ) -> None:
         """Announce the audio of that name, or another one."""
-        self.catalog.announce(Announcement(stream_id, filepath or stream_id, state))
+        self.catalog.announce(Announcement(stream_id, self.catalog.locate(filepath or stream_id), state))
 
     def join(
         self,

@@ -267,8 +267,10 @@ def test_generating_anew_starts_an_epoch_and_tells_those_of_the_old_one() -> Non
 def test_what_keeps_an_epoch(first: StreamState, second: StreamState, same_locator: bool, kept: bool) -> None:
     """The same locator moving on keeps it, as it keeps what was said of the audio."""
     server = VirtualServer()
-    before = server.catalog.announce(Announcement("s", "a", first, "audio/wav", {"title": "t"}))
-    after = server.catalog.announce(Announcement("s", "a" if same_locator else "b", second))
+    before = server.catalog.announce(
+        Announcement("s", server.catalog.locate("a"), first, "audio/wav", {"title": "t"})
+    )
+    after = server.catalog.announce(Announcement("s", server.catalog.locate("a" if same_locator else "b"), second))
     assert (after.epoch == before.epoch) is kept
     assert (after.content_type, after.metadata) == (("audio/wav", {"title": "t"}) if kept else (None, None))
     assert server.catalog.find("s") == after

@@ -14,12 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.adapters.media_types import media_type_of
-from asf.adapters.redis_store import audio_queues, queue_reader
-from asf.adapters.redis_store.audio_queues import QueueAudioSource, RedisAudioQueues
 from asf.adapters.redis_store.connection import ANSWER_SECONDS, connect
-from asf.adapters.redis_store.queue_entries import PREFIX
-from asf.adapters.redis_store.queue_index import BLOCK_BYTES, LEAST_BLOCKS, QueueIndex
-from asf.adapters.redis_store.queue_reader import CONNECTION_NAME, HEADS_AT_ONCE, QueueReader
+from asf.adapters.redis_store.queues import reader as queue_reader
+from asf.adapters.redis_store.queues.blocks import BLOCK_BYTES, LEAST_BLOCKS
+from asf.adapters.redis_store.queues.entries import PREFIX
+from asf.adapters.redis_store.queues.index import QueueIndex
+from asf.adapters.redis_store.queues.open_queue import FAILURE_SECONDS
+from asf.adapters.redis_store.queues.reader import CONNECTION_NAME, HEADS_AT_ONCE, QueueReader
+from asf.adapters.redis_store.queues.source import QueueAudioSource
+from asf.adapters.redis_store.queues.sources import MAX_BYTES, OPEN_ATTEMPTS, RedisAudioQueues
+from asf.adapters.redis_store.timing import SystemTiming
 from asf.domain.errors import AsfError, AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.streaming.ports import AudioSources
 from asf.domain.streams.stream import AudioEnding, Locator, StreamState
@@ -37,9 +41,21 @@ PIECE_BYTES = 1000
 MakeNode = Callable[..., RedisAudioQueues]
 
 
-def start_thread(work: Callable[[], object]) -> None:
-    """Do in a thread what a server does in a green thread."""
-    threading.Thread(target=work, daemon=True).start()
+def start_thread(work: Callable[[], object]) -> threading.Thread:
+    """Run in a thread what a server runs in a green thread."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+class HastyTiming(SystemTiming):
+    """Time that can be moved forward."""
+
+    def __init__(self) -> None:
+        self.skipped = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.skipped
 
 
 class Nodes:
@@ -47,6 +63,8 @@ class Nodes:
 
     def __init__(self, server: RedisServer) -> None:
         self.redis = server
+        self.timing = HastyTiming()
+        self._threads: list[threading.Thread] = []
         self._clients: list[redis.Redis] = []
         self._sources: list[QueueAudioSource] = []
 
@@ -61,18 +79,29 @@ class Nodes:
 
     def node(
         self,
-        max_bytes: int = audio_queues.MAX_BYTES,
-        patience_seconds: float = PATIENCE_SECONDS,
+        max_bytes: int = MAX_BYTES,
+        fetch_seconds: float = PATIENCE_SECONDS,
         answer_seconds: float = PATIENCE_SECONDS,
     ) -> RedisAudioQueues:
         """Return what one server has."""
         self._clients.append(connect(self.redis.url_with(answer_seconds)))
-        return RedisAudioQueues(self._clients[-1], start_thread, media_type_of, max_bytes, patience_seconds)
+        return RedisAudioQueues(
+            self._clients[-1], self._start, media_type_of, max_bytes, fetch_seconds, timing=self.timing
+        )
 
     def open(self, node: RedisAudioQueues, producer: QueueProducer, *, growing: bool = True) -> QueueAudioSource:
         """Open a queue, to be closed at the end."""
         self._sources.append(node.open(node.locate(producer.locator), growing=growing))
         return self._sources[-1]
+
+    def wait_for_tasks(self) -> None:
+        """Wait until all that nodes have started has ended."""
+        for thread in self._threads:
+            thread.join(PATIENCE_SECONDS)
+            assert not thread.is_alive()
+
+    def _start(self, work: Callable[[], object]) -> None:
+        self._threads.append(start_thread(work))
 
     def close(self) -> None:
         """Close all."""
@@ -569,7 +598,7 @@ def test_a_lost_redis_loses_no_byte(persistent_nodes: Nodes, harm: str, caplog: 
     if harm == "kill":
         server.start()
     else:
-        eventually(lambda: "Queues of audio cannot be read now" in caplog.text)
+        eventually(lambda: "Audio queues cannot be read" in caplog.text)
         server.resume()
     again = QueueProducer(nodes.client(), producer.name)
     again.offset = producer.offset - 8192  # What it does not know to be there, it puts in again.
@@ -647,13 +676,13 @@ def test_a_queue_that_is_open_can_be_opened_while_redis_is_lost(
 ) -> None:
     """Any other is an error meanwhile, which passes: nobody may take what is not known for what is not there."""
     looks: list[bytes] = []
-    look = RedisAudioQueues._look  # noqa: SLF001 - it is to be counted
+    look = RedisAudioQueues._read_ends  # noqa: SLF001 - it is to be counted
 
     def count_look(node: RedisAudioQueues, key: bytes) -> object:
         looks.append(key)
         return look(node, key)
 
-    monkeypatch.setattr(RedisAudioQueues, "_look", count_look)
+    monkeypatch.setattr(RedisAudioQueues, "_read_ends", count_look)
     nodes, server = persistent_nodes, persistent_nodes.redis
     known, unknown = nodes.producer(), nodes.producer()
     for producer in (known, unknown):
@@ -677,7 +706,7 @@ def test_a_queue_that_is_open_can_be_opened_while_redis_is_lost(
             with pytest.raises(AudioUnavailable, match="Redis") as failure:
                 one.result(STOP_SECONDS)
             assert failure.value.retryable
-    assert len(looks) == 4 * audio_queues.LOOKS
+    assert len(looks) == 4 * OPEN_ATTEMPTS
     if harm == "kill":
         server.start()
     else:
@@ -694,7 +723,7 @@ def test_a_queue_that_is_open_can_be_opened_while_redis_is_lost(
 
 def test_to_open_a_queue_takes_a_bounded_time() -> None:
     """That is what its time-outs are together where Redis is hung: it takes connections all the same."""
-    assert audio_queues.LOOKS * 2 * ANSWER_SECONDS < 1.5
+    assert OPEN_ATTEMPTS * 2 * ANSWER_SECONDS < 1.5
 
 
 def open_or_none(nodes: Nodes, node: RedisAudioQueues, producer: QueueProducer) -> QueueAudioSource | None:
@@ -709,9 +738,10 @@ def test_what_cannot_be_fetched_for_long_is_an_error(mortal_nodes: Nodes) -> Non
     """After a bounded time, and it is tried again for those who come later."""
     nodes, server = mortal_nodes, mortal_nodes.redis
     producer = nodes.producer()
-    producer.put_all(audio_of(4 * 1024 * 1024))
+    audio = audio_of(4 * 1024 * 1024)
+    producer.put_all(audio)
     producer.end()
-    node = nodes.node(0, patience_seconds=0.2, answer_seconds=HUNG_SECONDS)
+    node = nodes.node(0, fetch_seconds=0.2, answer_seconds=HUNG_SECONDS)
     source = nodes.open(node, producer)
     all_of(source)
     server.hang()
@@ -719,7 +749,8 @@ def test_what_cannot_be_fetched_for_long_is_an_error(mortal_nodes: Nodes) -> Non
         read(source, 0, 1000)
     assert failure.value.retryable
     server.resume()
-    eventually(lambda: read_or_error(source, 0, 1000))
+    nodes.timing.skipped += FAILURE_SECONDS
+    assert eventually(lambda: read_or_error(source, 0, 1000)) == audio[:1000]
 
 
 def test_a_failed_one_ends_where_it_is(nodes: Nodes) -> None:
@@ -748,7 +779,8 @@ def test_closing_while_something_is_fetched_does_no_harm(nodes: Nodes) -> None:
         assert source.read(3_000_000, 10) is None
         source.close()
     assert len(node) == 0
-    assert not told.wait(0.3)
+    nodes.wait_for_tasks()
+    assert not told.is_set()
     with pytest.raises(AudioUnavailable):
         source.refresh()
 

@@ -104,9 +104,9 @@ def test_audio_is_opened_by_its_adapter() -> None:
 def test_objects_do_not_grow(state: StreamState) -> None:
     """They may have failed: then the existing audio is played."""
     server = VirtualServer(sources=FakeSources(ObjectLocator))
-    announcement = Announcement("s", "s3://bucket/one", state)
+    announcement = Announcement("s", server.catalog.locate("s3://bucket/one"), state)
     if state is StreamState.GENERATING:
-        with pytest.raises(InvalidFilepath, match="as a whole"):
+        with pytest.raises(InvalidFilepath, match="complete or not at all"):
             server.catalog.announce(announcement)
         return
     assert server.catalog.announce(announcement).locator == ObjectLocator("one")

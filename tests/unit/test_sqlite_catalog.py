@@ -10,9 +10,9 @@ import pytest
 
 from asf.adapters import sqlite_catalog
 from asf.adapters.sqlite_catalog import LOCKED_SECONDS, SqliteCatalogStore
-from asf.domain.errors import CatalogUnavailable
+from asf.domain.errors import CatalogFull, CatalogUnavailable
 from asf.domain.streams.stream import AudioStream, FileLocator, StreamState
-from tests.contracts.catalog_store import CatalogStoreContract, keep
+from tests.contracts.catalog_store import CatalogStoreContract, Recorder, keep
 from tests.support.bounds import PATIENCE_SECONDS
 
 STREAM = AudioStream("strm_1", FileLocator("/audio/one.mp3"), StreamState.GENERATING, "epoch", announced_at=12.5)
@@ -123,8 +123,31 @@ def test_an_entry_that_makes_no_sense_is_an_error(path: str, damage: str) -> Non
     store.close()
     reopened = SqliteCatalogStore(path)
     assert sum(reopened.count().values()) in {0, 1}
-    assert reopened.size() == 1
+    with pytest.raises(CatalogFull):  # It counts, whatever its state.
+        reopened.put(AudioStream("strm_2", FileLocator("/audio/two.mp3")), None, 1)
     reopened.close()
+
+
+def test_a_stream_that_could_not_be_read_when_it_was_followed_is_reported_later(path: str) -> None:
+    """Once the database can be read again; and its changes are reported as usual."""
+    store, recorder = SqliteCatalogStore(path), Recorder()
+    keep(store, STREAM)
+    store.on_change.connect(recorder)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("ALTER TABLE streams RENAME TO elsewhere")
+    for stream_id in ("strm_1", "unknown", "left"):
+        with pytest.raises(CatalogUnavailable):
+            store.follow(stream_id)
+    store.unfollow("left")
+    other.execute("ALTER TABLE elsewhere RENAME TO streams")
+    assert recorder.changes == []
+    store.check()
+    assert recorder.changes == [("strm_1", STREAM)]
+    assert store.delete(STREAM)
+    store.check()
+    assert recorder.changes == [("strm_1", STREAM), ("strm_1", None)]
+    other.close()
+    store.close()
 
 
 def test_a_lock_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,35 +1,44 @@
-"""Storage and audio in this process's memory: for tests, simulations, and servers that may forget."""
+"""A catalog and audio in memory: for tests and simulations."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from asf.adapters.followed_streams import FollowedStreams
+from asf.adapters.serial_executor import run_at_once
 from asf.domain.errors import AudioChanged, AudioUnavailable, CatalogFull, InvalidFilepath
-from asf.domain.streams.ports import StreamWatcher
+from asf.domain.signal import Signal
 from asf.domain.streams.stream import AudioEnding, AudioStream, FileLocator, Locator, StreamState
 
 
 class InMemoryCatalogStore:
-    """Implements the `CatalogStore` port. What it keeps ends with the process."""
+    """Implements the `CatalogStore` port, for one process."""
 
     def __init__(self) -> None:
         self._streams: dict[str, AudioStream] = {}
-        self.on_change: StreamWatcher = _nobody_watches
+        self._followed = FollowedStreams(run_at_once)
+
+    @property
+    def on_change(self) -> Signal[str, AudioStream | None]:
+        """Called by `put` and `delete`."""
+        return self._followed.on_change
 
     def follow(self, stream_id: str) -> AudioStream | None:
-        """Return the stream. The changes of all are told."""
+        """Report the stream's changes, and return it."""
+        self._followed.add(stream_id)
         return self.get(stream_id)
 
     def unfollow(self, stream_id: str) -> None:
-        """Do nothing."""
+        """Report no more changes of the stream."""
+        self._followed.discard(stream_id)
 
     def put(self, stream: AudioStream, instead_of: AudioStream | None, max_streams: int) -> bool:
-        """Keep `stream` instead of another one, or of nothing, if that is there. Raises `CatalogFull`."""
+        """Store `stream` if `instead_of` is stored now, and return whether it was. Raises `CatalogFull`."""
         if self._streams.get(stream.stream_id) != instead_of:
             return False
         if instead_of is None and len(self._streams) >= max_streams:
             raise CatalogFull.at(max_streams)
         self._streams[stream.stream_id] = stream
-        self.on_change(stream.stream_id, stream)
+        self._followed.report(stream.stream_id, stream)
         return True
 
     def get(self, stream_id: str) -> AudioStream | None:
@@ -37,28 +46,24 @@ class InMemoryCatalogStore:
         return self._streams.get(stream_id)
 
     def delete(self, stream: AudioStream) -> bool:
-        """Forget `stream` if it is there, and tell whether it was."""
+        """Delete `stream` if it is stored now, and return whether it was."""
         if self._streams.get(stream.stream_id) != stream:
             return False
         del self._streams[stream.stream_id]
-        self.on_change(stream.stream_id, None)
+        self._followed.report(stream.stream_id, None)
         return True
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
-        """Return at most `limit` streams in the order of their ids, those behind `after`."""
-        behind = sorted(stream_id for stream_id in self._streams if stream_id > after)
-        return [self._streams[stream_id] for stream_id in behind[:limit]]
-
-    def size(self) -> int:
-        """Return how many streams are kept."""
-        return len(self._streams)
+        """Return at most `limit` streams in the order of their ids, those after `after`."""
+        stream_ids = sorted(stream_id for stream_id in self._streams if stream_id > after)
+        return [self._streams[stream_id] for stream_id in stream_ids[:limit]]
 
     def count(self) -> Mapping[StreamState, int]:
-        """Return how many streams of each state are kept."""
+        """Return how many streams of each state there are."""
         return Counter(stream.state for stream in self._streams.values())
 
     def check(self) -> None:
-        """Find nothing wrong."""
+        """Do nothing: memory can always be used."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -88,54 +93,50 @@ class InMemoryAudioSource:
         return data
 
     def refresh(self) -> int:
-        """Return the length by now. Raises `AudioUnavailable` when it is gone, or not what it was."""
+        """Return the length by now. Raises `AudioChanged` if the audio is missing or was replaced."""
         data = self._audios.get(self._name)
         if data is None or self._data is None or not data.startswith(self._data):
-            raise AudioChanged("It is not what it was.")
+            raise AudioChanged("It was replaced.")
         self._data = data
         self.size = len(data)
         return self.size
 
     def finalize(self) -> int:
-        """Do as `refresh`."""
+        """Do the same as `refresh`; the identity is final."""
         self.refresh()
         self.identity = self._data
         return self.size
 
     def close(self) -> None:
-        """Forget the data."""
+        """Drop the data."""
         self._data = None
 
 
 class InMemoryAudioSources:
-    """Audio by name, from a mapping: implements the `AudioSources` port. What is growing grows in the mapping."""
+    """Audio by name, from a mapping: implements the `AudioSources` port. Audio grows in the mapping."""
 
     def __init__(self, audios: Mapping[str, bytes]) -> None:
         self._audios = audios
 
     def unreachable(self) -> dict[str, str]:
-        """Return nothing: memory is always there."""
+        """Return nothing: memory can always be read."""
         return {}
 
     def locate(self, filepath: str) -> Locator:
-        """Return where `filepath` points; absolute paths and those that climb with `..` are refused."""
+        """Return the locator of `filepath`. Raises `InvalidFilepath` for absolute paths and those with `..`."""
         if filepath.startswith("/") or ".." in filepath.split("/"):
             raise InvalidFilepath(f"'{filepath}' is outside.")
         return FileLocator(filepath)
 
-    def content_type_of(self, locator: Locator) -> str | None:  # noqa: ARG002 - all is the same
+    def content_type_of(self, locator: Locator) -> str | None:  # noqa: ARG002 - all audio has the same
         """Return the media type of all audio here."""
         return InMemoryAudioSource.content_type
 
-    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:  # noqa: ARG002 - every one can
+    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:  # noqa: ARG002 - all audio may grow
         """Open the audio of that name. Raises `AudioUnavailable`."""
         if locator.text not in self._audios:
             raise AudioUnavailable("There is no such audio.")
         return InMemoryAudioSource(self._audios, locator.text)
-
-
-def _nobody_watches(_stream_id: str, _stream: AudioStream | None) -> None:
-    pass
 
 
 def _nothing_arrives() -> None:

@@ -1,10 +1,11 @@
 """The catalog in an SQLite database: implements the `CatalogStore` port.
 
-What `put` has written is there after the process is killed. SQLite's write-ahead log is not synced at every commit
-(`synchronous=NORMAL`): after a loss of power the last announcements may be missing, and the database is intact.
+What `put` has written survives the death of the process. SQLite's write-ahead log is not synced at every commit
+(`synchronous=NORMAL`): after a power failure the last announcements may be missing, but the database is intact.
 """
 
 import json
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,18 +13,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from asf.adapters.followed_streams import FollowedStreams
+from asf.adapters.serial_executor import run_at_once
 from asf.domain.errors import CatalogFull, CatalogUnavailable
-from asf.domain.streams.ports import StreamWatcher
+from asf.domain.signal import Signal
 from asf.domain.streams.stream import AudioStream, StreamState, locator_of
 
 IN_MEMORY = ":memory:"
 
 LOCKED_SECONDS = 0.1
-"""How long a database that another process has locked is waited for. Nothing else of this process moves meanwhile: so
-nothing comes between what is read and what is written, and nobody hears a tenth of a second."""
+"""How long to wait for a database that another process has locked. The whole process waits meanwhile: so reading and
+writing are one step, and a tenth of a second is not audible."""
 
 START_LOCKED_SECONDS = 5.0
 """The same while the server starts."""
+
+logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -43,18 +48,19 @@ COLUMNS = "stream_id, locator_kind, locator, state, epoch, content_type, metadat
 
 
 class SqliteCatalogStore:
-    """One table of one database file. `path` may be `:memory:`; the file and its folder are made where missing.
+    """One table of one database file. `path` may be `:memory:`; the file and its folder are created if missing.
 
-    Raises `CatalogUnavailable` when the database cannot be opened, is no database, or is of a later version.
+    Raises `CatalogUnavailable` if the file cannot be opened, is not a database, or is of a later version.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.on_change: StreamWatcher = _nobody_watches
+        self._followed = FollowedStreams(run_at_once)
+        self._unread: set[str] = set()  # Streams whose current value `follow` could not read.
         with _translated(path):
             if path != IN_MEMORY:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-            # One thread; green threads take turns only where a statement is not running.
+            # One thread; green threads do not switch while a statement runs.
             self._connection = sqlite3.connect(
                 path, timeout=START_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -63,72 +69,79 @@ class SqliteCatalogStore:
                 self._counts = self._counted()
                 self._connection.execute(f"PRAGMA busy_timeout = {int(LOCKED_SECONDS * 1000)}")
             except BaseException:
-                # Nobody else has it to close.
-                self.close()
+                self.close()  # The caller has no store to close.
                 raise
 
+    @property
+    def on_change(self) -> Signal[str, AudioStream | None]:
+        """Called by `put` and `delete`, after the change was stored."""
+        return self._followed.on_change
+
     def follow(self, stream_id: str) -> AudioStream | None:
-        """Return the stream. The changes of all are told. Raises `CatalogUnavailable`."""
-        return self.get(stream_id)
+        """Report the stream's changes, and return it. Raises `CatalogUnavailable`."""
+        self._followed.add(stream_id)
+        try:
+            return self.get(stream_id)
+        except CatalogUnavailable:
+            self._unread.add(stream_id)
+            raise
 
     def unfollow(self, stream_id: str) -> None:
-        """Do nothing."""
+        """Report no more changes of the stream."""
+        self._followed.discard(stream_id)
+        self._unread.discard(stream_id)
 
     def put(self, stream: AudioStream, instead_of: AudioStream | None, max_streams: int) -> bool:
-        """Keep `stream` instead of another one, or of nothing, if that is there.
-
-        Raises `CatalogFull` or `CatalogUnavailable`.
-        """
-        # Nothing comes in between: one process writes, and no green thread gets its turn meanwhile.
-        if not self._is_kept(stream.stream_id, instead_of):
+        """Store `stream` if `instead_of` is stored now. Raises `CatalogFull` or `CatalogUnavailable`."""
+        # Atomic: one process writes, and no green thread runs meanwhile.
+        if not self._is_stored(stream.stream_id, instead_of):
             return False
-        if instead_of is None and self.size() >= max_streams:
+        if instead_of is None and self._counts.total() >= max_streams:
             raise CatalogFull.at(max_streams)
         marks = ", ".join("?" * (COLUMNS.count(",") + 1))
         self._query(f"INSERT OR REPLACE INTO streams ({COLUMNS}) VALUES ({marks})", _row_of(stream))  # noqa: S608
         self._counts[stream.state] += 1
         if instead_of is not None:
             self._counts[instead_of.state] -= 1
-        self.on_change(stream.stream_id, stream)
+        self._followed.report(stream.stream_id, stream)
+        self._report_unread()
         return True
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
         rows = self._rows(stream_id)
+        self._report_unread()
         return self._stream_of(rows[0]) if rows else None
 
     def delete(self, stream: AudioStream) -> bool:
-        """Forget `stream` if it is there, and tell whether it was. Raises `CatalogUnavailable`."""
-        if not self._is_kept(stream.stream_id, stream):
+        """Delete `stream` if it is stored now, and return whether it was. Raises `CatalogUnavailable`."""
+        if not self._is_stored(stream.stream_id, stream):
             return False
         self._query("DELETE FROM streams WHERE stream_id = ?", (stream.stream_id,))
         self._counts[stream.state] -= 1
-        self.on_change(stream.stream_id, None)
+        self._followed.report(stream.stream_id, None)
         return True
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
-        """Return at most `limit` streams in the order of their ids, those behind `after`.
+        """Return at most `limit` streams in the order of their ids, those after `after`.
 
         Raises `CatalogUnavailable`.
         """
         select = f"SELECT {COLUMNS} FROM streams WHERE stream_id > ? ORDER BY stream_id LIMIT ?"  # noqa: S608
         return [self._stream_of(row) for row in self._query(select, (after, limit))]
 
-    def size(self) -> int:
-        """Return how many streams are kept."""
-        return self._counts.total()
-
     def count(self) -> Mapping[StreamState, int]:
-        """Return how many streams of each state are kept."""
+        """Return how many streams of each state there are."""
         return {state: self._counts[state] for state in StreamState}
 
     def check(self) -> None:
-        """Raise `CatalogUnavailable` unless streams can be read and kept now: by writing what is there anyway."""
+        """Raise `CatalogUnavailable` unless streams can be read and stored now: rewrites the version number."""
         self._query("SELECT 1 FROM streams LIMIT 1", ())
         self._query(f"PRAGMA user_version = {SCHEMA_VERSION}", ())
+        self._report_unread()
 
     def close(self) -> None:
-        """Close the database. Closing twice does no harm."""
+        """Close the database. Safe to repeat."""
         self._connection.close()
 
     def _prepare(self) -> None:
@@ -156,7 +169,7 @@ class SqliteCatalogStore:
             raise CatalogUnavailable(f"'{self._path}' is damaged: {problem}")
 
     def _counted(self) -> Counter[str]:
-        # Once, and kept: there may be a million, and /metrics asks often.
+        # Counted once: there may be a million, and /metrics reads the counts often.
         return Counter(dict(self._connection.execute("SELECT state, count(*) FROM streams GROUP BY state")))
 
     def _stream_of(self, row: tuple[Any, ...]) -> AudioStream:
@@ -175,7 +188,22 @@ class SqliteCatalogStore:
         except ValueError as error:
             raise CatalogUnavailable(f"The entry of stream '{stream_id}' is damaged: {error}.") from error
 
-    def _is_kept(self, stream_id: str, stream: AudioStream | None) -> bool:
+    def _report_unread(self) -> None:
+        """Report the streams that could not be read when they were followed: the database can be read again."""
+        unread, self._unread = self._unread, set()
+        for stream_id in unread:
+            try:
+                rows = self._rows(stream_id)
+            except CatalogUnavailable:
+                self._unread.add(stream_id)
+                continue
+            try:
+                if rows:
+                    self._followed.report(stream_id, self._stream_of(rows[0]))
+            except CatalogUnavailable as error:  # It is damaged.
+                logger.warning("%s", error)
+
+    def _is_stored(self, stream_id: str, stream: AudioStream | None) -> bool:
         return self._rows(stream_id) == ([] if stream is None else [_row_of(stream)])
 
     def _rows(self, stream_id: str) -> list[tuple[Any, ...]]:
@@ -188,7 +216,7 @@ class SqliteCatalogStore:
 
 @contextmanager
 def _translated(path: str) -> Iterator[None]:
-    """Raise `CatalogUnavailable` for what goes wrong with the database."""
+    """Raise `CatalogUnavailable` for errors of the database."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
@@ -207,7 +235,3 @@ def _row_of(stream: AudioStream) -> tuple[Any, ...]:
         stream.reason,
         stream.announced_at,
     )
-
-
-def _nobody_watches(_stream_id: str, _stream: AudioStream | None) -> None:
-    pass

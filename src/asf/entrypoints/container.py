@@ -86,7 +86,7 @@ def _redis_catalog_store(client: "redis.Redis", news: "RedisPubSub") -> CatalogS
 
 
 def _redis_audio_queues(client: "redis.Redis") -> AudioSources:
-    from asf.adapters.redis_store.audio_queues import RedisAudioQueues  # noqa: PLC0415
+    from asf.adapters.redis_store.queues.sources import RedisAudioQueues  # noqa: PLC0415
 
     return RedisAudioQueues(client, green_threads.start, media_type_of)
 

@@ -13,7 +13,7 @@ def create_internal_streams_blueprint(catalog: StreamCatalog, guard: InternalGua
     """Return the routes under /asf/internal/ that concern streams, behind `guard`."""
     blueprint = Blueprint("internal_streams", "asf", url_prefix="/asf/internal")
     blueprint.before_request(guard)
-    notify_schema = NotifyNewAudioSchema(catalog.check_filepath)
+    notify_schema = NotifyNewAudioSchema(catalog.locate)
     page_schema = StreamPageSchema()
     stream_schema = StreamSchema()
 

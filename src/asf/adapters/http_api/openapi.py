@@ -36,6 +36,7 @@ from asf.adapters.http_api.schemas import (
 )
 from asf.domain import errors
 from asf.domain.errors import AsfError
+from asf.domain.streams.stream import FileLocator
 
 OPENAPI_VERSION = "3.1.0"
 
@@ -97,7 +98,7 @@ ROUTES = (
         "/asf/internal/notify_new_audio",
         "Register a stream's audio, or update its state.",
         {JSON: answers.NotifiedSchema},
-        body=NotifyNewAudioSchema(check_filepath=lambda _filepath: None),
+        body=NotifyNewAudioSchema(locate=FileLocator),
         errors=(
             errors.Unauthorized,
             NotifyMalformedJson,

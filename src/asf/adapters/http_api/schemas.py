@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from asf.adapters.http_api.errors import InvalidQuery, SendUiInvalidPayload, SendUiMissingData
 from asf.adapters.schema_rules import obeys
@@ -33,13 +33,8 @@ from asf.domain.identifiers import (
     stream_id_problem,
 )
 from asf.domain.streams.catalog import Announcement
-from asf.domain.streams.stream import StreamState
+from asf.domain.streams.stream import Locator, StreamState
 from asf.domain.updates.update import UiUpdate
-
-
-def _filepath_problem(value: str) -> str | None:
-    return None if value.strip() else "It is empty or only white space."
-
 
 MAX_METADATA_BYTES = 16 * 1024
 """Largest `metadata`, in bytes of JSON (docs/contract.md, section 2)."""
@@ -96,18 +91,38 @@ class RequestSchema(Schema):
         return loaded
 
 
-class NotifyNewAudioSchema(RequestSchema):
-    """Body of POST /asf/internal/notify_new_audio. Without `filepath` only a failure can be told.
+class FilepathField(fields.String):
+    """A file path of an announcement, which loads as its locator: it is located once, and in the order of the fields.
 
-    `check_filepath` raises `InvalidFilepath` for a path that may not be announced.
+    `locate` raises `InvalidFilepath` for a path that may not be announced.
     """
 
-    def __init__(self, check_filepath: Callable[[str], None]) -> None:
+    locate: Callable[[str], Locator]
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any) -> Any:
+        filepath: str = super()._deserialize(value, attr, data, **options)
+        if not filepath.strip():
+            raise ValidationError("It is empty or only white space.")
+        try:
+            return self.locate(filepath)
+        except InvalidFilepath as error:
+            raise ValidationError(str(error.details)) from error
+
+
+class NotifyNewAudioSchema(RequestSchema):
+    """Body of POST /asf/internal/notify_new_audio. `filepath` is required unless the state is failed.
+
+    `locate` raises `InvalidFilepath` for a path that may not be announced.
+    """
+
+    def __init__(self, locate: Callable[[str], Locator]) -> None:
         super().__init__()
-        self._check_filepath = check_filepath
+        filepath = self.fields["filepath"]
+        assert isinstance(filepath, FilepathField)  # noqa: S101 - as it is declared
+        filepath.locate = locate
 
     stream_id = fields.String(required=True, validate=obeys(stream_id_problem), metadata=IDENTIFIER)
-    filepath = fields.String(load_default=None, allow_none=False, validate=obeys(_filepath_problem))
+    filepath = FilepathField(load_default=None, allow_none=False)
     state = fields.Enum(StreamState, by_value=True, load_default=StreamState.COMPLETE)
     content_type = fields.String(load_default=None, validate=obeys(_content_type_problem))
     metadata = fields.Dict(keys=fields.String(), load_default=None, validate=_metadata_size)
@@ -121,14 +136,6 @@ class NotifyNewAudioSchema(RequestSchema):
         }
     )
 
-    @validates("filepath")
-    def _filepath_allowed(self, value: str | None, **_options: Any) -> None:
-        try:
-            if value is not None:
-                self._check_filepath(value)
-        except InvalidFilepath as error:
-            raise ValidationError(str(error.details)) from error
-
     @validates_schema(skip_on_field_errors=False, pass_original=True)
     def _filepath_needed(self, _values: dict[str, Any], original: Mapping[str, Any], **_options: Any) -> None:
         if "filepath" not in original and original.get("state") != StreamState.FAILED:
@@ -136,7 +143,8 @@ class NotifyNewAudioSchema(RequestSchema):
 
     @post_load
     def _announcement(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        return {"announcement": Announcement(**values)}
+        locator = values.pop("filepath")
+        return {"announcement": Announcement(locator=locator, **values)}
 
 
 class StreamPageSchema(RequestSchema):

@@ -12,15 +12,18 @@ from asf.domain.streams.ports import AudioLocations, CatalogStore, StreamWatcher
 from asf.domain.streams.stream import AudioStream, Locator, StreamState
 
 ATTEMPTS = 10
-"""How often it is decided what an announcement means, while others announce the same stream."""
+"""How often a change is tried while others change the same stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What a backend says about a stream. `filepath` may be left out where the stream is known and has failed."""
+    """What a backend announces about a stream.
+
+    `locator` comes from `StreamCatalog.locate`. It may be None if the stream is known and has failed.
+    """
 
     stream_id: str
-    filepath: str | None
+    locator: Locator | None
     state: StreamState = StreamState.COMPLETE
     content_type: str | None = None
     metadata: Mapping[str, Any] | None = None
@@ -28,7 +31,7 @@ class Announcement:
 
 
 class StreamCatalog:
-    """Takes announcements of audio and answers what a stream id stands for.
+    """Takes announcements of audio, and looks up streams.
 
     It holds at most `max_streams`. `make_epoch` returns another text at every call.
     """
@@ -46,41 +49,43 @@ class StreamCatalog:
         self._clock = clock
         self._make_epoch = make_epoch
         self._max_streams = max_streams
-        self._watchers: list[StreamWatcher] = []
-        self._followed: Counter[str] = Counter()
-        store.on_change = self._tell
+        self._followers: Counter[str] = Counter()
 
     def watch(self, watcher: StreamWatcher) -> None:
-        """Call `watcher` whenever a stream that is followed has been announced or deleted, on whichever server."""
-        self._watchers.append(watcher)
+        """Call `watcher` with each change of a stream that is followed, as `StreamChanges.on_change` is called."""
+        self._store.on_change.connect(watcher)
 
     def follow(self, stream_id: str) -> AudioStream | None:
-        """Let the watchers be told of the stream, and return what it is by now; None: nothing, or deleted.
+        """Report the stream's changes to the watchers, and return what it is; None: unknown or deleted.
 
-        Once for everybody whom it concerns, each of whom calls `unfollow` in the end. Raises `CatalogUnavailable`
-        where nothing can be said now; the watchers are told as soon as it can.
+        Reference-counted; pair every call with `unfollow`. Raises `CatalogUnavailable` if the store cannot be
+        reached; the watchers are called once it can be.
         """
-        self._followed[stream_id] += 1
-        if self._followed[stream_id] == 1:
+        self._followers[stream_id] += 1
+        if self._followers[stream_id] == 1:
             return self._store.follow(stream_id)
         try:
             return self._store.get(stream_id)
         except CatalogUnavailable:
-            return self._store.follow(stream_id)  # Which sees to it that the watchers are told.
+            return self._store.follow(stream_id)  # The watchers get the current value later.
 
     def unfollow(self, stream_id: str) -> None:
-        """Take note that one of those whom the stream concerned is gone."""
-        self._followed[stream_id] -= 1
-        if not self._followed[stream_id]:
-            del self._followed[stream_id]
+        """Undo one `follow`."""
+        self._followers[stream_id] -= 1
+        if not self._followers[stream_id]:
+            del self._followers[stream_id]
             self._store.unfollow(stream_id)
 
-    def announce(self, announcement: Announcement) -> AudioStream:
-        """Keep what is said about a stream, and return the stream as it is now.
+    def locate(self, filepath: str) -> Locator:
+        """Return the locator to announce audio at `filepath` with. Raises `InvalidFilepath`."""
+        return self._locations.locate(filepath)
 
-        The same locator again moves the state on and keeps the epoch, and whatever else is not said anew. Another
-        locator, or generating after an end, starts a new epoch. Raises `InvalidStreamId`, `InvalidFilepath`,
-        `CatalogFull` or `CatalogUnavailable`; then the stream is what it was.
+    def announce(self, announcement: Announcement) -> AudioStream:
+        """Store what is announced about a stream, and return the stream as it is now.
+
+        The same locator again changes the state and keeps the epoch, and all that the announcement leaves open.
+        Another locator, or generating after an end, starts a new epoch. Raises `InvalidStreamId`, `InvalidFilepath`,
+        `CatalogFull` or `CatalogUnavailable`; then the stream is unchanged.
         """
         for _ in range(ATTEMPTS):
             known = self._store.get(announcement.stream_id)
@@ -98,19 +103,15 @@ class StreamCatalog:
             raise StreamNotFound
         return stream
 
-    def check_filepath(self, filepath: str) -> None:
-        """Raise `InvalidFilepath` where audio at `filepath` could not be announced."""
-        self._locations.locate(filepath)
-
     def page(self, limit: int, after: str = "") -> list[AudioStream]:
-        """Return at most `limit` streams in the order of their ids, those behind `after`.
+        """Return at most `limit` streams in the order of their ids, those after `after`.
 
         Raises `CatalogUnavailable`.
         """
         return self._store.page(limit, after)
 
     def delete(self, stream_id: str) -> None:
-        """Forget the stream; who listens finishes on what there is.
+        """Delete the stream; its listeners finish on the audio there is.
 
         Raises `StreamNotFound` or `CatalogUnavailable`.
         """
@@ -123,7 +124,7 @@ class StreamCatalog:
         """Return what the stream, which was `known` before, is after the announcement."""
         locator = self._locator(announcement, known)
         if announcement.state is StreamState.GENERATING and not locator.may_grow:
-            raise InvalidFilepath("An object is there as a whole or not at all: announce it when it is complete.")
+            raise InvalidFilepath("An object appears complete or not at all: announce it when it is complete.")
         stream = AudioStream(
             announcement.stream_id,
             locator,
@@ -134,7 +135,7 @@ class StreamCatalog:
             announcement.reason,
             self._clock.timestamp(),
         )
-        if known is None or known.locator != locator or _begins_anew(known, announcement):
+        if known is None or known.locator != locator or _is_regenerated(known, announcement):
             return stream
         return replace(
             stream,
@@ -144,17 +145,12 @@ class StreamCatalog:
         )
 
     def _locator(self, announcement: Announcement, known: AudioStream | None) -> Locator:
-        if announcement.filepath is not None:
-            return self._locations.locate(announcement.filepath)
+        if announcement.locator is not None:
+            return announcement.locator
         if known is None:
             raise InvalidFilepath("It is missing, and the stream is not known.")
         return known.locator
 
-    def _tell(self, stream_id: str, stream: AudioStream | None) -> None:
-        if stream_id in self._followed:
-            for watcher in self._watchers:
-                watcher(stream_id, stream)
 
-
-def _begins_anew(known: AudioStream, announcement: Announcement) -> bool:
+def _is_regenerated(known: AudioStream, announcement: Announcement) -> bool:
     return announcement.state is StreamState.GENERATING and known.state is not StreamState.GENERATING

@@ -1,0 +1,114 @@
+"""The queues that are open in this process, and what is waited for on each."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from asf.adapters.redis_store.queues.entries import Piece
+from asf.adapters.redis_store.queues.index import QueueIndex
+from asf.domain.errors import AudioChanged, AudioUnavailable
+
+FAILURE_SECONDS = 1.0
+"""How long reads of audio that could not be fetched fail at once, before it is fetched again."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEnds:
+    """The first and the last entries of a queue, read when it is opened; or the problem with its key."""
+
+    first: list[Piece]
+    last: list[Piece]
+    problem: AudioUnavailable | None = None
+
+
+class Reader(Protocol):
+    """An opened source: `on_arrival` is called when a fetch that it waits for has succeeded or failed."""
+
+    @property
+    def on_arrival(self) -> Callable[[], None]:
+        """The call-back."""
+        ...
+
+
+class OpenQueue:
+    """A queue with its index, the sources that have it open, and the blocks that they wait for, by number."""
+
+    def __init__(self, key: bytes, index: QueueIndex) -> None:
+        self.key = key
+        self.index = index
+        self.readers: set[Reader] = set()
+        self.waiting: set[Reader] = set()
+        self.wanted: set[int] = set()
+        self.fetching = False
+        self._failed: dict[int, tuple[float, AudioUnavailable]] = {}
+
+    def start_with(self, ends: QueueEnds | None) -> None:
+        """Index what was read when the queue was opened; None: Redis did not answer."""
+        if ends is not None:
+            self.index.problem = ends.problem
+            self.index.take(ends.first)
+            self.index.foresee(ends.last)
+
+    def is_same(self, ends: QueueEnds | None) -> bool:
+        """Return whether `ends` are those of this queue rather than of one created later, as far as is known."""
+        index = self.index
+        if index.problem is not None:
+            return False
+        if ends is None or index.head is None:
+            return True
+        return bool(ends.first) and ends.first[0].mark == index.head
+
+    def fetched(self, numbers: list[int], problem: AudioUnavailable | None, now: float) -> None:
+        """Record that blocks were fetched, or why not."""
+        self.wanted.difference_update(numbers)
+        if isinstance(problem, AudioChanged):
+            self.index.problem = self.index.problem or problem
+        elif problem is not None:
+            self._failed.update(dict.fromkeys(numbers, (now + FAILURE_SECONDS, problem)))
+
+    def raise_problem(self, numbers: list[int], now: float) -> None:
+        """Raise the error of these blocks, if there is one that still holds."""
+        if isinstance(self.index.problem, AudioChanged):
+            raise self.index.problem
+        for number in numbers:
+            until, problem = self._failed.get(number, (0.0, None))
+            if problem is not None and now < until:
+                raise problem
+            self._failed.pop(number, None)
+
+
+class OpenQueues:
+    """The queues that were opened as growing, by key.
+
+    `lock` guards them and their indexes. It is never held across anything that waits.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._queues: dict[bytes, OpenQueue] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._queues)
+
+    def __contains__(self, key: bytes) -> bool:
+        """Return whether a queue with this key is open."""
+        return key in self._queues
+
+    def get(self, key: bytes) -> OpenQueue | None:
+        """Return the queue with this key."""
+        return self._queues.get(key)
+
+    def add(self, queue: OpenQueue) -> None:
+        """Add a queue, or replace the one with its key."""
+        self._queues[queue.key] = queue
+
+    def remove(self, queue: OpenQueue) -> None:
+        """Remove a queue, unless another one has replaced it."""
+        if self._queues.get(queue.key) is queue:
+            del self._queues[queue.key]
+
+    def growing(self) -> dict[bytes, OpenQueue]:
+        """Return those that may still grow."""
+        return {key: queue for key, queue in self._queues.items() if queue.index.grows}
