@@ -38,13 +38,9 @@ def servers(tmp_path: Path, persistent_redis: RedisServer) -> Iterator[Servers]:
         assert not any("Traceback" in line for line in server.log), "".join(server.log)
 
 
-def fill(producer: QueueProducer, audio: bytes, pieces: int, seconds: float) -> None:
-    """Put audio in as it is made: in pieces of uneven length, at uneven times."""
-    chance = random.Random(len(audio))
-    cuts = sorted(chance.sample(range(1, len(audio)), pieces - 1))
-    for start, stop in zip([0, *cuts], [*cuts, len(audio)], strict=True):
-        producer.put(audio[start:stop])
-        time.sleep(chance.uniform(0, 2 * seconds / pieces))
+def uneven_cuts(length: int, pieces: int) -> list[int]:
+    """Return where pieces of uneven length end."""
+    return [*sorted(random.Random(length).sample(range(1, length), pieces - 1)), length]
 
 
 def test_any_server_serves_anyone_from_anywhere(servers: Servers, persistent_redis: RedisServer) -> None:
@@ -62,12 +58,14 @@ def test_any_server_serves_anyone_from_anywhere(servers: Servers, persistent_red
         target=lambda: over_http.append(requests.get(second.stream_url("s"), timeout=PATIENCE_SECONDS)), daemon=True
     )
     fetching.start()
-    filling = threading.Thread(target=fill, args=(producer, AUDIO, 150, 2.0))
-    filling.start()
     plain = PlainListener(second.url, "s")
-    plain.receive_until_bytes(len(AUDIO) // 3)
+    for stop in uneven_cuts(len(AUDIO) // 3, 40):  # Each piece is heard before the next one is made.
+        producer.put(AUDIO[producer.offset : stop])
+        plain.receive_until_bytes(stop)
     late = [join(server, offset=offset, epoch=epoch) for server in servers for offset in (1, 123_456, 500_000)]
-    filling.join()
+    for stop in uneven_cuts(len(AUDIO), 150):
+        if stop > producer.offset:
+            producer.put(AUDIO[producer.offset : stop])
     assert first.notify("s", producer.locator, state="complete").json()["epoch"] == epoch
     again = [join(server, offset=offset) for server in servers for offset in (0, 123_456, len(AUDIO))]
     plain.receive_until_bytes(len(AUDIO))

@@ -25,6 +25,7 @@ from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.errors import UiEmitFailed
 from asf.domain.streams.catalog import StreamCatalog
+from asf.domain.streams.stream import Locator
 from asf.domain.updates.router import UiUpdateRouter
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
@@ -412,3 +413,31 @@ def test_metrics_count_every_response(api: Api) -> None:
     api.client.get(NOTIFY)
     api.post(NOTIFY, "")
     assert api.answered == [("/metrics", 200), ("unmatched", 404), ("unmatched", 405), (NOTIFY, 400)]
+
+
+class CountingLocations(InMemoryAudioSources):
+    """Counts how often a file path is located."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.located: list[str] = []
+
+    def locate(self, filepath: str) -> Locator:
+        self.located.append(filepath)
+        return super().locate(filepath)
+
+
+def test_a_filepath_is_located_once() -> None:
+    """So that it cannot lead to another file between its check and its use; and a wrong one still comes first."""
+    locations = CountingLocations()
+    catalog = StreamCatalog(InMemoryCatalogStore(), locations, ManualClock(), lambda: "epoch", 1000)
+    app = create_app("secret", lambda _route, _status: None)
+    app.register_blueprint(create_internal_streams_blueprint(catalog, InternalGuard("", [ip_network("127.0.0.0/8")])))
+    client = app.test_client()
+    assert client.post(NOTIFY, json={"stream_id": "s", "filepath": "one.mp3"}).status_code == 200
+    assert locations.located == ["one.mp3"]
+    answer = client.post(NOTIFY, json={"stream_id": "s", "filepath": "../one.mp3", "metadata": 5})
+    assert answer.get_json()["error_code"] == "ASF_NOTIFY_INVALID_FILEPATH"
+    assert client.post(NOTIFY, json={"stream_id": "s", "filepath": "two.mp3", "metadata": 5}).get_json()["details"]
+    assert locations.located == ["one.mp3", "../one.mp3", "two.mp3"]
+    assert catalog.find("s").locator.text == "one.mp3"

@@ -1,4 +1,4 @@
-"""What identifiers may look like."""
+"""The rules for identifiers."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from asf.domain.identifiers import RESERVED_EVENT_NAMES, client_id_problem, even
 
 @given(st.text())
 def test_a_text_without_problem_is_safe_everywhere(value: str) -> None:
-    """It has something visible, is not too long, has no control characters and can be encoded."""
+    """It is not blank or too long, has no control characters, and can be encoded."""
     if stream_id_problem(value) is None:
         assert value.strip()
         assert len(value) <= 255
@@ -18,21 +18,21 @@ def test_a_text_without_problem_is_safe_everywhere(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["a", "strm_abcdef12345", "mit Leerzeichen", "日本", "x" * 255, "a/b?c#d"])
-def test_what_is_fine(value: str) -> None:
-    """Any text that a person would call an identifier."""
+def test_valid_identifiers(value: str) -> None:
+    """Anything a person would call an identifier."""
     assert stream_id_problem(value) is client_id_problem(value) is event_name_problem(value) is None
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t\n", "x" * 256, "a\0b", "a\nb", "\x7f", "\x85x", "\ud800"])
-def test_what_is_not(value: str) -> None:
-    """Each with the reason in words."""
+def test_invalid_identifiers(value: str) -> None:
+    """Each has its reason as a sentence."""
     for problem in (stream_id_problem(value), client_id_problem(value), event_name_problem(value)):
         assert problem
         assert problem.endswith(".")
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_EVENT_NAMES))
-def test_names_that_socket_io_keeps_for_itself(name: str) -> None:
-    """Reserved as event names only."""
+def test_reserved_event_names(name: str) -> None:
+    """They are valid client ids."""
     assert "reserved" in (event_name_problem(name) or "")
     assert client_id_problem(name) is None

@@ -1,4 +1,4 @@
-"""Queues of audio yield what was put into them, from any offset, and nothing else, whatever happens to Redis."""
+"""Audio queues yield what was added to them, from any offset, and nothing else, whatever happens to Redis."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +59,7 @@ class HastyTiming(SystemTiming):
 
 
 class Nodes:
-    """The queues as several servers have them, on one Redis."""
+    """The queues of several servers on one Redis."""
 
     def __init__(self, server: RedisServer) -> None:
         self.redis = server
@@ -153,19 +153,19 @@ def all_of(source: QueueAudioSource) -> bytes:
 
 
 def wait_for_size(source: QueueAudioSource, size: int) -> None:
-    """Look until it has grown to so many bytes."""
+    """Wait until it has grown to so many bytes."""
     eventually(lambda: source.refresh() >= size)
     assert source.size == size
 
 
 def wait_for_end(source: QueueAudioSource) -> AudioEnding | None:
-    """Look until it has ended, and return how."""
+    """Wait until it has ended, and return how."""
     eventually(lambda: source.refresh() >= 0 and source.ending)
     return source.ending
 
 
 def problem_of(source: QueueAudioSource) -> AsfError | None:
-    """Return what a look at the queue ends in."""
+    """Return the error of the queue."""
     try:
         source.refresh()
     except AudioUnavailable as error:
@@ -334,7 +334,7 @@ def test_a_read_under_way_holds_up_nothing(mortal_nodes: Nodes, monkeypatch: pyt
 
 
 def test_a_queue_is_told_from_its_name(nodes: Nodes) -> None:
-    """One that was deleted after its end and begun anew is another; who heard the first keeps to it."""
+    """One that was deleted after its end and recreated is another; listeners of the first keep to it."""
     node, producer = nodes.node(0), nodes.producer()
     add(producer, AUDIO)
     producer.end()
@@ -358,7 +358,7 @@ def read_or_error(source: QueueAudioSource, offset: int, length: int) -> bytes |
         return None
 
 
-@pytest.mark.parametrize("change", ["deleted", "trimmed", "replaced", "begun anew"])
+@pytest.mark.parametrize("change", ["deleted", "trimmed", "replaced", "recreated"])
 def test_a_growing_queue_that_changes_is_an_error(nodes: Nodes, change: str) -> None:
     """It is noticed although nothing comes any more, and on every node. Nothing of another making is read."""
     producer = nodes.producer()
@@ -388,7 +388,7 @@ def test_a_growing_queue_that_changes_is_an_error(nodes: Nodes, change: str) -> 
         assert all_of(source) == audio  # It is all in memory.
 
 
-@pytest.mark.parametrize("change", ["deleted", "trimmed", "begun anew"])
+@pytest.mark.parametrize("change", ["deleted", "trimmed", "recreated"])
 def test_what_cannot_be_fetched_is_an_error(nodes: Nodes, change: str) -> None:
     """Of a queue that has ended, and is not in memory."""
     producer = nodes.producer()
@@ -445,7 +445,7 @@ def test_what_has_expired_is_empty(nodes: Nodes) -> None:
 def test_an_entry_that_makes_no_sense_is_an_error(
     nodes: Nodes, entries: Sequence[dict[str, bytes | str | int]], problem: str, *, is_late: bool
 ) -> None:
-    """Whoever comes is told what is wrong, sooner or later."""
+    """Each listener gets the problem, sooner or later."""
     producer = nodes.producer()
     node = nodes.node()
     if is_late:
@@ -507,7 +507,7 @@ def test_two_hundred_queues_share_one_connection(mortal_nodes: Nodes) -> None:
 
 
 def test_many_queues_are_looked_at_in_steps(mortal_redis: RedisServer) -> None:
-    """So that Redis has turns for others in between."""
+    """So that Redis can run other commands in between."""
     with closing(mortal_redis.client()) as client:
         keys = [f"{PREFIX}{number}".encode() for number in range(HEADS_AT_ONCE + 1)]
         client.xadd(keys[-1], {"offset": 0, "audio": b"x"})
@@ -557,7 +557,7 @@ def nodes_open(node: RedisAudioQueues, producer: QueueProducer) -> QueueAudioSou
 
 
 def test_what_many_want_is_fetched_once(nodes: Nodes) -> None:
-    """Whoever else wants it waits for the same fetch."""
+    """All readers wait for the same fetch."""
     producer = nodes.producer()
     audio = audio_of(4 * 1024 * 1024)
     producer.put_all(audio)
@@ -645,7 +645,7 @@ def test_a_redis_that_comes_back_with_less_is_followed_on(
 
 
 def test_a_redis_that_comes_back_empty_mixes_nothing(mortal_nodes: Nodes) -> None:
-    """The producer begins anew, with other bytes: who heard the old ones gets an error."""
+    """The producer starts again, with other bytes: listeners of the old ones get an error."""
     nodes, server = mortal_nodes, mortal_nodes.redis
     producer = nodes.producer()
     audio = audio_of(100_000)
@@ -655,10 +655,10 @@ def test_a_redis_that_comes_back_empty_mixes_nothing(mortal_nodes: Nodes) -> Non
     wait_for_size(old, len(audio))
     server.kill()
     server.start()
-    anew = QueueProducer(nodes.client(), producer.name)
+    recreated = QueueProducer(nodes.client(), producer.name)
     other = audio_of(200_000, seed=9)
-    add(anew, other)
-    anew.end()
+    add(recreated, other)
+    recreated.end()
     error = eventually(lambda: problem_of(old))
     assert isinstance(error, AudioChanged)
     assert not error.retryable
@@ -674,7 +674,7 @@ def test_a_redis_that_comes_back_empty_mixes_nothing(mortal_nodes: Nodes) -> Non
 def test_a_queue_that_is_open_can_be_opened_while_redis_is_lost(
     persistent_nodes: Nodes, harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any other is an error meanwhile, which passes: nobody may take what is not known for what is not there."""
+    """Any other is a temporary error meanwhile: unknown must not pass for missing."""
     looks: list[bytes] = []
     look = RedisAudioQueues._read_ends  # noqa: SLF001 - it is to be counted
 
@@ -712,9 +712,9 @@ def test_a_queue_that_is_open_can_be_opened_while_redis_is_lost(
     else:
         server.resume()
     for producer in (known, unknown):
-        anew = QueueProducer(nodes.client(), producer.name)
-        anew.offset = len(AUDIO)
-        anew.end()
+        recreated = QueueProducer(nodes.client(), producer.name)
+        recreated.offset = len(AUDIO)
+        recreated.end()
         source = eventually(partial(open_or_none, nodes, node, producer))
         assert wait_for_end(source) == COMPLETE
         assert all_of(source) == AUDIO
@@ -735,7 +735,7 @@ def open_or_none(nodes: Nodes, node: RedisAudioQueues, producer: QueueProducer) 
 
 
 def test_what_cannot_be_fetched_for_long_is_an_error(mortal_nodes: Nodes) -> None:
-    """After a bounded time, and it is tried again for those who come later."""
+    """After a bounded time; later reads try again."""
     nodes, server = mortal_nodes, mortal_nodes.redis
     producer = nodes.producer()
     audio = audio_of(4 * 1024 * 1024)
@@ -767,7 +767,7 @@ def test_a_failed_one_ends_where_it_is(nodes: Nodes) -> None:
 
 
 def test_closing_while_something_is_fetched_does_no_harm(nodes: Nodes) -> None:
-    """Nobody is told of what arrives then."""
+    """No reader is called any more."""
     producer = nodes.producer()
     producer.put_all(audio_of(4 * 1024 * 1024))
     producer.end()

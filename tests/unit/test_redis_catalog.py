@@ -1,4 +1,4 @@
-"""The catalog in Redis keeps its port's promises, says so when Redis is lost, and is one for all that share it."""
+"""The catalog in Redis keeps its port's contract, reports a lost Redis, and is shared by several servers."""
 
 import contextlib
 import threading
@@ -34,15 +34,15 @@ MakeStore = Callable[[], RedisCatalogStore]
 
 
 @contextmanager
-def server_at(redis: RedisServer, patience: float = PATIENCE_SECONDS) -> Iterator[tuple[Redis, RedisPubSub]]:
-    """Yield what a server has of Redis: a client, and news that are heard."""
-    client = connect(redis.url_with(patience))
-    news = RedisPubSub(client)
-    thread = threading.Thread(target=news.run, daemon=True)
+def server_at(redis: RedisServer, seconds: float = PATIENCE_SECONDS) -> Iterator[tuple[Redis, RedisPubSub]]:
+    """Yield what a server has of Redis: a client, and a subscriber that is connected."""
+    client = connect(redis.url_with(seconds))
+    subscriber = RedisPubSub(client)
+    thread = threading.Thread(target=subscriber.run, daemon=True)
     thread.start()
-    eventually(lambda: news.is_connected)
-    yield client, news
-    news.close()
+    eventually(lambda: subscriber.is_connected)
+    yield client, subscriber
+    subscriber.close()
     thread.join(STOP_SECONDS)
     client.close()
 
@@ -51,21 +51,21 @@ def server_at(redis: RedisServer, patience: float = PATIENCE_SECONDS) -> Iterato
 def make_store(shared_redis: RedisServer) -> Iterator[MakeStore]:
     """Return a function that returns an empty store at each call, in a Redis that stays."""
     prefixes = (f"{uuid4().hex}:{number}:" for number in count())
-    with server_at(shared_redis) as (client, news):
-        yield lambda: RedisCatalogStore(client, news, next(prefixes))
+    with server_at(shared_redis) as (client, subscriber):
+        yield lambda: RedisCatalogStore(client, subscriber, next(prefixes))
 
 
 @pytest.fixture
-def patience() -> float:
-    """Return how many seconds a store to do harm to waits for Redis."""
+def seconds() -> float:
+    """Return the timeouts of a store to do harm to."""
     return PATIENCE_SECONDS
 
 
 @pytest.fixture
-def mortal_store(mortal_redis: RedisServer, patience: float) -> Iterator[RedisCatalogStore]:
+def mortal_store(mortal_redis: RedisServer, seconds: float) -> Iterator[RedisCatalogStore]:
     """Return a store in a Redis to do harm to."""
-    with server_at(mortal_redis, patience) as (client, news):
-        yield RedisCatalogStore(client, news)
+    with server_at(mortal_redis, seconds) as (client, subscriber):
+        yield RedisCatalogStore(client, subscriber)
 
 
 class TestRedisCatalogStore(CatalogStoreContract):
@@ -117,10 +117,10 @@ def test_what_one_server_puts_another_gets(shared_redis: RedisServer) -> None:
         eventually(lambda: told == [STREAM, None, replace(STREAM, stream_id="strm_2")])
 
 
-def test_what_changed_while_redis_was_away_is_told_afterwards(
+def test_changes_during_an_outage_are_reported_afterwards(
     mortal_redis: RedisServer, mortal_store: RedisCatalogStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although nobody was told of it when it happened; and what is followed meanwhile is told of, too."""
+    """Although no message arrived; and so are streams that were followed meanwhile."""
     told: list[AudioStream | None] = []
     mortal_store.on_change.connect(lambda _, stream: told.append(stream))
     mortal_store.follow("strm_1")
@@ -131,7 +131,7 @@ def test_what_changed_while_redis_was_away_is_told_afterwards(
             mortal_store.follow("strm_2")
     mortal_redis.start()
     with contextlib.closing(connect(mortal_redis.url)) as client:
-        other = RedisCatalogStore(client, RedisPubSub(client))  # which hears nothing itself
+        other = RedisCatalogStore(client, RedisPubSub(client))  # which receives nothing itself
         keep(other, STREAM)
         keep(other, replace(STREAM, stream_id="strm_2"))
         eventually(lambda: {stream.stream_id for stream in told if stream} == {"strm_1", "strm_2"})
@@ -141,17 +141,17 @@ def test_what_changed_while_redis_was_away_is_told_afterwards(
         eventually(lambda: None in told)
 
 
-def test_an_absence_of_news_costs_few_questions_however_many_streams_there_are(
+def test_reconnecting_takes_few_commands_however_many_streams_are_followed(
     mortal_redis: RedisServer, mortal_store: RedisCatalogStore
 ) -> None:
-    """Redis may be far away. An entry that makes no sense keeps nobody else waiting."""
+    """Redis may be far away. A damaged entry does not keep the others back."""
     ids = [f"strm_{number}" for number in range(1200)]
     told: list[str] = []
     mortal_store.on_change.connect(lambda stream_id, _: told.append(stream_id))
     for stream_id in ids:
         mortal_store.follow(stream_id)
     with contextlib.closing(connect(mortal_redis.url)) as client:
-        other = RedisCatalogStore(client, RedisPubSub(client))  # which hears nothing itself
+        other = RedisCatalogStore(client, RedisPubSub(client))  # which receives nothing itself
         for stream_id in ids:
             keep(other, replace(STREAM, stream_id=stream_id))
         eventually(lambda: len(told) == len(ids))
@@ -166,21 +166,21 @@ def test_an_absence_of_news_costs_few_questions_however_many_streams_there_are(
     assert "cmdstat_hget" not in calls
 
 
-def test_who_leaves_before_there_is_a_topic_leaves_none(shared_redis: RedisServer) -> None:
-    """Whoever wants to follow waits where the connection was just lost."""
+def test_unfollow_before_the_subscription_leaves_none(shared_redis: RedisServer) -> None:
+    """`follow` waits while the connection has just been lost."""
     client = connect(shared_redis.url)
-    news = RedisPubSub(client)
-    store = RedisCatalogStore(client, news, f"{uuid4().hex}:")
-    topics: list[str] = []
+    subscriber = RedisPubSub(client)
+    store = RedisCatalogStore(client, subscriber, f"{uuid4().hex}:")
+    channels: list[str] = []
 
-    def follow(topic: str, _listener: object) -> None:
+    def follow(channel: str, _listener: object) -> None:
         store.unfollow("strm_1")  # before it is known
-        topics.append(topic)
+        channels.append(channel)
 
-    news.follow = follow  # type: ignore[method-assign, assignment]
-    news.unfollow = lambda topic: topic in topics and topics.remove(topic)  # type: ignore[method-assign, assignment, func-returns-value]
+    subscriber.follow = follow  # type: ignore[method-assign, assignment]
+    subscriber.unfollow = lambda channel: channel in channels and channels.remove(channel)  # type: ignore[method-assign, assignment, func-returns-value]
     store.follow("strm_1")
-    assert topics == []
+    assert channels == []
     client.close()
 
 
@@ -256,7 +256,7 @@ def test_an_entry_that_makes_no_sense_is_an_error(shared_redis: RedisServer, ent
 def test_a_redis_that_is_lost_is_an_error_until_it_is_back(
     mortal_redis: RedisServer, mortal_store: RedisCatalogStore
 ) -> None:
-    """It comes back empty, without the scripts that it knew; connections are opened anew."""
+    """It restarts empty, without the scripts that it had; connections are opened again."""
     keep(mortal_store, STREAM)
     mortal_redis.kill()
     assert_unavailable(mortal_store)
@@ -276,8 +276,8 @@ def is_fine(store: RedisCatalogStore) -> bool:
     return True
 
 
-def test_a_check_finds_that_nothing_can_be_heard(mortal_redis: RedisServer) -> None:
-    """Whoever waits here for what is announced elsewhere would wait in vain."""
+def test_a_check_finds_that_pubsub_is_not_connected(mortal_redis: RedisServer) -> None:
+    """Listeners that wait here for an announcement on another server would wait in vain."""
     with contextlib.closing(connect(mortal_redis.url)) as client:
         store = RedisCatalogStore(client, RedisPubSub(client))
         keep(store, STREAM)
@@ -296,7 +296,7 @@ def test_a_redis_that_restarts_between_two_operations_is_not_noticed(
     assert mortal_store.get("strm_1") == STREAM
 
 
-@pytest.mark.parametrize("patience", [HUNG_SECONDS])
+@pytest.mark.parametrize("seconds", [HUNG_SECONDS])
 def test_a_redis_that_hangs_is_an_error_until_it_goes_on(
     mortal_redis: RedisServer, mortal_store: RedisCatalogStore
 ) -> None:
@@ -307,10 +307,10 @@ def test_a_redis_that_hangs_is_an_error_until_it_goes_on(
     mortal_redis.hang()
     assert_unavailable(mortal_store)
     mortal_redis.resume()
-    mortal_redis.wait_for_stragglers(others=1)  # that of the news
+    mortal_redis.wait_for_stragglers(others=1)  # that of pub/sub
     with contextlib.closing(mortal_redis.client()) as client:
         calls = {name.removeprefix("cmdstat_"): each["calls"] for name, each in client.info("commandstats").items()}
-    expected = {"evalsha": 3, "hget": 2, "set": 1}  # Keeping asks what is there, within Redis.
+    expected = {"evalsha": 3, "hget": 2, "set": 1}  # The scripts read what is stored, within Redis.
     assert {name: calls.get(name, 0) for name in expected} == expected
     keep(mortal_store, STREAM)
     assert mortal_store.get("strm_1") == STREAM
@@ -334,7 +334,7 @@ def test_a_check_finds_that_nothing_can_be_kept(mortal_redis: RedisServer, morta
 
 
 def test_a_check_finds_that_nothing_can_be_published(mortal_redis: RedisServer) -> None:
-    """By a user who may do everything else: what changes would be neither kept nor heard of."""
+    """By a user who may do everything else: changes would be neither stored nor reported."""
     with contextlib.closing(mortal_redis.client()) as client:
         client.acl_setuser("asf", enabled=True, nopass=True, keys=["*"], categories=["+@all"], reset_channels=True)
     client = connect(mortal_redis.url.replace("redis://", "redis://asf:any@"))

@@ -1,4 +1,4 @@
-"""What the way to a Redis that does not answer takes: time-outs that are short together, and no second attempt."""
+"""A Redis that does not answer costs a second at most, and commands are not retried."""
 
 import socket
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from asf.adapters.redis_store.connection import (
     LAST_LOOK_SECONDS,
     LOOKS,
     MAX_CONNECTIONS,
-    PLACE_SECONDS,
+    POOL_SECONDS,
     connect,
 )
 
 
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
-    """Return a socket that takes connections, and says nothing."""
+    """Return a socket that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)  # noqa: FBT003
         yield listening
@@ -34,14 +34,14 @@ def url_of(listening: socket.socket) -> str:
 
 
 def test_all_together_is_a_second_at_most() -> None:
-    """To wait for a connection, to open it, to send a command and to wait for the answer."""
-    assert PLACE_SECONDS + CONNECT_SECONDS + 2 * ANSWER_SECONDS + LAST_LOOK_SECONDS <= 1.0
+    """Waiting for a connection, opening it, sending a command and waiting for the answer."""
+    assert POOL_SECONDS + CONNECT_SECONDS + 2 * ANSWER_SECONDS + LAST_LOOK_SECONDS <= 1.0
 
 
 def test_a_command_that_is_not_answered_is_sent_once_with_these_time_outs(
     silent: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing else is waited for: one connection, one command, and the error."""
+    """There is one connection, one command, and the error."""
     handed: list[float | None] = []
 
     def set_time_out(connection: socket.socket, seconds: float | None) -> None:
@@ -62,10 +62,8 @@ def test_a_command_that_is_not_answered_is_sent_once_with_these_time_outs(
         silent.accept()
 
 
-def test_a_place_is_waited_for_in_parts_that_are_no_more_together(
-    silent: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where all connections are in use, and Redis answers none of them."""
+def test_a_free_connection_is_waited_for_in_parts(silent: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All connections are in use, and Redis answers on none of them: the parts are the timeout together."""
     with closing(connect(url_of(silent))) as client:
         pool = client.connection_pool
         taken = [pool.get_connection() for _ in range(MAX_CONNECTIONS)]
@@ -79,7 +77,7 @@ def test_a_place_is_waited_for_in_parts_that_are_no_more_together(
         with pytest.raises(redis.ConnectionError):
             client.get("key")
         monkeypatch.undo()
-        assert waits == [PLACE_SECONDS / LOOKS] * LOOKS
+        assert waits == [POOL_SECONDS / LOOKS] * LOOKS
         for connection in taken:
             pool.release(connection)
 

@@ -1,4 +1,4 @@
-"""The catalog in SQLite keeps its port's promises, and what it was given."""
+"""The catalog in SQLite keeps its port's contract, and what it stores survives."""
 
 import os
 import sqlite3
@@ -166,7 +166,7 @@ def test_a_lock_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_lock_that_stays_is_an_error(path: str) -> None:
-    """Reading goes on; nothing is written, and that is said."""
+    """Streams can still be read; writing is an error."""
     store = SqliteCatalogStore(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -1,12 +1,12 @@
-"""What an identifier may look like (docs/contract.md, section 2).
+"""Rules for identifiers (docs/contract.md, section 2).
 
-Each function returns what is wrong with a value, in words, or None when nothing is.
+Each function returns the problem with a value as a sentence, or None for a valid one.
 """
 
 import unicodedata
 
 MAX_IDENTIFIER_CHARACTERS = 255
-"""Longest stream id, client id and event name: what fits one path segment of every file system and proxy."""
+"""Longest stream id, client id and event name: fits one path segment of every file system and proxy."""
 
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 128
 
@@ -14,40 +14,40 @@ MAX_REASON_CHARACTERS = 1000
 """Longest reason for which a stream has failed."""
 
 MAX_OFFSET = 2**53 - 1
-"""Largest offset, in bytes: the largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
+"""Largest offset, in bytes: the largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
 
 RESERVED_EVENT_NAMES = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "*"}
     | {"ui_connection_ack", "subscribed_ui_updates", "ui_error"}
 )
-"""Names that a Socket.IO client gives a meaning of its own, and those of what ASF itself says: an update under such a
-name would not reach its handler, or be taken for something else."""
+"""Event names that Socket.IO clients or ASF itself use: an update with such a name would not reach its handler, or be
+taken for something else."""
 
 
 def stream_id_problem(value: str) -> str | None:
-    """Return what keeps `value` from being a stream id, or None."""
+    """Return the problem with `value` as a stream id, or None."""
     return _identifier_problem(value)
 
 
 def client_id_problem(value: str) -> str | None:
-    """Return what keeps `value` from being a client id, or None."""
+    """Return the problem with `value` as a client id, or None."""
     return _identifier_problem(value)
 
 
 def queue_name_problem(value: str) -> str | None:
-    """Return what keeps `value` from being the name of a queue of audio, or None."""
+    """Return the problem with `value` as the name of an audio queue, or None."""
     return _identifier_problem(value)
 
 
 def idempotency_key_problem(value: str) -> str | None:
-    """Return what keeps `value` from being an idempotency key, or None."""
+    """Return the problem with `value` as an idempotency key, or None."""
     if len(value) > MAX_IDEMPOTENCY_KEY_CHARACTERS:
         return f"It has {len(value)} characters; at most {MAX_IDEMPOTENCY_KEY_CHARACTERS} are allowed."
     return _identifier_problem(value)
 
 
 def event_name_problem(value: str) -> str | None:
-    """Return what keeps `value` from being the name of a UI update's event, or None."""
+    """Return the problem with `value` as the event name of a UI update, or None."""
     if value in RESERVED_EVENT_NAMES:
         return f"'{value}' is reserved."
     return _identifier_problem(value)
@@ -60,7 +60,7 @@ def _identifier_problem(value: str) -> str | None:
         return f"It has {len(value)} characters; at most {MAX_IDENTIFIER_CHARACTERS} are allowed."
     if value.isascii() and value.isprintable():
         return None
-    # Cc: control characters; Cs: lone surrogates, which no UTF-8 text can carry back to a client.
+    # Cc: control characters; Cs: lone surrogates, which cannot be encoded as UTF-8.
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
         return "It contains control characters."
     return None

@@ -1,1 +1,1 @@
-"""Which streams exist: the values that describe a stream, and the catalog."""
+"""The catalog of streams, and the values that describe a stream."""

@@ -11,7 +11,7 @@ from asf.domain.identifiers import stream_id_problem
 
 @dataclass(frozen=True, slots=True)
 class FileLocator:
-    """A file below one of the audio roots, as an absolute path. The file need not exist yet."""
+    """A file below one of the audio roots, as an absolute path. It need not exist yet."""
 
     kind: ClassVar = "file"
     may_grow: ClassVar = True
@@ -46,7 +46,7 @@ QUEUE_PREFIX = "queue:"
 
 @dataclass(frozen=True, slots=True)
 class QueueLocator:
-    """A queue that audio is put into as it is made, and in the end, that this was all. It need not exist yet."""
+    """A queue that audio is added to while it is generated, and finally its end. It need not exist yet."""
 
     kind: ClassVar = "queue"
     may_grow: ClassVar = True
@@ -61,16 +61,16 @@ class QueueLocator:
 
 
 Locator = FileLocator | ObjectLocator | QueueLocator
-"""Where the audio of a stream is to be found.
+"""Where the audio of a stream is.
 
-`text` is what it is announced and shown as, and with `kind` all that `locator_of` needs. Audio that `may_grow` can be
-announced while it is being made. One that `tells_its_end` grows until it says itself that it is whole, or has failed;
-an announcement that it is complete ends nothing.
+`text` is how it is announced and shown; `locator_of` restores a locator from `kind` and `text`. Audio that `may_grow`
+can be announced while it is generated. Audio that `tells_its_end` grows until it contains its own end, complete or
+failed; announcing it as complete does not end it.
 """
 
 
 def locator_of(kind: str, text: str) -> Locator:
-    """Return the locator that has this `kind` and `text`. Raises `ValueError` for a kind that is not known."""
+    """Return the locator with this `kind` and `text`. Raises ValueError for an unknown kind."""
     match kind:
         case FileLocator.kind:
             return FileLocator(text)
@@ -83,18 +83,18 @@ def locator_of(kind: str, text: str) -> Locator:
 
 
 class StreamState(StrEnum):
-    """How far the making of a stream's audio is."""
+    """State of the generation of a stream's audio."""
 
     GENERATING = "generating"
-    """It is still growing."""
+    """The audio is still growing."""
     COMPLETE = "complete"
     FAILED = "failed"
-    """It ended early: what was written is all there will be."""
+    """Generation ended early: the audio will not grow any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioEnding:
-    """How an audio that tells its own end has ended: `COMPLETE`, or `FAILED` for a `reason`, where one was given."""
+    """The end of audio that tells it itself: `COMPLETE`, or `FAILED` with a `reason`, if one was given."""
 
     state: StreamState
     reason: str | None = None
@@ -102,13 +102,14 @@ class AudioEnding:
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
-    """One stream: its id, where its audio is, and how far the making of it is.
+    """One stream: its id, the locator of its audio, and the state of its generation.
 
-    `epoch` names one making of the audio: two offsets are comparable if their epochs are equal. `content_type` is
-    None where the audio's name or content is to tell; `metadata` is the announcer's own, as is `reason`, which says
-    why a stream has failed. `announced_at` is when it was announced last, in seconds since the Unix epoch.
+    `epoch` identifies the audio: it changes when the audio is regenerated, and offsets are comparable only within one
+    epoch. `content_type` is None if the audio's name or content determines it. `metadata` comes from the backend, as
+    does `reason`, which says why a stream failed. `announced_at` is the time of the latest announcement, in seconds
+    since the Unix epoch.
 
-    Raises `InvalidStreamId` for an id that breaks the rules.
+    Raises `InvalidStreamId` for an id that violates the rules.
     """
 
     stream_id: str
