@@ -24,7 +24,10 @@ class BlockCache:
 
     def get(self, owner: Hashable, number: int) -> bytes | None:
         """Return a block of a queue, if it is cached."""
-        return self._blocks.get((owner, number))
+        try:
+            return self._blocks[owner, number]
+        except KeyError:
+            return None
 
     def put(self, owner: Hashable, number: int, block: bytes) -> None:
         """Cache a block of a queue."""
