@@ -18,8 +18,8 @@ from asf.adapters.followed_streams import FollowedStreams
 from asf.adapters.redis_store.batches import batches
 from asf.adapters.redis_store.catalog_entries import entry_of, stream_of
 from asf.adapters.redis_store.failures import details_of
+from asf.adapters.redis_store.lua import load_script
 from asf.adapters.redis_store.pubsub import RedisPubSub, SubscribeFailed
-from asf.adapters.redis_store.scripts import load_script
 from asf.adapters.serial_executor import start_thread
 from asf.domain.errors import CatalogFull, CatalogUnavailable
 from asf.domain.signal import Signal
@@ -56,9 +56,9 @@ class RedisCatalogStore:
         self._streams, self._ids, self._counts = self._keys = [prefix + name for name in ("streams", "ids", "counts")]
         self._checked = prefix + "checked"
         self._channels = prefix + "news:"
-        self._put = client.register_script(load_script("catalog_common", "catalog_put"))
-        self._delete = client.register_script(load_script("catalog_common", "catalog_delete"))
-        self._page = client.register_script(load_script("catalog_page"))
+        self._put = client.register_script(load_script(__package__, "catalog_common", "catalog_put"))
+        self._delete = client.register_script(load_script(__package__, "catalog_common", "catalog_delete"))
+        self._page = client.register_script(load_script(__package__, "catalog_page"))
 
     @property
     def on_change(self) -> Signal[str, AudioStream | None]:

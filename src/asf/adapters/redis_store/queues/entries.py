@@ -41,7 +41,7 @@ class Piece:
 
     @property
     def mark(self) -> bytes:
-        """Identifies the queue that starts with this entry: id and digest of the audio (as `queue_marks.lua` has it).
+        """Identifies the queue that starts with this entry: its id and a digest, as in `scripts/marks.lua`.
 
         A queue that was deleted and recreated may start with the same id: within a millisecond, or after the clock
         was set back.

@@ -6,9 +6,9 @@ from typing import Any
 import redis
 
 from asf.adapters.redis_store.batches import batches
+from asf.adapters.redis_store.lua import load_script
 from asf.adapters.redis_store.queues.entries import BEFORE_ALL, Piece, piece_of
 from asf.adapters.redis_store.raw_connection import RawConnection
-from asf.adapters.redis_store.scripts import load_script
 
 BLOCK_MILLISECONDS = 100
 """How long Redis holds back a read when there are no new entries. It bounds how late a queue is added to the
@@ -39,7 +39,7 @@ class QueueReader:
             client, socket_timeout=BLOCK_MILLISECONDS / 1000 + ANSWER_SECONDS, client_name=CONNECTION_NAME
         )
         self._client_id: int | None = None
-        self._marks_script = load_script("queue_marks")
+        self._marks_script = load_script(__package__, "marks")
 
     def read(self, last_ids: Mapping[bytes, bytes]) -> dict[bytes, list[Piece]]:
         """Return the entries of each queue after the one that was read last. Waits a moment when there are none."""
