@@ -391,7 +391,7 @@ class Listener:
         """Never be asked: a listener here takes everything."""
         raise AssertionError
 
-    def close(self) -> None:
+    def detach(self) -> None:
         """Hear nothing more."""
 
     def break_off(self) -> None:

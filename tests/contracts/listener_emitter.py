@@ -73,12 +73,12 @@ class ListenerEmitterContract:
             sent += BATCH.data[:taken]
         return BATCH.offset + taken
 
-    def test_after_close_the_callback_is_forgotten(self, emitter: ListenerEmitter, probe: Probe) -> None:
+    def test_after_detach_the_callback_is_forgotten(self, emitter: ListenerEmitter, probe: Probe) -> None:
         probe.stop_reading()
         self.send_until_refused(emitter, bytearray())
         ready: list[str] = []
         emitter.when_ready(lambda: ready.append("called"))
-        emitter.close()
+        emitter.detach()
         probe.read_on()
         probe.received()
         assert not ready

@@ -184,7 +184,7 @@ class ScriptedListener:
         self._keeps = keeps
         self.sends: list[int] = []
         self.events: list[ListenerEvent] = []
-        self.closed = False
+        self.detached = False
         self.broken_off = False
         self.callback: Callable[[], None] | None = None
         self.before_send: Callable[[], object] = lambda: None
@@ -206,8 +206,8 @@ class ScriptedListener:
     def when_ready(self, callback: Callable[[], None]) -> None:
         self.callback = callback
 
-    def close(self) -> None:
-        self.closed = True
+    def detach(self) -> None:
+        self.detached = True
         self.callback = None
 
     def break_off(self) -> None:

@@ -172,7 +172,7 @@ class Listening(RuleBasedStateMachine):
         assert ends in ([], [len(self.listener.kinds) - 1])
         if not ends:
             return
-        assert self.listener.closed
+        assert self.listener.detached
         if not hasattr(self, "at_end"):
             self.at_end = len(self.listener.received)
         assert self.at_end == len(self.listener.received)

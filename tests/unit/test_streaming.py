@@ -209,7 +209,7 @@ def test_leaving_frees_everything_at_once() -> None:
     first, second = server.join("s", "first"), server.join("s", "second")
     assert len(server.pool) == 1
     server.service.disconnect("first")
-    assert first.closed
+    assert first.detached
     assert len(server.pool) == 1
     server.service.disconnect("second")
     assert (len(server.service), len(server.pool)) == (0, 0)
@@ -245,7 +245,7 @@ def test_joining_again_replaces_the_session() -> None:
     first = server.join("a")
     second = server.join("b")
     server.run_until_idle()
-    assert first.closed
+    assert first.detached
     assert first.kinds == ["joined", "StartOfStream", "left"]
     assert second.received == audio_of(200_000)
 
@@ -478,7 +478,7 @@ def test_a_session_ends_with_its_token(begin: Callable[[VirtualServer], Scripted
     assert "listener" in server.service._sessions  # noqa: SLF001
     server.run(0.01)
     assert failures(listener) == ["ASF_UNAUTHORIZED"]
-    assert listener.closed
+    assert listener.detached
     heard = len(listener.received)
     assert len(server.service) == len(server.expiries) == 1
     assert server.observer.outcomes == ["ASF_UNAUTHORIZED"]

@@ -82,9 +82,12 @@ class PlaybackBody:
         self._parts.put(StreamFailed(self._stream_id, InternalError(), self._offset))
         self._abort()
 
-    def close(self) -> None:
-        """End listening."""
+    def detach(self) -> None:
+        """Forget the callback."""
         self._callback = None
+
+    def close(self) -> None:
+        """End the session, as WSGI calls it when the response is over, whether all of it was sent or not."""
         self._service.disconnect(self._listener_id)
 
     def __iter__(self) -> "PlaybackBody":

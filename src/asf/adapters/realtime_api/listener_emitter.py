@@ -57,7 +57,7 @@ class SocketIoListenerEmitter:
         """Call `callback` once, as soon as the listener may take audio again."""
         self._transport.when_ready(callback)
 
-    def close(self) -> None:
+    def detach(self) -> None:
         """Forget the callback."""
         self._transport.when_ready(None)
 

@@ -96,7 +96,7 @@ class PlainWebSocketEmitter:
         """Call `callback` once, as soon as the listener may take audio again."""
         self._connection.when_ready(callback)
 
-    def close(self) -> None:
+    def detach(self) -> None:
         """Forget the callback."""
         self._connection.when_ready(None)
 

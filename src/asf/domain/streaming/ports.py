@@ -106,8 +106,12 @@ class ListenerEmitter(Protocol):
         """Call `callback` once, as soon as the listener may take audio again. A later call replaces it."""
         ...
 
-    def close(self) -> None:
-        """Forget the callback. What was taken before is still sent, and the connection stays open."""
+    def detach(self) -> None:
+        """Forget the callback, as the session is over. Called once; nothing is emitted or sent after it.
+
+        What was taken before is still sent, and the connection stays open: the listener may join again on it. Calls
+        nothing back.
+        """
         ...
 
     def break_off(self) -> None:

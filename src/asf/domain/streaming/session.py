@@ -225,5 +225,5 @@ class ListenerSession:
         if self.ended:  # Telling the listener may have shown that it is gone.
             return
         self._move(event)
-        self.emitter.close()
+        self.emitter.detach()
         self.on_end(self, outcome)
