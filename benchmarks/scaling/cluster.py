@@ -276,7 +276,7 @@ class Node:
         self.streaming = container.streaming()
         self.router = container.router()
         self._pump = container.pump()
-        self._pump.on_due = self._wake
+        self._pump.on_due.connect(self._wake)
         self._turn_at: float | None = None
 
     def die(self) -> None:

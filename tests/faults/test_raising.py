@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from asf.domain.streaming.pool import MAX_CACHED_BYTES
+from asf.domain.streaming.batch_cache import MAX_CACHED_BYTES
 from tests.support.audience import (
     HTTP,
     TRANSPORTS,

@@ -9,7 +9,7 @@ from typing import Self
 import pytest
 import websocket
 
-from asf.domain.streaming.pool import MAX_CACHED_BYTES
+from asf.domain.streaming.batch_cache import MAX_CACHED_BYTES
 from tests.support.audience import (
     HTTP,
     LONG,

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources, InMemoryCatalogStore
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.access.grant import Grant
 from asf.domain.errors import AsfError, AudioUnavailable, UiEmitFailed, Unauthorized
+from asf.domain.streaming.admission import Admission
 from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.batch_cache import MAX_CACHED_BYTES, BatchCache
 from asf.domain.streaming.due import ChunkStreamer
 from asf.domain.streaming.events import ListenerEvent, StatusChanged
 from asf.domain.streaming.live_edge import LiveEdge
+from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.pacing import Pace
 from asf.domain.streaming.pool import AudioPool
 from asf.domain.streaming.pump import AudioPump
@@ -233,6 +236,8 @@ class RecordingObserver:
 
     def __init__(self) -> None:
         self.joins = 0
+        self.session_ids: list[str] = []
+        self.rejections: list[str] = []
         self.first_audio: list[float] = []
         self.outcomes: list[str] = []
         self.sent_bytes: list[int] = []
@@ -241,14 +246,21 @@ class RecordingObserver:
         self.recoveries: list[str] = []
         self.dropped = 0
 
-    def joined(self, stream_id: str) -> None:
+    def joined(self, session_id: str, stream_id: str, offset: int) -> None:
+        self.session_ids.append(session_id)
         assert stream_id
+        assert offset >= 0
         self.joins += 1
+
+    def join_rejected(self, stream_id: str, error_code: str) -> None:
+        assert stream_id
+        self.rejections.append(error_code)
 
     def first_audio_sent(self, seconds: float) -> None:
         self.first_audio.append(seconds)
 
-    def ended(self, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
+    def ended(self, session_id: str, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
+        self.session_ids.append(session_id)
         assert stream_id
         assert seconds >= 0
         self.outcomes.append(outcome)
@@ -304,6 +316,14 @@ class ScriptedSubscribers:
         return outcome
 
 
+class Description(NamedTuple):
+    """What can be said of a stream's audio before it is listened to."""
+
+    content_type: str
+    total_bytes: int | None
+    fingerprint: str | None
+
+
 class VirtualServer:
     """All services of the audio side on in-memory adapters and a manual clock. `audios` may grow while it runs."""
 
@@ -320,6 +340,7 @@ class VirtualServer:
         max_listeners: int = 1_000_000,
         tokens: ScriptedTokens | None = None,
         store: CatalogStore | None = None,
+        cached_bytes: int = MAX_CACHED_BYTES,
     ) -> None:
         self.clock = ManualClock()
         self.sources = sources or InMemoryAudioSources({} if audios is None else audios)
@@ -329,36 +350,43 @@ class VirtualServer:
         self.catalog = StreamCatalog(
             self.store, self.sources, self.clock, lambda: f"epoch-{next(epochs)}", max_streams=1000
         )
-        self.pool = AudioPool(self.sources, self.pace)
+        self.batches = BatchCache(self.pace, max_bytes=cached_bytes)
+        self.pool = AudioPool(self.sources, self.batches)
         self.observer = RecordingObserver()
         self.schedule = Schedule()
-        self.growth = LiveEdge(self.pool, self.schedule, stall_seconds, give_up_seconds)
-        self.blocked = SlowListeners(slow_seconds)
+        self.live_edge = LiveEdge(self.pool, self.schedule, stall_seconds, give_up_seconds)
+        self.slow_listeners = SlowListeners(slow_seconds)
         self.waiting = WaitingRoom(wait_seconds)
         self.expiries = Expiries()
         self.pump = AudioPump(
             ChunkStreamer(self.pace),
             self.pool,
             self.schedule,
-            self.growth,
-            self.blocked,
-            [self.growth, self.blocked, self.waiting, self.expiries],
+            self.live_edge,
+            self.slow_listeners,
+            [self.waiting, self.expiries],
             self.clock,
             self.observer,
         )
-        self.service = StreamingService(
+        self.admission = Admission(
             self.catalog,
             self.pool,
             self.pump,
             self.waiting,
+            self.clock,
+            self.observer,
+            with_simulation=True,
+        )
+        self.service = StreamingService(
+            self.admission,
+            self.pump,
             AccessControl(tokens, self.expiries, self.clock, self.pump.look_again),
             self.clock,
             self.observer,
             max_listeners,
-            with_simulation=True,
         )
         self._wake_up: float | None = None
-        self.pump.on_due = self._wake
+        self.pump.on_due.connect(self._wake)
         for name in audios or {}:
             self.announce(name)
 
@@ -375,12 +403,18 @@ class VirtualServer:
         capacity: int | None = None,
         *,
         keeps: bool = True,
+        opened: OpenedAudio | None = None,
         **request: Any,
     ) -> ScriptedListener:
         """Let a scripted listener join."""
         listener = ScriptedListener(capacity, keeps=keeps)
-        self.service.join(listener_id, ListenRequest(stream_id, **request), listener)
+        self.service.join(listener_id, ListenRequest(stream_id, **request), listener, opened)
         return listener
+
+    def describe(self, stream_id: str) -> Description:
+        """Open the audio of a stream, and close it again."""
+        with self.service.open(stream_id) as opened:
+            return Description(opened.content_type, opened.total_bytes, opened.fingerprint)
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass, and turn the pump whenever it asked for it, and only then."""

@@ -14,8 +14,8 @@ from asf.domain.errors import (
     GenerationFailed,
     ListenerTooSlow,
     StreamStalled,
+    TooManyListeners,
 )
-from asf.domain.streaming import pool
 from asf.domain.streaming.events import EndOfStream, StartOfStream, StreamFailed
 from asf.domain.streaming.live_edge import LOOK_SECONDS
 from asf.domain.streaming.session import ListenRequest
@@ -106,19 +106,18 @@ def test_who_waits_for_the_store_is_not_too_slow() -> None:
     only(sources).arrive()
     server.run(0.0)
     assert len(listener.received) == 10
-    assert len(server.blocked) == 1
+    assert len(server.slow_listeners) == 1
     listener.capacity = None
     listener.read(0)
     server.run(100.0)
     assert len(listener.received) == FETCHED_BYTES
-    assert len(server.blocked) == 0
+    assert len(server.slow_listeners) == 0
     assert server.observer.outcomes == []
 
 
-def test_who_can_take_more_and_has_to_wait_is_not_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where what it could not take is not there any more."""
-    monkeypatch.setattr(pool, "MAX_CACHED_BYTES", 0)
-    server, sources = fetching(slow_seconds=5.0)
+def test_who_can_take_more_and_has_to_wait_is_not_too_slow() -> None:
+    """Where what it could not take was evicted from the cache meanwhile."""
+    server, sources = fetching(slow_seconds=5.0, cached_bytes=0)
     listener = server.join("s", capacity=10, paced=False)
     source = only(sources)
     source.arrive()
@@ -214,19 +213,59 @@ def test_an_acknowledgement_meanwhile_serves_nobody_twice() -> None:
     assert listener.received == AUDIO[:FETCHED_BYTES]
 
 
-def test_a_range_of_another_audio_than_was_described_is_refused() -> None:
-    """What is at the same place by then may have another length, and other bytes."""
+@pytest.mark.parametrize("state", [None, GENERATING, COMPLETE])
+def test_a_session_on_opened_audio_sends_what_was_described(state: StreamState | None) -> None:
+    """Whatever replaces it, or is announced, between its description and its first byte."""
     audios = {"s": b"one"}
     server = VirtualServer(audios)
-    described = server.service.describe("s")
-    server.join("s", "same", capacity=1, fingerprint=described.fingerprint)
-    audios["s"] = b"two"
-    with pytest.raises(AudioChanged):
-        server.join("s", "other", fingerprint=described.fingerprint)
-    assert len(server.pool) == 1
+    with server.service.open("s") as opened:
+        audios["s"] = b"other"
+        if state is not None:
+            server.announce("s", state=state)
+        first = server.join("s", "first", opened=opened)
+        assert opened.total_bytes == 3
+        assert first.received == b"one"
+        assert first.kinds[-1] == "EndOfStream"
+        second = server.join("s", "second")
+        assert second.received == b"other"
+        assert server.describe("s").fingerprint != opened.fingerprint
+    server.service.disconnect("second")
+    assert len(server.pool) == 0
+
+
+def test_opened_audio_is_held_by_its_session() -> None:
+    """And closed with it, or at the end of the context where none has begun."""
+    sources = FetchedAudioSources({"s": AUDIO})
+    server = VirtualServer(sources=sources, max_listeners=1)
+    server.announce("s")
+    with server.service.open("s") as opened:
+        listener = server.join("s", opened=opened)
+    (source,) = sources.opened
+    hear_all(server, sources)
+    assert listener.received == AUDIO
+    assert source.closed
+    server.join("s")
+    with pytest.raises(TooManyListeners), server.service.open("s") as opened:
+        server.join("s", "other", opened=opened)
+    server.service.disconnect("listener")
+    assert all(source.closed for source in sources.opened)
+    assert len(server.pool) == 0
+
+
+def test_growing_audio_that_was_opened_is_followed_by_its_session() -> None:
+    """To the end that was announced between its description and its first byte."""
+    audios = {"s": b"abc"}
+    server = VirtualServer(audios)
     server.announce("s", state=GENERATING)
-    with pytest.raises(AudioChanged):
-        server.join("s", "growing", fingerprint=described.fingerprint)
+    with server.service.open("s") as opened:
+        assert (opened.total_bytes, opened.fingerprint) == (None, None)
+        audios["s"] = b"abcdef"
+        server.announce("s", state=COMPLETE)
+        listener = server.join("s", opened=opened)
+        server.run(1.0)
+    assert listener.received == b"abcdef"
+    assert listener.kinds[-1] == "EndOfStream"
+    assert len(server.pool) == 0
 
 
 class Queue:
@@ -253,7 +292,7 @@ def test_a_queue_says_itself_when_it_is_whole(state: StreamState, announced: Str
     start = listener.events[1]
     assert isinstance(start, StartOfStream)
     assert (start.state, start.total_bytes) == (GENERATING, None)
-    assert queue.server.service.describe("s").fingerprint is None
+    assert queue.server.describe("s").fingerprint is None
     if announced is COMPLETE:
         queue.server.announce("s", state=announced)
     queue.server.run(1.0)
@@ -295,8 +334,8 @@ def test_who_joins_a_queue_that_has_ended_hears_how_long_it_is() -> None:
         assert (start.state, start.total_bytes) == (COMPLETE, 3)
         queue.server.run(1.0)
         assert listener.kinds[-1] == "EndOfStream"
-        assert queue.server.service.describe("s").total_bytes == 3
-        assert queue.server.service.describe("s").fingerprint is not None
+        assert queue.server.describe("s").total_bytes == 3
+        assert queue.server.describe("s").fingerprint is not None
         queue.server.service.disconnect("paused")
         queue.server.service.disconnect("blocked")
     assert [other.kinds[-1] for other in others] == ["paused", "StartOfStream"]

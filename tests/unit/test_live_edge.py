@@ -524,10 +524,10 @@ def test_draining_ends_what_is_left_where_it_is() -> None:
 def test_a_description_says_what_is_known() -> None:
     """A length and a fingerprint only of what is complete; nothing stays open."""
     server, audios = growing(b"abc")
-    assert server.service.describe("s").total_bytes is None
+    assert server.describe("s").total_bytes is None
     server.announce("s", state=COMPLETE)
-    whole = server.service.describe("s")
+    whole = server.describe("s")
     assert (whole.total_bytes, whole.content_type) == (3, "audio/mpeg")
     audios["s"] = b"abd"
-    assert server.service.describe("s").fingerprint != whole.fingerprint
+    assert server.describe("s").fingerprint != whole.fingerprint
     assert len(server.pool) == 0

@@ -20,10 +20,11 @@ def values(metrics: PrometheusMetrics) -> dict[str, float]:
 def test_events_are_counted() -> None:
     """Under the documented names."""
     metrics = PrometheusMetrics()
-    metrics.joined("s")
+    metrics.joined("session", "s", 0)
+    metrics.join_rejected("s", "ASF_STREAM_NOT_FOUND")
     metrics.first_audio_sent(0.003)
-    metrics.ended("s", "complete", 5, 1.0)
-    metrics.ended("s", "left", 0, 0.0)
+    metrics.ended("session", "s", "complete", 5, 1.0)
+    metrics.ended("session", "s", "left", 0, 0.0)
     metrics.pump_lagged(0.2)
     metrics.relayed("relayed", 0.0001)
     metrics.request_answered("/asf/health", 200)
@@ -49,7 +50,7 @@ def test_events_are_counted() -> None:
 def test_two_servers_do_not_share_their_counts() -> None:
     """Each has its own registry."""
     first, second = PrometheusMetrics(), PrometheusMetrics()
-    first.joined("s")
+    first.joined("session", "s", 0)
     assert values(second)["asf_joins_total{}"] == 0
 
 

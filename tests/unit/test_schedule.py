@@ -14,7 +14,9 @@ def nothing(_session: ListenerSession, _outcome: str) -> None:
 
 def sessions(count: int) -> list[ListenerSession]:
     """Return sessions that nothing has scheduled."""
-    return [ListenerSession(ListenRequest("s"), ScriptedListener(), nothing) for _ in range(count)]
+    return [
+        ListenerSession(str(number), ListenRequest("s"), ScriptedListener(), 0.0, nothing) for number in range(count)
+    ]
 
 
 def drain(schedule: Schedule) -> list[ListenerSession]:

@@ -1,27 +1,68 @@
-"""What observes sessions does them no harm."""
+"""The session log: one line for each event, and no harm from what observes."""
 
+import json
 import logging
+import re
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asf.adapters.session_log import SessionLog
 from tests.support.virtual import RecordingObserver
 
+EVENTS = ("joined", "join_rejected", "first_audio_sent", "pump_lagged", "ended")
 
-def tell_all(log: SessionLog) -> None:
-    """Tell it everything once."""
-    log.joined("s")
+
+def report_all(log: SessionLog) -> None:
+    """Report everything once."""
+    log.joined("websocket-1.1", "s", 7)
+    log.join_rejected("other", "ASF_STREAM_NOT_FOUND")
     log.first_audio_sent(0.1)
     log.pump_lagged(0.2)
-    log.ended("s", "complete", 5, 0.3)
+    log.ended("websocket-1.1", "s", "complete", 5, 0.34567)
 
 
 def test_everything_is_passed_on() -> None:
-    """As it was told."""
+    """As it was reported."""
     observer = RecordingObserver()
-    tell_all(SessionLog(observer))
+    report_all(SessionLog(observer))
     assert (observer.joins, observer.first_audio, observer.lags) == (1, [0.1], [0.2])
     assert (observer.outcomes, observer.sent_bytes) == (["complete"], [5])
+    assert observer.rejections == ["ASF_STREAM_NOT_FOUND"]
+
+
+def test_each_event_is_one_line_with_its_fields(caplog: pytest.LogCaptureFixture) -> None:
+    """In the message, and as attributes of the record."""
+    with caplog.at_level(logging.INFO):
+        report_all(SessionLog(RecordingObserver()))
+    started, rejected, ended = caplog.records
+    assert started.getMessage() == "session started session=websocket-1.1 stream_id=s offset=7"
+    assert rejected.getMessage() == "join rejected stream_id=other code=ASF_STREAM_NOT_FOUND"
+    assert ended.getMessage() == (
+        "session ended session=websocket-1.1 stream_id=s outcome=complete bytes=5 seconds=0.346"
+    )
+    fields = {"session": "websocket-1.1", "stream_id": "s", "outcome": "complete", "bytes": 5, "seconds": 0.346}
+    assert fields.items() <= vars(ended).items()
+    assert {"stream_id": "other", "code": "ASF_STREAM_NOT_FOUND"}.items() <= vars(rejected).items()
+
+
+@given(st.text(max_size=30) | st.sampled_from(["a b", "a=b", 'a"b', "a\nsession started", "", "\u2028"]))
+def test_no_stream_id_can_forge_a_field_or_a_line(stream_id: str) -> None:
+    """A rejected one is any text that a client has sent."""
+    log = logging.getLogger("asf.adapters.session_log")
+    log.setLevel(logging.INFO)
+    with patch.object(log, "handle") as handle:
+        SessionLog(RecordingObserver()).join_rejected(stream_id or "-", "CODE")
+    log.setLevel(logging.NOTSET)
+    match = re.fullmatch(r"join rejected stream_id=(.*) code=CODE", handle.call_args[0][0].getMessage())
+    assert match is not None
+    value = match[1]
+    assert value.isascii()
+    assert value.isprintable()
+    assert (json.loads(value) if value.startswith('"') else value) == (stream_id or "-")
+    assert value.startswith('"') or not set(value) & set(' ="')
 
 
 def test_what_an_observer_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -31,8 +72,8 @@ def test_what_an_observer_raises_is_logged(caplog: pytest.LogCaptureFixture) -> 
     def fail(*_what: object) -> None:
         raise RuntimeError("The metrics are broken.")
 
-    for name in ("joined", "first_audio_sent", "pump_lagged", "ended"):
+    for name in EVENTS:
         setattr(observer, name, fail)
     with caplog.at_level(logging.ERROR):
-        tell_all(SessionLog(observer))
-    assert [record.getMessage() for record in caplog.records] == ["Observing a session failed"] * 4
+        report_all(SessionLog(observer))
+    assert [record.getMessage() for record in caplog.records] == ["Observing a session failed"] * len(EVENTS)

@@ -221,7 +221,7 @@ class Listening(RuleBasedStateMachine):
         self._let_the_other_listen_to_the_end()
         assert len(self.server.service) == 0
         assert len(self.server.pool) == 0
-        assert len(self.server.blocked) == 0
+        assert len(self.server.slow_listeners) == 0
         self.server.run(1000.0)
         assert self.server.pump.turn() is None
 

@@ -266,7 +266,7 @@ def test_a_listener_that_takes_nothing_for_too_long_loses_its_place() -> None:
     server = VirtualServer({"s": audio}, slow_seconds=10.0)
     slow, other = server.join("s", "slow", capacity=70_000), server.join("s", "other")
     server.run(10.0)
-    assert len(server.blocked) == 1
+    assert len(server.slow_listeners) == 1
     assert slow.kinds == ["joined", "StartOfStream"]
     server.run(0.5)
     failure = slow.events[-1]
@@ -275,7 +275,7 @@ def test_a_listener_that_takes_nothing_for_too_long_loses_its_place() -> None:
     assert failure.error.retryable
     assert failure.offset == len(slow.received) == 70_000
     assert other.received == audio
-    assert len(server.blocked) == 0
+    assert len(server.slow_listeners) == 0
     assert (len(server.service), len(server.pool)) == (0, 0)
     assert server.observer.outcomes == ["complete", "ASF_LISTENER_TOO_SLOW"]
 
@@ -323,6 +323,30 @@ def test_what_happens_is_observed() -> None:
     assert server.pump.chunks_sent == 37 + 16
 
 
+def test_each_session_has_an_id_of_its_own() -> None:
+    """The same at its start and its end; a listener that joins again gets another one."""
+    server = VirtualServer({"s": AUDIO})
+    server.join("s", "websocket-7")
+    server.join("s", "websocket-7")
+    assert server.observer.session_ids == ["websocket-7.1"] * 2 + ["websocket-7.2"] * 2
+
+
+def test_rejected_joins_are_observed() -> None:
+    """Whether the audio was to be opened first or not; one that is let in is not among them."""
+    server = VirtualServer({"s": AUDIO}, max_listeners=1)
+    for error in (StreamNotFound, AudioUnavailable):
+        with pytest.raises(error):
+            server.join("missing")
+        with pytest.raises(error):
+            server.describe("missing")
+        server.announce("missing")
+    server.join("s", window=1)
+    with pytest.raises(TooManyListeners), server.service.open("s") as opened:
+        server.join("s", "other", opened=opened)
+    codes = ["ASF_STREAM_NOT_FOUND", "ASF_AUDIO_UNAVAILABLE"]
+    assert server.observer.rejections == [code for code in codes for _ in range(2)] + ["ASF_TOO_MANY_LISTENERS"]
+
+
 def test_a_tick_that_a_join_overtakes_is_observed() -> None:
     """The lag is that of the tick, whoever serves it."""
     server = VirtualServer({"s": audio_of(500_000)})
@@ -336,7 +360,7 @@ def test_the_sleeper_is_woken_only_when_something_is_due_sooner() -> None:
     """A join whose next batch comes after what is waited for anyway wakes nobody."""
     server = VirtualServer({"s": audio_of(500_000)})
     woken: list[bool] = []
-    server.pump.on_due = lambda: woken.append(True)
+    server.pump.on_due.connect(lambda: woken.append(True))
     server.join("s", "first")
     assert len(woken) == 1
     server.pump.turn()
@@ -410,8 +434,8 @@ def test_nobody_joins_without_a_token(token: object) -> None:
     for stream_id in ("s", "unknown", "simulation"):
         with pytest.raises(Unauthorized):
             server.join(stream_id, token=token, wait=True)
-        with pytest.raises(Unauthorized):
-            server.service.describe(stream_id, token)
+        with pytest.raises(Unauthorized), server.service.open(stream_id, token):
+            pass
     assert len(server.service) == len(server.expiries) == 0
 
 
@@ -589,7 +613,7 @@ def test_a_waiting_listener_that_cannot_be_told_anything_keeps_nobody_waiting() 
 def test_a_join_that_cannot_be_observed_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a session nor an open audio."""
 
-    def fail(_observer: RecordingObserver, _stream_id: str) -> None:
+    def fail(_observer: RecordingObserver, _session_id: str, _stream_id: str, _offset: int) -> None:
         raise RuntimeError("The metrics are broken.")
 
     monkeypatch.setattr(RecordingObserver, "joined", fail)

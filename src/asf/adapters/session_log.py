@@ -1,43 +1,72 @@
-"""A line in the log for every session that begins and ends: implements the `StreamingObserver` port."""
+"""The log of sessions: one line for each start, end and rejected join. Implements the `StreamingObserver` port."""
 
+import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
 from asf.domain.streaming.ports import StreamingObserver
 
+BARE_TEXT = re.compile(r"[\w.:/@+-]+", re.ASCII)
+"""Values of fields that are written as they are. All others are written as JSON strings."""
+
 logger = logging.getLogger(__name__)
 
 
 class SessionLog:
-    """Writes the lines, and passes everything on to `observer`. What that raises is logged, and harms nobody."""
+    """Logs each event as `name key=value …`, with the fields as attributes of the record too, for JSON logs.
+
+    Passes everything on to `observer`. What that raises is logged, and does not disturb the session.
+    """
 
     def __init__(self, observer: StreamingObserver) -> None:
         self._observer = observer
 
-    def joined(self, stream_id: str) -> None:
-        """Write that a session began."""
-        logger.info("A listener joined %r", stream_id, extra={"stream_id": stream_id})
-        self._pass_on(self._observer.joined, stream_id)
+    def joined(self, session_id: str, stream_id: str, offset: int) -> None:
+        """Log that a session has started, or waits for its stream."""
+        _log("session started", session=session_id, stream_id=stream_id, offset=offset)
+        self._pass_on(self._observer.joined, session_id, stream_id, offset)
+
+    def join_rejected(self, stream_id: str, error_code: str) -> None:
+        """Log that a join was answered with an error."""
+        _log("join rejected", stream_id=stream_id, code=error_code)
+        self._pass_on(self._observer.join_rejected, stream_id, error_code)
 
     def first_audio_sent(self, seconds: float) -> None:
         """Pass it on."""
         self._pass_on(self._observer.first_audio_sent, seconds)
 
-    def ended(self, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
-        """Write that a session ended, and how."""
-        fields = {"stream_id": stream_id, "outcome": outcome, "sent_bytes": sent_bytes, "seconds": round(seconds, 3)}
-        text = "A listener of %r is gone: %s, %d bytes in %.1f s"
-        logger.info(text, stream_id, outcome, sent_bytes, seconds, extra=fields)
-        self._pass_on(self._observer.ended, stream_id, outcome, sent_bytes, seconds)
+    def ended(self, session_id: str, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
+        """Log that a session has ended, and how."""
+        _log(
+            "session ended",
+            session=session_id,
+            stream_id=stream_id,
+            outcome=outcome,
+            bytes=sent_bytes,
+            seconds=round(seconds, 3),
+        )
+        self._pass_on(self._observer.ended, session_id, stream_id, outcome, sent_bytes, seconds)
 
     def pump_lagged(self, seconds: float) -> None:
         """Pass it on."""
         self._pass_on(self._observer.pump_lagged, seconds)
 
     @staticmethod
-    def _pass_on(tell: Callable[..., None], *what: Any) -> None:
+    def _pass_on(report: Callable[..., None], *what: Any) -> None:
         try:
-            tell(*what)
+            report(*what)
         except Exception:
             logger.exception("Observing a session failed")
+
+
+def _log(event: str, **fields: str | float) -> None:
+    pairs = " ".join(f"{name}={_text_of(value)}" for name, value in fields.items())
+    logger.info("%s %s", event, pairs, extra=fields)
+
+
+def _text_of(value: str | float) -> str:
+    """Return the value as one word or one JSON string, so that no client can forge fields or lines."""
+    text = str(value)
+    return text if BARE_TEXT.fullmatch(text) else json.dumps(text)

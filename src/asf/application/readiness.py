@@ -1,4 +1,4 @@
-"""Whether the server can do its work."""
+"""Readiness: whether the server can accept listeners."""
 
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.streaming.ports import AudioSources
@@ -7,7 +7,7 @@ from asf.domain.streams.ports import CatalogStore
 
 
 class Readiness:
-    """Looks at all that the server depends on. `store_name` is what operators call the place of the catalog."""
+    """Checks what the server depends on. `store_name` is the operators' name for where the catalog is stored."""
 
     def __init__(
         self, store: CatalogStore, sources: AudioSources, streaming: StreamingService, store_name: str = "catalog"
@@ -18,7 +18,7 @@ class Readiness:
         self._streaming = streaming
 
     def problems(self) -> dict[str, str]:
-        """Return what keeps the server from taking listeners now: by the name of what is concerned, in words."""
+        """Return the problems that keep the server from accepting listeners now, by component. Empty when ready."""
         problems = {}
         if self._streaming.draining:
             problems["server"] = "It is being shut down."

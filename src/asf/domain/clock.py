@@ -1,15 +1,15 @@
-"""Time, as the domain asks for it: implemented by the system's clock, and by tests that turn it."""
+"""The clock: the port through which the domain reads the time."""
 
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time. The only source of it in the domain."""
+    """The only source of time in the domain."""
 
     def now(self) -> float:
-        """Return seconds from an arbitrary start; never goes backwards. For durations and due times."""
+        """Return seconds since an arbitrary start, monotonic: for durations and due times."""
         ...
 
     def timestamp(self) -> float:
-        """Return seconds since the Unix epoch. For people and messages."""
+        """Return seconds since the Unix epoch, wall-clock time: for messages and logs."""
         ...

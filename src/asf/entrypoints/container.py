@@ -33,6 +33,8 @@ from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.access.ports import TokenVerifier
 from asf.domain.clock import Clock
+from asf.domain.streaming.admission import Admission
+from asf.domain.streaming.batch_cache import BatchCache
 from asf.domain.streaming.due import ChunkStreamer
 from asf.domain.streaming.live_edge import LiveEdge
 from asf.domain.streaming.pacing import Pace
@@ -286,7 +288,8 @@ class Container(containers.DeclarativeContainer):
         settings.provided.max_streams,
     )
     streamer: providers.Provider[ChunkStreamer] = providers.Singleton(ChunkStreamer, pace)
-    pool: providers.Provider[AudioPool] = providers.Singleton(AudioPool, audio_sources, pace)
+    batches: providers.Provider[BatchCache] = providers.Singleton(BatchCache, pace)
+    pool: providers.Provider[AudioPool] = providers.Singleton(AudioPool, audio_sources, batches)
     schedule: providers.Provider[Schedule] = providers.Singleton(Schedule)
     growth: providers.Provider[LiveEdge] = providers.Singleton(
         LiveEdge, pool, schedule, settings.provided.stall_seconds, settings.provided.stall_give_up_seconds
@@ -304,7 +307,7 @@ class Container(containers.DeclarativeContainer):
         schedule,
         growth,
         blocked,
-        providers.List(growth, blocked, waiting, expiries),
+        providers.List(waiting, expiries),
         clock,
         session_log,
     )
@@ -312,17 +315,18 @@ class Container(containers.DeclarativeContainer):
     access: providers.Provider[AccessControl] = providers.Singleton(
         AccessControl, token_verifier, expiries, clock, pump.provided.look_again
     )
-    streaming: providers.Provider[StreamingService] = providers.Singleton(
-        StreamingService,
+    admission: providers.Provider[Admission] = providers.Singleton(
+        Admission,
         catalog,
         pool,
         pump,
         waiting,
-        access,
         clock,
         session_log,
-        settings.provided.max_listeners,
         with_simulation=settings.provided.debug_mode,
+    )
+    streaming: providers.Provider[StreamingService] = providers.Singleton(
+        StreamingService, admission, pump, access, clock, session_log, settings.provided.max_listeners
     )
 
     bare_app: providers.Provider[Flask] = providers.Singleton(

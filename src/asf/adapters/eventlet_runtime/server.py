@@ -286,7 +286,7 @@ def _wsgi_logger() -> logging.Logger:
 def _drive(pump: AudioPump) -> None:
     """Turn the pump for ever, and sleep while it has nothing to do."""
     alarm = _Alarm()
-    pump.on_due = alarm.ring
+    pump.on_due.connect(alarm.ring)
     while True:
         try:
             delay = pump.turn()

@@ -13,24 +13,24 @@ from asf.adapters.stream_path import STREAM_PATH
 from asf.domain.errors import InternalError, ListenerTooSlow, Unauthorized
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream, ListenerEvent, StreamFailed
+from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.session import ListenRequest
 
 STREAM_URL = f"{STREAM_PATH}/"
 
 PART_BYTES = 16 * 1024
-"""Most bytes that are handed to the connection at once: so often a slow client shows that it takes something."""
-
+"""Most bytes of audio that wait to be sent. Each part that a slow client takes shows that it still reads."""
 
 LOOK_SECONDS = 1.0
-"""How often it is looked whether a client that waits for more audio is still there."""
+"""Interval at which a client that waits for more audio is checked for having disconnected, in seconds."""
 
 
 class PlaybackBody:
-    """The body of one answer: implements the `ListenerEmitter` port, and is the iterator that the server sends from.
+    """The body of one response: implements the `ListenerEmitter` port, and is the iterator that the server sends.
 
-    At most `PART_BYTES` wait to be sent. `abort` breaks the connection off, as nothing else tells the client of an
-    answer of unknown length that it is not whole. `is_gone` tells whether the client has closed the connection.
+    At most `PART_BYTES` wait to be sent. `abort` closes the connection at once: nothing else tells the client that a
+    response of unknown length is incomplete. `is_gone` returns whether the client has closed the connection.
     """
 
     def __init__(
@@ -51,22 +51,22 @@ class PlaybackBody:
         self._parts: Queue[bytes | EndOfStream | StreamFailed] = Queue()
         self._callback: Callable[[], None] | None = None
 
-    def open(self, offset: int, epoch: str, fingerprint: str | None, token: str | None) -> None:
-        """Begin to listen at byte `offset`. Raises what `StreamingService.join` does."""
+    def open(self, opened: OpenedAudio, offset: int) -> None:
+        """Begin a session on `opened` at byte `offset`. Raises what `StreamingService.join` does."""
         self._offset = offset
-        request = ListenRequest(self._stream_id, offset, epoch, paced=False, fingerprint=fingerprint, token=token)
-        self._service.join(self._listener_id, request, self)
+        request = ListenRequest(self._stream_id, offset, paced=False)
+        self._service.join(self._listener_id, request, self, opened)
 
     def emit(self, *events: ListenerEvent) -> None:
-        """Take the end; the rest has been said in the headers."""
+        """Take the end of the audio. Other events are dropped: the headers say what they would."""
         for event in events:
             if isinstance(event, EndOfStream | StreamFailed):
                 self._parts.put(event)
             if isinstance(event, StreamFailed) and isinstance(event.error, ListenerTooSlow | Unauthorized):
-                self._abort()  # Whoever sends may be waiting for the client to read.
+                self._abort()  # The server's task may be blocked, sending to a client that does not read.
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
-        """Take audio, unless some is waiting already."""
+        """Take up to `PART_BYTES`, unless earlier audio still waits to be sent."""
         if self._parts.qsize():
             return 0
         stop = min(stop, start + PART_BYTES)
@@ -74,11 +74,11 @@ class PlaybackBody:
         return stop - start
 
     def when_ready(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once, when what waits is taken to be sent."""
+        """Call `callback` once, when the server takes the waiting part to send it."""
         self._callback = callback
 
     def break_off(self) -> None:
-        """Break the connection off, and wake up whoever waits for something to send."""
+        """Close the connection at once, and end the iteration."""
         self._parts.put(StreamFailed(self._stream_id, InternalError(), self._offset))
         self._abort()
 
@@ -87,7 +87,7 @@ class PlaybackBody:
         self._callback = None
 
     def close(self) -> None:
-        """End the session, as WSGI calls it when the response is over, whether all of it was sent or not."""
+        """End the session. WSGI calls this at the end of the response, whether all of it was sent or not."""
         self._service.disconnect(self._listener_id)
 
     def __iter__(self) -> "PlaybackBody":
@@ -105,7 +105,7 @@ class PlaybackBody:
         return part
 
     def _next_part(self) -> bytes | EndOfStream | StreamFailed | None:
-        """Return what is to be sent next, or None when the client went away while there was nothing."""
+        """Return what is to be sent next, or None when the client has disconnected while there was nothing."""
         while True:
             try:
                 return self._parts.get(timeout=LOOK_SECONDS)
@@ -114,23 +114,23 @@ class PlaybackBody:
                     self._abort()
                     return None
 
-    # Werkzeug cuts a range out of what is seekable without reading what lies before it.
+    # Werkzeug does not read up to the start of a range in what is seekable.
 
     def seekable(self) -> bool:
-        """Tell that listening can begin anywhere."""
+        """Return that the body can begin at any byte."""
         return True
 
     def seek(self, offset: int) -> None:
-        """Be where `open` has begun: the offset is that of the same range."""
+        """Do nothing: `open` has begun at this offset, which is that of the same range."""
         assert offset == self._offset  # noqa: S101
 
     def tell(self) -> int:
-        """Return where listening began."""
+        """Return the offset at which the body begins."""
         return self._offset
 
 
 def create_playback_blueprint(service: StreamingService, origins: Sequence[str]) -> Blueprint:
-    """Return the route of the streams' own URLs, readable for browser pages of `origins`."""
+    """Return the route of the streams' own URLs, readable for browser pages from `origins`."""
     blueprint = Blueprint("playback", "asf")
     share(blueprint, origins, ["Accept-Ranges", "Content-Length", "Content-Range", "ETag"])
     numbers = count(1)
@@ -138,28 +138,33 @@ def create_playback_blueprint(service: StreamingService, origins: Sequence[str])
     @blueprint.get(f"{STREAM_URL}<stream_id:stream_id>")
     def play(stream_id: str) -> Response:
         token = request.args.get("token") or bearer_token()
-        audio = service.describe(stream_id, token)
         environ = request.environ
         body = PlaybackBody(service, f"http-{next(numbers)}", stream_id, environ["asf.abort"], environ["asf.is_gone"])
-        response = Response(body, content_type=audio.content_type, direct_passthrough=True)
-        response.headers["Cache-Control"] = "no-cache"
-        if audio.fingerprint is None or audio.total_bytes is None:
-            response.headers["Accept-Ranges"] = "none"
-        else:
-            response.content_length = audio.total_bytes
-            response.set_etag(audio.fingerprint)
-            _ignore_several_ranges()
-            response.make_conditional(request, accept_ranges=True, complete_length=audio.total_bytes)
-        if request.method == "GET" and response.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-            is_range = response.status_code == HTTPStatus.PARTIAL_CONTENT
-            start = response.content_range.start or 0 if is_range else 0
-            body.open(start, audio.stream.epoch, audio.fingerprint, token)
+        with service.open(stream_id, token) as opened:
+            response = _response(body, opened)
+            if request.method == "GET" and response.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+                is_range = response.status_code == HTTPStatus.PARTIAL_CONTENT
+                body.open(opened, response.content_range.start or 0 if is_range else 0)
         return response
 
     return blueprint
 
 
+def _response(body: PlaybackBody, opened: OpenedAudio) -> Response:
+    """Return the response to the current request, with its headers. A range that cannot be satisfied is raised."""
+    response = Response(body, content_type=opened.content_type, direct_passthrough=True)
+    response.headers["Cache-Control"] = "no-cache"
+    if opened.fingerprint is None or opened.total_bytes is None:
+        response.headers["Accept-Ranges"] = "none"
+        return response
+    response.content_length = opened.total_bytes
+    response.set_etag(opened.fingerprint)
+    _ignore_several_ranges()
+    response.make_conditional(request, accept_ranges=True, complete_length=opened.total_bytes)
+    return response
+
+
 def _ignore_several_ranges() -> None:
-    """Answer a request for several ranges with the whole (RFC 9110, section 14.2, allows that)."""
+    """Let a request for several ranges be answered with the complete audio (RFC 9110, section 14.2, permits it)."""
     if request.range is not None and len(request.range.ranges) > 1:
         del request.environ["HTTP_RANGE"]

@@ -52,15 +52,18 @@ class PrometheusMetrics:
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
-    def joined(self, stream_id: str) -> None:  # noqa: ARG002 - a label for each stream would be unbounded
+    def joined(self, session_id: str, stream_id: str, offset: int) -> None:  # noqa: ARG002 - labels have a bound
         """Count a session that started."""
         self._joins.inc()
+
+    def join_rejected(self, stream_id: str, error_code: str) -> None:
+        """Count nothing: rejected joins are logged."""
 
     def first_audio_sent(self, seconds: float) -> None:
         """Observe how long after joining the first audio was sent."""
         self._first_chunk.observe(seconds)
 
-    def ended(self, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:  # noqa: ARG002 - as above
+    def ended(self, session_id: str, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:  # noqa: ARG002 - as above
         """Count a session that ended."""
         self._ended.labels(outcome).inc()
 

@@ -1,1 +1,1 @@
-"""Who may listen or subscribe, and until when."""
+"""Access: which listeners and subscribers are authorized, and until when."""

@@ -1,4 +1,4 @@
-"""Who may come in, and for how long."""
+"""The access check, and the end of access with its token."""
 
 from collections.abc import Callable, Hashable
 
@@ -10,13 +10,13 @@ from asf.domain.errors import Unauthorized
 
 
 class AccessControl:
-    """Asked by every door, whatever it speaks. What is let in for a time, ends with it.
+    """The one access check for all transports. A session or subscription ends when its token expires.
 
-    Without a `verifier` everybody is let in for ever, and tokens are ignored. `look_again` is called when the time to
-    fire `expiries` may have moved ahead.
+    Without a `verifier` all access is granted without an end, and tokens are ignored. `look_again` is called when the
+    next expiry may be earlier than before.
 
-    How long a token is still valid is looked up once; from then on the time is that of the monotonic clock, which
-    nobody sets.
+    The remaining time of a token is computed once; from then on it is measured by the monotonic clock, which changes
+    of the wall clock do not affect.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class AccessControl:
         self._look_again = look_again
 
     def check_stream(self, token: object, stream_id: str) -> float | None:
-        """Return until when the bearer of `token` may listen to the stream, in seconds of the clock; None: for ever.
+        """Return until when the bearer of `token` may listen to the stream, in seconds of the clock; None: no end.
 
         Raises `Unauthorized`.
         """
@@ -39,13 +39,13 @@ class AccessControl:
         return self._check(token, lambda grant: grant.allows_client(client_id), "client")
 
     def end_at(self, key: Hashable, until: float | None, end: Callable[[Unauthorized], object]) -> None:
-        """Call `end` with the reason at `until`, as a check returned it, in place of an earlier call for `key`."""
+        """Call `end` with the reason at `until`, as a check returned it. Replaces an earlier call for `key`."""
         if until is not None:
             self._expiries.put(key, until, lambda: end(Unauthorized("The token has expired.")))
             self._look_again()
 
     def forget(self, key: Hashable) -> None:
-        """Take note that what `key` stands for has ended. An unknown one does no harm."""
+        """Call nothing for `key` any more, as it has ended. An unknown key is ignored."""
         self._expiries.remove(key)
 
     def _check(self, token: object, allows: Callable[[Grant], bool], kind: str) -> float | None:

@@ -1,21 +1,21 @@
-"""Things that end at a time that is known beforehand."""
+"""Timers with one deadline each: access that ends when a token expires."""
 
 from collections.abc import Callable, Hashable
 from heapq import heapify, heappop, heappush
 from itertools import count
 
 SPARE_ENTRIES = 64
-"""Entries of things that ended earlier, which the heap may hold beyond as many as there are others."""
+"""Outdated entries that the heap may hold beyond the number of pending ones, before it is compacted."""
 
 ENDS_PER_TURN = 32
-"""Things ended in one turn of the pump, before everything else of the process gets its turn."""
+"""Most callbacks in one turn of the pump, before the other tasks of the process run."""
 
 
 class Expiries:
-    """Ends each thing at its time: a `Timer` of the pump, with one heap for all.
+    """Calls a callback for each key at its time: a `Timer` of the pump, with one heap for all.
 
-    A thing is known by a key. What is removed stays in the heap until it comes to the top or is in the majority, so
-    that every operation takes the time of a heap operation, and the memory is that of what is still to end.
+    A removed entry stays in the heap until it comes to the top, or until outdated entries are in the majority. So
+    every operation takes the (amortized) time of a heap operation, and memory is proportional to the pending entries.
     """
 
     def __init__(self) -> None:
@@ -24,28 +24,28 @@ class Expiries:
         self._numbers = count()
 
     def __len__(self) -> int:
-        """Return how many things are to end."""
+        """Return how many callbacks are pending."""
         return len(self._pending)
 
     @property
     def next_time(self) -> float | None:
-        """When the next thing ends, in seconds of the clock; None when nothing is to end."""
+        """When the next callback is due, in seconds of the clock; None when none is pending."""
         return self._heap[0][0] if self._heap else None
 
     def put(self, key: Hashable, time: float, end: Callable[[], object]) -> None:
-        """Call `end` at `time`, in seconds of the clock, in place of what was to be called for `key` before."""
+        """Call `end` at `time`, in seconds of the clock. Replaces an earlier callback for `key`."""
         number = next(self._numbers)
         self._pending[key] = (number, end)
         heappush(self._heap, (time, number, key))
         self._tidy()
 
     def remove(self, key: Hashable) -> None:
-        """Call nothing for `key` any more. An unknown one does no harm."""
+        """Call nothing for `key` any more. An unknown key is ignored."""
         if self._pending.pop(key, None) is not None:
             self._tidy()
 
     def fire(self, now: float) -> None:
-        """End what is to end by `now`, the earliest first, or some of it where it is much: `next_time` tells."""
+        """Call what is due by `now`, the earliest first: `ENDS_PER_TURN` at most, after which `next_time` is past."""
         for _ in range(ENDS_PER_TURN):
             if (time := self.next_time) is None or time > now:
                 break
@@ -55,7 +55,7 @@ class Expiries:
             end()
 
     def _tidy(self) -> None:
-        """Keep what is still to end at the top of the heap, and in its majority."""
+        """Keep a pending entry at the top of the heap, and outdated entries in the minority."""
         if len(self._heap) > 2 * len(self._pending) + SPARE_ENTRIES:
             self._heap = [entry for entry in self._heap if self._is_pending(entry)]
             heapify(self._heap)

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 
 ALL = "*"
-"""In the place of an id: every stream, or every client."""
+"""Stands for every id: all streams, or all clients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What a token grants to `subject`: to join `streams`, and to subscribe to `clients`.
 
-    Both are sets of ids, in which `ALL` stands for every one. `expires_at`, its end, is in seconds since 1970.
+    Both are sets of ids, in which `ALL` stands for every id. The grant ends at `expires_at`, in seconds since the
+    Unix epoch.
     """
 
     subject: str

@@ -6,12 +6,12 @@ from asf.domain.access.grant import Grant
 
 
 class TokenVerifier(Protocol):
-    """Tells what tokens grant."""
+    """Verifies tokens."""
 
     def verify(self, token: object, timestamp: float) -> Grant:
-        """Return what `token`, anything that a client may send as one, grants at `timestamp`.
+        """Return what `token` grants at `timestamp`, in seconds since the Unix epoch; the grant ends later than that.
 
-        `timestamp` is in seconds since the Unix epoch; the grant ends later than that. Raises `Unauthorized` for
-        what is no authentic token, and for one that is not valid then; its details do not repeat the token.
+        `token` is any value that a client may send. Raises `Unauthorized` when it is not an authentic token, or is
+        not valid at that time; the details do not repeat the token.
         """
         ...

@@ -1,1 +1,1 @@
-"""Audio on its way to listeners: sessions, which bytes are due, and the pump that sends them."""
+"""Sends audio to listeners: sessions, which bytes they are due, and the pump that sends them."""

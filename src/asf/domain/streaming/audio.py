@@ -1,18 +1,19 @@
-"""Pieces of audio, as they travel from a source to the listeners."""
+"""Batches: pieces of audio on the way from a source to listeners."""
 
 from dataclasses import dataclass
 from itertools import pairwise
 
 UNKNOWN_CONTENT_TYPE = "application/octet-stream"
-"""The media type of audio that neither its name nor its first bytes tell of."""
+"""The media type of audio whose name and first bytes do not show it."""
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class AudioBatch:
-    """A run of whole chunks of one audio, shared by all listeners that are due it.
+    """A run of whole chunks of one audio, shared by all sessions that are due it.
 
-    `offset` is the place of `data` in the audio, `chunk_bytes` the size of its chunks (the last one of the audio
-    may be shorter). A batch is equal only to itself: what an emitter makes of it, such as frames, it may keep by it.
+    `offset` is that of the first byte of `data` in the audio, `chunk_bytes` the size of its chunks (the last one of
+    the audio may be shorter). A batch is equal only to itself, so that emitters can cache by batch what they make of
+    it, such as frames.
     """
 
     offset: int

@@ -1,4 +1,4 @@
-"""The decision at the heart of ASF: which bytes of a stream one listener is due."""
+"""The decision at the heart of ASF: which bytes of a stream a session is due."""
 
 from dataclasses import dataclass
 
@@ -23,17 +23,17 @@ class WaitUntil:
 
 @dataclass(slots=True)
 class WaitForGrowth:
-    """The listener has all that is written."""
+    """The session is at the live edge: all that has been written was sent."""
 
 
 @dataclass(slots=True)
 class WaitForCredit:
-    """The listener has not acknowledged enough of what was sent."""
+    """The window is full: the listener has not acknowledged enough of what was sent."""
 
 
 @dataclass(slots=True)
 class EndReached:
-    """All that there will be has been sent."""
+    """The audio has ended, and all of it was sent."""
 
 
 Decision = SendAudio | WaitUntil | WaitForGrowth | WaitForCredit | EndReached
@@ -44,18 +44,18 @@ WAIT_FOR_CREDIT = WaitForCredit()
 
 
 class ChunkStreamer:
-    """Decides what a session is due. It neither waits nor reads nor sends: the `AudioPump` does, as decided here.
+    """Decides what a session is due. It does not wait, read or send: the `AudioPump` does, as decided here.
 
-    A batch becomes due with its first chunk and is then due as a whole: ahead of the pace by less than a batch,
+    A batch becomes due with its first chunk, and is due as one: a session is ahead of the pace by less than a batch,
     and never behind it. Each session's pace counts from its own start. Audio that is still growing is due as it is
-    written, in chunks that may be smaller; a window is never overrun.
+    written, in chunks that may be smaller. What is sent never exceeds the window.
     """
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
 
     def decide(self, session: ListenerSession, until: float) -> Decision:
-        """Return what to do for `session`, everything due before `until` (seconds of the clock) being due now."""
+        """Return what to do for `session`. What is due before `until` (seconds of the clock) is due now."""
         audio = session.audio
         assert audio is not None  # noqa: S101 - the session has begun
         offset = session.offset
@@ -73,7 +73,7 @@ class ChunkStreamer:
         return SendAudio(offset, stop)
 
     def _granted(self, offset: int, stop: int, acknowledged: int, window: int) -> int:
-        """Return how far of `offset` to `stop` the window reaches: whole chunks, unless it is smaller than one."""
+        """Return the end of what the window allows of `offset` to `stop`: whole chunks, unless it is below one."""
         limit = acknowledged + window
         if limit >= stop:
             return stop

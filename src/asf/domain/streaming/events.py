@@ -1,4 +1,4 @@
-"""What happens to a listener, as values that each transport words in its own way (docs/contract.md, section 3)."""
+"""What a listener is told, as values that each transport encodes in its own way (docs/contract.md, section 3)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from asf.domain.streams.stream import StreamState
 
 
 class SessionStatus(StrEnum):
-    """What a listener is told about its session, in the words of the contract."""
+    """The statuses of a session, as in the contract."""
 
     JOINED = "joined"
     WAITING = "waiting"
@@ -23,9 +23,9 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """The listener's session on the stream has come to another status.
+    """The session on the stream has another status.
 
-    `offset`, where it is told, is the first byte that has not been sent.
+    `offset`, where it is given, is the first byte that has not been sent.
     """
 
     stream_id: str
@@ -37,7 +37,7 @@ class StatusChanged:
 class StartOfStream:
     """Audio follows, from byte `offset` on, in chunks of at most `chunk_bytes`.
 
-    `total_bytes` is the length of the whole audio, None while that is not known; `timestamp` is in seconds since the
+    `total_bytes` is the size of the complete audio, None while it is not known. `timestamp` is in seconds since the
     Unix epoch.
     """
 
@@ -54,7 +54,7 @@ class StartOfStream:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedChunk:
-    """A text in the place of audio, of the simulation stream."""
+    """A text that the simulation stream sends instead of audio."""
 
     text: str
 

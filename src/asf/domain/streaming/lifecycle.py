@@ -1,4 +1,4 @@
-"""The life of a listener's session, as one table of states and events.
+"""The life of a session, as one table of states and events.
 
 Rules that the table holds:
 
@@ -12,40 +12,40 @@ from enum import Enum, auto
 
 
 class SessionState(Enum):
-    """Where a session stands."""
+    """The states of a session."""
 
     WAITING = auto()
-    """Nothing has been announced yet; the session begins when it is."""
+    """The stream has not been announced yet; the session begins when it is."""
     HELD = auto()
-    """As `WAITING`, and the listener has paused: audio will wait for `RESUME`."""
+    """As `WAITING`, and the listener has paused: the session will begin paused."""
     FLOWING = auto()
-    """Audio goes out as it is due, written, granted and taken."""
+    """Audio is sent as pace, growth, window and back-pressure allow."""
     STALLED = auto()
-    """The listener has everything that was written, and nothing has been written for long."""
+    """The session is at the live edge, and the audio has not grown for a while."""
     PAUSED = auto()
-    """The listener wants no audio for now."""
+    """The listener has paused."""
     ENDED = auto()
-    """Over. Nothing is held for the listener any more."""
+    """Over: nothing is held for the session any more."""
 
 
 class SessionEvent(Enum):
-    """What may happen to a session."""
+    """The events of a session."""
 
     BEGIN = auto()
-    """The audio is announced and opened."""
+    """The stream is announced, and its audio opened."""
     STALL = auto()
-    """The audio that is being made has not grown for long."""
+    """The growing audio has not grown for a while."""
     GROW = auto()
-    """The audio that had stalled has grown, or it is known how it ends."""
+    """The stalled audio has grown, or has ended."""
     PAUSE = auto()
     RESUME = auto()
     SEEK = auto()
     COMPLETE = auto()
-    """Everything has been sent."""
+    """All audio has been sent."""
     FAIL = auto()
-    """The listener cannot have the rest."""
+    """The rest cannot be sent, because of an error."""
     LEAVE = auto()
-    """The listener is gone, or wants something else."""
+    """The listener has left or disconnected."""
 
 
 TRANSITIONS: dict[SessionState, dict[SessionEvent, SessionState]] = {
@@ -91,11 +91,11 @@ TRANSITIONS: dict[SessionState, dict[SessionEvent, SessionState]] = {
     },
     SessionState.ENDED: {},
 }
-"""Which state follows which event. What is not listed cannot happen: `next_state` raises."""
+"""Which state follows which event. What is not listed is impossible: `next_state` raises."""
 
 
 class ImpossibleTransition(Exception):
-    """An event that the state does not know: a mistake of the program, not of a listener."""
+    """An event that the table does not list for the state: a bug in ASF, not an error of a listener."""
 
 
 def next_state(state: SessionState, event: SessionEvent) -> SessionState:

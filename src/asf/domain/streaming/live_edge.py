@@ -1,19 +1,31 @@
-"""Audio that is still being made: who has all of it so far hears the rest as it is written."""
+"""The live edge: polls growing audio, and wakes the sessions that wait there."""
+
+from dataclasses import dataclass, field
 
 from asf.domain.errors import AudioUnavailable, StreamStalled
-from asf.domain.streaming.pool import AudioPool, SharedAudio
+from asf.domain.streaming.pool import AudioPool
 from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.session import ListenerSession
+from asf.domain.streaming.shared_audio import SharedAudio
 
 LOOK_SECONDS = 0.02
-"""How often a growing audio is looked at, in seconds, whatever the number of its listeners."""
+"""Interval at which a growing audio is polled, in seconds, whatever the number of its listeners."""
+
+
+@dataclass(eq=False, slots=True)
+class _Edge:
+    """The live edge of one audio: the size seen last, when that had grown, and the sessions that wait for more."""
+
+    size: int
+    grown_at: float
+    parked: dict[ListenerSession, None] = field(default_factory=dict)
 
 
 class LiveEdge:
-    """Looks after all growing audio that has listeners: a `Timer` of the pump.
+    """Watches the growing audio of sessions that have sent all of it: a `Timer` of the pump.
 
-    An audio that has not grown for `stall_seconds` is stalled, of which its listeners hear; after `give_up_seconds`
-    it is given up, and they hear that.
+    An audio that has not grown for `stall_seconds` is stalled, which its parked sessions report to their listeners;
+    after `give_up_seconds` it is given up, and those sessions fail.
     """
 
     def __init__(self, pool: AudioPool, schedule: Schedule, stall_seconds: float, give_up_seconds: float) -> None:
@@ -21,63 +33,68 @@ class LiveEdge:
         self._schedule = schedule
         self._stall_seconds = stall_seconds
         self._give_up_seconds = give_up_seconds
-        self._watched: dict[SharedAudio, None] = {}
+        self._edges: dict[SharedAudio, _Edge] = {}
         self._next_look: float | None = None
 
     @property
     def next_time(self) -> float | None:
-        """When to look again, in seconds of the clock; None while nothing is watched."""
+        """When to poll next, in seconds of the clock; None while nothing is watched."""
         return self._next_look
 
     def park(self, session: ListenerSession, audio: SharedAudio, now: float) -> None:
-        """Serve the session again when `audio`, of which it has everything so far, has grown or ended."""
-        audio.starved[session] = None
-        if audio not in self._watched:
-            self._watched[audio] = None
-            audio.grown_at = now
+        """Schedule the session again when `audio`, all of which it has sent, has grown or ended."""
+        edge = self._edges.get(audio)
+        if edge is None:
+            edge = self._edges[audio] = _Edge(audio.size, now)
+        edge.parked[session] = None
         if self._next_look is None:
             self._next_look = now + LOOK_SECONDS
 
     def remove(self, session: ListenerSession) -> None:
-        """Forget the session."""
-        if session.audio is not None:
-            session.audio.starved.pop(session, None)
+        """Forget the session. One that is not parked is ignored."""
+        edge = self._edges.get(session.audio) if session.audio is not None else None
+        if edge is not None:
+            edge.parked.pop(session, None)
 
     def fire(self, now: float) -> None:
-        """Look at every audio that has starved listeners."""
-        for audio in list(self._watched):
+        """Poll every audio that has parked sessions."""
+        for audio, edge in list(self._edges.items()):
             if not audio.listeners or not audio.growing:
-                del self._watched[audio]
-            elif audio.starved:
-                self._look(audio, now)
-        self._next_look = now + LOOK_SECONDS if self._watched else None
+                self.wake(audio)
+                del self._edges[audio]
+            elif edge.parked:
+                self._look(audio, edge, now)
+        self._next_look = now + LOOK_SECONDS if self._edges else None
 
     def wake(self, audio: SharedAudio) -> None:
-        """Let all starved sessions of `audio` be served."""
-        starved, audio.starved = audio.starved, {}
-        for session in starved:
+        """Schedule all parked sessions of `audio` at once."""
+        edge = self._edges.get(audio)
+        if edge is None:
+            return
+        parked, edge.parked = edge.parked, {}
+        for session in parked:
             if not session.flowing:
                 session.grow()
             self._schedule.put_due(session)
 
-    def _look(self, audio: SharedAudio, now: float) -> None:
+    def _look(self, audio: SharedAudio, edge: _Edge, now: float) -> None:
         try:
-            grown = self._pool.refresh(audio)
+            self._pool.refresh(audio)
         except AudioUnavailable as error:
             self._give_up(audio, error)
             return
-        silence = now - audio.grown_at
-        if grown:
-            audio.grown_at = now
+        silence = now - edge.grown_at
+        # Compared with what was seen here: opening the audio for another listener refreshes it too.
+        if audio.size > edge.size or not audio.growing:
+            edge.size, edge.grown_at = audio.size, now
             self.wake(audio)
         elif silence >= self._give_up_seconds:
             self._give_up(audio, StreamStalled(f"It has not grown for {self._give_up_seconds:g} s."))
         elif silence >= self._stall_seconds:
-            for session in list(audio.starved):
+            for session in list(edge.parked):
                 if session.flowing:
                     session.stall()
 
     def _give_up(self, audio: SharedAudio, error: AudioUnavailable | StreamStalled) -> None:
-        audio.growing = False
-        audio.failure = error
+        audio.give_up(error)
         self.wake(audio)

@@ -1,17 +1,17 @@
-"""How fast one listener is served, and how chunks are grouped into batches."""
+"""The pace of sending, and how chunks are grouped into batches."""
 
 from dataclasses import dataclass, field
 
 MAX_BATCH_BYTES = 65536
-"""Most bytes that are sent for one listener at a time (a single larger chunk excepted). It bounds what one turn
-costs the other listeners."""
+"""Most bytes that are sent to one listener at a time, unless a single chunk is larger. It bounds how long the other
+listeners wait meanwhile."""
 
 MAX_BATCH_CHUNKS = 64
-"""Most chunks in a batch. Tiny chunks cost by their number, not by their bytes."""
+"""Most chunks in a batch: the cost of tiny chunks is that of their number, not of their bytes."""
 
 MAX_AHEAD_SECONDS = 1.0
-"""Furthest that a batch runs ahead of the pace, in seconds. More would make pausing and seeking sluggish; less
-costs more wake-ups for the same bytes."""
+"""Longest audio in a batch, in seconds, unless a single chunk is longer: how far a session may be ahead of the pace.
+More would make pausing and seeking sluggish; less would cost more wake-ups for the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Pace:
     """`chunk_bytes` every `chunk_seconds`, grouped into batches.
 
     A batch is the run of whole chunks, counted from byte 0 of the audio, that is read and sent as one: as many as
-    fit `MAX_BATCH_BYTES`, `MAX_BATCH_CHUNKS` and `MAX_AHEAD_SECONDS`, at least one. Because batches lie at fixed
-    places, all listeners of a stream share them. `chunk_seconds` of 0 means as fast as the listener takes the bytes.
+    fit `MAX_BATCH_BYTES`, `MAX_BATCH_CHUNKS` and `MAX_AHEAD_SECONDS`, at least one. Batches begin at fixed offsets,
+    so that all listeners of a stream share them. `chunk_seconds` of 0 means as fast as the listener takes the bytes.
 
     Raises ValueError when `chunk_bytes` is below 1 or `chunk_seconds` is negative or not finite.
     """
@@ -40,7 +40,7 @@ class Pace:
         object.__setattr__(self, "batch_bytes", chunks * self.chunk_bytes)
 
     def seconds_for(self, length: int) -> float:
-        """Return the seconds that `length` bytes take at this pace."""
+        """Return how many seconds `length` bytes take at this pace."""
         return length / self.chunk_bytes * self.chunk_seconds
 
     def batch_end(self, offset: int) -> int:

@@ -1,98 +1,39 @@
-"""Opened audio, shared by all its listeners."""
+"""The open audio of this process, by stream."""
 
-from __future__ import annotations
-
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, partial
-from hashlib import blake2b
-from typing import TYPE_CHECKING
+from functools import partial
 
-from asf.domain.errors import AsfError, AudioUnavailable, EpochChanged, GenerationFailed, StreamNotFound
-from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE, AudioBatch
-from asf.domain.streams.stream import AudioStream, Locator, StreamState
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from asf.domain.streaming.pacing import Pace
-    from asf.domain.streaming.ports import AudioSource, AudioSources
-    from asf.domain.streaming.session import ListenerSession
-
-MAX_CACHED_BATCHES = 1024
-MAX_CACHED_BYTES = 32 * 1024 * 1024
-"""Bounds of what is kept of audio that was read, for listeners that come by later. A batch has at most 64 KiB, or is
-a single larger chunk."""
-
-
-class SharedAudio:
-    """One audio, held open while it has listeners.
-
-    `size` is how many bytes can be read now. An audio that is `growing` may get more; else `failure` tells why what
-    there is, is all there will be, or is None when it is whole. `source` is None while a growing audio's first byte
-    is still to be written; then `named_type` is the media type that its name tells. `starved` are the sessions that
-    have everything so far, `awaiting` those whose next bytes are being fetched.
-    """
-
-    def __init__(self, key: Hashable, stream: AudioStream, named_type: str | None = None) -> None:
-        self.key = key
-        self.stream = stream
-        self.source: AudioSource | None = None
-        self._named_type = named_type
-        self.size = 0
-        self.growing = stream.state is StreamState.GENERATING
-        self.failure: AsfError | None = (
-            GenerationFailed(stream.reason) if stream.state is StreamState.FAILED else None
-        )
-        self.listeners = 0
-        self.starved: dict[ListenerSession, None] = {}
-        self.awaiting: dict[ListenerSession, None] = {}
-        self.grown_at = 0.0
-
-    @property
-    def content_type(self) -> str:
-        """The media type: as announced, else as the source tells it."""
-        told_by_audio = self.source.content_type if self.source else self._named_type
-        return self.stream.content_type or told_by_audio or UNKNOWN_CONTENT_TYPE
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """A text that is equal for two audios only if they have the same bytes. Only for one that grows no more."""
-        assert not self.growing  # noqa: S101 - what is cached must hold
-        identity = self.source.identity if self.source else None
-        return blake2b(repr(identity).encode(), digest_size=16).hexdigest()
-
-    @property
-    def total_bytes(self) -> int | None:
-        """Length of the whole audio, None while it is not known."""
-        return None if self.growing else self.size
+from asf.domain.errors import AudioUnavailable, GenerationFailed
+from asf.domain.signal import Signal
+from asf.domain.streaming.batch_cache import BatchCache
+from asf.domain.streaming.ports import AudioSource, AudioSources
+from asf.domain.streaming.shared_audio import SharedAudio
+from asf.domain.streams.stream import AudioStream, StreamState
 
 
 class AudioPool:
-    """Opens audio for listeners, and lets those who listen to the same bytes share one source and what it yields.
+    """Opens audio for listeners. All who listen to the same bytes share one source, and its `batches`.
 
-    Batches that were used lately are kept; the ones unused for longest go first. `on_arrival` is called when bytes of
-    an audio that were not may be there.
+    `on_arrival` is called with an audio when bytes that were being fetched may be there.
     """
 
-    def __init__(self, sources: AudioSources, pace: Pace) -> None:
+    def __init__(self, sources: AudioSources, batches: BatchCache) -> None:
+        self.batches = batches
+        self.on_arrival: Signal[SharedAudio] = Signal()
         self._sources = sources
-        self._pace = pace
         self._open: dict[Hashable, SharedAudio] = {}
-        self._batches: OrderedDict[tuple[SharedAudio, int], AudioBatch] = OrderedDict()
-        self._cached_bytes = 0
-        self.on_arrival: Callable[[SharedAudio], None] = _nobody_awaits
 
     def __len__(self) -> int:
         """Return how many audios are open."""
         return len(self._open)
 
     def acquire(self, stream: AudioStream) -> SharedAudio:
-        """Return the stream's audio as it is now; `release` it when done. Others may have their turns meanwhile.
+        """Return the stream's audio as it is now; pair every call with `release`.
 
-        Raises `AudioUnavailable`, or `GenerationFailed` for a failed stream of which there is nothing.
+        May yield to other tasks; re-check state afterwards. Raises `AudioUnavailable`, or `GenerationFailed` for a
+        failed stream of which nothing was written.
         """
         if stream.locator.tells_its_end and stream.state is not StreamState.FAILED:
             audio = self._telling_its_end(stream)
@@ -100,133 +41,79 @@ class AudioPool:
             audio = self._growing(stream)
         else:
             audio = self._ended(stream)
-        audio.listeners += 1
+        audio.retain()
         return audio
 
     def share(self, audio: SharedAudio) -> None:
-        """Let one more have an audio that somebody has acquired; each releases it by itself."""
-        audio.listeners += 1
+        """Hold an audio that is acquired for one listener more; pair every call with `release`."""
+        audio.retain()
 
     def growing_of(self, stream_id: str) -> list[SharedAudio]:
         """Return the open audios of a stream that may still grow: one for each of its epochs that has listeners."""
         return [audio for audio in self._open.values() if audio.growing and audio.stream.stream_id == stream_id]
 
     def release(self, audio: SharedAudio) -> None:
-        """Give back what `acquire` returned. The last one to do so closes the audio."""
-        audio.listeners -= 1
-        if audio.listeners:
+        """Give back what `acquire` returned. The last listener's call closes the audio."""
+        if not audio.release():
             return
         if self._open.get(audio.key) is audio:  # One that was given up may have been replaced.
             del self._open[audio.key]
-        for key in [key for key in self._batches if key[0] is audio]:
-            self._forget(self._batches.pop(key))
-        if audio.source is not None:
-            audio.source.close()
+        self.batches.evict(audio)
+        audio.close()
 
-    def refresh(self, audio: SharedAudio) -> bool:
-        """Look how far a growing audio has come, and tell whether there is more than before, or this is the end.
+    def refresh(self, audio: SharedAudio) -> None:
+        """Update the size of a growing audio, which is opened as soon as something has been written.
 
-        Raises `AudioUnavailable` when what was there is gone.
+        Raises `AudioUnavailable` when it cannot be read any more.
         """
+        self._open_if_written(audio)
+        audio.refresh()
+
+    def finalize(self, audio: SharedAudio, current: AudioStream | None) -> None:
+        """End a growing audio, as its stream has become `current` (None: it was deleted).
+
+        What has been written by now can still be read; then the audio ends as the stream did. An audio that tells its
+        own end is not ended by the announcement that it is complete.
+        """
+        if current is not None and _keeps_growing(audio.stream, current):
+            return
+        self._open_if_written(audio)
+        audio.finalize(current)
+
+    def _open_if_written(self, audio: SharedAudio) -> None:
         if audio.source is None:
             with suppress(AudioUnavailable):
                 self._connect(audio, self._sources.open(audio.stream.locator, growing=True))
-            if audio.source is None:
-                return False
-        before = audio.size
-        audio.size = audio.source.refresh()
-        if (ending := audio.source.ending) is not None:
-            audio.stream = replace(audio.stream, state=ending.state, reason=ending.reason)
-            audio.growing = False
-            if ending.state is StreamState.FAILED:
-                audio.failure = GenerationFailed(ending.reason)
-        return audio.size > before or not audio.growing
-
-    def finalize(self, audio: SharedAudio, current: AudioStream | None) -> None:
-        """Let a growing audio grow no more, as its stream has become `current` (None: it was deleted).
-
-        What has been written by now is still read; then it ends as the stream did. One that tells its own end is not
-        ended by being announced as complete.
-        """
-        if current is not None and _goes_on(audio.stream, current):
-            return
-        try:
-            self.refresh(audio)
-            if current is not None and current.epoch == audio.stream.epoch:
-                audio.stream = current
-                if audio.source is not None:  # Whoever wrote it says that it is done.
-                    audio.size = audio.source.finalize()
-        except AudioUnavailable as error:
-            audio.failure = error
-        audio.growing = False
-        if audio.failure is not None:
-            return
-        if current is None:
-            audio.failure = StreamNotFound()
-        elif current.epoch != audio.stream.epoch:
-            audio.failure = EpochChanged(epoch=current.epoch)
-        elif current.state is StreamState.FAILED:
-            audio.failure = GenerationFailed(current.reason)
-        elif audio.source is None:
-            audio.failure = AudioUnavailable("It was never written.")
-
-    def batch(self, audio: SharedAudio, offset: int) -> AudioBatch | None:
-        """Return the batch of `audio` in which byte `offset` lies, as far as it is written.
-
-        None while it is being fetched: `on_arrival` tells when to ask again. Raises `AudioUnavailable`.
-        """
-        number = offset // self._pace.batch_bytes
-        key = (audio, number)
-        start = number * self._pace.batch_bytes
-        stop = min(start + self._pace.batch_bytes, audio.size)
-        batch = self._batches.get(key)
-        if batch is not None and batch.end == stop:
-            self._batches.move_to_end(key)
-            return batch
-        assert audio.source is not None  # noqa: S101 - it has at least `stop` bytes
-        known = batch.data if batch is not None else b""
-        read_from = start + len(known)
-        read = audio.source.read(read_from, stop - read_from)
-        if read is None:
-            return None
-        data = known + read
-        if batch is not None:
-            self._forget(self._batches.pop(key))
-        batch = self._batches[key] = AudioBatch(start, data, self._pace.chunk_bytes)
-        self._cached_bytes += len(data)
-        while len(self._batches) > MAX_CACHED_BATCHES or self._cached_bytes > MAX_CACHED_BYTES:
-            self._forget(self._batches.popitem(last=False)[1])
-        return batch
 
     def _growing(self, stream: AudioStream) -> SharedAudio:
         key = (stream.stream_id, stream.epoch)
         audio = self._open.get(key)
-        if audio is None or not audio.growing:  # One that was given up may grow again for others.
+        if audio is None or not audio.growing:  # One that was given up may grow again, for later listeners.
             audio = SharedAudio(key, stream, self._sources.content_type_of(stream.locator))
             self.refresh(audio)
             self._open[key] = audio
         return audio
 
     def _telling_its_end(self, stream: AudioStream) -> SharedAudio:
-        """Return an audio that grows until it says itself that it has ended, whatever was announced of it."""
+        """Return an audio that grows until its source says that it has ended, whatever was announced."""
         key = (stream.stream_id, stream.epoch)
         audio = self._shared(key)
         if audio is None:
             source = self._sources.open(stream.locator, growing=True)
             audio = self._shared(key)
-            if audio is not None:  # Someone else was quicker.
+            if audio is not None:  # Another task has opened it meanwhile.
                 source.close()
         if audio is None:
             audio = SharedAudio(key, replace(stream, state=StreamState.GENERATING))
             self._connect(audio, source)
             try:
-                self.refresh(audio)
+                audio.refresh()
             except AudioUnavailable:
                 source.close()
                 raise
             self._open[key] = audio
-        elif audio.growing and not audio.starved:  # Else it is looked at all the time.
-            self.refresh(audio)
+        elif audio.growing:
+            audio.refresh()
         return audio
 
     def _shared(self, key: Hashable) -> SharedAudio | None:
@@ -243,35 +130,23 @@ class AudioPool:
         if audio is None:
             audio = self._open[key] = SharedAudio(key, stream)
             self._connect(audio, source)
-            audio.size = source.size
         else:
             source.close()
         return audio
 
     def _open_source(self, stream: AudioStream) -> AudioSource:
-        locator: Locator = stream.locator
         try:
-            return self._sources.open(locator)
+            return self._sources.open(stream.locator)
         except AudioUnavailable as error:
             if stream.state is StreamState.FAILED:
                 raise GenerationFailed(stream.reason) from error
             raise
 
     def _connect(self, audio: SharedAudio, source: AudioSource) -> None:
-        audio.source = source
-        source.on_arrival = partial(self._arrived, audio)
-
-    def _arrived(self, audio: SharedAudio) -> None:
-        self.on_arrival(audio)
-
-    def _forget(self, batch: AudioBatch) -> None:
-        self._cached_bytes -= len(batch.data)
+        audio.connect(source)
+        source.on_arrival = partial(self.on_arrival, audio)
 
 
-def _goes_on(stream: AudioStream, current: AudioStream) -> bool:
-    """Tell whether an audio that tells its own end goes on, now that its stream is `current`."""
+def _keeps_growing(stream: AudioStream, current: AudioStream) -> bool:
+    """Return whether an audio that tells its own end may still grow now that its stream is `current`."""
     return stream.locator.tells_its_end and current.epoch == stream.epoch and current.state is not StreamState.FAILED
-
-
-def _nobody_awaits(_audio: SharedAudio) -> None:
-    pass

@@ -10,11 +10,10 @@ from asf.domain.streams.stream import AudioEnding, Locator
 
 
 class AudioSource(Protocol):
-    """One opened audio. What it yields stays the same bytes whatever happens to the name it was opened by.
+    """One opened audio. It yields the same bytes whatever happens to the name that it was opened by.
 
-    Nothing here waits: what has to be fetched first is fetched while others have their turns. Whoever opened the
-    audio sets `on_arrival`, which is called as soon as anything that `read` was asked for, and had to fetch, is there
-    or cannot be had; after `close` it is not called any more.
+    No method blocks: bytes that are not at hand are fetched in the background. `on_arrival`, set by the caller of
+    `open`, is called as soon as bytes that `read` had to fetch are there or have failed; never after `close`.
     """
 
     on_arrival: Callable[[], None]
@@ -36,34 +35,34 @@ class AudioSource(Protocol):
 
     @property
     def ending(self) -> AudioEnding | None:
-        """How the audio has ended, as of the last `refresh`, where it tells that itself; else None.
+        """How the audio has ended, as of the last `refresh`, where the source tells that itself; otherwise None.
 
-        Once it has ended, `size` and `identity` change no more.
+        From then on `size` and `identity` are final.
         """
         ...
 
     def read(self, offset: int, length: int) -> bytes | None:
         """Return exactly `length` bytes from `offset` on, which lie within `size`, or None while they are fetched.
 
-        After None, `on_arrival` will be called; whoever still wants the bytes then reads again. Raises
-        `AudioUnavailable` when they cannot be had, and `AudioChanged` when they may be others than they were: the
-        source was changed, other than by growing where it was opened as one that grows.
+        After None, `on_arrival` is called once it is worth reading again. Raises `AudioUnavailable` when the bytes
+        cannot be read, and `AudioChanged` when they may not be the original ones: the audio was changed in another
+        way than by growing, or at all where it was not opened as growing.
         """
         ...
 
     def refresh(self) -> int:
-        """Return the length that an audio opened as growing has by now, in bytes.
+        """Return the present length of an audio opened as growing, in bytes.
 
-        Raises `AudioChanged` when it is shorter than it was, was begun anew, or is not at its place any more.
+        Raises `AudioChanged` when it has shrunk, or was rewritten, moved or replaced.
         """
         ...
 
     def finalize(self) -> int:
-        """Do as `refresh`, and from now on be an audio that was opened as one that does not grow."""
+        """As `refresh`; from then on the source behaves as one that was not opened as growing."""
         ...
 
     def close(self) -> None:
-        """Free what the source holds. Closing twice does no harm; reading afterwards is an error."""
+        """Free what the source holds. A second call does nothing; reading afterwards is an error."""
         ...
 
 
@@ -71,34 +70,34 @@ class AudioSources(AudioLocations, Protocol):
     """Finds and opens audio."""
 
     def unreachable(self) -> Mapping[str, str]:
-        """Return the places of audio that cannot be read now, and why. Empty if all can be."""
+        """Return the locations that cannot be read now, such as a root or a bucket, each with the reason."""
         ...
 
     def content_type_of(self, locator: Locator) -> str | None:
-        """Return the media type that the name of the audio tells, which need not exist yet; None if it tells none."""
+        """Return the media type that the name suggests, or None. The audio need not exist yet."""
         ...
 
     def open(self, locator: Locator, *, growing: bool = False) -> AudioSource:
-        """Open the audio, as one that is still growing or as one that is not. Others may have their turns meanwhile.
+        """Open the audio, as one that is still growing or as one that is not.
 
-        A growing one that does not tell its own end is opened at once, or raises. Raises `AudioUnavailable` when it
-        is missing, unreadable or not allowed (any more).
+        May yield to other tasks, except for growing audio that does not tell its own end. Raises `AudioUnavailable`
+        when the audio is missing, unreadable, or outside of what may be read.
         """
         ...
 
 
 class ListenerEmitter(Protocol):
-    """The way to one listener."""
+    """The connection to one listener, for one session. What its methods raise ends the session."""
 
     def emit(self, *events: ListenerEvent) -> None:
-        """Tell the listener about `events`, after all audio and events that were handed over before them."""
+        """Send `events` to the listener, after all audio and events that were passed before."""
         ...
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         """Send the bytes from `start` to `stop` (exclusive; both are offsets in the audio, inside `batch`).
 
-        Returns how many were taken, from `start` on. Fewer than asked for means that the listener cannot take
-        more now: back-pressure. What was taken is sent; the rest is the caller's to offer again.
+        Returns how many bytes were taken, from `start` on. Fewer than offered means back-pressure: the listener takes
+        no more now. What was taken is sent; the caller offers the rest again.
         """
         ...
 
@@ -115,41 +114,45 @@ class ListenerEmitter(Protocol):
         ...
 
     def break_off(self) -> None:
-        """End the connection at once, as nothing can be told on it."""
+        """Close the connection at once, as events cannot be sent on it."""
         ...
 
 
 class Timer(Protocol):
-    """Something that wants a turn at certain times, besides the sessions that are due."""
+    """A part of the pump that has work to do at certain times, besides the sessions that are due."""
 
     @property
     def next_time(self) -> float | None:
-        """When the next turn is wanted, in seconds of the clock; None for never as things are."""
+        """When to call `fire` next, in seconds of the clock; None while there is nothing to do."""
         ...
 
     def fire(self, now: float) -> None:
-        """Do what is to be done by `now`."""
+        """Do the work that is due by `now`."""
         ...
 
 
 class StreamingObserver(Protocol):
-    """Whoever wants to know what happens to listeners, such as metrics."""
+    """Receives what happens to sessions, for metrics and logs. Session ids are unique in the process."""
 
-    def joined(self, stream_id: str) -> None:
-        """Take note that a session on the stream has begun, or waits for the stream."""
+    def joined(self, session_id: str, stream_id: str, offset: int) -> None:
+        """Record that a session on the stream has begun, or waits for the stream, from byte `offset` on."""
+        ...
+
+    def join_rejected(self, stream_id: str, error_code: str) -> None:
+        """Record that a join was answered with an error. `stream_id` is as the client sent it: any text."""
         ...
 
     def first_audio_sent(self, seconds: float) -> None:
-        """Take note that a session's first audio was taken, so many seconds after it began."""
+        """Record that a session's first audio was taken, so many seconds after the session began."""
         ...
 
-    def ended(self, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
-        """Take note that a session on the stream has ended, after so many seconds and bytes of audio.
+    def ended(self, session_id: str, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
+        """Record that a session on the stream has ended, after so many seconds and bytes of audio.
 
-        `outcome` is `complete`, `left`, or the `error_code` of what ended it.
+        `outcome` is `complete`, `left`, or the `error_code` of what ended it. Called only after `joined`.
         """
         ...
 
     def pump_lagged(self, seconds: float) -> None:
-        """Take note that a tick was served so many seconds after it was due."""
+        """Record that a tick was served so many seconds after it was due."""
         ...

@@ -1,34 +1,35 @@
 """The pump: moves the bytes that are due from the audio to the listeners."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from math import inf
 
 from asf.domain.clock import Clock
 from asf.domain.errors import AsfError, InternalError
-from asf.domain.streaming.audio import AudioBatch
+from asf.domain.signal import Signal
 from asf.domain.streaming.due import ChunkStreamer, EndReached, SendAudio, WaitForGrowth, WaitUntil
 from asf.domain.streaming.live_edge import LiveEdge
-from asf.domain.streaming.pool import AudioPool, SharedAudio
+from asf.domain.streaming.pool import AudioPool
 from asf.domain.streaming.ports import StreamingObserver, Timer
 from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.session import ListenerSession
+from asf.domain.streaming.shared_audio import SharedAudio
 from asf.domain.streaming.slow_listeners import SlowListeners
 
 LISTENERS_PER_TURN = 32
-"""Listeners served in one turn of the pump, before everything else of the process gets its turn."""
+"""Most sessions served in one turn of the pump, before the other tasks of the process run."""
 
 logger = logging.getLogger(__name__)
 
 
 class AudioPump:
-    """Serves all sessions of the process, one batch a turn each, whoever is due longest first.
+    """Serves all sessions of the process, one batch each turn, the one that has been due longest first.
 
-    Something outside calls `turn` again and again, and sleeps in between for as long as `turn` says. `on_due` is
-    called when it should wake up sooner than it was told. `timers` have their turns too.
+    The runtime calls `turn` again and again, and sleeps in between for as long as `turn` returns. `on_due` is called
+    when it should wake up sooner. `live_edge`, `slow_listeners` and the `further_timers` fire in the turns too.
 
-    `bytes_sent` and `chunks_sent` count what was sent since the beginning.
+    `bytes_sent` and `chunks_sent` count the audio that was sent since the start of the process.
     """
 
     def __init__(
@@ -36,25 +37,27 @@ class AudioPump:
         streamer: ChunkStreamer,
         pool: AudioPool,
         schedule: Schedule,
-        growth: LiveEdge,
-        blocked: SlowListeners,
-        timers: Sequence[Timer],
+        live_edge: LiveEdge,
+        slow_listeners: SlowListeners,
+        further_timers: Sequence[Timer],
         clock: Clock,
         observer: StreamingObserver,
     ) -> None:
-        self._streamer = streamer
-        self._pool = pool
-        self._schedule = schedule
-        self._growth = growth
-        self._blocked = blocked
-        self._timers = timers
-        self._clock = clock
-        self._observer = observer
-        pool.on_arrival = self._arrived
-        self._wake_up: float | None = None
-        self.on_due: Callable[[], None] = _nobody_sleeps
+        self.on_due: Signal[()] = Signal()
         self.bytes_sent = 0
         self.chunks_sent = 0
+        self._streamer = streamer
+        self._batches = pool.batches
+        self._schedule = schedule
+        self._live_edge = live_edge
+        self._slow_listeners = slow_listeners
+        self._timers: tuple[Timer, ...] = (live_edge, slow_listeners, *further_timers)
+        self._clock = clock
+        self._observer = observer
+        # The sessions whose next bytes are being fetched.
+        self._awaiting: dict[SharedAudio, dict[ListenerSession, None]] = {}
+        self._wake_up: float | None = None
+        pool.on_arrival.connect(self._arrived)
 
     @property
     def chunk_bytes(self) -> int:
@@ -68,17 +71,17 @@ class AudioPump:
         self.look_again()
 
     def serve_soon(self, session: ListenerSession) -> None:
-        """Decide anew about a session, to which something has happened, in the next turn."""
+        """Serve a session to which something has happened in the next turn."""
         self._schedule.put_due(session)
         self.look_again()
 
     def wake(self, audio: SharedAudio) -> None:
-        """Let all sessions go on that wait for `audio` to grow."""
-        self._growth.wake(audio)
+        """Serve all sessions that are parked at the live edge of `audio`."""
+        self._live_edge.wake(audio)
         self.look_again()
 
     def look_again(self) -> None:
-        """Wake up whoever turns the pump, if there is something to do sooner than it was told."""
+        """Call `on_due` if there is something to do sooner than the last turn said."""
         wake_up = self._next_wake_up()
         if wake_up is not None and (self._wake_up is None or wake_up < self._wake_up):
             self._wake_up = wake_up
@@ -87,8 +90,7 @@ class AudioPump:
     def turn(self) -> float | None:
         """Serve some of the sessions that are due.
 
-        Returns the seconds until the next turn is wanted: 0 when there is more to do now, None when nothing is
-        scheduled.
+        Returns the seconds until the next turn: 0 when there is more to do now, None when nothing is scheduled.
         """
         schedule = self._schedule
         now = self._clock.now()
@@ -105,15 +107,14 @@ class AudioPump:
         return None if self._wake_up is None else max(0.0, self._wake_up - self._clock.now())
 
     def remove(self, session: ListenerSession) -> None:
-        """Serve the session no more, until it is put in again."""
+        """Forget the session, until it is to be served again."""
         self._schedule.remove(session)
-        self._blocked.remove(session)
-        self._growth.remove(session)
-        if session.audio is not None:
-            session.audio.awaiting.pop(session, None)
+        self._slow_listeners.remove(session)
+        self._live_edge.remove(session)
+        self._stop_awaiting(session)
 
     def _advance(self, now: float) -> float:
-        """Let become due what is due by `now`, and return until when things count as due."""
+        """Move to the queue what is due by `now`, and return until when things count as due."""
         due_time = self._schedule.next_time
         if due_time is not None and due_time <= now:
             self._observer.pump_lagged(now - due_time)
@@ -125,14 +126,14 @@ class AudioPump:
         except AsfError as error:
             session.fail(error)
         except Exception:
-            logger.exception("Serving a listener of stream %r failed", session.stream_id)
+            logger.exception("Serving session %s on stream %r failed", session.session_id, session.stream_id)
             session.fail(InternalError())
 
     def _send_due(self, session: ListenerSession, now: float, until: float) -> None:
         audio = session.audio
         assert audio is not None  # noqa: S101 - it has begun
-        if audio.awaiting:
-            audio.awaiting.pop(session, None)
+        if self._awaiting:
+            self._stop_awaiting(session)
         decision = self._streamer.decide(session, until)
         if isinstance(decision, SendAudio):
             if not self._send(session, audio, decision, now):
@@ -144,24 +145,31 @@ class AudioPump:
             case WaitUntil():
                 self._schedule.put_at(session, decision.time)
             case WaitForGrowth():
-                self._growth.park(session, audio, now)
+                self._live_edge.park(session, audio, now)
             case EndReached():
                 if audio.failure is None:
                     session.complete(self._clock.timestamp())
                 else:
                     session.fail(audio.failure)
-            case _:  # WaitForCredit: an acknowledgement puts the session in again.
+            case _:  # WaitForCredit: the service schedules the session when an acknowledgement comes.
                 pass
 
     def _send(self, session: ListenerSession, audio: SharedAudio, due: SendAudio, now: float) -> bool:
-        """Send what is due, and tell whether the listener has taken it all and it can go on at once."""
-        batch = self._pool.batch(audio, due.start)
+        """Send what is due, and return whether the listener has taken all of it and the session is still open."""
+        start = due.start
+        batch = self._batches.batch(audio, start)
         if batch is None:
             self._await(session, audio)
             return False
-        taken = session.emitter.send_audio(batch, due.start, due.stop)
+        taken = session.emitter.send_audio(batch, start, due.stop)
         if taken:
-            self._account(session, batch, taken, now)
+            is_first = session.sent_bytes == 0
+            session.advance(taken)
+            self.bytes_sent += taken
+            self.chunks_sent += (start + taken - 1) // batch.chunk_bytes - start // batch.chunk_bytes + 1
+            self._slow_listeners.remove(session)
+            if is_first:
+                self._observer.first_audio_sent(now - session.origin_time)
         if session.ended:  # The connection broke while sending.
             return False
         if session.offset < due.stop:
@@ -169,45 +177,38 @@ class AudioPump:
             return False
         return True
 
-    def _account(self, session: ListenerSession, batch: AudioBatch, taken: int, now: float) -> None:
-        start = session.offset
-        session.offset = stop = start + taken
-        is_first = session.sent_bytes == 0
-        session.sent_bytes += taken
-        self.bytes_sent += taken
-        self.chunks_sent += (stop - 1) // batch.chunk_bytes - start // batch.chunk_bytes + 1
-        self._blocked.remove(session)
-        if is_first:
-            self._observer.first_audio_sent(now - session.origin_time)
-
     def _block(self, session: ListenerSession, now: float) -> None:
-        """Go on when the listener takes audio again."""
-        self._blocked.add(session, now)
+        """Serve the session again when its listener takes audio again."""
+        self._slow_listeners.add(session, now)
         session.emitter.when_ready(partial(self._unblock, session))
-
-    def _await(self, session: ListenerSession, audio: SharedAudio) -> None:
-        """Go on when the audio's next bytes are there. It is not the listener that is slow meanwhile."""
-        self._blocked.remove(session)
-        audio.awaiting[session] = None
-
-    def _arrived(self, audio: SharedAudio) -> None:
-        """Let all go on that await bytes of `audio`; those whose bytes are still being fetched await them again."""
-        awaiting, audio.awaiting = audio.awaiting, {}
-        for session in awaiting:
-            self._schedule.put_due(session)
-        self.look_again()
 
     def _unblock(self, session: ListenerSession) -> None:
         if session.flowing:
             self.serve_soon(session)
 
+    def _await(self, session: ListenerSession, audio: SharedAudio) -> None:
+        """Serve the session again when the audio's next bytes are there. The listener is not slow meanwhile."""
+        self._slow_listeners.remove(session)
+        self._awaiting.setdefault(audio, {})[session] = None
+
+    def _stop_awaiting(self, session: ListenerSession) -> None:
+        audio = session.audio
+        if audio is None or audio not in self._awaiting:
+            return
+        sessions = self._awaiting[audio]
+        sessions.pop(session, None)
+        if not sessions:
+            del self._awaiting[audio]
+
+    def _arrived(self, audio: SharedAudio) -> None:
+        """Serve all sessions that await bytes of `audio`; those whose bytes are not there yet await them again."""
+        for session in self._awaiting.pop(audio, ()):
+            self._schedule.put_due(session)
+        self.look_again()
+
     def _next_wake_up(self) -> float | None:
-        """Return when there is something to do next, in seconds of the clock: for ever ago when a session is due."""
+        """Return when there is work next, in seconds of the clock: minus infinity while a session is due."""
         if self._schedule.has_due:
             return -inf
         times = [self._schedule.next_time, *(timer.next_time for timer in self._timers)]
         return min((time for time in times if time is not None), default=None)
-
-
-def _nobody_sleeps() -> None:
-    pass

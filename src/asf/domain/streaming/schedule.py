@@ -16,8 +16,7 @@ WAKE_UP_TOLERANCE = 0.001
 class Schedule:
     """A calendar of ticks in front of a first-in-first-out queue. A session is in at most one of them, once.
 
-    Every operation takes constant time, but for a heap operation on the few distinct ticks. A session's `slot` is
-    its tick in the calendar, or None.
+    Every operation takes constant time, but for a heap operation on the few distinct ticks.
     """
 
     def __init__(self) -> None:
@@ -25,6 +24,8 @@ class Schedule:
         self._calendar: dict[int, list[ListenerSession]] = {}
         self._ticks: list[int] = []
         self._tick = 0
+        # The tick that each session was put on last; what the calendar holds of it on other ticks is outdated.
+        self._tick_of: dict[ListenerSession, int] = {}
 
     def advance(self, now: float) -> float:
         """Move sessions whose tick has come to the queue of those that are due.
@@ -36,7 +37,7 @@ class Schedule:
         while ticks and ticks[0] <= self._tick:
             tick = heappop(ticks)
             for session in self._calendar.pop(tick):
-                if session.slot == tick:
+                if self._tick_of.get(session) == tick:
                     self.put_due(session)
         return (self._tick + 1) * TICK_SECONDS
 
@@ -56,7 +57,7 @@ class Schedule:
 
     def put_due(self, session: ListenerSession) -> None:
         """Queue a session behind those that are already due, unless it is one of them."""
-        session.slot = None
+        self._tick_of.pop(session, None)
         self._due[session] = None
 
     def put_at(self, session: ListenerSession, time: float) -> None:
@@ -65,7 +66,7 @@ class Schedule:
         `time` is in seconds of the clock.
         """
         tick = max(int(time / TICK_SECONDS), self._tick + 1)
-        session.slot = tick
+        self._tick_of[session] = tick
         sessions = self._calendar.get(tick)
         if sessions is None:
             self._calendar[tick] = [session]
@@ -75,5 +76,5 @@ class Schedule:
 
     def remove(self, session: ListenerSession) -> None:
         """Take a session out. What the calendar still holds of it is cleared when the tick comes."""
-        session.slot = None
+        self._tick_of.pop(session, None)
         self._due.pop(session, None)

@@ -14,8 +14,8 @@ from asf.domain.streaming.events import (
     StreamFailed,
 )
 from asf.domain.streaming.lifecycle import SessionEvent, SessionState, next_state
-from asf.domain.streaming.pool import SharedAudio
 from asf.domain.streaming.ports import ListenerEmitter
+from asf.domain.streaming.shared_audio import SharedAudio
 from asf.domain.streams.stream import AudioStream
 
 logger = logging.getLogger(__name__)
@@ -26,9 +26,9 @@ class ListenRequest:
     """What a listener asks for.
 
     `offset` is the first byte wanted. `epoch`, where given, must be the stream's current one. `window` bounds the
-    bytes that are sent and not yet acknowledged (None: no bound). `fingerprint`, where given, must be that of the
-    audio, which then must not be growing. With `wait` the stream need not be announced yet. A
-    listener that is not `paced` gets the audio as fast as it takes it. `token` is whatever it sent as such.
+    bytes that are sent and not yet acknowledged (None: no bound). With `wait` the stream need not be announced yet.
+    A listener that is not `paced` gets the audio as fast as it takes it. `token` is what it sent as its token, of
+    any type and not verified yet.
     """
 
     stream_id: str
@@ -37,34 +37,33 @@ class ListenRequest:
     window: int | None = None
     wait: bool = False
     paced: bool = True
-    fingerprint: str | None = None
     token: object = field(default=None, repr=False)
 
 
 class ListenerSession:
-    """How far one listener has come in one stream, and what is held for it.
+    """One listener on one stream, from the join to the end. Only its own methods change it.
 
-    `offset` is the next byte to send, `acknowledged` the first byte that the listener has not acknowledged;
-    `origin_offset` and `origin_time` (seconds of the clock) are where and when the pace began to count, so that a
-    session never drifts however late it is served. `opened_at` is when the session was opened, and `sent_bytes` is
-    how much audio was taken since; `blocked_since` is when the listener ceased to take any, for one that counts among
-    the blocked. `slot` belongs to the `Schedule`. `on_end` is called once, with the outcome, when the session ends.
+    `session_id` is unique in the process, for the log. `offset` is the next byte to send, `acknowledged` the first
+    byte that the listener has not acknowledged. The pace counts from byte `origin_offset` at `origin_time` (seconds
+    of the clock), so that a session never drifts however late it is served. `opened_at` is when the session was
+    opened (seconds of the clock), and `sent_bytes` is how much audio the listener has taken. `stream` and `audio` are
+    None until the session begins. `on_end` is called once, with the session and the outcome, when it ends. The
+    outcome is `complete`, `left`, or the `error_code` of what ended it.
     """
 
     __slots__ = (
+        "_on_end",
         "acknowledged",
         "audio",
-        "blocked_since",
         "emitter",
         "offset",
-        "on_end",
         "opened_at",
         "origin_offset",
         "origin_time",
         "paced",
         "request",
         "sent_bytes",
-        "slot",
+        "session_id",
         "state",
         "stream",
         "window",
@@ -72,25 +71,26 @@ class ListenerSession:
 
     def __init__(
         self,
+        session_id: str,
         request: ListenRequest,
         emitter: ListenerEmitter,
+        opened_at: float,
         on_end: "Callable[[ListenerSession, str], None]",
     ) -> None:
+        self.session_id = session_id
         self.request = request
         self.stream: AudioStream | None = None
         self.audio: SharedAudio | None = None
         self.emitter = emitter
-        self.on_end = on_end
         self.state = SessionState.WAITING
         self.offset = self.acknowledged = request.offset
         self.window = request.window
         self.paced = request.paced
         self.origin_offset = request.offset
         self.origin_time = 0.0
-        self.slot: int | None = None
-        self.opened_at = 0.0
+        self.opened_at = opened_at
         self.sent_bytes = 0
-        self.blocked_since = 0.0
+        self._on_end = on_end
 
     @property
     def stream_id(self) -> str:
@@ -108,11 +108,11 @@ class ListenerSession:
         return self.state is SessionState.FLOWING
 
     def wait(self) -> None:
-        """Tell the listener that nothing has been announced yet."""
-        self._tell(SessionStatus.WAITING)
+        """Tell the listener that the stream has not been announced yet."""
+        self._emit_status(SessionStatus.WAITING)
 
     def begin(self, stream: AudioStream, audio: SharedAudio, now: float, timestamp: float, chunk_bytes: int) -> None:
-        """Begin: the listener hears that it joined and that audio follows; the pace counts from `now`."""
+        """Begin with `audio`: tell the listener that it joined and that audio follows. The pace counts from `now`."""
         self._move(SessionEvent.BEGIN)
         self.stream = stream
         self.audio = audio
@@ -120,20 +120,25 @@ class ListenerSession:
         joined = StatusChanged(stream.stream_id, SessionStatus.JOINED)
         self._emit(joined, self._start_of_stream(timestamp, chunk_bytes))
 
+    def advance(self, taken: int) -> None:
+        """Record that the listener has taken so many bytes, from `offset` on."""
+        self.offset += taken
+        self.sent_bytes += taken
+
     def pause(self) -> None:
         """Send no audio until `resume`. What was taken before still arrives."""
         self._move(SessionEvent.PAUSE)
-        self._tell(SessionStatus.PAUSED)
+        self._emit_status(SessionStatus.PAUSED)
 
     def resume(self, now: float) -> None:
-        """Go on after a pause; the pace counts from `now`. Without a pause before, nothing changes."""
+        """Send audio again after a pause; the pace counts from `now`. Without a pause before, nothing changes."""
         if self.state is SessionState.PAUSED:
             self._restart_pace(now)
         self._move(SessionEvent.RESUME)
-        self._tell(SessionStatus.RESUMED)
+        self._emit_status(SessionStatus.RESUMED)
 
     def seek(self, offset: int, now: float, timestamp: float, chunk_bytes: int) -> None:
-        """Go on from byte `offset`. What was sent before counts as acknowledged."""
+        """Continue from byte `offset`. What was sent before counts as acknowledged; the pace counts from `now`."""
         self._move(SessionEvent.SEEK)
         self.offset = self.acknowledged = offset
         self._restart_pace(now)
@@ -141,9 +146,9 @@ class ListenerSession:
             self._emit(self._start_of_stream(timestamp, chunk_bytes))
 
     def acknowledge(self, received: int) -> bool:
-        """Take note that the listener has everything before byte `received`.
+        """Record that the listener has everything before byte `received`.
 
-        Returns False, and changes nothing, when that is more than was sent. Less than before changes nothing.
+        Returns False, and changes nothing, when that is more than was sent. Less than before changes nothing either.
         """
         if received > self.offset:
             return False
@@ -151,39 +156,39 @@ class ListenerSession:
         return True
 
     def stall(self) -> None:
-        """Tell the listener that nothing more has been written for long."""
+        """Tell the listener that the audio has not grown for a while."""
         self._move(SessionEvent.STALL)
-        self._tell(SessionStatus.STALLED)
+        self._emit_status(SessionStatus.STALLED)
 
     def grow(self) -> None:
-        """Go on after `stall`."""
+        """Send audio again after `stall`."""
         self._move(SessionEvent.GROW)
 
     def complete(self, timestamp: float) -> None:
-        """End as all audio was sent."""
+        """End, as all audio was sent. `timestamp` is in seconds since the Unix epoch."""
         assert self.audio is not None  # noqa: S101 - it has begun
         if not self.ended:
             self._emit(EndOfStream(self.stream_id, timestamp, self.audio.size))
             self._end(SessionEvent.COMPLETE, "complete")
 
     def fail(self, error: AsfError) -> None:
-        """End early: the listener hears why."""
+        """End early, and tell the listener why. A session that has ended is left as it is."""
         if not self.ended:
             self._emit(StreamFailed(self.stream_id, error, self.offset))
             self._end(SessionEvent.FAIL, error.error_code)
 
     def leave(self) -> None:
-        """End as the listener wants nothing more, or something else. It hears that."""
+        """End at the listener's own request, and confirm that to it."""
         if not self.ended:
-            self._tell(SessionStatus.LEFT)
+            self._emit_status(SessionStatus.LEFT)
             self.abandon()
 
     def abandon(self) -> None:
-        """End as the listener is gone. It hears nothing more of this session."""
+        """End without telling the listener: it has disconnected, or was never told of the session."""
         self._end(SessionEvent.LEAVE, "left")
 
     def announce_drain(self) -> None:
-        """Tell the listener that the server will be gone soon, and from which byte to go on elsewhere."""
+        """Tell the listener that the server shuts down soon, and from which byte to continue on another one."""
         self._emit(StatusChanged(self.stream_id, SessionStatus.SERVER_DRAINING, self.offset))
 
     def _start_of_stream(self, timestamp: float, chunk_bytes: int) -> StartOfStream:
@@ -198,7 +203,7 @@ class ListenerSession:
             chunk_bytes,
             audio.content_type,
             stream.epoch,
-            audio.stream.state,  # It may have ended since this session began.
+            audio.stream.state,  # The audio may have been finalized since this session began.
             stream.metadata,
         )
 
@@ -206,15 +211,15 @@ class ListenerSession:
         self.origin_offset = self.offset
         self.origin_time = now
 
-    def _tell(self, status: SessionStatus) -> None:
+    def _emit_status(self, status: SessionStatus) -> None:
         self._emit(StatusChanged(self.stream_id, status))
 
     def _emit(self, *events: ListenerEvent) -> None:
-        """Tell the listener. One that cannot be told is cut off, which tells it that too, and its session ends."""
+        """Tell the listener. Where that fails, its connection is broken off, and the session ends."""
         try:
             self.emitter.emit(*events)
         except Exception:
-            logger.exception("Telling a listener of stream %r something failed", self.stream_id)
+            logger.exception("Emitting to session %s on stream %r failed", self.session_id, self.stream_id)
             self.emitter.break_off()
             self._end(SessionEvent.FAIL, InternalError.error_code)
 
@@ -222,8 +227,8 @@ class ListenerSession:
         self.state = next_state(self.state, event)
 
     def _end(self, event: SessionEvent, outcome: str) -> None:
-        if self.ended:  # Telling the listener may have shown that it is gone.
+        if self.ended:  # Emitting may have shown that the listener has disconnected.
             return
         self._move(event)
         self.emitter.detach()
-        self.on_end(self, outcome)
+        self._on_end(self, outcome)

@@ -1,4 +1,4 @@
-"""Listeners that take nothing, and for how long that is borne."""
+"""Slow listeners: drops sessions that have been blocked by back-pressure for too long."""
 
 from collections import OrderedDict
 
@@ -7,36 +7,36 @@ from asf.domain.streaming.session import ListenerSession
 
 
 class SlowListeners:
-    """Sessions whose listener takes nothing now: a `Timer` of the pump.
+    """Sessions that are blocked, as their listener takes no more bytes now: a `Timer` of the pump.
 
-    After `slow_seconds` without a byte a listener loses its place.
+    A session that has been blocked for `slow_seconds` without a byte taken is dropped.
     """
 
     def __init__(self, slow_seconds: float) -> None:
         self._slow_seconds = slow_seconds
-        # The one blocked longest first.
-        self._blocked: OrderedDict[ListenerSession, None] = OrderedDict()
+        # Since when each is blocked, in seconds of the clock; the one blocked longest comes first.
+        self._blocked_since: OrderedDict[ListenerSession, float] = OrderedDict()
 
     def __len__(self) -> int:
-        """Return how many listeners take nothing now."""
-        return len(self._blocked)
+        """Return how many sessions are blocked."""
+        return len(self._blocked_since)
 
     @property
     def next_time(self) -> float | None:
-        """When the next listener loses its place, in seconds of the clock; None when none is blocked."""
-        return next(iter(self._blocked)).blocked_since + self._slow_seconds if self._blocked else None
+        """When the next session is dropped, in seconds of the clock; None when none is blocked."""
+        return next(iter(self._blocked_since.values())) + self._slow_seconds if self._blocked_since else None
 
     def add(self, session: ListenerSession, now: float) -> None:
-        """Take note that the listener takes nothing, since `now` or before."""
-        if session not in self._blocked:
-            session.blocked_since = now
-            self._blocked[session] = None
+        """Record that the session is blocked, since `now` or before."""
+        if session not in self._blocked_since:
+            self._blocked_since[session] = now
 
     def remove(self, session: ListenerSession) -> None:
-        """Take note that the listener has taken something, or that nothing is offered to it any more."""
-        self._blocked.pop(session, None)
+        """Record that bytes were taken, or that the session waits for something else now."""
+        self._blocked_since.pop(session, None)
 
     def fire(self, now: float) -> None:
-        """Drop the listeners that have taken nothing for too long."""
+        """Drop the sessions that have been blocked for too long."""
         while (deadline := self.next_time) is not None and deadline <= now:
-            next(iter(self._blocked)).fail(ListenerTooSlow())
+            session, _ = self._blocked_since.popitem(last=False)
+            session.fail(ListenerTooSlow())

@@ -1,4 +1,4 @@
-"""Listeners of streams that nothing has been announced of yet."""
+"""Sessions on streams that have not been announced yet."""
 
 from collections import OrderedDict
 
@@ -7,30 +7,30 @@ from asf.domain.streaming.session import ListenerSession
 
 
 class WaitingRoom:
-    """Sessions that wait for their stream to be announced, `wait_seconds` at the longest: a `Timer` of the pump."""
+    """Sessions that wait for their stream to be announced, for at most `wait_seconds`: a `Timer` of the pump."""
 
     def __init__(self, wait_seconds: float) -> None:
         self._wait_seconds = wait_seconds
-        # All wait equally long, so the order of coming is the order of giving up.
+        # All wait equally long, so the one that came first times out first.
         self._deadlines: OrderedDict[ListenerSession, float] = OrderedDict()
         self._by_stream: dict[str, dict[ListenerSession, None]] = {}
 
     @property
     def next_time(self) -> float | None:
-        """When the next session gives up, in seconds of the clock; None when none waits."""
+        """When the next session times out, in seconds of the clock; None when none waits."""
         return next(iter(self._deadlines.values()), None)
 
     def __contains__(self, session: ListenerSession) -> bool:
-        """Tell whether the session waits."""
+        """Return whether the session waits."""
         return session in self._deadlines
 
     def add(self, session: ListenerSession, now: float) -> None:
-        """Let the session wait from `now` on."""
+        """Let the session wait, from `now` on (seconds of the clock)."""
         self._deadlines[session] = now + self._wait_seconds
         self._by_stream.setdefault(session.stream_id, {})[session] = None
 
     def remove(self, session: ListenerSession) -> None:
-        """Let the session wait no more."""
+        """Forget the session. One that does not wait is ignored."""
         if self._deadlines.pop(session, None) is None:
             return
         waiting = self._by_stream[session.stream_id]
@@ -43,7 +43,8 @@ class WaitingRoom:
         return list(self._by_stream.get(stream_id, ()))
 
     def fire(self, now: float) -> None:
-        """Let sessions give up that have waited long enough."""
+        """Fail the sessions that have waited for too long."""
         while (deadline := self.next_time) is not None and deadline <= now:
             session = next(iter(self._deadlines))
+            self.remove(session)
             session.fail(StreamNotFound("It was not announced in time."))

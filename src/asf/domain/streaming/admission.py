@@ -1,0 +1,219 @@
+"""Where sessions are let in: at once, or when their stream is announced."""
+
+from asf.domain.clock import Clock
+from asf.domain.errors import AsfError, CatalogUnavailable, Draining, EpochChanged, StreamNotFound
+from asf.domain.streaming import simulation
+from asf.domain.streaming.opened_audio import OpenedAudio
+from asf.domain.streaming.pool import AudioPool
+from asf.domain.streaming.ports import StreamingObserver
+from asf.domain.streaming.pump import AudioPump
+from asf.domain.streaming.session import ListenerSession
+from asf.domain.streaming.shared_audio import SharedAudio
+from asf.domain.streaming.waiting_room import WaitingRoom
+from asf.domain.streams.catalog import StreamCatalog
+from asf.domain.streams.stream import AudioStream, StreamState
+
+
+class Admission:
+    """Finds what a session asks for, and begins it, or lets it wait for its stream.
+
+    A session is pending from `admit` until it begins or waits; its listener has been told nothing so far. A session
+    whose stream may still change follows it in the catalog, to begin or to end with it. With `with_simulation` the
+    stream id `simulation` stands for the simulation, unless audio is announced under it.
+
+    Looking up a stream and opening its audio may yield to other tasks, so a session may have ended when they return.
+    """
+
+    def __init__(
+        self,
+        catalog: StreamCatalog,
+        pool: AudioPool,
+        pump: AudioPump,
+        waiting: WaitingRoom,
+        clock: Clock,
+        observer: StreamingObserver,
+        *,
+        with_simulation: bool = False,
+    ) -> None:
+        self._catalog = catalog
+        self._pool = pool
+        self._pump = pump
+        self._waiting = waiting
+        self._clock = clock
+        self._observer = observer
+        self._with_simulation = with_simulation
+        self._pending: set[ListenerSession] = set()
+        self._following: set[ListenerSession] = set()
+        self._closed = False
+        catalog.watch(self._stream_changed)
+
+    @property
+    def closed(self) -> bool:
+        """Whether no session begins any more."""
+        return self._closed
+
+    def close(self) -> None:
+        """Let no session begin any more. Those that wait for their stream are still let in."""
+        self._closed = True
+
+    def is_pending(self, session: ListenerSession) -> bool:
+        """Return whether the session has neither begun nor been told to wait yet."""
+        return session in self._pending
+
+    def open(self, stream_id: str, until: float | None) -> OpenedAudio:
+        """Return the stream's audio, for a listener that has access until `until`; pair every call with `release`.
+
+        May yield to other tasks. Raises `StreamNotFound`, `AudioUnavailable`, `GenerationFailed` or
+        `CatalogUnavailable`.
+        """
+        stream = self._catalog.find(stream_id)
+        return OpenedAudio(stream, self._pool.acquire(stream), until)
+
+    def release(self, opened: OpenedAudio) -> None:
+        """Give back what `open` returned. A session that has begun on it keeps the audio open."""
+        self._pool.release(opened.audio)
+
+    def admit(self, session: ListenerSession, opened: OpenedAudio | None = None) -> None:
+        """Begin the session on its stream, or on the audio that was `opened` for it, or let it wait.
+
+        May yield to other tasks. Raises `Draining`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`,
+        `GenerationFailed` or `CatalogUnavailable`, after which the session has ended. Raises nothing where the
+        session was ended by others in the meantime.
+        """
+        self._pending.add(session)
+        try:
+            if opened is None:
+                self._find_and_begin(session)
+            else:
+                self._pool.share(opened.audio)
+                self._begin_now(session, opened.stream, opened.audio)
+        except Exception:
+            if not session.ended:
+                session.abandon()
+                raise
+
+    def forget(self, session: ListenerSession) -> bool:
+        """Give back what a session that has ended held. Returns whether it had begun or waited."""
+        self._waiting.remove(session)
+        if session.audio is not None:
+            self._pool.release(session.audio)
+        if session in self._following:
+            self._following.remove(session)
+            self._catalog.unfollow(session.stream_id)
+        if session in self._pending:
+            self._pending.remove(session)
+            return False
+        return True
+
+    def _find_and_begin(self, session: ListenerSession) -> None:
+        request = session.request
+        try:
+            stream = self._catalog.find(request.stream_id)
+        except StreamNotFound:
+            if session.ended:
+                return
+            if self._with_simulation and request.stream_id == simulation.STREAM_ID:
+                self._simulate(session)
+            elif request.wait:
+                self._wait(session)
+            else:
+                raise
+            return
+        if request.epoch is not None and request.epoch != stream.epoch:
+            raise EpochChanged(epoch=stream.epoch)
+        audio = self._pool.acquire(stream)
+        if session.ended:
+            self._pool.release(audio)
+            return
+        self._begin_now(session, stream, audio)
+
+    def _simulate(self, session: ListenerSession) -> None:
+        session.emitter.emit(*simulation.simulated_events(self._clock.timestamp(), self._pump.chunk_bytes))
+        session.abandon()
+
+    def _wait(self, session: ListenerSession) -> None:
+        """Let the session wait until its stream is announced."""
+        self._let_in(session)
+        self._waiting.add(session, self._clock.now())
+        session.wait()
+        self._pump.look_again()
+        if not session.ended:
+            self._follow(session)
+
+    def _begin_now(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
+        """Begin the session, and send what it is due at once. `audio` is held for it."""
+        try:
+            self._let_in(session)
+        except Exception:
+            self._pool.release(audio)
+            raise
+        self._begin(session, stream, audio)
+        if session.flowing:
+            self._pump.serve_at_once(session)
+        if audio.growing and not session.ended:
+            is_there = self._follow(session)
+            if not is_there:  # It was deleted between the two looks.
+                self._stream_changed(session.stream_id, None)
+
+    def _let_in(self, session: ListenerSession) -> None:
+        """Record that a pending session has what it needs. Raises `Draining`."""
+        if self._closed:
+            raise Draining
+        self._observer.joined(session.session_id, session.stream_id, session.offset)
+        self._pending.remove(session)
+
+    def _begin(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
+        """Begin the session. It holds `audio` from now on, and gives it back when it ends, which may be at once."""
+        try:
+            session.begin(stream, audio, self._clock.now(), self._clock.timestamp(), self._pump.chunk_bytes)
+        except AsfError as error:
+            session.fail(error)
+
+    def _follow(self, session: ListenerSession) -> bool:
+        """Watch the session's stream from now on, and handle what has become of it until now.
+
+        Returns whether there is such a stream, as far as is known.
+        """
+        self._following.add(session)
+        try:
+            stream = self._catalog.follow(session.stream_id)
+        except CatalogUnavailable:  # `_stream_changed` is called when it is back.
+            return True
+        if stream is not None:
+            self._stream_changed(stream.stream_id, stream)
+        return stream is not None
+
+    def _stream_changed(self, stream_id: str, stream: AudioStream | None) -> None:
+        """Wake the sessions on a stream that is now `stream` (None: deleted), and begin those that wait for it."""
+        for audio in self._pool.growing_of(stream_id):
+            if stream is None or stream.epoch != audio.stream.epoch or stream.state is not StreamState.GENERATING:
+                self._pool.finalize(audio, stream)
+                self._pump.wake(audio)
+        if stream is not None:
+            self._begin_waiting(stream)
+
+    def _begin_waiting(self, stream: AudioStream) -> None:
+        """Begin the sessions that wait for the stream. Its audio is opened once for all of them; that may yield."""
+        for session in self._waiting.of(stream.stream_id):
+            if session.request.epoch not in {None, stream.epoch}:
+                session.fail(EpochChanged(epoch=stream.epoch))
+        waiting = self._waiting.of(stream.stream_id)
+        if not waiting:
+            return
+        try:
+            audio = self._pool.acquire(stream)
+        except AsfError as error:
+            for session in waiting:
+                session.fail(error)
+            return
+        try:
+            for session in waiting:
+                if session not in self._waiting:  # It has ended meanwhile.
+                    continue
+                self._waiting.remove(session)
+                self._pool.share(audio)
+                self._begin(session, stream, audio)
+                if session.flowing:
+                    self._pump.serve_soon(session)
+        finally:
+            self._pool.release(audio)

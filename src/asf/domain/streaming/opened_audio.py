@@ -1,0 +1,37 @@
+"""A stream's audio, opened before a session begins on it."""
+
+from dataclasses import dataclass
+
+from asf.domain.streaming.shared_audio import SharedAudio
+from asf.domain.streams.stream import AudioStream, StreamState
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedAudio:
+    """The audio of `stream` for one listener, which may listen to it until `until` (as `AccessControl` checked it).
+
+    A session that begins on it sends the bytes that it describes, whatever is announced or replaced meanwhile.
+    """
+
+    stream: AudioStream
+    audio: SharedAudio
+    until: float | None
+
+    @property
+    def content_type(self) -> str:
+        """The media type, such as `audio/mpeg`."""
+        return self.audio.content_type
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Size in bytes, None unless the audio is complete."""
+        return self.audio.total_bytes if self._is_complete else None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """A text that is equal only for equal bytes, None unless the audio is complete."""
+        return self.audio.fingerprint if self._is_complete else None
+
+    @property
+    def _is_complete(self) -> bool:
+        return self.audio.stream.state is StreamState.COMPLETE
