@@ -60,7 +60,7 @@ class Watcher:
     items: list[Item] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._watching = cast(Generator[Item], client.watch(self.url, self.client_id, history=True))
+        self._watching = cast("Generator[Item]", client.watch(self.url, self.client_id, history=True))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 

@@ -33,12 +33,13 @@ class Schedule:
         Returns the end of the current tick, in seconds of the clock: what is due before it is due now.
         """
         self._tick = int(now / TICK_SECONDS + WAKE_UP_TOLERANCE)
-        ticks = self._ticks
+        ticks, tick_of, due = self._ticks, self._tick_of, self._due
         while ticks and ticks[0] <= self._tick:
             tick = heappop(ticks)
             for session in self._calendar.pop(tick):
-                if self._tick_of.get(session) == tick:
-                    self.put_due(session)
+                if tick_of.get(session) == tick:
+                    del tick_of[session]
+                    due[session] = None
         return (self._tick + 1) * TICK_SECONDS
 
     @property

@@ -35,7 +35,7 @@ class CommandLine(click.Group):
         """Return the command: the function in the module of the same name."""
         if name not in COMMANDS:
             return None
-        return cast(click.Command, getattr(importlib.import_module(f"{__name__}.{name}"), name))
+        return cast("click.Command", getattr(importlib.import_module(f"{__name__}.{name}"), name))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Exits with 1 after an expected error, and with 130 after an interrupt."""
