@@ -309,6 +309,22 @@ def test_a_queue_says_itself_when_it_is_whole(state: StreamState, announced: Str
     assert len(queue.server.pool) == 0
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_growth_that_a_join_finds_first_wakes_those_at_the_live_edge(ends: bool) -> None:
+    """At their next look, as any other growth."""
+    queue = Queue()
+    listener = queue.server.join("s", "first")
+    queue.server.run(1.0)
+    queue.audios["s"] = b"abcdef"
+    if ends:
+        queue.end(COMPLETE)
+    second = queue.server.join("s", "second", capacity=1)
+    assert len(second.received) == 1
+    queue.server.run(LOOK_SECONDS)
+    assert listener.received == b"abcdef"
+    assert (listener.kinds[-1] == "EndOfStream") is ends
+
+
 @pytest.mark.parametrize("state", [COMPLETE, FAILED])
 def test_an_end_that_comes_alone_is_heard(state: StreamState) -> None:
     """By those who have everything, at the next look."""

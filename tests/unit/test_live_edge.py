@@ -222,12 +222,13 @@ def test_a_session_that_fails_as_it_begins_leaves_nothing_behind(wait: bool) -> 
     assert (len(server.service), len(server.pool)) == (0, 0)
 
 
-def test_many_who_waited_are_served_in_turns() -> None:
-    """An announcement does not keep everything else of the process waiting."""
+def test_the_audio_of_many_who_waited_is_sent_in_turns() -> None:
+    """An announcement begins all waiting sessions at once, with their events; their audio is left to the pump."""
     server = VirtualServer(audios := {})
     listeners = [server.join("s", f"listener-{number}", wait=True) for number in range(100)]
     audios["s"] = b"abc"
     server.announce("s")
+    assert [listener.kinds for listener in listeners] == [["waiting", "joined", "StartOfStream"]] * 100
     assert [listener.received for listener in listeners] == [b""] * 100
     server.pump.turn()
     assert sum(map(bool, (listener.received for listener in listeners))) == LISTENERS_PER_TURN
