@@ -8,23 +8,31 @@ from asf.domain.streaming.ports import ListenerEmitter
 
 BATCH = AudioBatch(4000, bytes(range(250)) * 400, 1000)
 
+Received = list[str | bytes]
+"""What a listener receives: the word of each event ("joined", "end_of_stream"), and pieces of audio."""
+
+
+def audio_of(received: Received) -> bytes:
+    """Return the audio in what was received."""
+    return b"".join(part for part in received if isinstance(part, bytes))
+
 
 class ListenerEmitterContract:
-    """Inherit, and provide the fixtures `emitter` and `probe`."""
+    """Inherit, and provide the fixtures `emitter` and `probe`. Override `seen` where not all is carried."""
 
     class Probe:
-        """The listener's end."""
+        """The listener's end of the connection."""
 
-        def received(self) -> list[str | bytes]:
-            """Return what arrived: the words joined, start_of_stream, end_of_stream, stream_error, or chunks."""
+        def received(self) -> Received:
+            """Return all that has arrived until now, and let what is under way arrive, unless `stop_reading`."""
             raise NotImplementedError
 
         def stop_reading(self) -> None:
-            """Take nothing more."""
+            """Read nothing more."""
             raise NotImplementedError
 
         def read_on(self) -> None:
-            """Take everything again."""
+            """Read everything again."""
             raise NotImplementedError
 
     @pytest.fixture
@@ -35,23 +43,27 @@ class ListenerEmitterContract:
     def emitter(self, probe: Probe) -> ListenerEmitter:
         raise NotImplementedError
 
+    def seen(self, sent: Received) -> Received:
+        """Return what the listener sees of the events and whole chunks that were sent: by default, all of it."""
+        return sent
+
     def test_events_and_audio_arrive_in_order(self, emitter: ListenerEmitter, probe: Probe) -> None:
         emitter.emit(StatusChanged("s", SessionStatus.JOINED))
         assert emitter.send_audio(BATCH, 4000, 7000) == 3000
         emitter.emit(EndOfStream("s", 1.0, 7000))
         chunks = [BATCH.data[:1000], BATCH.data[1000:2000], BATCH.data[2000:3000]]
-        assert probe.received() == ["joined", *chunks, "end_of_stream"]
+        assert probe.received() == self.seen(["joined", *chunks, "end_of_stream"])
 
     def test_chunks_end_at_multiples_of_their_size(self, emitter: ListenerEmitter, probe: Probe) -> None:
         assert emitter.send_audio(BATCH, 4050, 6220) == 2170
-        assert probe.received() == [BATCH.data[50:1000], BATCH.data[1000:2000], BATCH.data[2000:2220]]
+        assert probe.received() == self.seen([BATCH.data[50:1000], BATCH.data[1000:2000], BATCH.data[2000:2220]])
 
     def test_a_listener_that_takes_nothing_is_offered_the_rest_again(
         self, emitter: ListenerEmitter, probe: Probe
     ) -> None:
         probe.stop_reading()
         sent = bytearray()
-        offset = self.send_until_refused(emitter, sent)
+        offset = self.send_until_blocked(emitter, sent)
         ready: list[str] = []
         emitter.when_ready(lambda: ready.append("forgotten"))
         emitter.when_ready(lambda: ready.append("once"))
@@ -63,9 +75,10 @@ class ListenerEmitterContract:
             sent += BATCH.data[offset - BATCH.offset :][:taken]
             offset += taken
             probe.received()
-        assert b"".join(part for part in probe.received() if isinstance(part, bytes)) == sent
+        assert audio_of(probe.received()) == sent
+        assert ready == ["once"]
 
-    def send_until_refused(self, emitter: ListenerEmitter, sent: bytearray) -> int:
+    def send_until_blocked(self, emitter: ListenerEmitter, sent: bytearray) -> int:
         """Offer the batch again and again, until not all of it is taken; return where the rest begins."""
         taken = len(BATCH.data)
         while taken == len(BATCH.data):
@@ -73,12 +86,23 @@ class ListenerEmitterContract:
             sent += BATCH.data[:taken]
         return BATCH.offset + taken
 
-    def test_after_detach_the_callback_is_forgotten(self, emitter: ListenerEmitter, probe: Probe) -> None:
+    def test_a_detached_emitter_calls_nothing_back(self, emitter: ListenerEmitter, probe: Probe) -> None:
         probe.stop_reading()
-        self.send_until_refused(emitter, bytearray())
+        self.send_until_blocked(emitter, bytearray())
         ready: list[str] = []
         emitter.when_ready(lambda: ready.append("called"))
         emitter.detach()
         probe.read_on()
         probe.received()
         assert not ready
+
+    def test_what_was_taken_before_detach_still_arrives(self, emitter: ListenerEmitter, probe: Probe) -> None:
+        probe.stop_reading()
+        sent = bytearray()
+        self.send_until_blocked(emitter, sent)
+        emitter.emit(EndOfStream("s", 1.0, len(sent)))
+        emitter.detach()
+        probe.read_on()
+        received = probe.received()
+        assert audio_of(received) == sent
+        assert received[-1] == "end_of_stream"

@@ -166,7 +166,8 @@ class AudioPump:
             is_first = session.sent_bytes == 0
             session.advance(taken)
             self.bytes_sent += taken
-            self.chunks_sent += (start + taken - 1) // batch.chunk_bytes - start // batch.chunk_bytes + 1
+            chunk_bytes = batch.chunk_bytes
+            self.chunks_sent += (start + taken - 1) // chunk_bytes - start // chunk_bytes + 1
             self._slow_listeners.remove(session)
             if is_first:
                 self._observer.first_audio_sent(now - session.origin_time)

@@ -24,7 +24,7 @@ class Schedule:
         self._calendar: dict[int, list[ListenerSession]] = {}
         self._ticks: list[int] = []
         self._tick = 0
-        # The tick that each session was put on last; what the calendar holds of it on other ticks is outdated.
+        # The tick that each session was put on last, which may have passed. Its entries on other ticks are outdated.
         self._tick_of: dict[ListenerSession, int] = {}
 
     def advance(self, now: float) -> float:
@@ -38,7 +38,6 @@ class Schedule:
             tick = heappop(ticks)
             for session in self._calendar.pop(tick):
                 if tick_of.get(session) == tick:
-                    del tick_of[session]
                     due[session] = None
         return (self._tick + 1) * TICK_SECONDS
 
