@@ -1,4 +1,4 @@
-"""The domain in virtual time: a clock that is set by hand, listeners that are scripted."""
+"""The domain in virtual time: a clock that is set by hand, and scripted listeners."""
 
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -48,7 +48,7 @@ class ManualClock:
 
 
 FETCHED_BYTES = 700
-"""How much is fetched at once: batches lie in one, in parts of two, or in several of them."""
+"""Size of a fetched block: a batch lies in one block, in parts of two, or in several."""
 
 
 class FetchedAudioSource(InMemoryAudioSource):
@@ -75,7 +75,7 @@ class FetchedAudioSource(InMemoryAudioSource):
         return data if is_there else None
 
     def arrive(self, error: AudioUnavailable | None = None) -> None:
-        """Let the block be there that was asked for first, or let it be known that it cannot be had."""
+        """Let the block arrive that was asked for first, or fail with `error`."""
         block = next(iter(self.asked))
         needed = self.asked.pop(block)
         if error is not None:
@@ -85,7 +85,7 @@ class FetchedAudioSource(InMemoryAudioSource):
         self.on_arrival()
 
     def forget(self) -> None:
-        """Let everything have to be fetched anew."""
+        """Forget all blocks: they have to be fetched again."""
         self._there.clear()
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class FetchedAudioSource(InMemoryAudioSource):
 
 
 class FetchedAudioSources(InMemoryAudioSources):
-    """Audio in memory that is not there at once."""
+    """Audio in memory that has to be fetched."""
 
     def __init__(self, audios: Mapping[str, bytes]) -> None:
         super().__init__(audios)
@@ -120,7 +120,7 @@ class FetchedAudioSources(InMemoryAudioSources):
 
 
 class QueuedAudioSource(InMemoryAudioSource):
-    """Audio that tells its own end, when its queue has one."""
+    """Audio that knows its own end, when its queue has one."""
 
     def __init__(self, audios: Mapping[str, bytes], name: str, endings: Mapping[str, AudioEnding]) -> None:
         super().__init__(audios, name)
@@ -135,7 +135,7 @@ class QueuedAudioSource(InMemoryAudioSource):
 
 
 class QueuedAudioSources(InMemoryAudioSources):
-    """Audio in memory that tells its own end as soon as it has one in `endings`; `opened` counts the sources."""
+    """Audio in memory that knows its own end as soon as there is one in `endings`. `opened` are its sources."""
 
     def __init__(self, audios: Mapping[str, bytes], endings: Mapping[str, AudioEnding]) -> None:
         super().__init__(audios)
@@ -162,7 +162,7 @@ class QueuedAudioSources(InMemoryAudioSources):
 
 
 class ScriptedTokens:
-    """Knows what some words grant: a `TokenVerifier`."""
+    """A `TokenVerifier` that knows the grants of some words."""
 
     def __init__(self, grants: Mapping[str, Grant]) -> None:
         self.grants = dict(grants)
@@ -175,9 +175,9 @@ class ScriptedTokens:
 
 
 class ScriptedListener:
-    """Keeps what it is sent, or, unless it `keeps`, counts the bytes.
+    """A listener's emitter that keeps what it is sent, or, unless it `keeps`, counts the bytes.
 
-    `capacity` bounds the bytes that it takes until `read` makes room again; None: no bound.
+    `capacity` bounds the bytes that it takes until `read` frees some of it; None: no bound.
     """
 
     def __init__(self, capacity: int | None = None, *, keeps: bool = True) -> None:
@@ -217,7 +217,7 @@ class ScriptedListener:
         self.broken_off = True
 
     def read(self, length: int) -> None:
-        """Make room for `length` bytes, as a listener does that reads them."""
+        """Free `length` bytes of the capacity, as a listener that reads them."""
         self._unread = max(0, self._unread - length)
         callback, self.callback = self.callback, None
         if callback is not None:
@@ -232,7 +232,7 @@ class ScriptedListener:
 
 
 class RecordingObserver:
-    """Keeps what it is told."""
+    """Keeps what is reported to it."""
 
     def __init__(self) -> None:
         self.joins = 0
@@ -281,7 +281,7 @@ class RecordingObserver:
 
 
 class ScriptedSubscribers:
-    """The way to the connections of subscribers: keeps what each is sent, or does what `outcomes` says of it."""
+    """The emitter of UI updates: keeps what each connection is sent, or does what `outcomes` says for it."""
 
     def __init__(self) -> None:
         self.sent: dict[str, list[Subscription | SequencedUpdate]] = {}

@@ -1,4 +1,4 @@
-"""Who is let in, and that what was let in ends with its token: grants, the heap of expiries, and both services."""
+"""Access: what grants allow, the check of tokens, and the heap of expiries."""
 
 from collections.abc import Hashable
 from functools import partial
@@ -20,7 +20,7 @@ ids = st.text(max_size=3) | st.sampled_from(["demo", ALL])
 
 @given(st.frozensets(ids), st.frozensets(ids), ids)
 def test_a_grant_is_for_what_it_names(streams: frozenset[str], clients: frozenset[str], asked: str) -> None:
-    """Or for all; streams and clients have nothing to do with each other."""
+    """Or for all ids; streams and clients are independent."""
     grant = Grant("alice", 0.0, streams, clients)
     assert grant.allows_stream(asked) is (asked in streams or "*" in streams)
     assert grant.allows_client(asked) is (asked in clients or "*" in clients)
@@ -29,10 +29,10 @@ def test_a_grant_is_for_what_it_names(streams: frozenset[str], clients: frozense
 @given(
     st.frozensets(ids), st.frozensets(ids), ids, st.floats(0.001, 1e9), st.none() | st.sampled_from(["t", "other", 5])
 )
-def test_all_doors_ask_the_same(
+def test_a_token_gives_access_to_what_it_grants(
     streams: frozenset[str], clients: frozenset[str], asked: str, seconds: float, token: object
 ) -> None:
-    """Whoever brings the token comes in for what it grants, until it ends, and nobody else does."""
+    """To streams and to clients, until it expires; no other token does."""
     clock = ManualClock()
     grant = Grant("alice", clock.timestamp() + seconds, streams, clients)
     access = AccessControl(ScriptedTokens({"t": grant}), Expiries(), clock, lambda: None)
@@ -48,10 +48,10 @@ def test_all_doors_ask_the_same(
 
 
 @given(st.none() | st.text() | st.integers(), ids)
-def test_without_a_verifier_everybody_may(token: object, asked: str) -> None:
-    """For ever, whatever the token is; and nothing is kept for it."""
+def test_without_a_verifier_all_access_is_granted(token: object, asked: str) -> None:
+    """Without an end, whatever the token is; and nothing is stored for it."""
     expiries = Expiries()
-    access = AccessControl(None, expiries, ManualClock(), lambda: pytest.fail("nothing to look at"))
+    access = AccessControl(None, expiries, ManualClock(), lambda: pytest.fail("nothing is due"))
     assert access.check_stream(token, asked) is None
     assert access.check_client(token, asked) is None
     access.end_at("key", None, lambda _reason: pytest.fail("never"))
@@ -59,7 +59,7 @@ def test_without_a_verifier_everybody_may(token: object, asked: str) -> None:
 
 
 class ExpiriesMachine(RuleBasedStateMachine):
-    """The heap does what a dictionary of times would, and does not grow with what has ended."""
+    """The heap does what a dictionary of times would, and does not grow with removed entries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class ExpiriesMachine(RuleBasedStateMachine):
             self.put(0, 1.0)
 
     @invariant()
-    def knows_the_next_time(self) -> None:
+    def the_next_time_is_the_earliest(self) -> None:
         assert self.expiries.next_time == min(self.model.values(), default=None)
         assert len(self.expiries) == len(self.model)
         assert len(self.expiries._heap) <= 2 * len(self.model) + SPARE_ENTRIES  # noqa: SLF001 - its memory
@@ -103,8 +103,8 @@ class ExpiriesMachine(RuleBasedStateMachine):
 TestExpiries = ExpiriesMachine.TestCase
 
 
-def test_what_ends_at_once_takes_turns() -> None:
-    """So that nobody else has to wait for all of it."""
+def test_many_expiries_at_once_take_several_turns() -> None:
+    """So that other tasks run in between."""
     expiries = Expiries()
     ended: list[int] = []
     for number in range(2 * ENDS_PER_TURN + 1):

@@ -1,4 +1,4 @@
-"""Audio that is fetched as it is read, and audio that tells its own end: in virtual time."""
+"""Audio that is fetched as it is read, and audio whose source knows its end: in virtual time."""
 
 import random
 
@@ -50,8 +50,8 @@ def error_of(listener: ScriptedListener) -> AsfError:
     return failure.error
 
 
-def hear_all(server: VirtualServer, sources: FetchedAudioSources) -> None:
-    """Let everything arrive that anybody wants, and be heard."""
+def receive_all(server: VirtualServer, sources: FetchedAudioSources) -> None:
+    """Let everything arrive that was asked for, and be sent."""
     server.run_until_idle()
     while sources.arrive():
         server.run_until_idle()
@@ -69,10 +69,10 @@ def only(sources: FetchedAudioSources) -> FetchedAudioSource:
     chunk_seconds=st.sampled_from([0.0, 0.01, 0.4]),
     turns=st.lists(st.sampled_from(["arrive", "run", "wait"]), max_size=40),
 )
-def test_whatever_arrives_when_each_gets_its_bytes(
+def test_whatever_arrives_when_each_listener_receives_its_bytes(
     offsets: list[int], chunk_bytes: int, chunk_seconds: float, turns: list[str]
 ) -> None:
-    """However many want whichever parts of it."""
+    """However many listeners there are, from whatever offsets."""
     server, sources = fetching(chunk_bytes=chunk_bytes, chunk_seconds=chunk_seconds)
     listeners = [server.join("s", f"l{number}", offset=offset) for number, offset in enumerate(offsets)]
     for turn in turns:
@@ -80,7 +80,7 @@ def test_whatever_arrives_when_each_gets_its_bytes(
             sources.arrive()
         else:
             server.run(0.01 if turn == "run" else 3.0)
-    hear_all(server, sources)
+    receive_all(server, sources)
     for offset, listener in zip(offsets, listeners, strict=True):
         assert listener.received == AUDIO[offset:]
         assert listener.kinds == ["joined", "StartOfStream", "EndOfStream"]
@@ -88,7 +88,7 @@ def test_whatever_arrives_when_each_gets_its_bytes(
 
 
 def test_nothing_is_done_while_it_is_fetched() -> None:
-    """The pump sleeps until something arrives, and then serves all that wait for it."""
+    """The pump sleeps until something arrives, and then serves all sessions that await it."""
     server, sources = fetching()
     listeners = [server.join("s", f"l{number}") for number in range(5)]
     server.run_until_idle()
@@ -99,8 +99,8 @@ def test_nothing_is_done_while_it_is_fetched() -> None:
     assert [listener.received for listener in listeners] == [AUDIO[:FETCHED_BYTES]] * 5
 
 
-def test_who_waits_for_the_store_is_not_too_slow() -> None:
-    """A listener that could take nothing, and now can, waits for what is fetched: as long as that takes."""
+def test_a_session_that_awaits_the_store_is_not_slow() -> None:
+    """A listener that takes audio again is not dropped, however long the next bytes are being fetched."""
     server, sources = fetching(slow_seconds=5.0)
     listener = server.join("s", capacity=10, paced=False)
     only(sources).arrive()
@@ -115,7 +115,7 @@ def test_who_waits_for_the_store_is_not_too_slow() -> None:
     assert server.observer.outcomes == []
 
 
-def test_who_can_take_more_and_has_to_wait_is_not_too_slow() -> None:
+def test_a_session_that_awaits_evicted_bytes_is_not_slow() -> None:
     """Where what it could not take was evicted from the cache meanwhile."""
     server, sources = fetching(slow_seconds=5.0, cached_bytes=0)
     listener = server.join("s", capacity=10, paced=False)
@@ -128,12 +128,12 @@ def test_who_can_take_more_and_has_to_wait_is_not_too_slow() -> None:
     server.run(100.0)
     assert len(listener.received) == 10
     assert server.observer.outcomes == []
-    hear_all(server, sources)
+    receive_all(server, sources)
     assert listener.received == AUDIO
 
 
-def test_who_takes_nothing_of_what_arrived_is() -> None:
-    """From when it was offered."""
+def test_a_listener_that_takes_nothing_of_what_arrived_is_slow() -> None:
+    """From when the bytes were offered."""
     server, sources = fetching(slow_seconds=5.0)
     listener = server.join("s", capacity=0)
     server.run(100.0)
@@ -145,8 +145,8 @@ def test_who_takes_nothing_of_what_arrived_is() -> None:
 
 
 @pytest.mark.parametrize("error", [AudioUnavailable("The store is gone."), AudioChanged("It was replaced.")])
-def test_what_cannot_be_fetched_ends_those_who_need_it(error: AudioUnavailable) -> None:
-    """With the offset that each has come to; the others go on."""
+def test_a_failed_fetch_ends_the_sessions_that_need_it(error: AudioUnavailable) -> None:
+    """With the offset of each; other sessions are not affected."""
     server, sources = fetching()
     first, second = server.join("s", "1", paced=False), server.join("s", "2", paced=False)
     ahead = server.join("s", "3", offset=5 * FETCHED_BYTES, paced=False)
@@ -160,14 +160,14 @@ def test_what_cannot_be_fetched_ends_those_who_need_it(error: AudioUnavailable) 
     server.run(0.0)
     assert error_of(first) is error_of(second) is error
     assert first.received == second.received == AUDIO[:FETCHED_BYTES]
-    hear_all(server, sources)
+    receive_all(server, sources)
     assert ahead.received == AUDIO[5 * FETCHED_BYTES :]
     assert ahead.kinds[-1] == "EndOfStream"
 
 
 @pytest.mark.parametrize("action", ["pause", "leave", "disconnect"])
-def test_who_goes_meanwhile_is_not_served(action: str) -> None:
-    """What was fetched for it may arrive or not."""
+def test_a_session_that_ends_or_pauses_meanwhile_is_not_served(action: str) -> None:
+    """Whether what was fetched for it arrives or not."""
     server, sources = fetching()
     listener = server.join("s", paced=False)
     source = only(sources)
@@ -183,24 +183,24 @@ def test_who_goes_meanwhile_is_not_served(action: str) -> None:
     server.run_until_idle()
     assert listener.received == b""
     server.service.resume("listener")
-    hear_all(server, sources)
+    receive_all(server, sources)
     assert listener.received == AUDIO
 
 
-def test_who_seeks_meanwhile_gets_what_it_wants_now() -> None:
-    """And nothing of what it wanted before."""
+def test_a_session_that_seeks_meanwhile_is_sent_the_new_offset() -> None:
+    """And nothing of what it awaited before."""
     server, sources = fetching()
     listener = server.join("s", paced=False)
     server.service.seek("listener", len(AUDIO) - 10)
     server.run(0.0)
     assert list(only(sources).asked) == [0, 9]
-    hear_all(server, sources)
+    receive_all(server, sources)
     assert listener.received == AUDIO[-10:]
     assert listener.kinds[-1] == "EndOfStream"
 
 
-def test_an_acknowledgement_meanwhile_serves_nobody_twice() -> None:
-    """Nor asks the store twice."""
+def test_an_acknowledgement_meanwhile_fetches_nothing_twice() -> None:
+    """Nor sends anything twice."""
     server, sources = fetching()
     listener = server.join("s", window=10 * FETCHED_BYTES, paced=False)
     source = only(sources)
@@ -241,7 +241,7 @@ def test_opened_audio_is_held_by_its_session() -> None:
     with server.service.open("s") as opened:
         listener = server.join("s", opened=opened)
     (source,) = sources.opened
-    hear_all(server, sources)
+    receive_all(server, sources)
     assert listener.received == AUDIO
     assert source.closed
     server.join("s")
@@ -279,13 +279,13 @@ class Queue:
         self.server.announce("s", state=state)
 
     def end(self, state: StreamState, reason: str | None = None) -> None:
-        """Put the end into the queue."""
+        """Put the end marker into the queue."""
         self.endings["s"] = AudioEnding(state, reason)
 
 
 @pytest.mark.parametrize("state", [GENERATING, COMPLETE])
 @pytest.mark.parametrize("announced", [GENERATING, COMPLETE])
-def test_a_queue_says_itself_when_it_is_whole(state: StreamState, announced: StreamState) -> None:
+def test_a_queue_is_complete_when_it_says_so(state: StreamState, announced: StreamState) -> None:
     """Whatever was announced of it, and when."""
     queue = Queue(state=state)
     listener = queue.server.join("s")
@@ -326,8 +326,8 @@ def test_growth_that_a_join_finds_first_wakes_those_at_the_live_edge(ends: bool)
 
 
 @pytest.mark.parametrize("state", [COMPLETE, FAILED])
-def test_an_end_that_comes_alone_is_heard(state: StreamState) -> None:
-    """By those who have everything, at the next look."""
+def test_an_end_without_more_audio_ends_sessions(state: StreamState) -> None:
+    """Those at the live edge, at the next look."""
     queue = Queue()
     listener = queue.server.join("s")
     queue.server.run(1.0)
@@ -337,8 +337,8 @@ def test_an_end_that_comes_alone_is_heard(state: StreamState) -> None:
     assert listener.received == b"abc"
 
 
-def test_who_joins_a_queue_that_has_ended_hears_how_long_it_is() -> None:
-    """Whether others listen to it or not, and whatever was announced."""
+def test_the_start_of_a_queue_that_has_ended_has_its_length() -> None:
+    """Whether there are other listeners or not, and whatever was announced."""
     queue = Queue()
     others = [queue.server.join("s", "paused"), queue.server.join("s", "blocked", capacity=1)]
     queue.server.service.pause("paused")
@@ -359,7 +359,7 @@ def test_who_joins_a_queue_that_has_ended_hears_how_long_it_is() -> None:
 
 
 def test_a_queue_may_say_that_it_has_failed() -> None:
-    """After what there is of it; who comes later hears the same."""
+    """After what there is of it; later listeners receive the same."""
     queue = Queue()
     early = queue.server.join("s", "early")
     queue.audios["s"] = b"abcdef"
@@ -374,7 +374,7 @@ def test_a_queue_may_say_that_it_has_failed() -> None:
 
 
 def test_a_failure_that_is_announced_ends_a_queue_at_what_there_is() -> None:
-    """It has no end of its own, and gets none."""
+    """It has no end marker, and needs none."""
     queue = Queue()
     early = queue.server.join("s", "early")
     queue.server.catalog.announce(Announcement("s", None, FAILED, reason="The voice crashed."))
@@ -385,8 +385,8 @@ def test_a_failure_that_is_announced_ends_a_queue_at_what_there_is() -> None:
         assert listener.received == b"abc"
 
 
-def test_a_queue_that_was_given_up_is_opened_anew() -> None:
-    """For who comes later; it may go on."""
+def test_a_queue_that_was_given_up_is_opened_again() -> None:
+    """For later listeners, as it may grow again."""
     queue = Queue(stall_seconds=1.0, give_up_seconds=5.0)
     listener = queue.server.join("s")
     queue.server.service.join("other", ListenRequest("s"), other := ScriptedListener())
@@ -402,7 +402,7 @@ def test_a_queue_that_was_given_up_is_opened_anew() -> None:
     assert other.received == b"abc"
 
 
-def test_two_who_open_a_queue_at_the_same_time_share_it() -> None:
+def test_two_joins_that_open_a_queue_at_the_same_time_share_it() -> None:
     """The slower one's source is closed."""
     queue = Queue()
     listeners: list[ScriptedListener] = []
@@ -425,7 +425,7 @@ def test_two_who_open_a_queue_at_the_same_time_share_it() -> None:
 
 
 def test_a_queue_that_cannot_be_opened_is_unavailable() -> None:
-    """It is not looked for again and again, as a file is, while others wait for their turn."""
+    """It is not polled until it exists, as a file is."""
     queue = Queue()
     del queue.audios["s"]
     with pytest.raises(AudioUnavailable):
@@ -433,8 +433,8 @@ def test_a_queue_that_cannot_be_opened_is_unavailable() -> None:
     assert (len(queue.server.service), len(queue.server.pool)) == (0, 0)
 
 
-def test_who_waited_shares_what_is_opened_once() -> None:
-    """An announcement of audio that takes time to open is not delayed by the number of those who wait for it."""
+def test_waiting_sessions_share_audio_that_is_opened_once() -> None:
+    """Opening takes time, whose length does not depend on the number of waiting sessions."""
     sources = FetchedAudioSources({"s": AUDIO})
     server = VirtualServer(sources=sources)
     listeners = [server.join("s", f"l{number}", wait=True, paced=False) for number in range(20)]
@@ -442,7 +442,7 @@ def test_who_waited_shares_what_is_opened_once() -> None:
     server.announce("s")
     assert len(sources.opened) == 1
     assert isinstance(error_of(late), EpochChanged)
-    hear_all(server, sources)
+    receive_all(server, sources)
     assert all(listener.received == AUDIO for listener in listeners)
     assert (len(server.service), len(server.pool)) == (0, 0)
     assert sources.opened[0].closed

@@ -1,4 +1,4 @@
-"""Joining takes time where the catalog is far away: whatever happens meanwhile, nobody is forgotten."""
+"""Joining yields where the catalog is remote: whatever happens meanwhile, no session is lost."""
 
 import random
 from collections import deque
@@ -20,9 +20,9 @@ AUDIO = random.Random(1).randbytes(30_000)
 
 
 class DistantStore(InMemoryCatalogStore):
-    """Others have their turns while an answer is awaited, and news of changes arrive late.
+    """Other tasks run while an answer is awaited, and messages about changes arrive late.
 
-    `turns` are what they do, one for each time that somebody waits.
+    `turns` are what they do, one for each time that a call yields.
     """
 
     def __init__(self) -> None:
@@ -30,14 +30,14 @@ class DistantStore(InMemoryCatalogStore):
         self.turns: deque[list[Callable[[], object]]] = deque()
         self.wanted: set[str] = set()
         self.followed: set[str] = set()
-        self.news: deque[tuple[str, AudioStream | None]] = deque()
-        self.is_lost = False
+        self.messages: deque[tuple[str, AudioStream | None]] = deque()
+        self.is_unavailable = False
 
     def follow(self, stream_id: str) -> AudioStream | None:
         self.wanted.add(stream_id)
         self._wait()
         if stream_id in self.wanted:
-            self.followed.add(stream_id)  # Although whoever waits for the confirmation has not got it yet.
+            self.followed.add(stream_id)  # Although the caller has not got the confirmation yet.
         self._wait()
         return self.get(stream_id)
 
@@ -52,26 +52,26 @@ class DistantStore(InMemoryCatalogStore):
         return stream
 
     def change(self, stream_id: str, stream: AudioStream | None) -> None:
-        """Do what another server has been told about a stream."""
+        """Do what was announced to another server."""
         self._streams.pop(stream_id, None)
         if stream is not None:
             self._streams[stream_id] = stream
         if stream_id in self.followed:
-            self.news.append((stream_id, stream))
+            self.messages.append((stream_id, stream))
 
-    def tell(self) -> None:
-        """Let one piece of news arrive."""
-        if self.news:
-            self.on_change(*self.news.popleft())
+    def deliver(self) -> None:
+        """Let one message arrive."""
+        if self.messages:
+            self.on_change(*self.messages.popleft())
 
     def _wait(self) -> None:
-        if self.is_lost:
+        if self.is_unavailable:
             raise CatalogUnavailable
         for action in self.turns.popleft() if self.turns else ():
             action()
 
 
-class Place:
+class Scene:
     """One server with listeners, and what may happen around it."""
 
     def __init__(self) -> None:
@@ -111,9 +111,9 @@ class Place:
             "generating": lambda: self.announce(StreamState.GENERATING),
             "complete": lambda: self.announce(StreamState.COMPLETE),
             "failed": lambda: self.announce(StreamState.FAILED),
-            "anew": lambda: self.announce(StreamState.GENERATING, "second"),
+            "regenerated": lambda: self.announce(StreamState.GENERATING, "second"),
             "delete": lambda: self.store.change("s", None),
-            "news": self.store.tell,
+            "message": self.store.deliver,
             "join": self.join,
             "leave": self.leave,
             "pause": self.pause,
@@ -129,111 +129,111 @@ class Place:
         return [event.error for event in events if isinstance(event, StreamFailed)]
 
     def finish(self) -> None:
-        """Let the audio be made to its end, let all news arrive, and time pass until nothing is left to do."""
+        """Complete the audio, deliver all messages, and let time pass until there is nothing left to do."""
         self.store.turns.clear()
         self.announce(StreamState.COMPLETE, "second")
-        while self.store.news:
-            self.store.tell()
+        while self.store.messages:
+            self.store.deliver()
         self.resume()
         self.server.run_until_idle()
 
 
-ACTIONS = sorted(Place().actions)
+ACTIONS = sorted(Scene().actions)
 
 
 @given(st.sampled_from([None, "generating", "complete"]), st.lists(st.lists(st.sampled_from(ACTIONS), max_size=3)))
-@example(None, [[], [], ["generating"]])  # announced after it was looked for, before it is followed
-@example("generating", [[], [], ["complete"]])  # completed after it was looked for, before it is followed
-@example(None, [[], [], [], ["generating", "news"]])  # the news overtake the answer
-@example("generating", [["disconnect"]])  # gone while it is looked for
+@example(None, [[], [], ["generating"]])  # announced after the look-up, before it is followed
+@example("generating", [[], [], ["complete"]])  # completed after the look-up, before it is followed
+@example(None, [[], [], [], ["generating", "message"]])  # the message overtakes the answer
+@example("generating", [["disconnect"]])  # disconnected while it is looked up
 @example("generating", [["join"], ["join"], ["join"]])
 def test_whatever_happens_meanwhile(before: str | None, turns: list[list[str]]) -> None:
-    """Everybody hears how it ends, as soon as that is known, and nothing is kept of those who are gone."""
-    place = Place()
+    """Each session ends as its stream does, as soon as that is known, and nothing is held for ended sessions."""
+    scene = Scene()
     if before is not None:
-        place.actions[before]()
-    place.store.turns.extend([place.actions[name] for name in names] for names in turns)
-    place.join()
-    place.finish()
-    for error in place.errors():
-        assert not isinstance(error, StreamStalled), "Its end was not heard of"
-        assert not (isinstance(error, StreamNotFound) and error.details), "Its announcement was not heard of"
-    for listener in place.listeners:
+        scene.actions[before]()
+    scene.store.turns.extend([scene.actions[name] for name in names] for names in turns)
+    scene.join()
+    scene.finish()
+    for error in scene.errors():
+        assert not isinstance(error, StreamStalled), "It missed the end"
+        assert not (isinstance(error, StreamNotFound) and error.details), "It missed the announcement"
+    for listener in scene.listeners:
         assert AUDIO.startswith(listener.received)
         if "EndOfStream" in listener.kinds:
             assert listener.received == AUDIO
-    assert len(place.server.service) == 0
-    assert len(place.server.pool) == 0
-    assert place.server.waiting.next_time is None
-    assert not place.store.followed
+    assert len(scene.server.service) == 0
+    assert len(scene.server.pool) == 0
+    assert scene.server.waiting.next_time is None
+    assert not scene.store.followed
 
 
-def test_a_stream_that_is_deleted_while_somebody_joins_ends_as_one() -> None:
-    """After what there was of it, and not when nothing has come for long."""
-    place = Place()
-    place.announce(StreamState.GENERATING)
-    place.store.turns.extend([[], [], [lambda: place.store.change("s", None)]])
-    place.join()
-    place.server.run(1.0)
-    assert place.listeners[0].received == AUDIO[:10_000]
-    assert [type(error) for error in place.errors()] == [StreamNotFound]
+def test_a_stream_that_is_deleted_during_a_join_ends_as_a_deleted_one() -> None:
+    """After what was written of it, and without waiting until it stalls."""
+    scene = Scene()
+    scene.announce(StreamState.GENERATING)
+    scene.store.turns.extend([[], [], [lambda: scene.store.change("s", None)]])
+    scene.join()
+    scene.server.run(1.0)
+    assert scene.listeners[0].received == AUDIO[:10_000]
+    assert [type(error) for error in scene.errors()] == [StreamNotFound]
 
 
-def test_who_waits_to_be_let_in_has_a_place() -> None:
-    """However many come while the catalog is asked."""
-    place = Place()
-    server = VirtualServer(place.audios, store=place.store, max_listeners=1)
-    refusals = []
+def test_a_session_counts_while_it_is_let_in() -> None:
+    """So that joins while the catalog is asked do not exceed the limit."""
+    scene = Scene()
+    server = VirtualServer(scene.audios, store=scene.store, max_listeners=1)
+    rejections = []
 
-    def come_too() -> None:
-        with pytest.raises(TooManyListeners) as refusal:
+    def join_meanwhile() -> None:
+        with pytest.raises(TooManyListeners) as rejection:
             server.join("s", "other", wait=True)
-        refusals.append(refusal)
+        rejections.append(rejection)
 
-    place.store.turns.append([come_too])
+    scene.store.turns.append([join_meanwhile])
     server.join("s", wait=True)
-    assert len(refusals) == 1
+    assert len(rejections) == 1
     assert len(server.service) == 1
 
 
-def test_who_is_let_in_too_late_is_told_so() -> None:
-    """A server that is being shut down while a listener joins is none to begin on."""
-    place = Place()
-    place.announce(StreamState.COMPLETE)
-    place.store.turns.append([place.server.service.drain])
+def test_a_join_during_which_the_drain_starts_is_rejected() -> None:
+    """No session begins on a server that shuts down."""
+    scene = Scene()
+    scene.announce(StreamState.COMPLETE)
+    scene.store.turns.append([scene.server.service.drain])
     with pytest.raises(Draining):
-        place.server.join("s")
-    assert len(place.server.service) == len(place.server.pool) == 0
-    assert place.server.observer.joins == 0
+        scene.server.join("s")
+    assert len(scene.server.service) == len(scene.server.pool) == 0
+    assert scene.server.observer.joins == 0
 
 
-def test_an_earlier_attempt_to_join_is_given_up_without_a_word() -> None:
-    """Whoever asks twice is let in once."""
-    place = Place()
-    place.announce(StreamState.COMPLETE)
-    place.store.turns.append([place.join])
-    place.join()
-    first, second = place.listeners
+def test_a_second_join_replaces_a_pending_one_without_an_event() -> None:
+    """The listener has one session."""
+    scene = Scene()
+    scene.announce(StreamState.COMPLETE)
+    scene.store.turns.append([scene.join])
+    scene.join()
+    first, second = scene.listeners
     assert first.events == []
     assert second.kinds[:2] == ["joined", "StartOfStream"]
-    assert place.server.observer.joins == 1
+    assert scene.server.observer.joins == 1
 
 
-def test_audio_that_grows_goes_on_while_the_catalog_is_lost() -> None:
-    """Only its end is heard of later."""
-    place = Place()
-    place.announce(StreamState.GENERATING)
+def test_growing_audio_is_sent_while_the_catalog_is_unavailable() -> None:
+    """Its end follows when the catalog is back."""
+    scene = Scene()
+    scene.announce(StreamState.GENERATING)
 
-    def lose() -> None:
-        place.store.is_lost = True
+    def fail() -> None:
+        scene.store.is_unavailable = True
 
-    place.store.turns.extend([[], [lose]])
-    place.join()
-    place.audios["one"] = AUDIO
-    place.server.run(5.0)
-    assert place.listeners[0].received == AUDIO
-    place.store.is_lost = False
-    place.store.on_change("s", AudioStream("s", place.server.sources.locate("one"), StreamState.COMPLETE, "first"))
-    place.server.run_until_idle()
-    assert place.listeners[0].kinds[-1] == "EndOfStream"
-    assert len(place.server.service) == 0
+    scene.store.turns.extend([[], [fail]])
+    scene.join()
+    scene.audios["one"] = AUDIO
+    scene.server.run(5.0)
+    assert scene.listeners[0].received == AUDIO
+    scene.store.is_unavailable = False
+    scene.store.on_change("s", AudioStream("s", scene.server.sources.locate("one"), StreamState.COMPLETE, "first"))
+    scene.server.run_until_idle()
+    assert scene.listeners[0].kinds[-1] == "EndOfStream"
+    assert len(scene.server.service) == 0

@@ -1,4 +1,4 @@
-"""Listening while it is being made, and coming back: in virtual time."""
+"""Growing audio, waiting, offsets, windows and draining: in virtual time."""
 
 import random
 
@@ -34,7 +34,7 @@ def audio_of(length: int) -> bytes:
 
 
 def growing(audio: bytes = b"", **options: float) -> tuple[VirtualServer, dict[str, bytes]]:
-    """Return a server with a stream `s` that is being made, and the mapping in which it grows."""
+    """Return a server with a stream `s` that is being generated, and the mapping in which its audio grows."""
     audios: dict[str, bytes] = {}
     server = VirtualServer(audios, **options)  # type: ignore[arg-type]
     if audio:
@@ -56,7 +56,7 @@ def error_of(listener: ScriptedListener) -> AsfError:
     chunk_seconds=st.sampled_from([0.0, 0.003, 0.05]),
     join_after=st.integers(0, 20),
 )
-def test_however_it_is_written_the_listener_gets_it_all(
+def test_however_it_is_written_the_listener_receives_all_of_it(
     pieces: list[tuple[int, float]], chunk_bytes: int, chunk_seconds: float, join_after: int
 ) -> None:
     """One big piece or byte by byte, joined before or in the middle: the same bytes, and the end after the last."""
@@ -80,8 +80,8 @@ def test_however_it_is_written_the_listener_gets_it_all(
     assert len(server.pool) == 0
 
 
-def test_what_is_written_is_heard_at_the_next_look() -> None:
-    """Nobody polls for each listener, and nobody waits for a whole chunk."""
+def test_what_is_written_is_sent_at_the_next_look() -> None:
+    """One poll for all listeners, and without waiting for a full chunk."""
     server, audios = growing()
     listeners = [server.join("s", str(number)) for number in range(100)]
     audios["s"] = b"a"
@@ -89,8 +89,8 @@ def test_what_is_written_is_heard_at_the_next_look() -> None:
     assert all(listener.received == b"a" for listener in listeners)
 
 
-def test_the_length_is_told_when_it_is_known() -> None:
-    """Null while generating; at the end, all."""
+def test_the_length_is_sent_when_it_is_known() -> None:
+    """None while generating; the size at the end."""
     server, _audios = growing(b"abc")
     listener = server.join("s")
     server.announce("s", state=COMPLETE)
@@ -103,7 +103,7 @@ def test_the_length_is_told_when_it_is_known() -> None:
 
 
 def test_a_stream_that_does_not_grow_is_stalled_and_then_given_up() -> None:
-    """Its listeners hear the one and the other, once each."""
+    """Its listeners receive both events, once each."""
     server, audios = growing(b"abc", stall_seconds=10.0, give_up_seconds=30.0)
     listener = server.join("s")
     server.run(9.9)
@@ -121,7 +121,7 @@ def test_a_stream_that_does_not_grow_is_stalled_and_then_given_up() -> None:
 
 
 def test_a_failed_generation_ends_in_an_error_after_what_there_is() -> None:
-    """Never in an end of stream; who comes later hears the same."""
+    """Never in an end of stream; later listeners receive the same."""
     audio = audio_of(200_000)
     server, _audios = growing(audio)
     early = server.join("s", "early")
@@ -135,8 +135,8 @@ def test_a_failed_generation_ends_in_an_error_after_what_there_is() -> None:
         assert "EndOfStream" not in listener.kinds
 
 
-def test_a_failed_generation_of_nothing_is_refused() -> None:
-    """There is nothing to wait for."""
+def test_a_failed_generation_of_nothing_is_rejected() -> None:
+    """At the join, and for earlier listeners."""
     server, _audios = growing()
     waiting = server.join("s")
     server.announce("s", state=FAILED)
@@ -157,7 +157,7 @@ def test_an_audio_that_was_never_written_is_unavailable() -> None:
 
 @pytest.mark.parametrize("now", [b"ab", b"other", None])
 def test_an_audio_that_is_not_what_it_was_ends_in_an_error(now: bytes | None) -> None:
-    """Shrunk, replaced or vanished: never other bytes than those that were joined."""
+    """Shrunk, replaced or deleted: no other bytes than those of the audio that was joined."""
     server, audios = growing(b"abc")
     listener = server.join("s")
     if now is None:
@@ -170,11 +170,11 @@ def test_an_audio_that_is_not_what_it_was_ends_in_an_error(now: bytes | None) ->
 
 
 def test_what_was_given_up_is_freed_by_its_last_listener() -> None:
-    """Also where others have the audio open anew by then."""
+    """Also where the audio was opened again by then."""
     server, _audios = growing(b"abc", stall_seconds=1.0, give_up_seconds=2.0)
     server.join("s", "paused")
     server.service.pause("paused")
-    server.join("s", "starved")
+    server.join("s", "parked")
     server.run(3.0)
     assert len(server.service) == 1
     server.join("s", "later")
@@ -184,8 +184,8 @@ def test_what_was_given_up_is_freed_by_its_last_listener() -> None:
     assert server.observer.outcomes == ["ASF_STREAM_STALLED", "left", "left"]
 
 
-def test_a_start_that_is_told_late_tells_how_it_is_now() -> None:
-    """Whoever seeks after the end of the generation hears of a whole audio."""
+def test_a_start_of_stream_has_the_present_state() -> None:
+    """After a seek behind the end of the generation, the audio is complete."""
     server, _audios = growing(b"abc")
     listener = server.join("s")
     server.service.pause("listener")
@@ -197,7 +197,7 @@ def test_a_start_that_is_told_late_tells_how_it_is_now() -> None:
 
 
 class MutteringSources(InMemoryAudioSources):
-    """Audio whose media type cannot be told."""
+    """Audio whose media type cannot be read."""
 
     def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
         class Muttering(InMemoryAudioSource):
@@ -212,7 +212,7 @@ class MutteringSources(InMemoryAudioSources):
 
 @pytest.mark.parametrize("wait", [True, False])
 def test_a_session_that_fails_as_it_begins_leaves_nothing_behind(wait: bool) -> None:
-    """It is told, and gives back what it held."""
+    """Its listener receives the error, and it gives back what it held."""
     server = VirtualServer(sources=MutteringSources({"s": b"abc"}))
     if not wait:
         server.announce("s")
@@ -236,8 +236,8 @@ def test_the_audio_of_many_who_waited_is_sent_in_turns() -> None:
     assert all(listener.received == b"abc" for listener in listeners)
 
 
-def test_generating_anew_starts_an_epoch_and_tells_those_of_the_old_one() -> None:
-    """They have what there was of it; offsets do not carry over."""
+def test_regenerated_audio_starts_an_epoch_and_ends_sessions_of_the_old_one() -> None:
+    """After what was written of it; offsets do not carry over."""
     server, audios = growing(b"abc")
     old = server.join("s")
     audios["t"] = b"other"
@@ -266,7 +266,7 @@ def test_generating_anew_starts_an_epoch_and_tells_those_of_the_old_one() -> Non
     ],
 )
 def test_what_keeps_an_epoch(first: StreamState, second: StreamState, same_locator: bool, kept: bool) -> None:
-    """The same locator moving on keeps it, as it keeps what was said of the audio."""
+    """The same locator with a further state does, and keeps what was announced of the audio."""
     server = VirtualServer()
     before = server.catalog.announce(
         Announcement("s", server.catalog.locate("a"), first, "audio/wav", {"title": "t"})
@@ -278,14 +278,14 @@ def test_what_keeps_an_epoch(first: StreamState, second: StreamState, same_locat
 
 
 def test_only_a_known_stream_can_fail_without_a_filepath() -> None:
-    """Else there would be no locator."""
+    """There is no locator otherwise."""
     server = VirtualServer()
     with pytest.raises(InvalidFilepath):
         server.catalog.announce(Announcement("s", None, FAILED))
 
 
-def test_deleting_lets_listeners_finish_on_what_there_is() -> None:
-    """A whole audio is whole; of one that was growing, nothing more will be heard."""
+def test_listeners_of_a_deleted_stream_receive_what_was_written() -> None:
+    """Of a complete audio that is all; growing audio ends with an error."""
     audio = audio_of(200_000)
     server, audios = growing(audio)
     audios["t"] = audio
@@ -302,7 +302,7 @@ def test_deleting_lets_listeners_finish_on_what_there_is() -> None:
 
 
 def test_waiting_for_an_announcement() -> None:
-    """The listener hears that it waits, and then what everybody hears."""
+    """The listener receives that it waits, and then the events of every session."""
     server = VirtualServer(audios := {})
     listener = server.join("s", wait=True)
     assert listener.kinds == ["waiting"]
@@ -314,8 +314,8 @@ def test_waiting_for_an_announcement() -> None:
     assert listener.received == b"abc"
 
 
-def test_waiting_ends_in_time() -> None:
-    """And holds nothing any more."""
+def test_waiting_times_out() -> None:
+    """And leaves nothing behind."""
     server = VirtualServer(wait_seconds=5.0)
     listener = server.join("s", wait=True)
     server.run(4.9)
@@ -326,16 +326,16 @@ def test_waiting_ends_in_time() -> None:
     server.announce("s", "missing")
 
 
-def test_waiting_for_what_then_cannot_be_had_ends_in_an_error() -> None:
-    """The audio is missing, or of another epoch than the listener wants."""
+def test_waiting_for_audio_that_cannot_be_opened_ends_in_an_error() -> None:
+    """Missing, or of another epoch than the listener asked for."""
     server = VirtualServer({})
     missing, other = server.join("s", "1", wait=True), server.join("s", "2", wait=True, epoch="old")
-    gone = server.join("s", "3", wait=True)
+    disconnected = server.join("s", "3", wait=True)
     server.service.disconnect("3")
     server.announce("s", "missing")
     assert isinstance(error_of(missing), AudioUnavailable)
     assert isinstance(error_of(other), EpochChanged)
-    assert gone.kinds == ["waiting"]
+    assert disconnected.kinds == ["waiting"]
     assert len(server.service) == 0
 
 
@@ -367,7 +367,7 @@ def test_beginning_anywhere(length: int, offset: int, chunk_bytes: int) -> None:
 
 
 def test_an_offset_past_the_end_waits_while_the_audio_grows() -> None:
-    """The end is not known yet."""
+    """As the end is not known yet."""
     server, audios = growing(b"abc")
     listener = server.join("s", offset=5)
     server.run(1.0)
@@ -378,7 +378,7 @@ def test_an_offset_past_the_end_waits_while_the_audio_grows() -> None:
 
 
 def test_pausing_and_resuming() -> None:
-    """Nothing is sent in between, and the pace goes on from there: no burst."""
+    """Nothing is sent in between, and the pace continues from there, without a burst."""
     audio = audio_of(4_000_000)
     server = VirtualServer({"s": audio})
     listener = server.join("s")
@@ -439,8 +439,8 @@ def test_leaving_is_confirmed() -> None:
     window=st.integers(1, 2000),
     acks=st.lists(st.floats(0, 1), max_size=40),
 )
-def test_a_window_is_never_overrun(length: int, chunk_bytes: int, window: int, acks: list[float]) -> None:
-    """Whatever is acknowledged when; and who acknowledges everything gets everything."""
+def test_a_window_is_never_exceeded(length: int, chunk_bytes: int, window: int, acks: list[float]) -> None:
+    """Whatever is acknowledged when; a listener that acknowledges everything receives everything."""
     audio = audio_of(length)
     server = VirtualServer({"s": audio}, chunk_bytes, 0.0)
     listener = server.join("s", window=window)
@@ -461,7 +461,7 @@ def test_a_window_is_never_overrun(length: int, chunk_bytes: int, window: int, a
     assert listener.received == audio
 
 
-def test_acknowledging_more_than_was_sent_is_an_error_and_less_is_none() -> None:
+def test_acknowledging_more_than_was_sent_is_an_error_and_less_is_ignored() -> None:
     """Neither grants anything."""
     server = VirtualServer({"s": audio_of(1_000_000)}, chunk_seconds=0.0)
     listener = server.join("s", window=10_000)
@@ -473,8 +473,8 @@ def test_acknowledging_more_than_was_sent_is_an_error_and_less_is_none() -> None
     assert len(listener.received) == 3 * 4096
 
 
-def test_seeking_counts_the_window_anew() -> None:
-    """What was sent before is out of sight."""
+def test_seeking_restarts_the_window() -> None:
+    """What was sent before counts as acknowledged."""
     server = VirtualServer({"s": audio_of(1_000_000)}, chunk_seconds=0.0)
     listener = server.join("s", window=8192)
     server.service.seek("listener", 500_000)
@@ -482,8 +482,8 @@ def test_seeking_counts_the_window_anew() -> None:
     assert len(listener.received) == 8192 + 8192 - 500_000 % 4096
 
 
-def test_the_simulation_speaks_for_itself() -> None:
-    """Texts between the two control messages; audio that is announced under its name goes first."""
+def test_the_simulation() -> None:
+    """Texts between the two control messages; audio that is announced under its name takes precedence."""
     server = VirtualServer(audios := {})
     listener = server.join("simulation")
     texts = [event.text for event in listener.events if isinstance(event, SimulatedChunk)]
@@ -497,22 +497,22 @@ def test_the_simulation_speaks_for_itself() -> None:
     assert listener.received == b"abc"
 
 
-def test_draining_ends_what_is_left_where_it_is() -> None:
-    """Everybody is told at once, hears on, and is told at the end where to go on; nobody joins any more."""
+def test_draining_ends_the_remaining_sessions_at_their_offsets() -> None:
+    """All listeners receive the status at once, more audio, and the offset at the end; joins are rejected."""
     audio = audio_of(2_000_000)
     server = VirtualServer({"s": audio})
     listener, waiting = server.join("s", "one"), server.join("later", "two", wait=True)
     server.run(1.0)
     server.service.drain()
-    told = len(listener.received)
+    before = len(listener.received)
     status = listener.events[-1]
     assert isinstance(status, StatusChanged)
-    assert (status.status, status.offset) == ("server_draining", told)
+    assert (status.status, status.offset) == ("server_draining", before)
     assert waiting.kinds[-1] == "server_draining"
     with pytest.raises(Draining):
         server.join("s", "three")
     server.run(0.5)
-    assert told < len(listener.received) < len(audio)
+    assert before < len(listener.received) < len(audio)
     server.service.end_all()
     for one in (listener, waiting):
         assert error_of(one).error_code == "ASF_DRAINING"
@@ -522,13 +522,13 @@ def test_draining_ends_what_is_left_where_it_is() -> None:
     assert (len(server.service), len(server.pool)) == (0, 0)
 
 
-def test_a_description_says_what_is_known() -> None:
+def test_opened_audio_describes_what_is_known() -> None:
     """A length and a fingerprint only of what is complete; nothing stays open."""
     server, audios = growing(b"abc")
     assert server.describe("s").total_bytes is None
     server.announce("s", state=COMPLETE)
-    whole = server.describe("s")
-    assert (whole.total_bytes, whole.content_type) == (3, "audio/mpeg")
+    complete = server.describe("s")
+    assert (complete.total_bytes, complete.content_type) == (3, "audio/mpeg")
     audios["s"] = b"abd"
-    assert server.describe("s").fingerprint != whole.fingerprint
+    assert server.describe("s").fingerprint != complete.fingerprint
     assert len(server.pool) == 0

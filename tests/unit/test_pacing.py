@@ -23,7 +23,7 @@ def test_a_batch_is_whole_chunks_within_both_bounds(chunk_bytes: int, chunk_seco
 
 @given(chunk_sizes, intervals, st.integers(0, 2**40))
 def test_every_offset_lies_in_one_batch(chunk_bytes: int, chunk_seconds: float, offset: int) -> None:
-    """A batch ends behind the offset, by no more than its length, on a multiple of it."""
+    """A batch ends after the offset, by no more than its length, on a multiple of it."""
     pace = Pace(chunk_bytes, chunk_seconds)
     end = pace.batch_end(offset)
     assert offset < end <= offset + pace.batch_bytes
@@ -40,7 +40,7 @@ def test_the_default_pace_groups_sixteen_chunks() -> None:
 @pytest.mark.parametrize(
     "arguments", [(0, 0.01), (-1, 0.01), (4096, -0.1), (4096, float("nan")), (4096, float("inf"))]
 )
-def test_nonsense_is_refused(arguments: tuple[int, float]) -> None:
-    """A pace cannot be built from what is none."""
+def test_invalid_arguments_are_rejected(arguments: tuple[int, float]) -> None:
+    """With a ValueError."""
     with pytest.raises(ValueError, match="must be"):
         Pace(*arguments)

@@ -1,4 +1,4 @@
-"""Whether the server can do its work."""
+"""Readiness: the problems that keep the server from accepting listeners."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from asf.domain.errors import CatalogUnavailable
 from tests.support.virtual import VirtualServer
 
 
-def test_everything_is_there(tmp_path: Path) -> None:
-    """Nothing is named."""
+def test_a_ready_server_has_no_problems(tmp_path: Path) -> None:
+    """Whatever its sources are."""
     server = VirtualServer({})
     assert Readiness(server.store, FileAudioSources([tmp_path]), server.service).problems() == {}
     assert Readiness(server.store, server.sources, server.service).problems() == {}
 
 
-def test_each_thing_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what is wrong with it."""
+def test_each_problem_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By component, with the reason."""
 
     def fail(_store: InMemoryCatalogStore) -> None:
         raise CatalogUnavailable("It is locked.")

@@ -1,4 +1,4 @@
-"""The schedule: nothing is lost, nothing is served twice, the longest due comes first."""
+"""The schedule: no session is lost or served twice, and the one due longest comes first."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +72,7 @@ def test_a_due_time_is_moved_ahead_to_its_tick_never_behind() -> None:
 
 
 def test_sessions_that_share_a_tick_share_a_wake_up() -> None:
-    """Both come out together."""
+    """Both become due together."""
     schedule, (first, second) = Schedule(), sessions(2)
     schedule.put_at(first, 1.001)
     schedule.put_at(second, 1.002)
@@ -81,5 +81,5 @@ def test_sessions_that_share_a_tick_share_a_wake_up() -> None:
 
 
 def test_an_empty_schedule_wants_no_wake_up() -> None:
-    """Nothing to wait for."""
+    """There is nothing to wait for."""
     assert Schedule().next_time is None

@@ -1,4 +1,4 @@
-"""Whatever happens to a session in whatever order: what it promises holds."""
+"""Whatever happens to a session in whatever order: its invariants hold."""
 
 import random
 
@@ -21,7 +21,7 @@ ENDS = {"EndOfStream", "StreamFailed", "left"}
 
 
 class Listening(RuleBasedStateMachine):
-    """One listener of one stream, in virtual time, beside another that must not be disturbed."""
+    """One listener of one stream, in virtual time, beside another that must not be affected."""
 
     @initialize(
         chunk_bytes=st.integers(1, 60),
@@ -72,8 +72,8 @@ class Listening(RuleBasedStateMachine):
         self.server.announce("s", state=self.state)
 
     @property
-    def position(self) -> int:
-        """The offset that the listener has come to."""
+    def offset(self) -> int:
+        """The offset of the first byte that the listener has not received."""
         return self.base + len(self.listener.received) - self.heard_before
 
     @property
@@ -107,7 +107,7 @@ class Listening(RuleBasedStateMachine):
 
     @rule(share=st.floats(0, 1.2))
     def acknowledge_some(self, share: float) -> None:
-        self.acknowledge(int(share * self.position))
+        self.acknowledge(int(share * self.offset))
 
     def acknowledge(self, received: int) -> None:
         try:
@@ -115,14 +115,14 @@ class Listening(RuleBasedStateMachine):
         except NoSession:
             assert self.over
         except InvalidAck:
-            assert received > self.position
+            assert received > self.offset
         else:
-            assert received <= self.position
+            assert received <= self.offset
             self.acknowledged = max(self.acknowledged, received)
 
     @rule()
     def acknowledge_all(self) -> None:
-        self.acknowledge(self.position)
+        self.acknowledge(self.offset)
 
     @rule()
     def pause(self) -> None:
@@ -165,7 +165,7 @@ class Listening(RuleBasedStateMachine):
 
     @invariant()
     def the_window_is_kept(self) -> None:
-        assert self.window is None or self.position - self.acknowledged <= self.window
+        assert self.window is None or self.offset - self.acknowledged <= self.window
 
     @invariant()
     def nothing_follows_an_end(self) -> None:
@@ -179,10 +179,10 @@ class Listening(RuleBasedStateMachine):
         assert self.at_end == len(self.listener.received)
 
     @invariant()
-    def an_end_of_stream_comes_after_the_whole_of_a_complete_audio(self) -> None:
+    def an_end_of_stream_comes_after_all_of_a_complete_audio(self) -> None:
         if "EndOfStream" in self.listener.kinds:
             assert self.state is StreamState.COMPLETE
-            assert self.position >= len(self.written)
+            assert self.offset >= len(self.written)
 
     def _listen_to_the_end(self) -> None:
         for _ in range(len(self.written) + 10_000):  # With a window of 1 each byte takes a turn.
@@ -191,11 +191,11 @@ class Listening(RuleBasedStateMachine):
             self._let_all_arrive()
             self.server.run(0.5)
             self.listener.read(0)
-            self.acknowledge(self.position)
-        raise AssertionError("It never ends.")
+            self.acknowledge(self.offset)
+        raise AssertionError("The session never ends.")
 
     def _let_the_other_listen_to_the_end(self) -> None:
-        """Nobody does anything for it: it hears more whenever there is more, and an end."""
+        """Without any command: it receives more whenever there is more, and an end."""
         if not self.announced:
             self.server.run(WAIT_SECONDS)
         while not self.other_left and not ENDS & set(self.other.kinds):
@@ -211,7 +211,7 @@ class Listening(RuleBasedStateMachine):
         pass
 
     def teardown(self) -> None:
-        """An ended session holds nothing open, and a listener that takes everything gets everything."""
+        """An ended session holds nothing open, and a listener that takes everything receives everything."""
         if not hasattr(self, "server"):
             return
         if not self.over:
@@ -232,7 +232,7 @@ TestListening.settings = settings(max_examples=examples(200), stateful_step_coun
 
 
 class ListeningToWhatIsFetched(Listening):
-    """The same where the audio is fetched as it is read, and arrives when it likes."""
+    """The same where the audio is fetched as it is read, and arrives at any time."""
 
     sources: FetchedAudioSources
 

@@ -1,4 +1,4 @@
-"""Listeners in virtual time: whatever the sizes and the schedule, each gets exactly the audio, at its pace."""
+"""Sessions in virtual time: whatever the sizes and the schedule, each sends exactly the audio, at its pace."""
 
 import random
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_any_sizes_and_any_schedule_give_the_same_bytes(
 def test_back_pressure_loses_and_repeats_nothing(
     length: int, chunk_bytes: int, capacity: int, reads: list[tuple[int, float]]
 ) -> None:
-    """A listener that reads in its own rhythm, and stalls in between, gets the audio all the same."""
+    """A listener that reads irregularly, and pauses in between, receives the same audio."""
     audio = audio_of(length)
     server = VirtualServer({"s": audio}, chunk_bytes, 0.01)
     listener = server.join("s", capacity=capacity)
@@ -74,7 +74,7 @@ def test_back_pressure_loses_and_repeats_nothing(
 
 @given(st.lists(st.floats(0, 0.5), min_size=2, max_size=8))
 def test_listeners_of_one_stream_do_not_disturb_each_other(gaps: list[float]) -> None:
-    """Joined at different times, each gets the whole audio."""
+    """Joined at different times, each receives the complete audio."""
     audio = audio_of(300_000)
     server = VirtualServer({"s": audio})
     listeners = []
@@ -123,7 +123,7 @@ def test_the_first_batch_is_sent_while_joining() -> None:
 
 @pytest.mark.parametrize("chunk_seconds", [0.0, 0.01])
 def test_joining_wakes_a_sleeping_pump(chunk_seconds: float) -> None:
-    """Whether the rest is due at once or later, nobody else has to come by first."""
+    """Whether the rest is due at once or later, without another event."""
     audio = audio_of(200_000)
     server = VirtualServer({"s": audio}, chunk_seconds=chunk_seconds)
     server.run(1.0)
@@ -132,8 +132,8 @@ def test_joining_wakes_a_sleeping_pump(chunk_seconds: float) -> None:
     assert listener.received == audio
 
 
-def test_listeners_that_are_due_take_turns() -> None:
-    """Unpaced, nobody gets a second batch before everyone else had one."""
+def test_due_sessions_are_served_in_turns() -> None:
+    """Unpaced, no session is sent a second batch before all others were sent one."""
     server = VirtualServer({"s": bytes(64 * 65536)}, chunk_seconds=0.0)
     listeners = [server.join("s", str(number), keeps=False) for number in range(3 * LISTENERS_PER_TURN)]
     for _ in range(60):
@@ -143,7 +143,7 @@ def test_listeners_that_are_due_take_turns() -> None:
 
 
 def test_one_turn_serves_a_bounded_number_of_listeners() -> None:
-    """The rest of the process gets its turn in between, however many listeners are due."""
+    """Other tasks of the process run in between, however many sessions are due."""
     server = VirtualServer({"s": bytes(10 * 65536)}, chunk_seconds=0.0)
     listeners = [server.join("s", str(number)) for number in range(2 * LISTENERS_PER_TURN)]
     before = sum(len(listener.sends) for listener in listeners)
@@ -152,7 +152,7 @@ def test_one_turn_serves_a_bounded_number_of_listeners() -> None:
 
 
 def test_thirty_thousand_listeners_stay_at_their_pace() -> None:
-    """Fairness at scale, in virtual time: after two seconds nobody is behind and nobody is favoured."""
+    """Fairness at scale, in virtual time: after two seconds no session is behind, and none is far ahead."""
     server = VirtualServer({"s": bytes(4_000_000)}, chunk_bytes=4096, chunk_seconds=0.256)
     listeners = []
     for number in range(30_000):
@@ -179,14 +179,14 @@ def test_start_and_end_tell_the_offsets_and_the_length() -> None:
 
 
 def test_an_empty_audio_ends_at_once() -> None:
-    """Nothing to send is no error."""
+    """Nothing to send is not an error."""
     server = VirtualServer({"s": b""})
     assert server.join("s").kinds == WHOLE_SESSION
     assert len(server.pool) == 0
 
 
 def test_an_unknown_stream_is_refused() -> None:
-    """And leaves no session."""
+    """And leaves no session behind."""
     server = VirtualServer({})
     with pytest.raises(StreamNotFound):
         server.join("nowhere")
@@ -203,7 +203,7 @@ def test_a_missing_audio_is_refused() -> None:
     assert len(server.pool) == 0
 
 
-def test_leaving_frees_everything_at_once() -> None:
+def test_a_disconnected_session_holds_nothing() -> None:
     """The audio is closed with its last listener, and nothing more is sent."""
     server = VirtualServer({"s": audio_of(1_000_000)})
     first, second = server.join("s", "first"), server.join("s", "second")
@@ -219,8 +219,8 @@ def test_leaving_frees_everything_at_once() -> None:
     assert second.kinds == ["joined", "StartOfStream"]
 
 
-def test_leaving_twice_does_no_harm() -> None:
-    """Nor does leaving without having joined."""
+def test_a_second_disconnect_is_ignored() -> None:
+    """As is one without a join."""
     server = VirtualServer({"s": b"x"})
     server.service.disconnect("nobody")
     server.join("s")
@@ -229,7 +229,7 @@ def test_leaving_twice_does_no_harm() -> None:
 
 
 def test_a_blocked_listener_that_left_is_not_woken() -> None:
-    """Its transport may still call back once; that is ignored."""
+    """Its transport may still call back once, which is ignored."""
     server = VirtualServer({"s": audio_of(1_000_000)})
     listener = server.join("s", capacity=100)
     callback = listener.callback
@@ -250,8 +250,8 @@ def test_joining_again_replaces_the_session() -> None:
     assert second.received == audio_of(200_000)
 
 
-def test_a_listener_that_breaks_while_being_sent_to_is_let_go() -> None:
-    """A transport may find out in the middle of a send that the connection is gone."""
+def test_a_connection_that_breaks_while_sending_ends_its_session() -> None:
+    """A transport may notice in the middle of a send that the client has disconnected."""
     server = VirtualServer({"s": audio_of(500_000)})
     listener = ScriptedListener()
     listener.before_send = lambda: server.service.disconnect("listener")
@@ -260,8 +260,8 @@ def test_a_listener_that_breaks_while_being_sent_to_is_let_go() -> None:
     assert server.pump.turn() is None
 
 
-def test_a_listener_that_takes_nothing_for_too_long_loses_its_place() -> None:
-    """It hears why and where it stands; what it held is free, and nobody else is concerned."""
+def test_a_slow_listener_is_dropped() -> None:
+    """With the reason and its offset; nothing is held for it, and other listeners are not affected."""
     audio = audio_of(500_000)
     server = VirtualServer({"s": audio}, slow_seconds=10.0)
     slow, other = server.join("s", "slow", capacity=70_000), server.join("s", "other")
@@ -280,7 +280,7 @@ def test_a_listener_that_takes_nothing_for_too_long_loses_its_place() -> None:
     assert server.observer.outcomes == ["complete", "ASF_LISTENER_TOO_SLOW"]
 
 
-def test_a_listener_that_takes_a_little_now_and_then_keeps_its_place() -> None:
+def test_a_listener_that_takes_a_little_now_and_then_is_not_dropped() -> None:
     """However slow it is, as long as it takes something within the time."""
     audio = audio_of(200_000)
     server = VirtualServer({"s": audio}, slow_seconds=10.0)
@@ -292,8 +292,8 @@ def test_a_listener_that_takes_a_little_now_and_then_keeps_its_place() -> None:
     assert listener.received == audio
 
 
-def test_no_more_listeners_than_there_is_place_for() -> None:
-    """The next one is told to come again; a place that becomes free is given away."""
+def test_the_limit_of_listeners() -> None:
+    """One more is rejected with a retryable error, until another session ends."""
     server = VirtualServer({"s": audio_of(500_000)}, max_listeners=2)
     server.join("s", "first")
     server.join("s", "second")
@@ -347,8 +347,8 @@ def test_rejected_joins_are_observed() -> None:
     assert server.observer.rejections == [code for code in codes for _ in range(2)] + ["ASF_TOO_MANY_LISTENERS"]
 
 
-def test_a_tick_that_a_join_overtakes_is_observed() -> None:
-    """The lag is that of the tick, whoever serves it."""
+def test_the_lag_of_a_tick_that_a_join_serves_is_observed() -> None:
+    """As in a turn."""
     server = VirtualServer({"s": audio_of(500_000)})
     server.join("s", "one")
     server.clock.advance(2.0)
@@ -356,8 +356,8 @@ def test_a_tick_that_a_join_overtakes_is_observed() -> None:
     assert server.observer.lags == [pytest.approx(2.0 - 0.16, abs=TICK_SECONDS)]
 
 
-def test_the_sleeper_is_woken_only_when_something_is_due_sooner() -> None:
-    """A join whose next batch comes after what is waited for anyway wakes nobody."""
+def test_on_due_is_called_only_when_something_is_due_sooner() -> None:
+    """Not for a join whose next batch is due after the time that the last turn returned."""
     server = VirtualServer({"s": audio_of(500_000)})
     woken: list[bool] = []
     server.pump.on_due.connect(lambda: woken.append(True))
@@ -394,8 +394,8 @@ class ShrinkingSources(InMemoryAudioSources):
     ("error", "code"),
     [(AudioUnavailable("gone"), "ASF_AUDIO_UNAVAILABLE"), (RuntimeError("bug"), "ASF_INTERNAL_ERROR")],
 )
-def test_audio_that_fails_on_the_way_ends_with_an_error(error: Exception, code: str) -> None:
-    """The listener hears why and how far it got; the other listeners and the pump go on."""
+def test_a_failed_read_ends_the_session_with_an_error(error: Exception, code: str) -> None:
+    """With the reason and the offset; the pump and the other sessions are not affected."""
     audio = audio_of(500_000)
     server = VirtualServer(sources=ShrinkingSources(audio, 200_000, error))
     server.announce("s")
@@ -423,13 +423,13 @@ def locked_server(audios: dict[str, bytes], **more: Any) -> VirtualServer:
 
 
 def failures(listener: ScriptedListener) -> list[str]:
-    """Return the codes of the errors that a listener was told."""
+    """Return the codes of the errors that a listener received."""
     return [event.error.error_code for event in listener.events if isinstance(event, StreamFailed)]
 
 
 @pytest.mark.parametrize("token", [None, "", "unknown", 5])
 def test_nobody_joins_without_a_token(token: object) -> None:
-    """Nor hears whether there is such a stream, even where there is no place."""
+    """Nor learns whether there is such a stream, even at the limit of listeners."""
     server = locked_server({"s": b"audio"}, max_listeners=0)
     for stream_id in ("s", "unknown", "simulation"):
         with pytest.raises(Unauthorized):
@@ -492,7 +492,7 @@ def stalled(server: VirtualServer) -> ScriptedListener:
 
 @pytest.mark.parametrize("begin", [flowing, blocked, without_credit, paused, waiting, held, stalled])
 def test_a_session_ends_with_its_token(begin: Callable[[VirtualServer], ScriptedListener]) -> None:
-    """Whatever state it is in; and nothing is held for it any more, while another one goes on."""
+    """In every state; nothing is held for it any more, and another session is not affected."""
     audio = audio_of(1_000_000)
     server = locked_server({"s": audio}, chunk_seconds=0.1, stall_seconds=2.0)
     other = server.join("s", "other", token="long")  # noqa: S106
@@ -523,7 +523,7 @@ def test_many_sessions_that_end_at_once_all_end() -> None:
 
 
 def test_a_new_token_is_taken_by_joining_again() -> None:
-    """The session that it begins lasts as long as the new one does."""
+    """The new session lasts as long as the new token."""
     server = locked_server({"s": audio_of(1_000_000)}, chunk_seconds=0.1)
     first = flowing(server)
     server.run(TOKEN_SECONDS - 1)
@@ -535,7 +535,7 @@ def test_a_new_token_is_taken_by_joining_again() -> None:
 
 
 def test_a_listener_that_joins_with_a_bad_token_has_left() -> None:
-    """As with every join that is refused."""
+    """As with every rejected join."""
     server = locked_server({"s": audio_of(1_000_000)}, chunk_seconds=0.1)
     listener = flowing(server)
     with pytest.raises(Unauthorized):
@@ -557,7 +557,7 @@ def test_a_change_of_the_wall_clock_does_not_change_when_a_session_ends() -> Non
 
 
 def test_many_joins_with_long_tokens_leave_nothing() -> None:
-    """Whoever joins again and again fills no memory."""
+    """Joining again and again does not fill the memory."""
     server = locked_server({"s": b"audio"})
     for _ in range(500):
         server.join("s", wait=True, token="long")  # noqa: S106
@@ -568,7 +568,7 @@ AUDIO = random.Random(3).randbytes(20_000)
 
 
 class UnreachableListener(ScriptedListener):
-    """Cannot be told anything from some moment on."""
+    """Raises when events are emitted, from a certain number of events on."""
 
     def __init__(self, events_before: int) -> None:
         super().__init__()
@@ -576,13 +576,13 @@ class UnreachableListener(ScriptedListener):
 
     def emit(self, *events: ListenerEvent) -> None:
         if len(self.events) >= self.events_before:
-            raise RuntimeError("The way is broken.")
+            raise RuntimeError("The connection is broken.")
         super().emit(*events)
 
 
 @pytest.mark.parametrize("events_before", [0, 2])
-def test_a_listener_that_cannot_be_told_anything_is_cut_off(events_before: int) -> None:
-    """At its start, and at its end: it has ended then, nothing is held for it, and the others do not notice."""
+def test_an_emitter_that_fails_ends_its_session(events_before: int) -> None:
+    """At its start, and at its end: nothing is held for it, and other sessions are not affected."""
     server = VirtualServer({"s": AUDIO})
     broken = UnreachableListener(events_before)
     server.service.join("broken", ListenRequest("s"), broken)
@@ -595,8 +595,8 @@ def test_a_listener_that_cannot_be_told_anything_is_cut_off(events_before: int) 
     assert sorted(server.observer.outcomes) == ["ASF_INTERNAL_ERROR", "complete"]
 
 
-def test_a_waiting_listener_that_cannot_be_told_anything_keeps_nobody_waiting() -> None:
-    """The announcement goes through, and the next one that waits begins."""
+def test_an_emitter_that_fails_does_not_affect_others_that_wait() -> None:
+    """The announcement succeeds, and the next waiting session begins."""
     audios: dict[str, bytes] = {}
     server = VirtualServer(audios)
     broken = UnreachableListener(1)
@@ -611,7 +611,7 @@ def test_a_waiting_listener_that_cannot_be_told_anything_keeps_nobody_waiting() 
 
 
 def test_a_join_that_cannot_be_observed_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a session nor an open audio."""
+    """Neither a session nor open audio."""
 
     def fail(_observer: RecordingObserver, _session_id: str, _stream_id: str, _offset: int) -> None:
         raise RuntimeError("The metrics are broken.")

@@ -29,7 +29,7 @@ LOOK_SECONDS = 1.0
 class PlaybackBody:
     """The body of one response: implements the `ListenerEmitter` port, and is the iterator that the server sends.
 
-    At most `PART_BYTES` wait to be sent. `abort` closes the connection at once: nothing else tells the client that a
+    At most `PART_BYTES` wait to be sent. `abort` closes the connection at once: nothing else shows the client that a
     response of unknown length is incomplete. `is_gone` returns whether the client has closed the connection.
     """
 

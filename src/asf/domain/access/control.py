@@ -52,7 +52,7 @@ class AccessControl:
         if self._verifier is None:
             return None
         if token is None:
-            raise Unauthorized("There is no token.")
+            raise Unauthorized("The token is missing.")
         timestamp = self._clock.timestamp()
         grant = self._verifier.verify(token, timestamp)
         if not allows(grant):

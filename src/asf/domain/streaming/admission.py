@@ -17,7 +17,7 @@ from asf.domain.streams.stream import AudioStream, StreamState
 class Admission:
     """Finds what a session asks for, and begins it, or lets it wait for its stream.
 
-    A session is pending from `admit` until it begins or waits; its listener has been told nothing so far. A session
+    A session is pending from `admit` until it begins or waits: until then nothing is sent to its listener. A session
     whose stream may still change follows it in the catalog, to begin or to end with it. With `with_simulation` the
     stream id `simulation` stands for the simulation, unless audio is announced under it.
 
@@ -57,7 +57,7 @@ class Admission:
         self._closed = True
 
     def is_pending(self, session: ListenerSession) -> bool:
-        """Return whether the session has neither begun nor been told to wait yet."""
+        """Return whether the session neither has begun nor waits for its stream yet."""
         return session in self._pending
 
     def open(self, stream_id: str, until: float | None) -> OpenedAudio:

@@ -73,7 +73,7 @@ class ChunkStreamer:
         return SendAudio(offset, stop)
 
     def _granted(self, offset: int, stop: int, acknowledged: int, window: int) -> int:
-        """Return the end of what the window allows of `offset` to `stop`: whole chunks, unless it is below one."""
+        """Return the end of what the window allows of `offset` to `stop`: full chunks, unless it is below one."""
         limit = acknowledged + window
         if limit >= stop:
             return stop

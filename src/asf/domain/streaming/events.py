@@ -1,4 +1,4 @@
-"""What a listener is told, as values that each transport encodes in its own way (docs/contract.md, section 3)."""
+"""The events of a session, as values that each transport encodes in its own way (docs/contract.md, section 3)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

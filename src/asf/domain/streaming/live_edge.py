@@ -89,7 +89,7 @@ class LiveEdge:
             edge.size, edge.grown_at = audio.size, now
             self.wake(audio)
         elif silence >= self._give_up_seconds:
-            self._give_up(audio, StreamStalled(f"It has not grown for {self._give_up_seconds:g} s."))
+            self._give_up(audio, StreamStalled(f"The audio has not grown for {self._give_up_seconds:g} s."))
         elif silence >= self._stall_seconds:
             for session in list(edge.parked):
                 if session.flowing:

@@ -35,7 +35,7 @@ class AudioSource(Protocol):
 
     @property
     def ending(self) -> AudioEnding | None:
-        """How the audio has ended, as of the last `refresh`, where the source tells that itself; otherwise None.
+        """How the audio has ended, as of the last `refresh`, where the source knows that itself; otherwise None.
 
         From then on `size` and `identity` are final.
         """

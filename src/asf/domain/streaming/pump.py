@@ -111,7 +111,8 @@ class AudioPump:
         self._schedule.remove(session)
         self._slow_listeners.remove(session)
         self._live_edge.remove(session)
-        self._stop_awaiting(session)
+        if session.audio is not None:
+            self._stop_awaiting(session, session.audio)
 
     def _advance(self, now: float) -> float:
         """Move to the queue what is due by `now`, and return until when things count as due."""
@@ -132,8 +133,8 @@ class AudioPump:
     def _send_due(self, session: ListenerSession, now: float, until: float) -> None:
         audio = session.audio
         assert audio is not None  # noqa: S101 - it has begun
-        if self._awaiting:
-            self._stop_awaiting(session)
+        if audio in self._awaiting:
+            self._stop_awaiting(session, audio)
         decision = self._streamer.decide(session, until)
         if isinstance(decision, SendAudio):
             if not self._send(session, audio, decision, now):
@@ -192,14 +193,12 @@ class AudioPump:
         self._slow_listeners.remove(session)
         self._awaiting.setdefault(audio, {})[session] = None
 
-    def _stop_awaiting(self, session: ListenerSession) -> None:
-        audio = session.audio
-        if audio is None or audio not in self._awaiting:
-            return
-        sessions = self._awaiting[audio]
-        sessions.pop(session, None)
-        if not sessions:
-            del self._awaiting[audio]
+    def _stop_awaiting(self, session: ListenerSession, audio: SharedAudio) -> None:
+        sessions = self._awaiting.get(audio)
+        if sessions is not None:
+            sessions.pop(session, None)
+            if not sessions:
+                del self._awaiting[audio]
 
     def _arrived(self, audio: SharedAudio) -> None:
         """Serve all sessions that await bytes of `audio`; those whose bytes are not there yet await them again."""

@@ -51,9 +51,12 @@ class StreamingService:
         A context: at its end the audio is closed, unless a session has begun on it. May yield to other tasks. Raises
         `Unauthorized`, `StreamNotFound`, `AudioUnavailable`, `GenerationFailed` or `CatalogUnavailable`.
         """
-        with self._report_rejection(stream_id):
+        try:
             until = self._access.check_stream(token, stream_id)
             opened = self._admission.open(stream_id, until)
+        except AsfError as error:
+            self._observer.join_rejected(stream_id, error.error_code)
+            raise
         try:
             yield opened
         finally:
@@ -75,16 +78,19 @@ class StreamingService:
         `GenerationFailed` or `CatalogUnavailable`; the earlier session, if any, has ended all the same. Raises
         nothing where the listener has left, or joined another stream, in the meantime.
         """
-        with self._report_rejection(request.stream_id):
+        try:
             self._end_earlier(listener_id)
             if self._admission.closed:
                 raise Draining
             until = opened.until if opened else self._access.check_stream(request.token, request.stream_id)
             if len(self._sessions) >= self._max_listeners:
-                raise TooManyListeners(f"There are {self._max_listeners}.")
+                raise TooManyListeners(f"The limit is {self._max_listeners}.")
             session = self._add_session(listener_id, request, emitter)
             self._access.end_at(session, until, session.fail)
             self._admission.admit(session, opened)
+        except AsfError as error:
+            self._observer.join_rejected(request.stream_id, error.error_code)
+            raise
 
     def leave(self, listener_id: str, stream_id: str | None = None) -> None:
         """End the listener's session at its own request. Raises `NoSession` when it has none (on that stream)."""
@@ -124,7 +130,7 @@ class StreamingService:
         """
         session = self._session(listener_id, None)
         if not session.acknowledge(received):
-            raise InvalidAck(f"{session.offset} were sent.")
+            raise InvalidAck(f"All before byte {session.offset} was sent.")
         if session.window is not None and session.flowing:
             self._pump.serve_soon(session)
 
@@ -155,7 +161,7 @@ class StreamingService:
         earlier = self._sessions.get(listener_id)
         if earlier is None:
             return
-        if self._admission.is_pending(earlier):  # Its listener was told nothing yet.
+        if self._admission.is_pending(earlier):  # Nothing was sent to its listener yet.
             earlier.abandon()
         else:
             earlier.leave()
@@ -179,11 +185,3 @@ class StreamingService:
         if self._admission.forget(session):
             seconds = self._clock.now() - session.opened_at
             self._observer.ended(session.session_id, session.stream_id, outcome, session.sent_bytes, seconds)
-
-    @contextmanager
-    def _report_rejection(self, stream_id: str) -> Iterator[None]:
-        try:
-            yield
-        except AsfError as error:
-            self._observer.join_rejected(stream_id, error.error_code)
-            raise

@@ -184,7 +184,7 @@ class ListenerSession:
             self.abandon()
 
     def abandon(self) -> None:
-        """End without telling the listener: it has disconnected, or was never told of the session."""
+        """End without an event: the listener has disconnected, or has received nothing of the session yet."""
         self._end(SessionEvent.LEAVE, "left")
 
     def announce_drain(self) -> None:

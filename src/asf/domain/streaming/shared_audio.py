@@ -113,5 +113,5 @@ class SharedAudio:
         if current.state is StreamState.FAILED:
             return GenerationFailed(current.reason)
         if self.source is None:
-            return AudioUnavailable("It was never written.")
+            return AudioUnavailable("The audio was never written.")
         return None

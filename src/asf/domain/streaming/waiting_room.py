@@ -47,4 +47,4 @@ class WaitingRoom:
         while (deadline := self.next_time) is not None and deadline <= now:
             session = next(iter(self._deadlines))
             self.remove(session)
-            session.fail(StreamNotFound("It was not announced in time."))
+            session.fail(StreamNotFound("The stream was not announced in time."))
