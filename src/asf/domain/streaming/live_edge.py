@@ -1,5 +1,6 @@
 """The live edge: polls growing audio, and wakes the sessions that wait there."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from asf.domain.errors import AudioUnavailable, StreamStalled
@@ -19,6 +20,16 @@ class _Edge:
     size: int
     grown_at: float
     parked: dict[ListenerSession, None] = field(default_factory=dict)
+
+    def move(self, size: int, now: float) -> None:
+        """Record that the audio has grown to `size`, or has ended there."""
+        self.size = size
+        self.grown_at = now
+
+    def take_parked(self) -> Iterable[ListenerSession]:
+        """Take out all parked sessions."""
+        parked, self.parked = self.parked, {}
+        return parked
 
 
 class LiveEdge:
@@ -71,8 +82,7 @@ class LiveEdge:
         edge = self._edges.get(audio)
         if edge is None:
             return
-        parked, edge.parked = edge.parked, {}
-        for session in parked:
+        for session in edge.take_parked():
             if not session.flowing:
                 session.grow()
             self._schedule.put_due(session)
@@ -86,7 +96,7 @@ class LiveEdge:
         silence = now - edge.grown_at
         # Compared with what was seen here: opening the audio for another listener refreshes it too.
         if audio.size > edge.size or not audio.growing:
-            edge.size, edge.grown_at = audio.size, now
+            edge.move(audio.size, now)
             self.wake(audio)
         elif silence >= self._give_up_seconds:
             self._give_up(audio, StreamStalled(f"The audio has not grown for {self._give_up_seconds:g} s."))
