@@ -17,9 +17,9 @@ from asf.domain.streams.stream import AudioStream, StreamState
 class Admission:
     """Finds what a session asks for, and begins it, or lets it wait for its stream.
 
-    A session is pending from `admit` until it begins or waits: until then nothing is sent to its listener. A session
-    whose stream may still change follows it in the catalog, to begin or to end with it. With `with_simulation` the
-    stream id `simulation` stands for the simulation, unless audio is announced under it.
+    A session is pending from `admit` until it begins or waits: until then its join is not answered. A session whose
+    stream may still change follows it in the catalog, to begin or to end with it. With `with_simulation` the stream
+    id `simulation` stands for the simulation, unless audio is announced under it.
 
     Looking up a stream and opening its audio may yield to other tasks, so a session may have ended when they return.
     """
@@ -49,11 +49,11 @@ class Admission:
 
     @property
     def closed(self) -> bool:
-        """Whether no session begins any more."""
+        """Whether no further session is admitted."""
         return self._closed
 
     def close(self) -> None:
-        """Let no session begin any more. Those that wait for their stream are still let in."""
+        """Admit no further session. Those that wait for their stream still begin when it is announced."""
         self._closed = True
 
     def is_pending(self, session: ListenerSession) -> bool:

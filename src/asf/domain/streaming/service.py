@@ -136,11 +136,11 @@ class StreamingService:
 
     @property
     def draining(self) -> bool:
-        """Whether no session begins any more."""
+        """Whether joins are rejected, as the server shuts down."""
         return self._admission.closed
 
     def drain(self) -> None:
-        """Let no session begin any more, and tell all listeners that the server shuts down soon."""
+        """Reject further joins, and tell all listeners that the server shuts down soon."""
         self._admission.close()
         for session in list(self._sessions.values()):
             if not self._admission.is_pending(session):
@@ -161,7 +161,7 @@ class StreamingService:
         earlier = self._sessions.get(listener_id)
         if earlier is None:
             return
-        if self._admission.is_pending(earlier):  # Nothing was sent to its listener yet.
+        if self._admission.is_pending(earlier):  # Its join was not answered yet.
             earlier.abandon()
         else:
             earlier.leave()
