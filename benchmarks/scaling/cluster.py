@@ -8,7 +8,7 @@ time on the way and its turn in Redis; news goes to those servers only that foll
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -24,7 +24,7 @@ from asf.domain.streaming.events import EndOfStream, ListenerEvent, StartOfStrea
 from asf.domain.streaming.session import ListenRequest
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import AudioStream, StreamState
-from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription, UiUpdate
+from asf.domain.updates.update import AppendResult, Handover, Position, SequencedUpdate, Subscription, UiUpdate
 from asf.entrypoints.container import Container
 from asf.settings import read_settings
 from benchmarks.scaling.virtual_time import OneAtATime, VirtualTime
@@ -170,11 +170,24 @@ class SharedCatalogStore(SharedStore):
 class SharedUpdateLog(SharedStore):
     """Tells of the updates of clients that are followed."""
 
-    on_appended: Callable[..., object]
+    def connect(self, on_appended: Callable[..., object], on_interrupted: Callable[..., object]) -> None:  # noqa: ARG002
+        """Set the listener. Nothing is lost here."""
+        self._on_appended = on_appended
+
+    def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
+        """Append, and broadcast to the servers that follow the client, in one command."""
+
+        def command() -> AppendResult:
+            appended: AppendResult = self._store.append(update, timestamp, now)
+            self._redis.publish(f"updates {update.client_id}", appended.update)
+            return replace(appended, broadcasts=True)
+
+        appended: AppendResult = self._redis.do("updates.append", command)
+        return appended
 
     def hear(self, *news: Any) -> object:
-        """Tell of an update."""
-        return self.on_appended(*news)
+        """Deliver an update."""
+        return self._on_appended(*news)
 
 
 class CountedAudio:
@@ -445,7 +458,6 @@ class Cluster:
             lambda stream_id, stream: self.redis.publish(f"catalog {stream_id}", stream_id, stream)
         )
         log: Any = InMemoryUpdateLog(500, 300.0, lambda: f"epoch-{next(epochs)}")
-        log.on_appended = lambda update: self.redis.publish(f"updates {update.client_id}", update)
         self.store, self.log = store, log
         settings = {"ASF_DATABASE": ":memory:", "ASF_MAX_LISTENERS": "1000000", **environment}
         self.nodes = [Node(self, settings) for _ in range(nodes)]

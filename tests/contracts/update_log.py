@@ -1,6 +1,6 @@
 """What every `UpdateLog` promises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -8,9 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from asf.domain.errors import IdempotencyConflict
+from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates.ports import UpdateLog
-from asf.domain.updates.update import EVERYTHING, Position, SequencedUpdate, UiUpdate
+from asf.domain.updates.update import EVERYTHING, AppendResult, Position, SequencedUpdate, UiUpdate
 from tests.support.examples import examples
 from tests.support.processes import eventually
 
@@ -23,15 +23,15 @@ data = st.none() | st.integers() | st.just({"text": "Über alles", "list": [1, N
 
 
 def listen_to(log: UpdateLog) -> list[SequencedUpdate]:
-    """Return a list that gets whatever the log tells of."""
-    told: list[SequencedUpdate] = []
+    """Return a list that gets every update that the log broadcasts."""
+    heard: list[SequencedUpdate] = []
+    log.connect(heard.append, lambda: None)
+    return heard
 
-    def hear(update: SequencedUpdate) -> int:
-        told.append(update)
-        return 1
 
-    log.on_appended = hear
-    return told
+def broadcast(results: Sequence[AppendResult]) -> list[SequencedUpdate]:
+    """Return the updates that the log broadcasts, as it says."""
+    return [result.update for result in results if result.broadcasts]
 
 
 class UpdateLogContract:
@@ -58,13 +58,13 @@ class UpdateLogContract:
                 )
                 assert (kept.seq, kept.timestamp) == (number, START)
 
-    def test_who_does_not_ask_gets_the_latest_place_only(self, log: UpdateLog) -> None:
+    def test_without_a_position_only_the_latest_is_returned(self, log: UpdateLog) -> None:
         kept = log.append(UiUpdate("alice", "progress", 1), START, START).update
         recovery = log.recover("alice", None, START)
         assert (recovery.latest, recovery.updates) == (Position(kept.epoch, 1), ())
 
-    def test_the_place_of_a_client_without_updates_stays(self, log: UpdateLog) -> None:
-        """So that a subscriber that came first can tell that it has missed nothing, or what."""
+    def test_the_position_of_a_client_without_updates_is_stable(self, log: UpdateLog) -> None:
+        """So a subscriber that subscribed before the first update can recover what it missed."""
         latest = log.recover("alice", EVERYTHING, START).latest
         assert latest.seq == 0
         assert latest.epoch
@@ -100,45 +100,63 @@ class UpdateLogContract:
             assert not log.append(UiUpdate("alice", "progress", 1, "key-1"), timestamp, timestamp).duplicate
 
     @pytest.mark.parametrize("since", [Position("another", 1), Position("", 1), Position("another", 0)])
-    def test_a_place_of_another_epoch_is_not_known(self, log: UpdateLog, since: Position) -> None:
+    def test_a_position_of_another_epoch_is_unknown(self, log: UpdateLog, since: Position) -> None:
         log.append(UiUpdate("alice", "progress", 1), START, START)
         recovery = log.recover("alice", since, START)
         assert (recovery.recovered, recovery.updates) == (False, ())
 
-    def test_a_place_in_the_future_is_not_known(self, log: UpdateLog) -> None:
+    def test_a_position_in_the_future_is_unknown(self, log: UpdateLog) -> None:
         epoch = log.append(UiUpdate("alice", "progress", 1), START, START).update.epoch
         recovery = log.recover("alice", Position(epoch, 2), START)
         assert (recovery.recovered, recovery.updates) == (False, ())
 
-    def test_who_follows_a_client_is_told_of_its_updates(self, log: UpdateLog) -> None:
-        """Each of them once, in their order, as long as there is a subscriber; of nobody else's."""
-        told = listen_to(log)
+    def test_updates_of_followed_clients_are_broadcast(self, log: UpdateLog) -> None:
+        """By a log that broadcasts: each once, in `seq` order, while there is a subscriber; of no other client."""
+        heard = listen_to(log)
         log.append(UiUpdate("alice", "progress", 0), START, START)
         log.follow("alice")
         log.follow("alice")
-        kept = [log.append(UiUpdate("alice", "progress", {"n": "ü"}), START + n, START).update for n in range(1, 9)]
+        kept = [log.append(UiUpdate("alice", "progress", {"n": "ü"}), START + n, START) for n in range(1, 9)]
         log.append(UiUpdate("bob", "progress", 1), START, START)
-        eventually(lambda: len(told) >= 8)
+        eventually(lambda: heard == broadcast(kept))
         log.unfollow("alice")
-        kept.append(log.append(UiUpdate("alice", "done", None), START, START).update)
-        eventually(lambda: len(told) >= 9)
+        kept.append(log.append(UiUpdate("alice", "done", None), START, START))
+        eventually(lambda: heard == broadcast(kept))
         log.unfollow("alice")
         log.follow("bob")
-        kept.append(log.append(UiUpdate("bob", "progress", 2), START, START).update)
-        eventually(lambda: len(told) >= 10)
-        assert told == kept
+        kept.append(log.append(UiUpdate("bob", "progress", 2), START, START))
+        eventually(lambda: heard == broadcast(kept))
+        assert [(one.update.client_id, one.update.seq) for one in kept] == [
+            *(("alice", seq) for seq in range(2, 11)),
+            ("bob", 2),
+        ]
 
-    def test_a_duplicate_is_not_told_of(self, log: UpdateLog) -> None:
-        told = listen_to(log)
+    def test_a_duplicate_is_not_broadcast(self, log: UpdateLog) -> None:
+        heard = listen_to(log)
         log.follow("alice")
-        for key in ("one", "one", "two"):
-            log.append(UiUpdate("alice", "progress", 1, key), START, START)
-        eventually(lambda: [update.seq for update in told[-1:]] == [2])
-        assert [update.seq for update in told] == [1, 2]
+        kept = [log.append(UiUpdate("alice", "progress", 1, key), START, START) for key in ("one", "one", "two")]
+        assert [(one.update.seq, one.duplicate) for one in kept] == [(1, False), (1, True), (2, False)]
+        eventually(lambda: heard[-1:] == broadcast(kept[-1:]))
+        assert heard == broadcast([kept[0], kept[2]])
 
-    def test_an_answer_tells_whether_anybody_was_there(self, log: UpdateLog) -> None:
-        """Of a duplicate it tells who is there now."""
-        log.on_appended = lambda _update: 1
+    def test_an_update_is_kept_whatever_becomes_of_its_delivery(self, log: UpdateLog) -> None:
+        """`append` raises nothing of its listener, which hears later updates all the same."""
+        heard: list[SequencedUpdate] = []
+
+        def fail(update: SequencedUpdate) -> None:
+            heard.append(update)
+            raise UiEmitFailed("broken") if update.seq == 1 else RuntimeError("a bug")
+
+        log.connect(fail, lambda: None)
+        log.follow("alice")
+        kept = [log.append(UiUpdate("alice", "progress", number, f"key-{number}"), START, START) for number in (1, 2)]
+        assert [(one.update.seq, one.duplicate, one.subscribers) for one in kept] == [(1, False, 1), (2, False, 1)]
+        eventually(lambda: heard == broadcast(kept))
+        assert log.recover("alice", EVERYTHING, START).updates == tuple(one.update for one in kept)
+        assert log.append(UiUpdate("alice", "progress", 1, "key-1"), START, START).duplicate
+
+    def test_an_answer_tells_how_many_subscribers_there_are(self, log: UpdateLog) -> None:
+        """Of a duplicate as well: those that there are now."""
         update = UiUpdate("alice", "progress", 1, "key")
         assert log.append(update, START, START).subscribers == 0
         assert log.append(update, START, START).subscribers == 0
@@ -147,7 +165,7 @@ class UpdateLogContract:
         assert log.append(update, START, START).subscribers == 1
 
     def test_as_a_model(self, make_log: Callable[[], UpdateLog]) -> None:
-        """Any order of updates, returns and the passing of time."""
+        """Any order of updates, recoveries and the passing of time."""
 
         class Machine(RuleBasedStateMachine):
             def __init__(self) -> None:

@@ -16,12 +16,16 @@ from asf.adapters.redis_store import update_log
 from asf.adapters.redis_store.connection import connect
 from asf.adapters.redis_store.pubsub import RedisPubSub
 from asf.adapters.redis_store.update_log import MAX_BYTES, MAX_CLIENTS, RedisUpdateLog
+from asf.domain.access.control import AccessControl
+from asf.domain.access.expiry import Expiries
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
-from asf.domain.updates.update import EVERYTHING, Position, SequencedUpdate, UiUpdate
+from asf.domain.updates.router import UiUpdateRouter
+from asf.domain.updates.update import EVERYTHING, Position, Recovery, SequencedUpdate, UiUpdate
 from tests.contracts.update_log import MAX_SECONDS, MAX_UPDATES, START, UpdateLogContract, listen_to
 from tests.support.bounds import HUNG_SECONDS, PATIENCE_SECONDS, STOP_SECONDS
 from tests.support.processes import eventually
 from tests.support.redis_server import RedisServer
+from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
 pytestmark = pytest.mark.usefixtures("patient_news")
 
@@ -109,6 +113,48 @@ class TestRedisUpdateLog(UpdateLogContract):
     @pytest.fixture
     def make_log(self, make_log: Logs) -> Callable[[], RedisUpdateLog]:
         return make_log
+
+    def test_all_that_is_appended_is_broadcast(self, log: RedisUpdateLog) -> None:
+        """To the server that it came to, too."""
+        assert log.append(UiUpdate("alice", "progress", 1), START, START).broadcasts
+
+
+def test_a_subscriber_that_is_behind_holds_up_nobody(make_log: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the log takes long to answer for it, others subscribe and hear at once: the reader goes on reading."""
+    prefix = f"{uuid4().hex}:"
+    log, publisher = (make_log(prefix=prefix) for _ in range(2))
+    subscribers, clock = ScriptedSubscribers(), ManualClock()
+    access = AccessControl(None, Expiries(), clock, lambda: None)
+    router = UiUpdateRouter(subscribers, log, access, clock, RecordingObserver(), begin_thread)
+    for client_id in ("alice", "bob"):
+        router.subscribe(client_id, client_id, EVERYTHING)
+    lost = threading.Event()
+    log.connect(lambda _update: lost.set(), router.look_for_missed)
+    kept = [publisher.append(UiUpdate("alice", "progress", 1), START, START).update]
+    assert lost.wait(PATIENCE_SECONDS)
+    log.connect(router.deliver, router.look_for_missed)
+    recover, asked, may_answer = log.recover, threading.Event(), threading.Event()
+
+    def recover_slowly(client_id: str, since: Position | None, now: float) -> Recovery:
+        asked.set()
+        assert may_answer.wait(PATIENCE_SECONDS)
+        return recover(client_id, since, now)
+
+    monkeypatch.setattr(log, "recover", recover_slowly)
+    kept.append(publisher.append(UiUpdate("alice", "progress", 2), START, START).update)
+    assert asked.wait(PATIENCE_SECONDS)
+    log.follow("carol")
+    bobs = publisher.append(UiUpdate("bob", "progress", 1), START, START).update
+    eventually(lambda: subscribers.updates("bob") == [bobs])
+    assert subscribers.updates("alice") == []
+    may_answer.set()
+    eventually(lambda: subscribers.updates("alice") == kept)
+    assert router.subscriptions == 2
+
+
+def begin_thread(work: Callable[[], object]) -> None:
+    """Run work in a thread of its own."""
+    threading.Thread(target=work, daemon=True).start()
 
 
 def assert_lost(log: RedisUpdateLog) -> None:

@@ -189,8 +189,11 @@ class RouterMachine(RuleBasedStateMachine):
         """Connections that are gone leave no trace."""
         subscribed = len(self.live) + sum(tab.connection_id is not None for tab in self.tabs)
         assert self.router.subscriptions == subscribed
-        assert sum(map(len, self.router._subscribers.values())) == subscribed  # noqa: SLF001
-        assert all(self.router._subscribers.values())  # noqa: SLF001
+        subscribers = self.router._subscribers  # noqa: SLF001
+        for groups in (subscribers._by_client, subscribers._by_connection):  # noqa: SLF001
+            assert sum(map(len, groups.values())) == subscribed
+            assert all(groups.values())
+        assert self.router._attempts._by_client == {}  # noqa: SLF001
 
     def _take(self, tab: Tab) -> None:
         """Let a tab read what it was sent."""

@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from asf.domain.updates.subscriber import MAX_HELD_UPDATES
 from asf.domain.updates.update import (
     EVERYTHING,
     AppendResult,
+    Handover,
     Position,
     Recovery,
     SequencedUpdate,
@@ -40,21 +43,29 @@ class Server:
         self.pause = pause
         self.is_lost = self.was_interrupted = self.is_reading = self.is_looking = False
         self.others: list[Server] = []
-        self.on_appended: Callable[[SequencedUpdate], int]
+        self.on_appended: Callable[[SequencedUpdate], object]
         self.on_interrupted: Callable[[], object]
+        self.tasks: deque[Callable[[], object]] = deque()
         self.subscribers = ScriptedSubscribers()
         clock = ManualClock()
         access = AccessControl(None, Expiries(), clock, lambda: None)
-        self.router = UiUpdateRouter(self.subscribers, self, access, clock, RecordingObserver())
+        self.router = UiUpdateRouter(self.subscribers, self, access, clock, RecordingObserver(), self.tasks.append)
 
     # The log.
 
+    def connect(self, on_appended: Callable[[SequencedUpdate], object], on_interrupted: Callable[[], object]) -> None:
+        self.on_appended = on_appended
+        self.on_interrupted = on_interrupted
+
     def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
         appended = self.core.append(update, timestamp, now)
-        for server in self.others:
-            if update.client_id in server.followers:
-                server.news.append(appended.update)
-        return appended
+        if not appended.duplicate:
+            for server in self.others:
+                if update.client_id in server.followers:
+                    server.news.append(appended.update)
+        subscribers = sum(server.followers.get(update.client_id, 0) for server in self.others)
+        self.pause()
+        return replace(appended, broadcasts=True, subscribers=subscribers)
 
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         self.pause()
@@ -90,6 +101,11 @@ class Server:
                 self.on_appended(update)
             self.is_reading = False
 
+    def work(self) -> None:
+        """Run the oldest task that the router spawned."""
+        if self.tasks:
+            self.tasks.popleft()()
+
     def interrupt(self) -> None:
         """Lose what is on its way."""
         self.news.clear()
@@ -104,6 +120,11 @@ class Server:
             except UiEmitFailed:
                 self.was_interrupted = True
             self.is_looking = False
+
+
+def is_subscribed(server: Server, connection_id: str) -> bool:
+    """Return whether the router has a subscription of the connection."""
+    return bool(server.router._subscribers.of_connection(connection_id))  # noqa: SLF001
 
 
 class Tab:
@@ -130,7 +151,9 @@ class Tab:
             else:
                 self.received.append(item.seq)
         sent.clear()
-        if self.connection_id in self.server.subscribers.broken_off:
+        subscribers = self.server.subscribers
+        failed = self.connection_id in subscribers.outcomes and not is_subscribed(self.server, self.connection_id)
+        if failed or self.connection_id in subscribers.broken_off:
             self.server = None
 
     @property
@@ -144,7 +167,7 @@ class World:
     """Two servers, four tabs, and what may happen to them."""
 
     def __init__(self, data: st.DataObject) -> None:
-        core = InMemoryUpdateLog(6, 60.0, lambda: "epoch")
+        self.core = core = InMemoryUpdateLog(6, 60.0, lambda: "epoch")
         self.data = data
         self.depth = 0
         self.servers = [Server(core, self.pause) for _ in range(2)]
@@ -153,7 +176,6 @@ class World:
         self.tabs = [Tab(with_position=number != 3) for number in range(4)]
         self.numbers = count(1)
         self.connections = count(1)
-        self.published = 0
 
     def pause(self) -> None:
         """Let others run: something else may happen."""
@@ -163,18 +185,36 @@ class World:
                 self.step()
             self.depth -= 1
 
-    def step(self) -> None:
+    def step(self) -> None:  # noqa: C901 - one case for each thing
         """Let one thing happen."""
         server = self.data.draw(st.sampled_from(self.servers))
         tab = self.data.draw(st.sampled_from(self.tabs))
         action = self.data.draw(
             st.sampled_from(
-                ["publish", "publish", "read", "twice", "come", "come", "cut", "end", "lose", "look", "redis"]
+                [
+                    "publish",
+                    "publish",
+                    "read",
+                    "twice",
+                    "work",
+                    "come",
+                    "come",
+                    "cut",
+                    "fail",
+                    "end",
+                    "lose",
+                    "look",
+                    "redis",
+                ]
             )
         )
         match action:
             case "publish":
-                self.published = server.router.publish(UiUpdate("alice", "n", next(self.numbers))).seq
+                self.publish(server)
+            case "work":
+                server.work()
+            case "fail" if tab.server is not None:
+                tab.server.subscribers.outcomes[tab.connection_id] = UiEmitFailed("broken")
             case "read" | "twice":
                 server.read(again=action == "twice")
             case "come":
@@ -195,6 +235,13 @@ class World:
                 server.is_lost = not server.is_lost
         self.check()
 
+    def publish(self, server: Server) -> None:
+        """Publish; it fails exactly if a connection to the server failed, and the update is kept all the same."""
+        number = next(self.numbers)
+        with suppress(UiEmitFailed):
+            server.router.publish(UiUpdate("alice", "n", number))
+        assert self.core.recover("alice", None, 0.0).latest.seq >= number
+
     def come(self, tab: Tab, server: Server) -> None:
         """Subscribe on a new connection, or again on the one that there is."""
         tab.take()
@@ -206,8 +253,8 @@ class World:
             server.router.subscribe(connection_id, "alice", since)
         except UiEmitFailed:
             tab.take()
-            if connection_id not in server.router._clients and tab.connection_id == connection_id:  # noqa: SLF001
-                tab.server = None  # It was told so, and closes.
+            if not is_subscribed(server, connection_id) and tab.connection_id == connection_id:
+                tab.server = None  # It gets the error, and closes.
 
     def end(self, tab: Tab) -> None:
         """End the subscription; on the same connection another may begin."""
@@ -231,8 +278,9 @@ class World:
         for server in self.servers:
             server.is_lost = False
             server.look()
-            while server.news:
+            while server.news or server.tasks:
                 server.read()
+                server.work()
         self.check()
 
 
@@ -244,17 +292,20 @@ def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) 
     for _ in range(data.draw(st.integers(1, 30))):
         world.step()
     world.finalize()
+    published = world.core.recover("alice", None, 0.0).latest.seq
     for tab in world.tabs:
-        if tab.server is None or tab.connection_id not in tab.server.router._clients:  # noqa: SLF001
+        if tab.server is None or not is_subscribed(tab.server, tab.connection_id):
             continue
         if tab.with_position:
-            assert (tab.received[-1] if tab.received else tab.begin) == world.published
+            assert (tab.received[-1] if tab.received else tab.begin) == published
     for server in world.servers:
         subscribed = server.router.subscriptions
         assert server.followers.get("alice", 0) == subscribed
-        assert not any(one.held is not None for one in server.router._subscribers.get("alice", {}).values())  # noqa: SLF001
-        for connection_id in list(server.router._clients):  # noqa: SLF001
-            server.router.drop(connection_id)
+        subscribers = server.router._subscribers.of_client("alice")  # noqa: SLF001
+        assert not any(one.holds_back for one in subscribers)
+        for subscriber in subscribers:
+            server.router.drop(subscriber.connection_id)
+        assert server.router._attempts._by_client == {}  # noqa: SLF001
         assert server.followers == {}
         assert server.router.subscriptions == 0
 
@@ -267,18 +318,20 @@ class Scripted:
         epochs = count(1)
         self.core = InMemoryUpdateLog(history, 60.0, lambda: f"epoch-{next(epochs)}")
         self.server = Server(self.core, self._pause)
-        self.server.others = [self.server]
+        self.other = Server(self.core, lambda: None)
+        self.server.others = self.other.others = [self.server, self.other]
         self.router = self.server.router
 
     def publish(self, times: int = 1) -> None:
-        """Publish updates, and hear nothing of them yet."""
+        """Publish updates at another server, and hear nothing of them yet."""
         for number in range(times):
-            self.router.publish(UiUpdate("alice", "n", number))
+            self.other.router.publish(UiUpdate("alice", "n", number))
 
     def read_all(self) -> None:
-        """Hear everything that is on its way."""
-        while self.server.news:
+        """Hear everything that is on its way, and catch up."""
+        while self.server.news or self.server.tasks:
             self.server.read()
+            self.server.work()
 
     def numbers(self, connection_id: str = "tab") -> list[int]:
         """Return the numbers of the updates that a connection has."""
@@ -372,3 +425,79 @@ def test_a_subscription_that_is_begun_anew_meanwhile_counts_once() -> None:
         assert confirmation.recovered is None
         assert scripted.numbers() == [1]
         assert scripted.server.followers == {"alice": 1}
+
+
+@pytest.mark.parametrize("heard_first", [False, True])
+def test_a_publisher_learns_that_a_connection_to_its_server_failed(*, heard_first: bool) -> None:
+    """As with a log in memory: whichever comes first, the broadcast or the answer of the log; the update is kept."""
+    scripted = Scripted()
+    for connection_id in ("tab", "other"):
+        scripted.router.subscribe(connection_id, "alice", EVERYTHING)
+    scripted.server.subscribers.outcomes["tab"] = UiEmitFailed("broken")
+    if heard_first:
+        scripted.actions.append(lambda scripted: scripted.read_all())
+    with pytest.raises(UiEmitFailed, match="1 of 2 connections: broken"):
+        scripted.router.publish(UiUpdate("alice", "n", 1, "key"))
+    scripted.read_all()
+    assert scripted.numbers("other") == [1]
+    assert scripted.router.subscriptions == 1
+    again = scripted.router.publish(UiUpdate("alice", "n", 1, "key"))
+    assert (again.seq, again.duplicate, again.subscribers) == (1, True, 1)
+    scripted.read_all()
+    assert scripted.numbers("other") == [1]
+
+
+def test_a_publisher_does_not_learn_of_connections_to_other_servers() -> None:
+    """Its update is kept and on its way; the connection is dropped where it is."""
+    scripted = Scripted()
+    scripted.router.subscribe("tab", "alice", EVERYTHING)
+    scripted.server.subscribers.outcomes["tab"] = UiEmitFailed("broken")
+    assert scripted.other.router.publish(UiUpdate("alice", "n", 1)).subscribers == 1
+    scripted.read_all()
+    assert scripted.router.subscriptions == 0
+
+
+@pytest.mark.parametrize("heard_first", [False, True])
+@pytest.mark.parametrize("outcome", [Handover.GONE, Handover.TOO_SLOW])
+def test_connections_that_took_nothing_are_not_counted(outcome: Handover, *, heard_first: bool) -> None:
+    """Which is no error: of those the server knows why."""
+    scripted = Scripted()
+    for connection_id in ("tab", "other"):
+        scripted.router.subscribe(connection_id, "alice", EVERYTHING)
+    scripted.server.subscribers.outcomes["tab"] = outcome
+    if heard_first:
+        scripted.actions.append(lambda scripted: scripted.read_all())
+    assert scripted.router.publish(UiUpdate("alice", "n", 1)).subscribers == 1
+    assert scripted.router.subscriptions == 1
+
+
+def test_an_update_that_overtakes_another_one_waits_for_its_broadcast() -> None:
+    """The log answers two publishers in any order; subscribers get the updates in theirs, without asking the log."""
+    scripted = Scripted()
+    scripted.router.subscribe("tab", "alice", EVERYTHING)
+    scripted.actions.append(lambda scripted: scripted.router.publish(UiUpdate("alice", "n", 2)))
+    scripted.router.publish(UiUpdate("alice", "n", 1))
+    assert scripted.numbers() == [1]
+    assert not scripted.server.tasks
+    scripted.read_all()
+    assert scripted.numbers() == [1, 2]
+
+
+def test_a_log_that_blocks_a_replay_holds_up_nobody_else() -> None:
+    """A broadcast is dealt with at once, also for a subscriber that is behind; its replay is a task of its own."""
+    scripted = Scripted()
+    for client_id in ("alice", "bob"):
+        scripted.router.subscribe(client_id, client_id, EVERYTHING)
+    scripted.publish()
+    scripted.server.interrupt()
+    scripted.publish()
+    scripted.other.router.publish(UiUpdate("bob", "n", 1))
+    asked: list[str] = []
+    scripted.actions.append(lambda _scripted: asked.append("recover"))
+    scripted.server.read()
+    scripted.server.read()
+    assert scripted.numbers("bob") == [1]
+    assert (asked, scripted.numbers("alice")) == ([], [])
+    scripted.publish()
+    scripted.read_all()
+    assert (asked, scripted.numbers("alice")) == (["recover"], [1, 2, 3])

@@ -10,17 +10,17 @@ from asf.domain.errors import IdempotencyConflict
 from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Most memory, in bytes, that all updates that are kept may take together. The oldest go first."""
+"""Limit of the memory, in bytes, of all updates that are kept. The oldest are evicted first."""
 
 MAX_CLIENTS = 100_000
-"""Most clients whose numbers are remembered."""
+"""Maximum number of clients whose numbers are remembered."""
 
 MAX_KEYS = 100_000
 KEY_SECONDS = 300.0
 """How many idempotency keys are remembered, and for how long (docs/contract.md, section 2)."""
 
 OVERHEAD_BYTES = 1300
-"""What an update takes beside its texts, at the most: that is when it is the only one of its client."""
+"""Upper bound of what an update takes beside its texts: the case of a client's only update."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class _Client:
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """The place of an update that had an idempotency key, what tells it from others, and since when it is kept."""
+    """The position of an update with an idempotency key, a digest of its content, and when it was kept."""
 
     digest: bytes
     epoch: str
@@ -46,8 +46,8 @@ class _Remembered:
 class InMemoryUpdateLog:
     """Keeps at most `max_updates` updates of each client, for at most `max_seconds`.
 
-    `make_epoch` returns another text at every call. What is kept ends with the process. `kept_bytes` is how much
-    memory the updates take, at the most.
+    It is local to the process, ends with it, and never yields. `make_epoch` returns another text at every call.
+    `kept_bytes` is an upper bound of the memory that the updates take.
     """
 
     def __init__(
@@ -59,66 +59,64 @@ class InMemoryUpdateLog:
         self._max_bytes = max_bytes
         # The client without an update for longest comes first.
         self._clients: OrderedDict[str, _Client] = OrderedDict()
-        # The epoch that clients begin in. It changes whenever the numbers of one are forgotten, who may come back.
+        # The epoch of new clients. It changes whenever the numbers of a client are forgotten, which may come back.
         self._epoch = make_epoch()
-        # All updates that are kept, the oldest first, by their places: whose they are, and since when, by the clock.
+        # All updates that are kept, the oldest first, by their positions: their client, and when they were kept.
         self._kept: OrderedDict[tuple[str, str, int], tuple[_Client, float]] = OrderedDict()
         self._keys: OrderedDict[str, _Remembered] = OrderedDict()
         self._subscribers: Counter[str] = Counter()
         self.kept_bytes = 0
-        self.on_appended: Callable[[SequencedUpdate], int] = _nobody
-        self.on_interrupted: Callable[[], object] = _never
+
+    def connect(self, on_appended: Callable[[SequencedUpdate], object], on_interrupted: Callable[[], object]) -> None:
+        """Call neither: nobody else appends to this log, and `append` returns all there is."""
 
     def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
-        """Keep `update` under the next number, unless it was kept before, and tell of it.
-
-        Raises `IdempotencyConflict`, and what `on_appended` raises.
-        """
-        said = (update.client_id, update.event_name, update.data_json)
-        self._forget_keys(now)
+        """Keep `update` under the next number, unless it was kept before. Raises `IdempotencyConflict`."""
+        subscribers = self._subscribers[update.client_id]
+        content = (update.client_id, update.event_name, update.data_json)
+        self._expire_keys(now)
         earlier = self._keys.get(update.idempotency_key or "")
         if earlier is not None:
-            if earlier.digest != digest_of(said):
+            if earlier.digest != digest_of(content):
                 raise IdempotencyConflict
-            kept = SequencedUpdate(*said, earlier.epoch, earlier.seq, earlier.timestamp)
-            return AppendResult(kept, duplicate=True, subscribers=self._subscribers[update.client_id])
+            kept = SequencedUpdate(*content, earlier.epoch, earlier.seq, earlier.timestamp)
+            return AppendResult(kept, duplicate=True, subscribers=subscribers)
         client = self._client_to_write(update.client_id)
         client.seq += 1
-        kept = SequencedUpdate(*said, client.epoch, client.seq, timestamp)
+        kept = SequencedUpdate(*content, client.epoch, client.seq, timestamp)
         client.updates.append(kept)
         self._kept[kept.client_id, kept.epoch, kept.seq] = (client, now)
         self.kept_bytes += _size_of(kept)
         if update.idempotency_key is not None:
-            self._keys[update.idempotency_key] = _Remembered(digest_of(said), kept.epoch, kept.seq, timestamp, now)
+            self._keys[update.idempotency_key] = _Remembered(digest_of(content), kept.epoch, kept.seq, timestamp, now)
             if len(self._keys) > MAX_KEYS:
                 self._keys.popitem(last=False)
         while len(client.updates) > self._max_updates:
-            self._forget_oldest(client)
-        self._forget_updates(now)
-        subscribers = self.on_appended(kept) if update.client_id in self._subscribers else 0
+            self._evict_oldest(client)
+        self._evict_updates(now)
         return AppendResult(kept, duplicate=False, subscribers=subscribers)
 
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
-        """Return the client's updates behind `since`, or none where some of those are no longer kept."""
-        # Whoever only asks takes no memory.
+        """Return the client's updates after `since`, or none if some of them are no longer kept."""
+        # A read takes no memory.
         client = self._clients.get(client_id) or _Client(self._epoch)
-        self._forget_updates(now)
+        self._evict_updates(now)
         latest = Position(client.epoch, client.seq)
         if since is None:
             return Recovery(latest, recovered=False, updates=())
         if since == EVERYTHING:
             return Recovery(latest, recovered=True, updates=tuple(client.updates))
-        oldest = client.seq - len(client.updates)  # the place in front of the oldest that is kept
+        oldest = client.seq - len(client.updates)  # the position before the oldest that is kept
         if since.epoch != client.epoch or not oldest <= since.seq <= client.seq:
             return Recovery(latest, recovered=False, updates=())
         return Recovery(latest, recovered=True, updates=tuple(one for one in client.updates if one.seq > since.seq))
 
     def follow(self, client_id: str) -> None:
-        """Take note of one more subscriber to the client."""
+        """Count one more subscriber of the client."""
         self._subscribers[client_id] += 1
 
     def unfollow(self, client_id: str) -> None:
-        """Take note of one subscriber less."""
+        """Count one subscriber less."""
         self._subscribers[client_id] -= 1
         if not self._subscribers[client_id]:
             del self._subscribers[client_id]
@@ -133,34 +131,26 @@ class InMemoryUpdateLog:
             _, forgotten = self._clients.popitem(last=False)
             self._epoch = self._make_epoch()
             while forgotten.updates:
-                self._forget_oldest(forgotten)
+                self._evict_oldest(forgotten)
         return client
 
-    def _forget_updates(self, now: float) -> None:
-        """Forget what is too old, and what is too much."""
+    def _evict_updates(self, now: float) -> None:
+        """Evict updates that are too old or exceed the limit of memory."""
         while self._kept:
             client, since = next(iter(self._kept.values()))
             if self.kept_bytes <= self._max_bytes and since > now - self._max_seconds:
                 return
-            self._forget_oldest(client)
+            self._evict_oldest(client)
 
-    def _forget_oldest(self, client: _Client) -> None:
+    def _evict_oldest(self, client: _Client) -> None:
         update = client.updates.popleft()
         del self._kept[update.client_id, update.epoch, update.seq]
         self.kept_bytes -= _size_of(update)
 
-    def _forget_keys(self, now: float) -> None:
+    def _expire_keys(self, now: float) -> None:
         keys = self._keys
         while keys and next(iter(keys.values())).since <= now - KEY_SECONDS:
             keys.popitem(last=False)
-
-
-def _nobody(_update: SequencedUpdate) -> int:
-    return 0
-
-
-def _never() -> None:
-    """Nothing is left out within one process."""
 
 
 def _size_of(update: SequencedUpdate) -> int:

@@ -366,7 +366,7 @@ class Container(containers.DeclarativeContainer):
         sharing, alone=providers.List(), redis=providers.List(news.provided.run, update_log.provided.run)
     )
     router: providers.Provider[UiUpdateRouter] = providers.Singleton(
-        UiUpdateRouter, ui_emitter, update_log, access, clock, metrics
+        UiUpdateRouter, ui_emitter, update_log, access, clock, metrics, providers.Object(green_threads.start)
     )
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
         _render_metrics,

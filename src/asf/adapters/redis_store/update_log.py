@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from math import ceil
@@ -326,8 +326,8 @@ class RedisUpdateLog:
         *,
         by_callers_clock: bool = False,
     ) -> None:
-        self.on_appended: Callable[[SequencedUpdate], int] = _nobody
-        self.on_interrupted: Callable[[], object] = _nothing
+        self._on_appended: Callable[[SequencedUpdate], object] = _ignore
+        self._on_interrupted: Callable[[], object] = _nothing
         self._news = news
         self._max_seconds = max_seconds
         self._make_epoch = make_epoch
@@ -364,6 +364,11 @@ class RedisUpdateLog:
         self._closed = threading.Event()
         news.on_interrupted.append(self._interrupt)
 
+    def connect(self, on_appended: Callable[[SequencedUpdate], object], on_interrupted: Callable[[], object]) -> None:
+        """Set the listener: `on_appended` is called in the pub/sub reader, `on_interrupted` in `run`."""
+        self._on_appended = on_appended
+        self._on_interrupted = on_interrupted
+
     def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
         """Keep `update` under the next number, unless it was kept before.
 
@@ -392,7 +397,7 @@ class RedisUpdateLog:
         outcome, epoch, seq, kept_timestamp, subscribers, *known = answer
         self._know(*known)
         kept = SequencedUpdate(*said, epoch.decode(), int(seq), float(kept_timestamp))
-        return AppendResult(kept, duplicate=outcome == b"duplicate", subscribers=subscribers)
+        return AppendResult(kept, duplicate=outcome == b"duplicate", subscribers=subscribers, broadcasts=True)
 
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         """Return the client's updates behind `since`, or none where some of those are no longer kept.
@@ -477,8 +482,7 @@ class RedisUpdateLog:
         place, _, payload = message.partition(b"\n")
         seq, number, run, epoch = place.split(b" ", 3)
         self._know(run, int(number))
-        with suppress(UiEmitFailed):  # Whoever could not be served was broken off, and comes back.
-            self.on_appended(_update_of(client_id, Position(epoch.decode(), int(seq)), payload))
+        self._on_appended(_update_of(client_id, Position(epoch.decode(), int(seq)), payload))
 
     def _interrupt(self) -> None:
         self._was_interrupted = True
@@ -490,7 +494,7 @@ class RedisUpdateLog:
         self._was_interrupted = False
         self._is_known = False  # Redis may have forgotten everything.
         try:
-            self.on_interrupted()
+            self._on_interrupted()
         except UiEmitFailed:
             self._was_interrupted = True
             raise
@@ -560,8 +564,8 @@ def _make_name() -> str:
     return uuid4().hex[:16]
 
 
-def _nobody(_update: SequencedUpdate) -> int:
-    return 0
+def _ignore(_update: SequencedUpdate) -> None:
+    pass
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""The way of updates to one subscriber."""
+"""Delivery of updates to single connections."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,10 +11,11 @@ from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subsc
 
 
 class Delivery:
-    """Hands things to connections. Nothing here waits.
+    """Hands updates to connections. No method blocks or yields.
 
-    A connection that does not take something is forgotten, by `drop`: so one that is subscribed has all of its
-    updates, and one that lacks some recovers as it comes back. `emitter` is None where there are no connections.
+    A connection that does not take something is dropped, by `drop`: so a connection that is subscribed has all of its
+    updates, and a client that lacks some recovers them when it reconnects. `emitter` is None if the server has no
+    namespace for UI updates.
     """
 
     def __init__(
@@ -25,11 +26,11 @@ class Delivery:
         self._drop = drop
 
     def check(self) -> None:
-        """Raise `UiNamespaceMissing` where there is no way to connections."""
+        """Raise `UiNamespaceMissing` if the server has no namespace for UI updates."""
         _ = self._emitter
 
     def confirm(self, subscriber: Subscriber, subscription: Subscription) -> bool:
-        """Tell a connection what it has subscribed to, and hand it what it missed; tell whether it took that.
+        """Confirm a subscription, with what the subscriber missed. Returns whether the connection took it.
 
         Raises `UiEmitFailed`.
         """
@@ -40,33 +41,34 @@ class Delivery:
         return True
 
     def offer(self, subscriber: Subscriber, update: SequencedUpdate) -> bool:
-        """Hand over an update where it is the next one; hold it back where others go before it.
+        """Deliver an update if it is the subscriber's next one; hold it if others go before it.
 
-        Returns whether the connection took it, or will have it in its turn. Raises `UiEmitFailed`.
+        Returns False if the connection did not take it and was dropped; True also for an update that it has.
+        Raises `UiEmitFailed`.
         """
         if subscriber.has_ended or subscriber.has(update):
-            return False
+            return True
         if not subscriber.holds_back and subscriber.is_next(update):
             return self._emit(subscriber, update)
         if subscriber.hold(update):
             return True
-        self.give_up(subscriber)
+        self.break_off(subscriber)
         return False
 
-    def hand_over(self, subscriber: Subscriber, update: SequencedUpdate) -> None:
-        """Hand over an update that is not held back, unless the subscriber has it. Whoever fails is broken off."""
+    def deliver(self, subscriber: Subscriber, update: SequencedUpdate) -> None:
+        """Deliver an update at once, unless the subscriber has it. A connection that fails is dropped."""
         if subscriber.has_ended or subscriber.has(update):
             return
         with suppress(UiEmitFailed):
             self._emit(subscriber, update)
 
-    def hand_over_held(self, subscriber: Subscriber) -> bool:
-        """Hand over what is held back as far as nothing is missing before it; tell whether that is all."""
+    def deliver_held(self, subscriber: Subscriber) -> bool:
+        """Deliver held updates up to the first gap. Returns whether there was none, and nothing is held any more."""
         held = subscriber.held
         while held and not subscriber.has_ended:
             if not subscriber.has(held[0]) and not subscriber.is_next(held[0]):
                 return False
-            self.hand_over(subscriber, held[0])
+            self.deliver(subscriber, held[0])
             held.popleft()
         if subscriber.must_look and not subscriber.has_ended:
             subscriber.must_look = False
@@ -75,13 +77,13 @@ class Delivery:
         return True
 
     def end(self, subscriber: Subscriber, reason: AsfError) -> None:
-        """Tell a connection why its subscription has ended. One that cannot be told is broken off."""
+        """Send a connection the reason why its subscription has ended. A connection that fails is dropped."""
         connection_id = subscriber.connection_id
         with suppress(UiEmitFailed):
             self._hand_over(connection_id, partial(self._emitter.end, connection_id, subscriber.client_id, reason))
 
-    def give_up(self, subscriber: Subscriber) -> None:
-        """Break the connection off, so that its client comes back and hears what it missed."""
+    def break_off(self, subscriber: Subscriber) -> None:
+        """Close the connection, so that its client reconnects and recovers what it missed."""
         self._emitter.break_off(subscriber.connection_id)
         self._drop(subscriber.connection_id)
 
@@ -99,7 +101,7 @@ class Delivery:
         )
 
     def _hand_over(self, connection_id: str, hand_over: Callable[[], Handover]) -> bool:
-        """Hand something to a connection, and tell whether that took it. A connection that did not is forgotten."""
+        """Hand something to a connection. Returns whether it was taken; if not, the connection is dropped."""
         try:
             outcome = hand_over()
         except UiEmitFailed:

@@ -16,91 +16,96 @@ from asf.domain.updates.update import (
 
 
 class UpdateLog(Protocol):
-    """Numbers the updates of each client, keeps the latest for subscribers that come back, and tells of new ones.
+    """Numbers the updates of each client and keeps the latest for subscribers that come back.
 
-    The numbers of one client are 1, 2, 3 … within an epoch; a log that has forgotten them begins another epoch.
-    One that is kept elsewhere, for several servers, lets others run while it is asked, and raises `UiEmitFailed`
-    where that cannot be reached; an update may be kept all the same.
+    The numbers of one client are 1, 2, 3 … within an epoch; a log that has forgotten them starts another epoch.
+
+    A log may be local to this process or shared by several servers. A shared one may yield to other tasks in every
+    method but `connect` and `unfollow`, and raises `UiEmitFailed` when its backend cannot be reached; an update may
+    have been kept all the same.
     """
 
-    on_appended: Callable[[SequencedUpdate], int]
-    """Called with each update that is kept of a client that is followed, whichever server it came to: in their order.
+    def connect(self, on_appended: Callable[[SequencedUpdate], object], on_interrupted: Callable[[], object]) -> None:
+        """Set the listener of the log. Call it once, before all other methods.
 
-    Returns how many connections it was handed to. None is left out, but for what `on_interrupted` tells of.
-    """
-
-    on_interrupted: Callable[[], object]
-    """Called when updates may have been left out. It is called again, later, when it raises `UiEmitFailed`."""
+        A shared log calls `on_appended` with each update of a client that is followed, whichever server appended it,
+        this one included: in `seq` order, possibly more than once, and possibly before `append` has returned. It
+        calls `on_interrupted` when some may have been lost on the way, and again later when that raises
+        `UiEmitFailed`. `on_appended` must not block: it runs where all messages are received. What the listener
+        raises is logged; it has no effect on the log. A local log calls neither: `append` returns all there is.
+        """
+        ...
 
     def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
         """Keep `update` under the next number, unless its idempotency key shows that it was kept before.
 
-        `timestamp` is the time now, in seconds since the Unix epoch, for whoever reads the update; `now` is the
-        clock's, by which things grow old. Raises `IdempotencyConflict` when the key belongs to another update, and
-        what `on_appended` raises where that is called at once; the update is kept then.
+        `timestamp` is the time now, in seconds since the Unix epoch, for those who read the update; `now` is the
+        clock's, by which updates and keys expire. A return means that the update is kept, whatever becomes of its
+        delivery: `append` never raises what the listener raises. Raises `IdempotencyConflict` when the key belongs to
+        another update.
         """
         ...
 
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
-        """Return the client's updates behind `since`, or none where some of those are no longer kept.
+        """Return the client's updates after `since`, or none if some of them are no longer kept.
 
-        Without `since` only the latest place is asked for.
+        Without `since` only the latest position is returned.
         """
         ...
 
     def follow(self, client_id: str) -> None:
-        """Take note of one more subscriber to the client. `on_appended` is called from the return of this on."""
+        """Count one more subscriber of the client. Its updates are handed to `on_appended` from the return on."""
         ...
 
     def unfollow(self, client_id: str) -> None:
-        """Take note of one subscriber less, after a `follow` that has returned. Waits for nothing."""
+        """Count one subscriber less. Call it once for each `follow` that has returned."""
         ...
 
 
 class UiUpdateEmitter(Protocol):
-    """The way to the connections that subscribed to UI updates."""
+    """Sends to the connections that subscribed to UI updates. No method blocks or yields."""
 
     def confirm(self, connection_id: str, subscription: Subscription) -> Handover:
-        """Tell a connection what it has subscribed to, and send what it missed, with the places of the updates.
+        """Confirm a subscription to a connection, and send what it missed, with the positions of the updates.
 
-        Raises `UiEmitFailed` when the transport fails; the connection is broken off then.
+        Raises `UiEmitFailed` when the transport fails; the connection is closed then.
         """
         ...
 
     def emit(self, connection_id: str, update: SequencedUpdate, *, with_position: bool) -> Handover:
-        """Hand `update` to the transport of one connection, behind all that was handed to it before.
+        """Hand `update` to the transport of one connection, after everything that was handed to it before.
 
-        `with_position` tells the connection the place of the update, too. Raises `UiEmitFailed` when the transport
-        fails; the connection is broken off then.
+        `with_position` sends the position of the update, too. Raises `UiEmitFailed` when the transport fails; the
+        connection is closed then.
         """
         ...
 
     def break_off(self, connection_id: str) -> None:
-        """End the connection at once, so that its client comes back. An unknown one does no harm."""
+        """Close the connection at once, so that its client reconnects. An unknown one has no effect."""
         ...
 
     def end(self, connection_id: str, client_id: str, reason: AsfError) -> Handover:
-        """Tell a connection why its subscription has ended, behind all that was handed to it before.
+        """Send a connection the reason why its subscription has ended, after everything sent before.
 
-        Raises `UiEmitFailed` when the transport fails; the connection is broken off then.
+        Raises `UiEmitFailed` when the transport fails; the connection is closed then.
         """
         ...
 
 
 class UiUpdateObserver(Protocol):
-    """Whoever wants to know what happens to UI updates, such as metrics."""
+    """Observes what happens to UI updates, for metrics."""
 
     def relayed(self, outcome: str, seconds: float) -> None:
-        """Take note that an update was dealt with in so many seconds.
+        """Record that publishing an update took so many seconds.
 
-        `outcome` is `relayed`, `no_subscriber`, `duplicate`, or the `error_code` of what went wrong.
+        `outcome` is `relayed`, `no_subscriber`, `duplicate`, or the `error_code` of the failure.
         """
         ...
 
     def recovered(self, outcome: str) -> None:
-        """Take note that a subscriber came back: `recovered` or `not_recovered`."""
+        """Record that a subscriber came back: `recovered` or `not_recovered`."""
         ...
 
     def subscriber_dropped(self) -> None:
-        """Take note that a subscriber was given up, as it did not read."""
+        """Record that a subscriber was dropped because it did not read."""
         ...

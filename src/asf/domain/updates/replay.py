@@ -1,4 +1,4 @@
-"""How subscribers get what they lack."""
+"""Replay: subscribers that are behind catch up from the log."""
 
 from collections import deque
 from contextlib import suppress
@@ -10,14 +10,14 @@ from asf.domain.updates.ports import UpdateLog
 from asf.domain.updates.subscriber import Subscriber
 from asf.domain.updates.update import EVERYTHING, Position
 
-MAX_RECOVERIES = 5
-"""How often in a row it is looked what a connection lacks, before it is given up."""
+MAX_REPLAYS = 5
+"""How often in a row a connection is replayed what it lacks, before it is closed."""
 
 
 class Replay:
-    """Hands subscribers that hold back updates what goes before these, from the log, and then these.
+    """Delivers to subscribers that hold updates what goes before these, from the log, and then these.
 
-    Others run while the log is asked: more may have to be held back, and subscriptions may end.
+    The log may yield to other tasks: more may have to be held meanwhile, and subscriptions may end.
     """
 
     def __init__(self, delivery: Delivery, log: UpdateLog, clock: Clock) -> None:
@@ -25,59 +25,60 @@ class Replay:
         self._log = log
         self._clock = clock
 
-    def serve_or_give_up(self, subscribers: list[Subscriber]) -> None:
-        """Do as `serve`. Where the log cannot be asked, whoever lacks something is broken off, and comes back."""
+    def serve_or_break_off(self, subscribers: list[Subscriber]) -> None:
+        """As `serve`; when the log cannot be reached, the connections that lack something are closed."""
         with suppress(UiEmitFailed):
             self.serve(subscribers)
 
     def serve(self, subscribers: list[Subscriber]) -> None:
-        """Hand subscribers to one client all that they lack.
+        """Deliver all that they lack to subscribers of one client, each of which holds updates back.
 
-        A connection that cannot have it is broken off, so that its client comes back and hears what it missed.
-        Raises `UiEmitFailed` when the log cannot be asked.
+        A connection that cannot have it is closed, so that its client reconnects and recovers what it missed.
+        Raises `UiEmitFailed` when the log cannot be reached.
         """
+        subscribers = [one for one in subscribers if not one.has_ended]
         try:
-            for _ in range(MAX_RECOVERIES):
-                by_place: dict[Position, list[Subscriber]] = {}
+            for _ in range(MAX_REPLAYS):
+                by_position: dict[Position, list[Subscriber]] = {}
                 for subscriber in subscribers:
-                    by_place.setdefault(subscriber.delivered, []).append(subscriber)
-                for place, some in by_place.items():
-                    self._serve_from(place, some)
-                subscribers = [one for one in subscribers if not self._delivery.hand_over_held(one)]
+                    by_position.setdefault(subscriber.delivered, []).append(subscriber)
+                for position, some in by_position.items():
+                    self._serve_from(position, some)
+                subscribers = [one for one in subscribers if not self._delivery.deliver_held(one)]
                 if not subscribers:
                     return
         finally:
             for subscriber in subscribers:
-                if not self._delivery.hand_over_held(subscriber):
-                    self._delivery.give_up(subscriber)
+                if not self._delivery.deliver_held(subscriber):
+                    self._delivery.break_off(subscriber)
 
-    def _serve_from(self, place: Position, subscribers: list[Subscriber]) -> None:
-        """Hand subscribers that are at the same place what the log has behind it."""
+    def _serve_from(self, position: Position, subscribers: list[Subscriber]) -> None:
+        """Deliver the log's updates after a position to the subscribers that are there."""
         client_id = subscribers[0].client_id
-        recovery = self._log.recover(client_id, place, self._clock.now())
+        recovery = self._log.recover(client_id, position, self._clock.now())
         if recovery.recovered:
             for subscriber in subscribers:
                 for update in recovery.updates:
-                    self._delivery.hand_over(subscriber, update)
+                    self._delivery.deliver(subscriber, update)
             return
         for subscriber in subscribers:
             if subscriber.with_position:
-                self._delivery.give_up(subscriber)
+                self._delivery.break_off(subscriber)
         if not all(subscriber.has_ended for subscriber in subscribers):
-            self._serve_what_there_is(place, subscribers)
+            self._serve_remainder(position, subscribers)
 
-    def _serve_what_there_is(self, place: Position, subscribers: list[Subscriber]) -> None:
-        """Hand subscribers what the log still has, in its order, although some that went before is lost.
+    def _serve_remainder(self, position: Position, subscribers: list[Subscriber]) -> None:
+        """Deliver what the log still has, in order, although some updates before it are lost.
 
-        They know no places, so they would not learn that anything is missing.
+        These subscribers get no positions, so they would not learn that something is missing.
         """
         recovery = self._log.recover(subscribers[0].client_id, EVERYTHING, self._clock.now())
         for subscriber in subscribers:
             held = subscriber.held or deque()
-            if recovery.latest.epoch != place.epoch:
-                while held and held[0].epoch == place.epoch:
-                    self._delivery.hand_over(subscriber, held.popleft())
+            if recovery.latest.epoch != position.epoch:
+                while held and held[0].epoch == position.epoch:
+                    self._delivery.deliver(subscriber, held.popleft())
             for update in recovery.updates:
-                self._delivery.hand_over(subscriber, update)
+                self._delivery.deliver(subscriber, update)
             if held and not subscriber.has(held[0]):
                 subscriber.delivered = Position(held[0].epoch, held[0].seq - 1)

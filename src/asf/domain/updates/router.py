@@ -1,22 +1,35 @@
-"""Which connection gets which UI update."""
+"""Which connection gets which UI update.
 
+`publish` appends an update to the log, which returns it with its position, and then delivers it: no log calls back
+into the domain while it appends. A shared log also broadcasts each update to the routers of all servers, in `seq`
+order, among them the one that it was published at; that calls `deliver`. A subscriber takes an update from whichever
+comes first, but only as its next one: a repeat is ignored, and one that came early is left to the broadcast. So local
+and shared logs give subscribers the same order, and publishers the same answer.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from asf.domain.access.control import AccessControl
 from asf.domain.clock import Clock
 from asf.domain.errors import AsfError, NotSubscribed, TooManySubscriptions, UiEmitFailed, UiUpdateError
+from asf.domain.updates.attempts import Attempts
 from asf.domain.updates.delivery import Delivery
 from asf.domain.updates.ports import UiUpdateEmitter, UiUpdateObserver, UpdateLog
 from asf.domain.updates.replay import Replay
 from asf.domain.updates.subscriber import Subscriber
-from asf.domain.updates.update import Position, Recovery, SequencedUpdate, Subscription, UiUpdate
+from asf.domain.updates.subscriptions import Subscriptions
+from asf.domain.updates.update import AppendResult, Position, Recovery, SequencedUpdate, Subscription, UiUpdate
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of an update: its place, how many connections it was handed to, and whether it came before."""
+    """The answer to a publisher: the position of the update, which a `duplicate` had before.
+
+    `subscribers` is how many connections the update was handed to; with a shared log, or of a duplicate, how many are
+    subscribed.
+    """
 
     epoch: str
     seq: int
@@ -25,15 +38,20 @@ class Published:
 
 
 MAX_SUBSCRIPTIONS = 100
-"""Most clients that one connection may subscribe to."""
+"""Maximum number of clients that one connection may subscribe to."""
+
+
+def _run_now(work: Callable[[], object]) -> None:
+    work()
 
 
 class UiUpdateRouter:
-    """Knows which connections subscribed to which client, and sends each update to exactly those, in order.
+    """Delivers each update to exactly the connections that subscribed to its client, in `seq` order.
 
-    `emitter` is None where the server has no namespace for UI updates. Whoever subscribes or publishes waits where
-    the log has to be asked, and others run meanwhile: each subscription keeps what comes until its turn, and looks,
-    after every wait, whether it still is there. Handing over waits for nothing.
+    `emitter` is None if the server has no namespace for UI updates. `spawn` runs work that asks the log in a task of
+    its own; a log that never yields needs none. `subscribe` and `publish` may yield while they wait for the log.
+    Updates that arrive meanwhile are held for each subscription, and each is looked up again after every wait, as it
+    may have ended. Delivery itself never yields.
     """
 
     def __init__(
@@ -43,44 +61,47 @@ class UiUpdateRouter:
         access: AccessControl,
         clock: Clock,
         observer: UiUpdateObserver,
+        spawn: Callable[[Callable[[], object]], object] = _run_now,
     ) -> None:
         self._delivery = Delivery(emitter, observer, self.drop)
-        self._catch_up = Replay(self._delivery, log, clock)
+        self._replay = Replay(self._delivery, log, clock)
         self._log = log
         self._access = access
         self._clock = clock
         self._observer = observer
-        # Dictionaries for their order: updates reach the connections in the order in which they subscribed.
-        self._subscribers: dict[str, dict[str, Subscriber]] = {}
-        self._clients: dict[str, dict[str, None]] = {}
-        log.on_appended = self.deliver
-        log.on_interrupted = self.look_for_missed
+        self._spawn = spawn
+        self._subscribers = Subscriptions()
+        self._attempts = Attempts()
+        log.connect(self.deliver, self.look_for_missed)
 
     @property
     def subscriptions(self) -> int:
         """How many pairs of a connection and a client there are."""
-        return sum(map(len, self._clients.values()))
+        return len(self._subscribers)
 
     def subscribe(
         self, connection_id: str, client_id: str, since: Position | None = None, token: object = None
     ) -> None:
-        """Send the updates of `client_id` to the connection from now on, after confirming that.
+        """Send the updates of `client_id` to the connection from now on, after a confirmation.
 
-        With `since`, those behind that place go first, without a gap, a repeat or a change of order, or none at all
-        where some of them are no longer kept; each is told its place then. Subscribing again begins anew. The
-        subscription ends with `token`, where one is required. Raises `UiNamespaceMissing`, `TooManySubscriptions` or
-        `Unauthorized`, and then nothing has changed, or `UiEmitFailed` when the log cannot be asked or the connection
-        could not be told, and then it is not subscribed. Nothing is said where it was ended meanwhile.
+        With `since`, the updates after that position are replayed first, without a gap, a repeat or a change of
+        order, or none at all if some of them are no longer kept; each is sent with its position then. Subscribing
+        again replaces the subscription. It ends with `token`, where one is required. Raises `UiNamespaceMissing`,
+        `TooManySubscriptions` or `Unauthorized`, and then nothing has changed, or `UiEmitFailed` when the log cannot
+        be reached or the transport fails, and then there is no subscription. Nothing is sent if it ended meanwhile.
         """
         self._delivery.check()
         until = self._access.check_client(token, client_id)
-        clients = self._clients.get(connection_id, {})
-        if client_id not in clients and len(clients) >= MAX_SUBSCRIPTIONS:
+        earlier = self._subscribers.get(connection_id, client_id)
+        if earlier is None and len(self._subscribers.of_connection(connection_id)) >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"There are {MAX_SUBSCRIPTIONS}.")
-        subscriber = self._add(Subscriber(connection_id, client_id, with_position=since is not None))
+        if earlier is not None:
+            self._remove(earlier)
+        subscriber = Subscriber(connection_id, client_id, with_position=since is not None)
+        self._subscribers.add(subscriber)
         self._access.end_at((connection_id, client_id), until, partial(self._end, subscriber))
         try:
-            recovery = self._begin(subscriber, since)
+            recovery = self._start(subscriber, since)
         except UiEmitFailed:
             self._remove(subscriber)
             raise
@@ -91,28 +112,28 @@ class UiUpdateRouter:
         else:
             subscription = Subscription(client_id, recovery.latest, recovery.recovered, recovery.updates)
             self._observer.recovered("recovered" if recovery.recovered else "not_recovered")
-        if self._delivery.confirm(subscriber, subscription) and not self._delivery.hand_over_held(subscriber):
-            self._catch_up.serve_or_give_up([subscriber])
+        if self._delivery.confirm(subscriber, subscription) and not self._delivery.deliver_held(subscriber):
+            self._replay.serve_or_break_off([subscriber])
 
     def unsubscribe(self, connection_id: str, client_id: str) -> None:
         """Send the updates of `client_id` to the connection no more. Raises `NotSubscribed`."""
-        subscriber = self._subscribers.get(client_id, {}).get(connection_id)
+        subscriber = self._subscribers.get(connection_id, client_id)
         if subscriber is None:
             raise NotSubscribed
         self._remove(subscriber)
 
     def drop(self, connection_id: str) -> None:
-        """Forget a connection and all that it subscribed to. An unknown one does no harm."""
-        for client_id in list(self._clients.get(connection_id, ())):
-            self.unsubscribe(connection_id, client_id)
+        """Forget a connection and all its subscriptions. An unknown one has no effect."""
+        for subscriber in self._subscribers.of_connection(connection_id):
+            self._remove(subscriber)
 
     def publish(self, update: UiUpdate) -> Published:
-        """Keep `update`, and hand it to every connection that subscribed to its client.
+        """Append `update` to the log, and deliver it to every connection that subscribed to its client.
 
-        One that was published before, by its idempotency key, is not published again. Raises `UiNamespaceMissing`
-        where this server relays no updates, `IdempotencyConflict` when the key belongs to another update, and
-        `UiEmitFailed` when the log cannot keep it, or a connection could not be served by a log that tells at once;
-        the others are served all the same.
+        One that was published before, by its idempotency key, is not published again. Raises `UiNamespaceMissing` if
+        this server has no namespace for UI updates, `IdempotencyConflict` when the key belongs to another update, and
+        `UiEmitFailed` when the log cannot keep the update, or when the transport of a connection to this server
+        failed to take it. In the latter case the update is kept, the others have it, and the connection is closed.
         """
         started = self._clock.now()
         try:
@@ -124,53 +145,72 @@ class UiUpdateRouter:
         self._observer.relayed("duplicate" if published.duplicate else outcome, self._clock.now() - started)
         return published
 
-    def deliver(self, update: SequencedUpdate) -> int:
-        """Hand an update that was kept to the connections that subscribed to its client; tell how many took it.
-
-        Raises `UiEmitFailed` when a connection could not be served; the others are served all the same.
-        """
-        subscribers = list(self._subscribers.get(update.client_id, {}).values())
-        handed_over = 0
-        failures: list[UiEmitFailed] = []
-        behind = []
-        for subscriber in subscribers:
-            held_back = subscriber.holds_back
-            try:
-                handed_over += self._delivery.offer(subscriber, update)
-            except UiEmitFailed as failure:
-                failures.append(failure)
-            if subscriber.holds_back and not held_back:
-                behind.append(subscriber)
-        self._catch_up.serve_or_give_up(behind)
-        if failures:
-            raise UiEmitFailed(f"{len(failures)} of {len(subscribers)} connections: {failures[0].details}")
-        return handed_over
+    def deliver(self, update: SequencedUpdate) -> None:
+        """Deliver an update that the log broadcasts. Never blocks: subscribers that are behind catch up in a task."""
+        subscribers = self._subscribers.of_client(update.client_id)
+        self._deliver(update, subscribers, len(subscribers))
 
     def look_for_missed(self) -> None:
-        """Hand every connection what it lacks, as updates may have been left out.
+        """Deliver to every connection what it lacks, after updates may have been lost on their way from the log.
 
-        Raises `UiEmitFailed` when the log cannot be asked; it is to be called again then.
+        Raises `UiEmitFailed` when the log cannot be reached; call it again then.
         """
-        for client_id in list(self._subscribers):
+        for client_id in self._subscribers.client_ids():
             behind = []
-            for subscriber in self._subscribers.get(client_id, {}).values():
+            for subscriber in self._subscribers.of_client(client_id):
                 if subscriber.holds_back:
                     subscriber.must_look = True
                 else:
                     subscriber.hold_back()
                     behind.append(subscriber)
-            self._catch_up.serve(behind)
+            self._replay.serve(behind)
 
     def _publish(self, update: UiUpdate) -> Published:
         self._delivery.check()
-        appended = self._log.append(update, self._clock.timestamp(), self._clock.now())
-        kept = appended.update
-        return Published(kept.epoch, kept.seq, appended.subscribers, appended.duplicate)
+        with self._attempts.start(update.client_id) as attempt:
+            appended = self._log.append(update, self._clock.timestamp(), self._clock.now())
+            kept, subscribers = appended.update, appended.subscribers
+            if not appended.duplicate:
+                self._deliver_appended(appended)
+                attempt.check(kept)
+                subscribers = max(0, subscribers - attempt.refused(kept))
+        return Published(kept.epoch, kept.seq, subscribers, appended.duplicate)
 
-    def _begin(self, subscriber: Subscriber, since: Position | None) -> Recovery | None:
-        """Let the log tell of updates, then ask it for earlier ones: in this order nothing falls between the two.
+    def _deliver_appended(self, appended: AppendResult) -> None:
+        """Deliver an update that was appended here.
 
-        Returns None where the subscription has ended meanwhile.
+        If the log broadcasts it, subscribers that lack something before it, or had it already, are left to that: the
+        broadcasts come in order, the returns of `append` need not.
+        """
+        subscribers = self._subscribers.of_client(appended.update.client_id)
+        count = len(subscribers)
+        if appended.broadcasts:
+            subscribers = [one for one in subscribers if not one.holds_back and one.is_next(appended.update)]
+        self._deliver(appended.update, subscribers, count)
+
+    def _deliver(self, update: SequencedUpdate, subscribers: list[Subscriber], count: int) -> None:
+        """Deliver an update to some of the `count` subscribers here, and record who did not take it."""
+        refused = 0
+        failures: list[UiEmitFailed] = []
+        behind = []
+        for subscriber in subscribers:
+            held_back = subscriber.holds_back
+            try:
+                refused += not self._delivery.offer(subscriber, update)
+            except UiEmitFailed as failure:
+                refused += 1
+                failures.append(failure)
+            if subscriber.holds_back and not held_back:
+                behind.append(subscriber)
+        if refused:
+            self._attempts.record(update, count, refused, failures)
+        if behind:
+            self._spawn(partial(self._replay.serve_or_break_off, behind))
+
+    def _start(self, subscriber: Subscriber, since: Position | None) -> Recovery | None:
+        """Follow the client first, and then ask the log for earlier updates, so that none is missed between the two.
+
+        Returns None if the subscription has ended meanwhile.
         """
         if not self._follow(subscriber):
             return None
@@ -189,32 +229,13 @@ class UiUpdateRouter:
         self._remove(subscriber)
         self._delivery.end(subscriber, reason)
 
-    # Who is subscribed.
-
-    def _add(self, subscriber: Subscriber) -> Subscriber:
-        connection_id, client_id = subscriber.connection_id, subscriber.client_id
-        earlier = self._subscribers.get(client_id, {}).get(connection_id)
-        if earlier is not None:
-            self._remove(earlier)
-        self._subscribers.setdefault(client_id, {})[connection_id] = subscriber
-        self._clients.setdefault(connection_id, {})[client_id] = None
-        return subscriber
-
     def _remove(self, subscriber: Subscriber) -> None:
         """End a subscription. One that has ended is left as it is."""
         if subscriber.has_ended:
             return
         subscriber.has_ended = True
         subscriber.release()
-        connection_id, client_id = subscriber.connection_id, subscriber.client_id
-        _take_out(self._subscribers, client_id, connection_id)
-        _take_out(self._clients, connection_id, client_id)
-        self._access.forget((connection_id, client_id))
+        self._subscribers.remove(subscriber)
+        self._access.forget((subscriber.connection_id, subscriber.client_id))
         if subscriber.is_followed:
-            self._log.unfollow(client_id)
-
-
-def _take_out(groups: dict[str, dict[str, Any]], group: str, key: str) -> None:
-    del groups[group][key]
-    if not groups[group]:
-        del groups[group]
+            self._log.unfollow(subscriber.client_id)

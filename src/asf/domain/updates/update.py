@@ -1,4 +1,4 @@
-"""UI updates: a backend's progress events, relayed to the one client that waits for them."""
+"""UI updates: a backend's progress events, relayed to the subscribers of one client."""
 
 import json
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from asf.domain.identifiers import client_id_problem, event_name_problem, idempo
 class UiUpdate:
     """One event for one client. `data` is any JSON value, null included, and `data_json` the same as JSON text.
 
-    `idempotency_key`, where there is one, is the same for every attempt to send the same update.
+    `idempotency_key`, if there is one, is the same for every attempt to send the same update.
 
     Raises `InvalidClientId`, `InvalidEventName` or `InvalidIdempotencyKey`.
     """
@@ -36,19 +36,19 @@ class UiUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the updates of one client: behind the one numbered `seq` of the epoch."""
+    """A position in the updates of one client: after update number `seq` of the epoch."""
 
     epoch: str
     seq: int
 
 
 EVERYTHING = Position("", 0)
-"""The place in front of all updates that are kept, whichever epoch they are of (docs/contract.md, section 4)."""
+"""The position before all updates that are kept, in any epoch (docs/contract.md, section 4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SequencedUpdate:
-    """An update in its place: the one numbered `seq`, from 1, of the epoch. `timestamp` is in seconds since 1970."""
+    """An update with its position: number `seq`, from 1, of the epoch. `timestamp` is in seconds since 1970."""
 
     client_id: str
     event_name: str
@@ -60,21 +60,23 @@ class SequencedUpdate:
 
 @dataclass(frozen=True, slots=True)
 class AppendResult:
-    """What became of an update that was to be kept: its place, which it had before if it is a `duplicate`.
+    """An update in the log. For a `duplicate`, `update` has the position and the timestamp of the original.
 
-    `subscribers` is how many connections it was handed to, over all servers; of a duplicate how many there are now.
+    `subscribers` is how many subscribers the client has now, over all servers. Where the log `broadcasts`, it also
+    hands the update to `on_appended` (see `UpdateLog`); otherwise the caller alone has it.
     """
 
     update: SequencedUpdate
     duplicate: bool
     subscribers: int
+    broadcasts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a returning subscriber is given: all `updates` behind its position, or nothing if not `recovered`.
+    """What a returning subscriber missed: all `updates` after its position, or none if not `recovered`.
 
-    `latest` is the place of the latest update.
+    `latest` is the position of the client's latest update.
     """
 
     latest: Position
@@ -84,9 +86,9 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a subscriber is told: the place of the latest update, and the updates that it `missed`.
+    """Confirms a subscription: the position of the latest update, and the updates that the subscriber `missed`.
 
-    `recovered` is None for one that did not ask for earlier updates.
+    `recovered` is None for a subscriber that did not ask for earlier updates.
     """
 
     client_id: str
@@ -96,10 +98,10 @@ class Subscription:
 
 
 class Handover(Enum):
-    """What became of something that was to be handed to one connection's transport."""
+    """The outcome of handing something to the transport of one connection."""
 
     TAKEN = "taken"
     GONE = "gone"
-    """There is no such connection any more."""
+    """The connection is closed."""
     TOO_SLOW = "too slow"
-    """The connection did not read, and has been broken off."""
+    """The client did not read, and the connection was closed."""
