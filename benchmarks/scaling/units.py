@@ -26,7 +26,7 @@ from asf.adapters.memory import InMemoryAudioSources
 from asf.adapters.redis_store.catalog import RedisCatalogStore
 from asf.adapters.redis_store.connection import connect
 from asf.adapters.redis_store.pubsub import RedisPubSub
-from asf.adapters.redis_store.update_log import MAX_BYTES, PREFIX, RedisUpdateLog
+from asf.adapters.redis_store.update_log import MAX_BYTES, PREFIX, Limits, RedisUpdateLog
 from asf.adapters.system_clock import SystemClock
 from asf.domain.streams.catalog import Announcement, StreamCatalog
 from asf.domain.updates.update import UiUpdate
@@ -106,7 +106,7 @@ class _Asker:
         self.news = RedisPubSub(self.client)
         numbers = count()
         self.store = RedisCatalogStore(self.client, self.news)
-        self.log = RedisUpdateLog(self.client, self.news, 500, 300.0, lambda: f"epoch-{next(numbers)}")
+        self.log = RedisUpdateLog(self.client, self.news, Limits(500, 300.0), lambda: f"epoch-{next(numbers)}")
         self.catalog = StreamCatalog(self.store, InMemoryAudioSources({}), SystemClock(), lambda: "epoch", 10**9)
         self._threads: list[threading.Thread] = []
 

@@ -35,7 +35,7 @@ def build(tree: Path, wheels: Path, path: str) -> subprocess.CompletedProcess[st
 
 
 def test_a_wheel_has_all_that_is_needed(tree: Path, tmp_path: Path) -> None:
-    """The console and its libraries, the demo clip, and the mark that the package is typed."""
+    """The console and its libraries, the demo clip, the scripts, and the mark that the package is typed."""
     if shutil.which("npm") is None:
         missing("npm", "install Node.js with npm")
     built = build(tree, tmp_path, os.environ["PATH"])
@@ -49,8 +49,10 @@ def test_a_wheel_has_all_that_is_needed(tree: Path, tmp_path: Path) -> None:
         "asf/console/static/asf-client/index.js",
         "asf/console/static/socket.io.esm.min.js",
     } <= names
-    sources = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "asf").rglob("*.py")}
-    assert {name for name in names if name.endswith(".py")} == sources
+    for ending in (".py", ".lua"):
+        sources = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "asf").rglob(f"*{ending}")}
+        assert sources
+        assert {name for name in names if name.endswith(ending)} == sources
 
 
 def test_a_wheel_without_the_console_is_not_built(tree: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import eventlet
 from asf.adapters.redis_store.catalog import RedisCatalogStore
 from asf.adapters.redis_store.connection import connect
 from asf.adapters.redis_store.pubsub import RedisPubSub
-from asf.adapters.redis_store.update_log import RedisUpdateLog
+from asf.adapters.redis_store.update_log import Limits, RedisUpdateLog
 from asf.domain.streams.stream import AudioStream, FileLocator
 from asf.domain.updates.update import UiUpdate
 from asf.domain.errors import CatalogUnavailable, UiEmitFailed
@@ -29,7 +29,7 @@ client = connect(url)
 client.connection_pool.timeout = 60.0
 store = RedisCatalogStore(client, RedisPubSub(client))
 epochs = count()
-log = RedisUpdateLog(client, RedisPubSub(client), 1000, 60.0, lambda: f"epoch-{next(epochs)}")
+log = RedisUpdateLog(client, RedisPubSub(client), Limits(1000, 60.0), lambda: f"epoch-{next(epochs)}")
 """
 
 HOLDING = """
@@ -63,7 +63,7 @@ store.put(AudioStream("one", FileLocator("/audio/one.mp3")), None, 10)
 log.append(UiUpdate("alice", "progress", 0), 0.0, 0.0)
 client = connect(plain_url)
 store = RedisCatalogStore(client, RedisPubSub(client))
-log = RedisUpdateLog(client, RedisPubSub(client), 1000, 60.0, lambda: f"epoch-{next(epochs)}")
+log = RedisUpdateLog(client, RedisPubSub(client), Limits(1000, 60.0), lambda: f"epoch-{next(epochs)}")
 waits = defaultdict(float)
 get, connect_to, receive = LifoQueue.get, socket.socket.connect, socket.socket.recv_into
 

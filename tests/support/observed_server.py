@@ -21,7 +21,8 @@ from asf.adapters.eventlet_runtime import engineio_server, http_protocol, websoc
 from asf.adapters.eventlet_runtime import server as runtime  # noqa: E402
 from asf.adapters.realtime_api import namespace, ui_namespace  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
-from asf.adapters.redis_store import pubsub, update_log  # noqa: E402
+from asf.adapters.redis_store import pubsub  # noqa: E402
+from asf.adapters.redis_store.update_log import presence  # noqa: E402
 from asf.entrypoints import cli, container, server  # noqa: E402
 from tests.support import faulty_parts  # noqa: E402
 
@@ -40,7 +41,6 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_FRAMES_PER_SECOND": [(websocket, "FRAMES_PER_SECOND")],
     "TEST_FRAMES_AT_ONCE": [(websocket, "FRAMES_AT_ONCE")],
     "TEST_NOTICE_SECONDS": [(websocket, "THROTTLED_NOTICE_SECONDS")],
-    "TEST_BEAT_SECONDS": [(update_log, "BEAT_SECONDS"), (update_log, "LEASE_SECONDS")],
     "TEST_NEWS_SILENCE_SECONDS": [(pubsub, "SILENCE_SECONDS")],
     "TEST_CONFIRMATION_SECONDS": [(pubsub, "CONFIRMATION_SECONDS")],
     "TEST_KEEPALIVE_SECONDS": [(runtime, "KEEPALIVE_IDLE_SECONDS")],
@@ -53,6 +53,9 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_STANDING_ROOM": [(limits, "REJECTION_HEADROOM")],
 }
 """Variables of the environment, and which constants they stand for. Of two for one, the later one counts."""
+
+HEARTBEAT = "TEST_BEAT_SECONDS"
+"""The variable with the seconds between two heartbeats, which are also those of a server's lease."""
 
 WALL_CLOCK = "TEST_WALL_CLOCK"
 """The variable with the time at which the wall clock stands still."""
@@ -98,6 +101,9 @@ def main() -> None:
         if variable in os.environ:
             for module, name in constants:
                 setattr(module, name, type(getattr(module, name))(os.environ[variable]))
+    if HEARTBEAT in os.environ:
+        seconds = float(os.environ[HEARTBEAT])
+        presence.DEFAULT_TIMING = presence.Timing(heartbeat_seconds=seconds, lease_seconds=seconds)
     if WALL_CLOCK in os.environ:
         faulty_parts.stop_clock(float(os.environ[WALL_CLOCK]))
     cli.main(["serve"], prog_name="asf")

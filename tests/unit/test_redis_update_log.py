@@ -12,10 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from asf.adapters.redis_store import update_log
 from asf.adapters.redis_store.connection import connect
 from asf.adapters.redis_store.pubsub import RedisPubSub
-from asf.adapters.redis_store.update_log import MAX_BYTES, MAX_CLIENTS, RedisUpdateLog
+from asf.adapters.redis_store.update_log import MAX_BYTES, MAX_CLIENTS, Limits, RedisUpdateLog, Timing
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.errors import IdempotencyConflict, UiEmitFailed
@@ -63,6 +62,7 @@ class Logs:
         max_bytes: int = MAX_BYTES,
         max_clients: int = MAX_CLIENTS,
         prefix: str | None = None,
+        timing: Timing | None = None,
         *,
         by_callers_clock: bool = True,
     ) -> RedisUpdateLog:
@@ -70,12 +70,10 @@ class Logs:
         return RedisUpdateLog(
             self.client,
             self.news,
-            max_updates,
-            max_seconds,
+            Limits(max_updates, max_seconds, max_bytes, max_clients),
             make_epoch,
-            max_bytes,
-            max_clients,
             prefix or f"{uuid4().hex}:",
+            timing,
             by_callers_clock=by_callers_clock,
         )
 
@@ -173,12 +171,12 @@ import sys
 from uuid import uuid4
 from asf.adapters.redis_store.connection import connect
 from asf.adapters.redis_store.pubsub import RedisPubSub
-from asf.adapters.redis_store.update_log import RedisUpdateLog
+from asf.adapters.redis_store.update_log import Limits, RedisUpdateLog
 from asf.domain.updates.update import UiUpdate
 
 url, prefix, number = sys.argv[1:]
 client = connect(url)
-log = RedisUpdateLog(client, RedisPubSub(client), 10_000, 60.0, lambda: uuid4().hex, prefix=prefix)
+log = RedisUpdateLog(client, RedisPubSub(client), Limits(10_000, 60.0), lambda: uuid4().hex, prefix=prefix)
 sys.stdin.readline()
 for turn in range(300):
     kept = log.append(UiUpdate("alice", "progress", [number, turn]), 0.0, 0.0).update
@@ -495,15 +493,16 @@ def test_what_is_lost_in_part_is_not_taken_for_the_whole(make_log: Logs) -> None
 class Servers:
     """Makes logs that share a Redis, each with what a server has of its own: it hears, and says that it is there."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timing: Timing) -> None:
         self.prefix = f"{uuid4().hex}:"
         self._url = url
+        self._timing = timing
         self._running: dict[RedisUpdateLog, tuple[Logs, threading.Thread]] = {}
 
     def start(self) -> RedisUpdateLog:
         """Return the log of another server."""
         logs = Logs(self._url)
-        log = logs(prefix=self.prefix, by_callers_clock=False)
+        log = logs(prefix=self.prefix, timing=self._timing, by_callers_clock=False)
         thread = threading.Thread(target=log.run, daemon=True)
         thread.start()
         self._running[log] = logs, thread
@@ -529,11 +528,15 @@ def lease_seconds() -> float:
 
 
 @pytest.fixture
-def servers(mortal_redis: RedisServer, lease_seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
-    """Return servers that say more often that they are there."""
-    monkeypatch.setattr(update_log, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(update_log, "LEASE_SECONDS", lease_seconds)
-    servers = Servers(mortal_redis.url)
+def timing(lease_seconds: float) -> Timing:
+    """Return the timing of servers with frequent heartbeats."""
+    return Timing(heartbeat_seconds=0.1, lease_seconds=lease_seconds)
+
+
+@pytest.fixture
+def servers(mortal_redis: RedisServer, timing: Timing) -> Iterator[Servers]:
+    """Return servers with that timing."""
+    servers = Servers(mortal_redis.url, timing)
     yield servers
     servers.close()
 
@@ -578,12 +581,9 @@ def test_a_server_that_died_counts_no_more(servers: Servers, mortal_redis: Redis
     client.close()
 
 
-def test_numbers_of_subscribers_last_as_long_as_their_server(
-    servers: Servers, mortal_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("timing", [Timing(0.1, 1.0, 1, 0.3)])
+def test_numbers_of_subscribers_last_as_long_as_their_server(servers: Servers, mortal_redis: RedisServer) -> None:
     """Nobody sends anything; then all servers of a client are dead, and nothing is left."""
-    monkeypatch.setattr(update_log, "COUNTS_SECONDS", 1)
-    monkeypatch.setattr(update_log, "TELL_AGAIN_SECONDS", 0.3)
     first, second = servers.start(), servers.start()
     subscribe(first, "alice", 2)
     for client_id in ("alice", "bob"):

@@ -118,9 +118,10 @@ def _audio_places(files: AudioSources, objects: AudioSources | None, queues: Aud
 
 
 def _redis_update_log(client: "redis.Redis", news: "RedisPubSub", settings: Settings) -> UpdateLog:
-    from asf.adapters.redis_store.update_log import RedisUpdateLog  # noqa: PLC0415
+    from asf.adapters.redis_store.update_log import Limits, RedisUpdateLog  # noqa: PLC0415
 
-    return RedisUpdateLog(client, news, settings.ui_history_size, settings.ui_history_seconds, _make_epoch)
+    limits = Limits(settings.ui_history_size, settings.ui_history_seconds)
+    return RedisUpdateLog(client, news, limits, _make_epoch)
 
 
 def _redis_message_queue(url: str) -> Any:

@@ -1,0 +1,140 @@
+"""The `UpdateLog` port on the history, the channels and the presence of a server in Redis."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import redis
+
+from asf.adapters.redis_store.pubsub import RedisPubSub
+from asf.adapters.redis_store.update_log import presence
+from asf.adapters.redis_store.update_log.channels import Channels
+from asf.adapters.redis_store.update_log.history import PREFIX, History, Limits
+from asf.adapters.redis_store.update_log.presence import Presence, Timing
+from asf.domain.errors import UiEmitFailed
+from asf.domain.updates.update import AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
+
+RETRY_SECONDS = 0.2
+"""Time between two attempts to recover what was lost on the way from Redis, while Redis fails."""
+
+logger = logging.getLogger(__name__)
+
+
+class RedisUpdateLog:
+    """Keeps updates within `limits` in the Redis of `client`.
+
+    Redis need not be there yet. Keys begin with `prefix`. `make_epoch` returns another text at every call. What
+    servers append is received over `pubsub`, in whose reader `on_appended` is called. `run` must be run by a task,
+    which calls `on_interrupted`.
+
+    Every method raises `UiEmitFailed` when Redis is lost or takes too long. An update may have been kept, and
+    published, then: only one with an idempotency key may be sent again without being published twice.
+
+    With `by_callers_clock` updates and keys expire by the times that callers pass, rather than by Redis's clock: for
+    tests, in virtual time.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        pubsub: RedisPubSub,
+        limits: Limits,
+        make_epoch: Callable[[], str],
+        prefix: str = PREFIX,
+        timing: Timing | None = None,
+        *,
+        by_callers_clock: bool = False,
+    ) -> None:
+        self._timing = timing or presence.DEFAULT_TIMING
+        self._history = History(client, limits, make_epoch, prefix, by_callers_clock=by_callers_clock)
+        self._channels = Channels(pubsub, f"{prefix}news:", self._receive)
+        self._presence = Presence(client, prefix, self._channels, self._timing)
+        self._on_appended: Callable[[SequencedUpdate], object] = _ignore
+        self._on_interrupted: Callable[[], object] = _nothing_missed
+        self._was_interrupted = False
+        self._wake = threading.Event()
+        self._closed = threading.Event()
+        pubsub.on_interrupted.append(self._interrupt)
+
+    def connect(self, on_appended: Callable[[SequencedUpdate], object], on_interrupted: Callable[[], object]) -> None:
+        """Set the listener: `on_appended` is called in the pub/sub reader, `on_interrupted` in `run`."""
+        self._on_appended = on_appended
+        self._on_interrupted = on_interrupted
+
+    def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
+        """Keep `update` under the next number, unless it was kept before.
+
+        Raises `IdempotencyConflict` or `UiEmitFailed`.
+        """
+        channel, counts_key = self._channels.name_of(update.client_id), self._presence.counts_key(update.client_id)
+        return self._history.append(update, timestamp, now, channel, counts_key, self._presence.lease_prefix)
+
+    def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
+        """Return the client's updates after `since`, or none if some of them are no longer kept.
+
+        Redis takes the count of the client's subscribers in the same step. Raises `UiEmitFailed`.
+        """
+        report = self._presence.report(client_id)
+        counts_key = self._presence.counts_key(client_id)
+        try:
+            recovery = self._history.recover(client_id, since, now, counts_key, report.arguments)
+        except UiEmitFailed:
+            self._presence.mark_changed(client_id)  # Redis may take the count nevertheless, later.
+            raise
+        self._presence.sent(report)
+        return recovery
+
+    def follow(self, client_id: str) -> None:
+        """Count one more subscriber of the client. Raises `UiEmitFailed` if its channel cannot be subscribed to."""
+        self._channels.follow(client_id)
+
+    def unfollow(self, client_id: str) -> None:
+        """Count one subscriber less."""
+        self._channels.unfollow(client_id)
+        self._presence.mark_changed(client_id)
+        self._wake.set()
+
+    def run(self) -> None:
+        """Send heartbeats, and have what was lost on the way from Redis recovered; until `close`."""
+        while not self._closed.is_set():
+            self._wake.clear()
+            pause = self._timing.heartbeat_seconds
+            try:
+                self._look_for_missed()
+                self._presence.send_heartbeat()
+            except UiEmitFailed:
+                pause = RETRY_SECONDS
+            except Exception:
+                logger.exception("Recovering missed UI updates failed")
+            self._wake.wait(pause)
+
+    def close(self) -> None:
+        """Make `run` return, within a second."""
+        self._closed.set()
+        self._wake.set()
+
+    def _receive(self, client_id: str, message: bytes) -> None:
+        self._on_appended(self._history.read(client_id, message))
+
+    def _interrupt(self) -> None:
+        self._was_interrupted = True
+        self._wake.set()
+
+    def _look_for_missed(self) -> None:
+        if not self._was_interrupted:
+            return
+        self._was_interrupted = False
+        self._presence.mark_unknown()
+        try:
+            self._on_interrupted()
+        except UiEmitFailed:
+            self._was_interrupted = True
+            raise
+
+
+def _ignore(_update: SequencedUpdate) -> None:
+    """Nobody is connected."""
+
+
+def _nothing_missed() -> None:
+    """Nobody is connected."""
