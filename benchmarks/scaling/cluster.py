@@ -180,7 +180,7 @@ class SharedUpdateLog(SharedStore):
         def command() -> AppendResult:
             appended: AppendResult = self._store.append(update, timestamp, now)
             self._redis.publish(f"updates {update.client_id}", appended.update)
-            return replace(appended, broadcasts=True)
+            return replace(appended, is_broadcast=True)
 
         appended: AppendResult = self._redis.do("updates.append", command)
         return appended

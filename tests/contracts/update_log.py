@@ -31,7 +31,7 @@ def listen_to(log: UpdateLog) -> list[SequencedUpdate]:
 
 def broadcast(results: Sequence[AppendResult]) -> list[SequencedUpdate]:
     """Return the updates that the log broadcasts, as it says."""
-    return [result.update for result in results if result.broadcasts]
+    return [result.update for result in results if result.is_broadcast]
 
 
 class UpdateLogContract:

@@ -27,7 +27,7 @@ class TestInMemoryUpdateLog(UpdateLogContract):
 
 
 def test_all_clients_together_are_bounded() -> None:
-    """The oldest updates go first, whoever's they are; the numbers go on."""
+    """The oldest updates of all clients are evicted first; the numbers continue."""
     log = make_memory_log(max_updates=1000, max_bytes=100_000)
     for number in range(300):
         log.append(UiUpdate(f"client-{number % 3}", "progress", "x" * 600), START + number, START + number)
@@ -38,15 +38,15 @@ def test_all_clients_together_are_bounded() -> None:
 
 
 def test_what_is_too_old_takes_no_memory() -> None:
-    """It is gone with the next one, of whichever client."""
+    """It is evicted with the next one, of any client."""
     log = make_memory_log()
     log.append(UiUpdate("alice", "progress", "x" * 5000), START, START)
     log.append(UiUpdate("bob", "progress", 1), START + MAX_SECONDS, START + MAX_SECONDS)
     assert log.kept_bytes < 5000
 
 
-def test_whoever_only_asks_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any number of subscribers to clients that nobody has heard of forgets nobody's updates."""
+def test_reads_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subscribers of any number of clients without updates evict nothing."""
     monkeypatch.setattr(memory_update_log, "MAX_CLIENTS", 2)
     log = make_memory_log()
     kept = log.append(UiUpdate("alice", "progress", 1), START, START).update
@@ -71,7 +71,7 @@ def test_the_bytes_that_are_counted_are_not_less_than_those_that_are_taken() -> 
 
 
 def test_an_update_that_is_larger_than_all_that_may_be_kept_is_numbered_all_the_same() -> None:
-    """Live subscribers get it; nobody recovers it."""
+    """Live subscribers get it; it cannot be recovered."""
     log = make_memory_log(max_bytes=1000)
     assert log.append(UiUpdate("alice", "progress", "x" * 2000), START, START).update.seq == 1
     assert log.kept_bytes == 0
@@ -79,7 +79,7 @@ def test_an_update_that_is_larger_than_all_that_may_be_kept_is_numbered_all_the_
 
 
 def test_the_number_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has been silent for longest begins another epoch."""
+    """The client without an update for longest starts another epoch."""
     monkeypatch.setattr(memory_update_log, "MAX_CLIENTS", 2)
     log = make_memory_log()
     first = log.append(UiUpdate("alice", "progress", 1), START, START).update
@@ -91,7 +91,7 @@ def test_the_number_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_number_of_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest are forgotten first."""
+    """The oldest are evicted first."""
     monkeypatch.setattr(memory_update_log, "MAX_KEYS", 2)
     log = make_memory_log()
     for key in ("one", "two", "three"):
@@ -102,7 +102,7 @@ def test_the_number_of_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("hours", [3, -3])
-def test_nothing_grows_old_by_a_change_of_the_wall_clock(hours: float) -> None:
+def test_nothing_expires_by_a_change_of_the_wall_clock(hours: float) -> None:
     """Neither updates nor keys; and both do, in their time, after it."""
     log = make_memory_log()
     shifted = START + hours * 3600

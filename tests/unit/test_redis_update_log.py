@@ -30,28 +30,28 @@ pytestmark = pytest.mark.usefixtures("patient_news")
 
 
 def make_epoch() -> str:
-    """Return another text at every call, of every process."""
+    """Return another text at every call, in every process."""
     return uuid4().hex
 
 
 class Logs:
-    """Makes logs in one Redis, each an empty one unless it is told a `prefix`.
+    """Makes logs in one Redis, each an empty one unless a `prefix` is given.
 
-    They hear of updates until `close`, or do not at all.
+    They receive updates until `close`, or, unless it `hears`, not at all.
     """
 
     def __init__(self, url: str, *, hears: bool = True) -> None:
         self.client = connect(url)
-        self.news = RedisPubSub(self.client)
-        self._thread = threading.Thread(target=self.news.run, daemon=True)
+        self.pubsub = RedisPubSub(self.client)
+        self._thread = threading.Thread(target=self.pubsub.run, daemon=True)
         if hears:
             self._thread.start()
-            eventually(lambda: self.news.is_connected)
+            eventually(lambda: self.pubsub.is_connected)
 
     def close(self) -> None:
         """Hear no more."""
         if self._thread.is_alive():
-            self.news.close()
+            self.pubsub.close()
             self._thread.join(STOP_SECONDS)
         self.client.close()
 
@@ -69,7 +69,7 @@ class Logs:
         """Return a log, on the clock of the test."""
         return RedisUpdateLog(
             self.client,
-            self.news,
+            self.pubsub,
             Limits(max_updates, max_seconds, max_bytes, max_clients),
             make_epoch,
             prefix or f"{uuid4().hex}:",
@@ -100,8 +100,8 @@ def mortal_log(mortal_redis: RedisServer, patience: float) -> Iterator[RedisUpda
     logs.close()
 
 
-def place_of(update: SequencedUpdate) -> Position:
-    """Return the place behind an update."""
+def position_of(update: SequencedUpdate) -> Position:
+    """Return the position after an update."""
     return Position(update.epoch, update.seq)
 
 
@@ -114,23 +114,23 @@ class TestRedisUpdateLog(UpdateLogContract):
 
     def test_all_that_is_appended_is_broadcast(self, log: RedisUpdateLog) -> None:
         """To the server that it came to, too."""
-        assert log.append(UiUpdate("alice", "progress", 1), START, START).broadcasts
+        assert log.append(UiUpdate("alice", "progress", 1), START, START).is_broadcast
 
 
 def test_a_subscriber_that_is_behind_holds_up_nobody(make_log: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the log takes long to answer for it, others subscribe and hear at once: the reader goes on reading."""
+    """While the log takes long to answer for it, others subscribe and get their updates: the reader keeps reading."""
     prefix = f"{uuid4().hex}:"
     log, publisher = (make_log(prefix=prefix) for _ in range(2))
     subscribers, clock = ScriptedSubscribers(), ManualClock()
     access = AccessControl(None, Expiries(), clock, lambda: None)
-    router = UiUpdateRouter(subscribers, log, access, clock, RecordingObserver(), begin_thread)
+    router = UiUpdateRouter(subscribers, log, access, clock, RecordingObserver(), start_thread)
     for client_id in ("alice", "bob"):
         router.subscribe(client_id, client_id, EVERYTHING)
     lost = threading.Event()
-    log.connect(lambda _update: lost.set(), router.look_for_missed)
+    log.connect(lambda _update: lost.set(), router.recover_missed)
     kept = [publisher.append(UiUpdate("alice", "progress", 1), START, START).update]
     assert lost.wait(PATIENCE_SECONDS)
-    log.connect(router.deliver, router.look_for_missed)
+    log.connect(router.deliver, router.recover_missed)
     recover, asked, may_answer = log.recover, threading.Event(), threading.Event()
 
     def recover_slowly(client_id: str, since: Position | None, now: float) -> Recovery:
@@ -150,7 +150,7 @@ def test_a_subscriber_that_is_behind_holds_up_nobody(make_log: Logs, monkeypatch
     assert router.subscriptions == 2
 
 
-def begin_thread(work: Callable[[], object]) -> None:
+def start_thread(work: Callable[[], object]) -> None:
     """Run work in a thread of its own."""
     threading.Thread(target=work, daemon=True).start()
 
@@ -216,7 +216,7 @@ def test_processes_that_append_at_once_get_numbers_without_gaps(shared_redis: Re
 
 
 def test_a_key_counts_once_however_many_send_it_at_once(make_log: Logs) -> None:
-    """One is published, and all are told its place."""
+    """One is published, and all get its position."""
     prefix = f"{uuid4().hex}:"
     logs = [make_log(prefix=prefix) for _ in range(4)]
 
@@ -243,7 +243,7 @@ def test_what_one_server_appends_another_recovers(make_log: Logs) -> None:
         second.append(UiUpdate("alice", "Über", 2, "key"), START, START)
 
 
-def test_things_grow_old_by_the_clock_of_redis(make_log: Logs) -> None:
+def test_updates_expire_by_the_clock_of_redis(make_log: Logs) -> None:
     """Whatever the servers' clocks say."""
     prefix = f"{uuid4().hex}:"
     patient = make_log(max_seconds=3600.0, prefix=prefix, by_callers_clock=False)
@@ -255,7 +255,7 @@ def test_things_grow_old_by_the_clock_of_redis(make_log: Logs) -> None:
     assert (second.epoch, second.seq) == (first.epoch, 2)
 
 
-def test_what_nobody_asks_for_expires(make_log: Logs) -> None:
+def test_updates_of_silent_clients_expire(make_log: Logs) -> None:
     """All that is left of silent clients is their number."""
     prefix = f"{uuid4().hex}:"
     lists = prefix + "updates:*"
@@ -280,7 +280,7 @@ def test_keys_expire(make_log: Logs) -> None:
 
 
 def test_all_clients_together_are_bounded(make_log: Logs) -> None:
-    """The oldest updates go first, whoever's they are; the numbers go on."""
+    """The oldest updates of all clients are evicted first; the numbers continue."""
     prefix = f"{uuid4().hex}:"
     log = make_log(max_updates=1000, max_bytes=100_000, prefix=prefix)
     for number in range(300):
@@ -293,7 +293,7 @@ def test_all_clients_together_are_bounded(make_log: Logs) -> None:
 
 
 def test_an_update_that_is_larger_than_all_that_may_be_kept_is_numbered_all_the_same(make_log: Logs) -> None:
-    """Nobody recovers it."""
+    """It cannot be recovered."""
     log = make_log(max_bytes=1000)
     assert log.append(UiUpdate("alice", "progress", "x" * 2000), START, START).update.seq == 1
     assert log.recover("alice", EVERYTHING, START).updates == ()
@@ -318,7 +318,7 @@ def test_the_bytes_that_are_counted_are_not_less_than_those_that_are_taken(
 
 
 def test_the_number_of_clients_is_bounded(make_log: Logs) -> None:
-    """Whoever has been silent for longest begins another epoch."""
+    """The client without an update for longest starts another epoch."""
     log = make_log(max_clients=2)
     first = log.append(UiUpdate("alice", "progress", 1), START, START).update
     for client_id in ("bob", "carol"):
@@ -329,8 +329,8 @@ def test_the_number_of_clients_is_bounded(make_log: Logs) -> None:
     assert log.recover("alice", EVERYTHING, START).updates == (again,)
 
 
-def test_whoever_only_asks_takes_no_place(make_log: Logs) -> None:
-    """Any number of subscribers to clients that nobody has heard of forgets nobody's updates."""
+def test_reads_take_no_memory(make_log: Logs) -> None:
+    """Subscribers of any number of clients without updates evict nothing."""
     log = make_log(max_clients=2)
     kept = log.append(UiUpdate("alice", "progress", 1), START, START).update
     for number in range(100):
@@ -338,8 +338,8 @@ def test_whoever_only_asks_takes_no_place(make_log: Logs) -> None:
     assert log.recover("alice", EVERYTHING, START).updates == (kept,)
 
 
-def test_a_log_that_lost_its_data_begins_another_epoch(mortal_redis: RedisServer, mortal_log: RedisUpdateLog) -> None:
-    """Subscribers that come back are told that they may have missed something, those to silent clients as well."""
+def test_a_log_that_lost_its_data_starts_another_epoch(mortal_redis: RedisServer, mortal_log: RedisUpdateLog) -> None:
+    """Subscribers that come back learn that they may have missed something, those of silent clients as well."""
     kept = mortal_log.append(UiUpdate("alice", "progress", 1), START, 0.0).update
     silent = mortal_log.recover("bob", EVERYTHING, 0.0).latest
     mortal_redis.kill()
@@ -353,7 +353,7 @@ def test_a_log_that_lost_its_data_begins_another_epoch(mortal_redis: RedisServer
     assert again.epoch != kept.epoch
 
 
-def test_a_log_that_came_back_older_than_it_was_begins_another_epoch(tmp_path: Path) -> None:
+def test_a_log_that_came_back_older_than_it_was_starts_another_epoch(tmp_path: Path) -> None:
     """A snapshot has numbers that were given again since; no number is ever given twice in an epoch."""
     server = RedisServer(tmp_path)
     logs = Logs(server.url)
@@ -378,7 +378,7 @@ def test_a_log_that_came_back_older_than_it_was_begins_another_epoch(tmp_path: P
         server.stop()
 
 
-def test_a_log_that_is_written_down_goes_on(persistent_redis: RedisServer) -> None:
+def test_a_log_that_is_persisted_continues(persistent_redis: RedisServer) -> None:
     """However often Redis is killed: the same epoch, the next number, and nothing to recover is missing."""
     logs = Logs(persistent_redis.url)
     log = logs(max_updates=100, max_seconds=300, prefix="asf:", by_callers_clock=False)
@@ -398,7 +398,7 @@ def test_a_log_that_is_written_down_goes_on(persistent_redis: RedisServer) -> No
 
 @pytest.mark.parametrize("knows", ["append", "recover", "hear"])
 @pytest.mark.parametrize("restarts", [1, 3])
-def test_a_log_that_lost_what_a_server_knows_begins_another_epoch(
+def test_a_log_that_lost_what_a_server_knows_starts_another_epoch(
     persistent_redis: RedisServer, tmp_path: Path, knows: str, restarts: int
 ) -> None:
     """Such as the last seconds before a loss of power, which were not on the disk yet."""
@@ -473,7 +473,7 @@ def test_a_full_memory_is_an_error_and_nothing_is_half_done(
 
 
 def test_what_is_lost_in_part_is_not_taken_for_the_whole(make_log: Logs) -> None:
-    """Somebody deleted a list: whoever was there before is told so, and the numbers go on."""
+    """A list was deleted: subscribers from before learn that they missed something, and the numbers continue."""
     prefix = f"{uuid4().hex}:"
     log = make_log(prefix=prefix)
     first = log.append(UiUpdate("alice", "progress", 1), START, START).update
@@ -483,15 +483,15 @@ def test_what_is_lost_in_part_is_not_taken_for_the_whole(make_log: Logs) -> None
     later = START + MAX_SECONDS - 1
     third = log.append(UiUpdate("alice", "progress", 3), later, later).update
     assert (third.epoch, third.seq) == (first.epoch, 3)
-    places = [log.recover("alice", place, later) for place in map(place_of, (first, second, third))]
-    assert [(one.recovered, one.updates) for one in places] == [(False, ()), (True, (third,)), (True, ())]
+    recoveries = [log.recover("alice", position, later) for position in map(position_of, (first, second, third))]
+    assert [(one.recovered, one.updates) for one in recoveries] == [(False, ()), (True, (third,)), (True, ())]
     log.append(UiUpdate("bob", "progress", 1), later + 2, later + 2)
     assert log.recover("alice", EVERYTHING, later + 2).updates == (third,)
     assert make_log.client.zcard(prefix + "places") == 2
 
 
 class Servers:
-    """Makes logs that share a Redis, each with what a server has of its own: it hears, and says that it is there."""
+    """Makes logs that share a Redis, each with a pub/sub reader and heartbeats, as a server has them."""
 
     def __init__(self, url: str, timing: Timing) -> None:
         self.prefix = f"{uuid4().hex}:"
@@ -549,13 +549,13 @@ def subscribe(log: RedisUpdateLog, client_id: str, times: int = 1) -> None:
 
 
 def subscribers(log: RedisUpdateLog, client_id: str) -> int:
-    """Return how many there are, as whoever sends an update is told."""
+    """Return how many there are, as a publisher learns it."""
     return log.append(UiUpdate(client_id, "progress", 1), START, 0.0).subscribers
 
 
 @pytest.mark.parametrize("lease_seconds", [PATIENCE_SECONDS])
 def test_subscribers_are_counted_over_all_servers(servers: Servers) -> None:
-    """Each client's by themselves; whoever leaves is counted no more."""
+    """Of each client by itself; one that leaves is not counted any more."""
     first, second, third = (servers.start() for _ in range(3))
     subscribe(first, "alice", 2)
     subscribe(second, "alice", 3)
@@ -583,7 +583,7 @@ def test_a_server_that_died_counts_no_more(servers: Servers, mortal_redis: Redis
 
 @pytest.mark.parametrize("timing", [Timing(0.1, 1.0, 1, 0.3)])
 def test_numbers_of_subscribers_last_as_long_as_their_server(servers: Servers, mortal_redis: RedisServer) -> None:
-    """Nobody sends anything; then all servers of a client are dead, and nothing is left."""
+    """Without any update; when all servers of a client are dead, nothing is left."""
     first, second = servers.start(), servers.start()
     subscribe(first, "alice", 2)
     for client_id in ("alice", "bob"):
@@ -600,7 +600,7 @@ def test_numbers_of_subscribers_last_as_long_as_their_server(servers: Servers, m
 
 
 @pytest.mark.parametrize("harm", ["all is lost", "the server was away"])
-def test_a_server_that_redis_does_not_know_any_more_tells_everything(
+def test_a_server_that_redis_does_not_know_any_more_sends_all_counts(
     servers: Servers, mortal_redis: RedisServer, harm: str
 ) -> None:
     """However it came to that."""

@@ -1,4 +1,4 @@
-"""Each update reaches exactly the connections that subscribed to its client, and none is lost on the way."""
+"""Each update reaches exactly the connections that subscribed to its client, and none is lost."""
 
 from dataclasses import dataclass, field
 from itertools import count
@@ -63,7 +63,7 @@ class Tab:
     connection_id: str | None = None
     last: Position = EVERYTHING
     received: list[SequencedUpdate] = field(default_factory=list)
-    """Since it was told the last time that it has missed something."""
+    """Since the last confirmation that it has missed something."""
 
 
 class RouterMachine(RuleBasedStateMachine):
@@ -84,7 +84,7 @@ class RouterMachine(RuleBasedStateMachine):
 
     @rule(number=tabs_numbers)
     def come_back(self, number: int) -> None:
-        """Subscribe with the last place that is known; on a connection that is subscribed, begin anew."""
+        """Subscribe with the last known position; on a connection that is subscribed, replace the subscription."""
         tab = self.tabs[number]
         if tab.connection_id is None:
             tab.connection_id = next(self.connections)
@@ -130,7 +130,7 @@ class RouterMachine(RuleBasedStateMachine):
             self.virtual.subscribers.outcomes[tab.connection_id] = Handover.TOO_SLOW
 
     @rule(client_id=client_ids)
-    def come_without_a_place(self, client_id: str) -> None:
+    def come_without_a_position(self, client_id: str) -> None:
         """Subscribe as the seeds have it."""
         connection_id = next(self.connections)
         self.router.subscribe(connection_id, client_id)
@@ -175,7 +175,7 @@ class RouterMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_a_tab_got_is_gapless(self) -> None:
-        """Over all its connections, since it was told last that it missed something."""
+        """Over all its connections, since the last confirmation that it has missed something."""
         for tab in self.tabs:
             self._take(tab)
             numbers = [update.seq for update in tab.received]
@@ -185,8 +185,8 @@ class RouterMachine(RuleBasedStateMachine):
                 assert tab.received[-1] == self.published[tab.client_id][-1]
 
     @invariant()
-    def nothing_is_left_behind(self) -> None:
-        """Connections that are gone leave no trace."""
+    def nothing_is_left(self) -> None:
+        """Closed connections leave no trace."""
         subscribed = len(self.live) + sum(tab.connection_id is not None for tab in self.tabs)
         assert self.router.subscriptions == subscribed
         subscribers = self.router._subscribers  # noqa: SLF001
@@ -216,7 +216,7 @@ def virtual() -> VirtualRouter:
 
 
 def test_one_broken_connection_does_not_keep_the_others_waiting(virtual: VirtualRouter) -> None:
-    """They are served, and the answer is an error all the same: not every subscriber has it."""
+    """They are served, and the publisher gets an error all the same: not every subscriber has it."""
     for connection in ("c1", "c2"):
         virtual.router.subscribe(connection, "alice")
     virtual.subscribers.outcomes["c1"] = UiEmitFailed("broken")
@@ -227,7 +227,7 @@ def test_one_broken_connection_does_not_keep_the_others_waiting(virtual: Virtual
 
 
 def test_after_an_error_the_same_update_again_is_a_success(virtual: VirtualRouter) -> None:
-    """The connection that lacks it is subscribed no more; nobody else gets it twice."""
+    """The connection that failed is not subscribed any more; the others do not get it twice."""
     for connection in ("c1", "c2"):
         virtual.router.subscribe(connection, "alice")
     virtual.subscribers.outcomes["c1"] = UiEmitFailed("broken")
@@ -248,7 +248,7 @@ def test_a_key_that_belongs_to_something_else(virtual: VirtualRouter) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Handover.GONE, Handover.TOO_SLOW, UiEmitFailed("broken")])
-def test_a_connection_that_cannot_be_told_is_not_subscribed(
+def test_a_connection_that_cannot_be_confirmed_is_not_subscribed(
     virtual: VirtualRouter, outcome: Handover | UiEmitFailed
 ) -> None:
     """Its client may come back."""
@@ -275,7 +275,7 @@ def test_one_connection_may_watch_several_clients(virtual: VirtualRouter) -> Non
 
 
 def test_subscriptions_of_one_connection_are_bounded(virtual: VirtualRouter) -> None:
-    """Beginning one anew is always possible."""
+    """Replacing one is always possible."""
     for number in range(MAX_SUBSCRIPTIONS):
         virtual.router.subscribe("c1", f"client-{number}")
     with pytest.raises(TooManySubscriptions):
@@ -295,8 +295,8 @@ def test_without_a_namespace_nothing_is_accepted() -> None:
     assert virtual.observer.updates == ["ASF_CONFIG_ERROR_UI_NAMESPACE"]
 
 
-def test_what_breaks_the_rules_is_refused() -> None:
-    """Before anything else happens."""
+def test_invalid_updates_are_rejected() -> None:
+    """By the value object itself."""
     with pytest.raises(InvalidClientId):
         UiUpdate(" ", "done", None)
     with pytest.raises(InvalidEventName):
@@ -318,8 +318,8 @@ def locked_router() -> VirtualRouter:
 @pytest.mark.parametrize(
     ("client_id", "token"), [("alice", None), ("alice", "unknown"), ("alice", 5), ("bob", "short")]
 )
-def test_nobody_subscribes_without_a_right_to_it(client_id: str, token: object) -> None:
-    """No token, none that is known, or one for somebody else."""
+def test_a_subscription_needs_a_token_that_grants_it(client_id: str, token: object) -> None:
+    """Not: no token, an unknown one, or one for another client."""
     virtual = locked_router()
     with pytest.raises(Unauthorized):
         virtual.router.subscribe("tab", client_id, EVERYTHING, token)
@@ -329,7 +329,7 @@ def test_nobody_subscribes_without_a_right_to_it(client_id: str, token: object) 
 
 
 def test_a_subscription_ends_with_its_token() -> None:
-    """The connection hears of it once, and gets nothing any more; other subscriptions go on."""
+    """The connection gets the reason once, and no more updates; other subscriptions continue."""
     virtual = locked_router()
     virtual.router.subscribe("tab", "alice", token="short")  # noqa: S106
     virtual.router.subscribe("tab", "bob", token="long")  # noqa: S106
@@ -370,7 +370,7 @@ def test_what_has_ended_does_not_expire() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Handover.GONE, Handover.TOO_SLOW, UiEmitFailed("broken")])
-def test_a_connection_that_cannot_be_told_is_dropped(outcome: Handover | UiEmitFailed) -> None:
+def test_a_connection_that_cannot_take_the_reason_is_dropped(outcome: Handover | UiEmitFailed) -> None:
     """With all its subscriptions, as always; and the others still expire."""
     virtual = locked_router()
     for connection_id in ("tab", "other"):

@@ -1,4 +1,4 @@
-"""Routers of several servers on one log, which lets others run while it is asked, and whose news may be lost."""
+"""Routers of several servers on one log, which yields to other tasks, and whose messages may be lost."""
 
 from collections import deque
 from collections.abc import Callable
@@ -30,14 +30,14 @@ from tests.support.examples import examples
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
 DEEPEST = 3
-"""How many waits may be within each other."""
+"""How many waits may be nested."""
 
 
 class Server:
-    """One server: a router, its part of the log, and the news that are on their way to it."""
+    """One server: a router, its part of the log, and the messages that are on their way to it."""
 
     def __init__(self, core: InMemoryUpdateLog, pause: Callable[[], None]) -> None:
-        self.news: deque[SequencedUpdate] = deque()
+        self.messages: deque[SequencedUpdate] = deque()
         self.followers: dict[str, int] = {}
         self.core = core
         self.pause = pause
@@ -62,10 +62,10 @@ class Server:
         if not appended.duplicate:
             for server in self.others:
                 if update.client_id in server.followers:
-                    server.news.append(appended.update)
+                    server.messages.append(appended.update)
         subscribers = sum(server.followers.get(update.client_id, 0) for server in self.others)
         self.pause()
-        return replace(appended, broadcasts=True, subscribers=subscribers)
+        return replace(appended, is_broadcast=True, subscribers=subscribers)
 
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         self.pause()
@@ -93,10 +93,10 @@ class Server:
     # What its threads do.
 
     def read(self, *, again: bool = False) -> None:
-        """Hear the next news; perhaps twice."""
-        if self.news and not self.is_reading:
+        """Receive the next message; perhaps twice."""
+        if self.messages and not self.is_reading:
             self.is_reading = True
-            update = self.news.popleft()
+            update = self.messages.popleft()
             for _ in range(1 + again):
                 self.on_appended(update)
             self.is_reading = False
@@ -107,12 +107,12 @@ class Server:
             self.tasks.popleft()()
 
     def interrupt(self) -> None:
-        """Lose what is on its way."""
-        self.news.clear()
+        """Lose the messages that are on their way."""
+        self.messages.clear()
         self.was_interrupted = True
 
     def look(self) -> None:
-        """Look for what was missed, after an interruption."""
+        """Recover what was missed, after an interruption."""
         if self.was_interrupted and not self.is_looking:
             self.is_looking, self.was_interrupted = True, False
             try:
@@ -128,14 +128,14 @@ def is_subscribed(server: Server, connection_id: str) -> bool:
 
 
 class Tab:
-    """What a browser tab has, over all its connections, since it was told the last time that it missed something."""
+    """What a browser tab has, over all its connections, since the last confirmation that it missed something."""
 
     def __init__(self, *, with_position: bool) -> None:
         self.with_position = with_position
         self.server: Server | None = None
         self.connection_id = ""
         self.received: list[int] = []
-        self.begin = 0
+        self.start = 0
 
     def take(self) -> None:
         """Read what was sent, and see whether the connection was ended."""
@@ -145,9 +145,9 @@ class Tab:
         for item in sent:
             if isinstance(item, Subscription):
                 if not item.recovered:
-                    self.received, self.begin = [], item.latest.seq
-                elif not self.received and not self.begin:
-                    self.begin = item.latest.seq - len(item.missed)  # It asked for all that is kept.
+                    self.received, self.start = [], item.latest.seq
+                elif not self.received and not self.start:
+                    self.start = item.latest.seq - len(item.missed)  # It asked for all that is kept.
             else:
                 self.received.append(item.seq)
         sent.clear()
@@ -158,8 +158,8 @@ class Tab:
 
     @property
     def last(self) -> Position:
-        """The place that it knows."""
-        seq = self.received[-1] if self.received else self.begin
+        """The position that it knows."""
+        seq = self.received[-1] if self.received else self.start
         return Position("epoch", seq) if seq else EVERYTHING
 
 
@@ -178,7 +178,7 @@ class World:
         self.connections = count(1)
 
     def pause(self) -> None:
-        """Let others run: something else may happen."""
+        """Yield: something else may happen."""
         if self.depth < DEEPEST:
             self.depth += 1
             for _ in range(self.data.draw(st.integers(0, 2))):
@@ -257,28 +257,28 @@ class World:
                 tab.server = None  # It gets the error, and closes.
 
     def end(self, tab: Tab) -> None:
-        """End the subscription; on the same connection another may begin."""
+        """End the subscription; on the same connection another may start."""
         server = tab.server
         if server is not None:
-            with suppress(NotSubscribed):  # It has not been told yet that it was broken off.
+            with suppress(NotSubscribed):  # It does not know yet that it was closed.
                 server.router.unsubscribe(tab.connection_id, "alice")
             tab.server = None
 
     def check(self) -> None:
-        """Whatever a tab has is without a gap, a repeat or a change of order."""
+        """No tab has a gap, a repeat or a change of order."""
         for tab in self.tabs:
             tab.take()
             if tab.received and tab.with_position:
-                assert tab.received == list(range(tab.begin + 1, tab.begin + 1 + len(tab.received)))
+                assert tab.received == list(range(tab.start + 1, tab.start + 1 + len(tab.received)))
             assert tab.received == sorted(set(tab.received))
 
     def finalize(self) -> None:
-        """Let everything come to its end, with a Redis that answers."""
+        """Deal with all that is under way, with a Redis that answers."""
         self.depth = DEEPEST
         for server in self.servers:
             server.is_lost = False
             server.look()
-            while server.news or server.tasks:
+            while server.messages or server.tasks:
                 server.read()
                 server.work()
         self.check()
@@ -287,7 +287,7 @@ class World:
 @settings(max_examples=examples(300))
 @given(data=st.data())
 def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) -> None:
-    """While one waits for the log, others subscribe, leave, publish, hear; news are lost, the log comes and goes."""
+    """While one waits for the log, others subscribe, leave, publish; messages are lost, the log comes and goes."""
     world = World(data)
     for _ in range(data.draw(st.integers(1, 30))):
         world.step()
@@ -297,7 +297,7 @@ def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) 
         if tab.server is None or not is_subscribed(tab.server, tab.connection_id):
             continue
         if tab.with_position:
-            assert (tab.received[-1] if tab.received else tab.begin) == published
+            assert (tab.received[-1] if tab.received else tab.start) == published
     for server in world.servers:
         subscribed = server.router.subscriptions
         assert server.followers.get("alice", 0) == subscribed
@@ -311,7 +311,7 @@ def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) 
 
 
 class Scripted:
-    """A server whose waits are filled with what a test says: one action for each wait, the rest is silence."""
+    """A server that performs one scripted action at each wait, and none after the last."""
 
     def __init__(self, *actions: Callable[["Scripted"], object], history: int = 6) -> None:
         self.actions = deque(actions)
@@ -323,13 +323,13 @@ class Scripted:
         self.router = self.server.router
 
     def publish(self, times: int = 1) -> None:
-        """Publish updates at another server, and hear nothing of them yet."""
+        """Publish updates at another server, without reading their messages yet."""
         for number in range(times):
             self.other.router.publish(UiUpdate("alice", "n", number))
 
     def read_all(self) -> None:
-        """Hear everything that is on its way, and catch up."""
-        while self.server.news or self.server.tasks:
+        """Read all messages, and run the tasks that they spawn."""
+        while self.server.messages or self.server.tasks:
             self.server.read()
             self.server.work()
 
@@ -343,11 +343,11 @@ class Scripted:
 
 
 def nothing(_scripted: Scripted) -> None:
-    """Let others run that do nothing."""
+    """Other tasks do nothing."""
 
 
-def test_news_that_are_lost_while_the_log_answers_are_looked_for() -> None:
-    """The answer was given before; the look came before the subscription had it."""
+def test_messages_that_are_lost_while_the_log_answers_are_recovered() -> None:
+    """The answer was given before; the search for missed updates came before the subscription had it."""
 
     def lose(scripted: Scripted) -> None:
         scripted.publish()
@@ -360,7 +360,7 @@ def test_news_that_are_lost_while_the_log_answers_are_looked_for() -> None:
 
 
 def test_what_comes_while_the_log_answers_is_held_and_bounded() -> None:
-    """It comes behind the confirmation; whoever would have to wait for too much is broken off."""
+    """It comes after the confirmation; a connection for which too much would be held is closed."""
 
     def flood(times: int) -> Callable[[Scripted], None]:
         def publish_and_read(scripted: Scripted) -> None:
@@ -380,8 +380,8 @@ def test_what_comes_while_the_log_answers_is_held_and_bounded() -> None:
     assert scripted.server.followers == {}
 
 
-def test_who_lacks_what_is_not_kept_is_told_if_it_can_be() -> None:
-    """Who knows places is broken off, and comes back; who does not goes on with what there is."""
+def test_a_gap_that_cannot_be_filled_is_made_known_where_possible() -> None:
+    """A subscriber with positions is closed, and reconnects; one without gets what there is."""
     scripted = Scripted(history=2)
     scripted.router.subscribe("tab", "alice", EVERYTHING)
     scripted.router.subscribe("simple", "alice")
@@ -413,7 +413,7 @@ def test_a_subscription_that_was_ended_meanwhile_stays_ended() -> None:
             assert scripted.server.followers == {}
 
 
-def test_a_subscription_that_is_begun_anew_meanwhile_counts_once() -> None:
+def test_a_subscription_that_is_replaced_meanwhile_counts_once() -> None:
     """Only the later one is confirmed, and each update comes once."""
     for wait in range(4):
         scripted = Scripted(*[nothing] * wait, lambda scripted: scripted.router.subscribe("tab", "alice"))

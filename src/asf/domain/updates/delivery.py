@@ -70,8 +70,8 @@ class Delivery:
                 return False
             self.deliver(subscriber, held[0])
             held.popleft()
-        if subscriber.must_look and not subscriber.has_ended:
-            subscriber.must_look = False
+        if subscriber.must_replay and not subscriber.has_ended:
+            subscriber.must_replay = False
             return False
         subscriber.release()
         return True

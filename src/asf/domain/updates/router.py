@@ -72,7 +72,7 @@ class UiUpdateRouter:
         self._spawn = spawn
         self._subscribers = Subscriptions()
         self._attempts = Attempts()
-        log.connect(self.deliver, self.look_for_missed)
+        log.connect(self.deliver, self.recover_missed)
 
     @property
     def subscriptions(self) -> int:
@@ -150,7 +150,7 @@ class UiUpdateRouter:
         subscribers = self._subscribers.of_client(update.client_id)
         self._deliver(update, subscribers, len(subscribers))
 
-    def look_for_missed(self) -> None:
+    def recover_missed(self) -> None:
         """Deliver to every connection what it lacks, after updates may have been lost on their way from the log.
 
         Raises `UiEmitFailed` when the log cannot be reached; call it again then.
@@ -159,7 +159,7 @@ class UiUpdateRouter:
             behind = []
             for subscriber in self._subscribers.of_client(client_id):
                 if subscriber.holds_back:
-                    subscriber.must_look = True
+                    subscriber.must_replay = True
                 else:
                     subscriber.hold_back()
                     behind.append(subscriber)
@@ -184,7 +184,7 @@ class UiUpdateRouter:
         """
         subscribers = self._subscribers.of_client(appended.update.client_id)
         count = len(subscribers)
-        if appended.broadcasts:
+        if appended.is_broadcast:
             subscribers = [one for one in subscribers if not one.holds_back and one.is_next(appended.update)]
         self._deliver(appended.update, subscribers, count)
 

@@ -24,7 +24,7 @@ class Subscriber:
     delivered: Position = EVERYTHING
     held: deque[SequencedUpdate] | None = field(default_factory=deque)
     held_bytes: int = 0
-    must_look: bool = False
+    must_replay: bool = False
     """Whether updates may have been lost during the replay, so that another one is needed."""
     is_followed: bool = False
     """Whether it is counted by the log."""

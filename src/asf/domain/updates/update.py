@@ -62,14 +62,14 @@ class SequencedUpdate:
 class AppendResult:
     """An update in the log. For a `duplicate`, `update` has the position and the timestamp of the original.
 
-    `subscribers` is how many subscribers the client has now, over all servers. Where the log `broadcasts`, it also
-    hands the update to `on_appended` (see `UpdateLog`); otherwise the caller alone has it.
+    `subscribers` is how many subscribers the client has now, over all servers. `is_broadcast` says
+    that the log also hands the update to `on_appended` (see `UpdateLog`); otherwise the caller alone has it.
     """
 
     update: SequencedUpdate
     duplicate: bool
     subscribers: int
-    broadcasts: bool = False
+    is_broadcast: bool = False
 
 
 @dataclass(frozen=True, slots=True)

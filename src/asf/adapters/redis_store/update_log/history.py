@@ -105,7 +105,7 @@ class History:
         outcome, epoch, seq, kept_timestamp, subscribers, *known = answer
         self._know(*known)
         kept = SequencedUpdate(*content, epoch.decode(), int(seq), float(kept_timestamp))
-        return AppendResult(kept, duplicate=outcome == b"duplicate", subscribers=subscribers, broadcasts=True)
+        return AppendResult(kept, duplicate=outcome == b"duplicate", subscribers=subscribers, is_broadcast=True)
 
     def recover(
         self, client_id: str, since: Position | None, now: float, counts_key: str, count: Mapping[str, Any]

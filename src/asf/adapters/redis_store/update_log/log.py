@@ -100,7 +100,7 @@ class RedisUpdateLog:
             self._wake.clear()
             pause = self._timing.heartbeat_seconds
             try:
-                self._look_for_missed()
+                self._recover_missed()
                 self._presence.send_heartbeat()
             except UiEmitFailed:
                 pause = RETRY_SECONDS
@@ -120,7 +120,7 @@ class RedisUpdateLog:
         self._was_interrupted = True
         self._wake.set()
 
-    def _look_for_missed(self) -> None:
+    def _recover_missed(self) -> None:
         if not self._was_interrupted:
             return
         self._was_interrupted = False
