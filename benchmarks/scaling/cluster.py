@@ -13,10 +13,10 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from asf.adapters.eventlet_runtime.wire import ChunkFraming
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.realtime_api.listener_emitter import audio_chunk_envelope
+from asf.adapters.websocket.frames import ChunkFraming
 from asf.domain.errors import StreamNotFound
 from asf.domain.signal import Signal
 from asf.domain.streaming.audio import AudioBatch

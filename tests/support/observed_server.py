@@ -17,12 +17,13 @@ from flask import Flask, Response, jsonify, request  # noqa: E402
 
 from asf import settings  # noqa: E402
 from asf.adapters import http_api, limits  # noqa: E402
-from asf.adapters.eventlet_runtime import engineio_server, http_protocol, websocket, websocket_door  # noqa: E402
+from asf.adapters.eventlet_runtime import engineio_server, http_protocol  # noqa: E402
 from asf.adapters.eventlet_runtime import server as runtime  # noqa: E402
 from asf.adapters.realtime_api import namespace, ui_namespace  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
 from asf.adapters.redis_store import pubsub  # noqa: E402
 from asf.adapters.redis_store.update_log import presence  # noqa: E402
+from asf.adapters.websocket import connection, plain  # noqa: E402
 from asf.entrypoints import cli, container, server  # noqa: E402
 from tests.support import faulty_parts  # noqa: E402
 
@@ -30,17 +31,17 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_PING_SECONDS": [
         (socketio_server, "PING_INTERVAL_SECONDS"),
         (socketio_server, "PING_TIMEOUT_SECONDS"),
-        (websocket_door, "PING_SECONDS"),
+        (plain, "PING_SECONDS"),
     ],
     "TEST_PONG_SECONDS": [(socketio_server, "PING_TIMEOUT_SECONDS")],
-    "TEST_UNANSWERED_PINGS": [(websocket_door, "MAX_UNANSWERED")],
+    "TEST_UNANSWERED_PINGS": [(plain, "MAX_UNANSWERED")],
     "TEST_JOINS_PER_SECOND": [
         (namespace.StrictNamespace, "joins_per_second"),
         (ui_namespace.UiUpdatesNamespace, "joins_per_second"),
     ],
-    "TEST_FRAMES_PER_SECOND": [(websocket, "FRAMES_PER_SECOND")],
-    "TEST_FRAMES_AT_ONCE": [(websocket, "FRAMES_AT_ONCE")],
-    "TEST_NOTICE_SECONDS": [(websocket, "THROTTLED_NOTICE_SECONDS")],
+    "TEST_FRAMES_PER_SECOND": [(connection, "FRAMES_PER_SECOND")],
+    "TEST_FRAMES_AT_ONCE": [(connection, "FRAMES_AT_ONCE")],
+    "TEST_NOTICE_SECONDS": [(connection, "THROTTLED_NOTICE_SECONDS")],
     "TEST_NEWS_SILENCE_SECONDS": [(pubsub, "SILENCE_SECONDS")],
     "TEST_CONFIRMATION_SECONDS": [(pubsub, "CONFIRMATION_SECONDS")],
     "TEST_KEEPALIVE_SECONDS": [(runtime, "KEEPALIVE_IDLE_SECONDS")],

@@ -12,22 +12,23 @@ from typing import Any
 import eventlet
 import pytest
 from eventlet.green import socket
-from eventlet.websocket import RFC6455WebSocket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
 from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue
-from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
-from asf.adapters.eventlet_runtime.wire import frame_header
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
+from asf.adapters.websocket.connection import DirectWebSocket
+from asf.adapters.websocket.frames import frame_header
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream
 from tests.contracts.listener_emitter import ListenerEmitterContract
 from tests.support.bounds import PATIENCE_SECONDS
-from tests.unit.test_wire import messages_in
+from tests.unit.test_frames import messages_in
 
 NAMESPACE = "/api/v1/podcasts/stream"
 ENVELOPE = audio_chunk_envelope(NAMESPACE)
+MAX_MESSAGE_BYTES = 1000
 
 
 def masked_text(text: str, opcode: int = 1, *, final: bool = True) -> bytes:
@@ -40,10 +41,10 @@ class Line:
     """A WebSocket connection of an Engine.IO server without the server: its socket object, queue and writer."""
 
     def __init__(self) -> None:
-        ours, self.far_end = socket.socketpair()
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.near_end, self.far_end = socket.socketpair()
+        self.near_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.far_end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.websocket = DirectWebSocket(ours, {}, 13)
+        self.websocket = DirectWebSocket(EventletConnection(self.near_end), MAX_MESSAGE_BYTES)
         self.queue = PacketQueue()
         self.transport = EngineIoTransport(SimpleNamespace(upgraded=True, queue=self.queue, websocket=self.websocket))
         self.received = bytearray()
@@ -70,7 +71,7 @@ class Line:
     def close(self) -> None:
         self.writer.kill()
         self.websocket.abort()
-        self.websocket.socket.close()
+        self.near_end.close()
         self.far_end.close()
 
 
@@ -150,16 +151,16 @@ def test_closing_does_not_wait_for_the_rest_of_a_message(line: Line) -> None:
     line.queue.put("2")
     eventlet.sleep(0)
     with eventlet.Timeout(5):
-        line.websocket.close((1011, ""))
+        line.websocket.close(1011)
         with pytest.raises(OSError, match=r"Broken pipe"):
             line.writer.wait()
     line.read_all()
     assert line.far_end.recv(1) == b""
 
 
-def test_silence_longer_than_the_patience_is_the_end(line: Line) -> None:
+def test_silence_longer_than_the_message_timeout_is_the_end(line: Line) -> None:
     """As between the two messages of an upgrade."""
-    line.websocket.patience = lambda: 0.01
+    line.websocket.message_timeout = lambda: 0.01
     assert line.websocket.wait() is None
     assert line.websocket.wait() is None
 
@@ -173,14 +174,6 @@ def test_a_message_received_ahead_comes_first(line: Line) -> None:
     line.far_end.close()
     assert not line.websocket.wait_ahead()
     assert line.websocket.wait() is None
-
-
-@given(data=st.binary(max_size=300), mask=st.tuples(*[st.integers(0, 255)] * 4), offset=st.integers(0, 9))
-def test_masking_is_that_of_the_library(data: bytes, mask: tuple[int, ...], offset: int) -> None:
-    """Byte by byte or as one large number."""
-    expected = RFC6455WebSocket._apply_mask(data, mask, len(data), offset)  # noqa: SLF001
-    assert DirectWebSocket._apply_mask(data, mask, len(data), offset) == expected  # noqa: SLF001
-    assert DirectWebSocket._apply_mask(data, mask) == RFC6455WebSocket._apply_mask(data, mask)  # noqa: SLF001
 
 
 def test_text_messages_take_the_direct_way_where_they_can(line: Line) -> None:
@@ -197,7 +190,6 @@ def test_text_messages_take_the_direct_way_where_they_can(line: Line) -> None:
 @pytest.mark.parametrize("count", [2, 10_000])
 def test_a_message_in_fragments_is_bounded_as_a_whole(line: Line, count: int) -> None:
     """In bytes and in number of fragments: then close code 1009."""
-    line.websocket.max_frame_length = 1000
     size = 600 if count == 2 else 0
     first, further = (masked_text("x" * size, opcode, final=False) for opcode in (1, 0))
     fragments = first + further * (count - 1)
@@ -358,5 +350,5 @@ def test_a_connection_that_the_kernel_gives_up_has_ended(
     def fail(*_arguments: object) -> bytes:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(line.websocket.socket, "recv", fail)
+    monkeypatch.setattr(line.near_end, "recv", fail)
     assert line.websocket.wait() is None

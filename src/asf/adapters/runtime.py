@@ -35,6 +35,18 @@ class Runtime(Protocol):
         ...
 
 
+class Event(Protocol):
+    """Something that happens once and that tasks can wait for; `threading.Event` has these methods, too."""
+
+    def set(self) -> None:
+        """Let all tasks that wait go on. Safe to repeat."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for `set`, at most `timeout` seconds. Returns whether it was called."""
+        ...
+
+
 class RawConnection(Protocol):
     """One accepted TCP connection, as bytes. One task receives; any may write."""
 
@@ -45,10 +57,11 @@ class RawConnection(Protocol):
         """
         ...
 
-    def when_writable(self, callback: Callable[[], None]) -> None:
+    def when_writable(self, callback: Callable[[], object] | None) -> None:
         """Call `callback` once on the event loop when the kernel takes bytes again, or the connection has failed.
 
-        Only one call is pending: a later callback replaces the earlier one.
+        Only one call is pending: a later callback replaces the earlier one, and None cancels it. `callback` must not
+        wait.
         """
         ...
 
@@ -60,5 +73,22 @@ class RawConnection(Protocol):
         ...
 
     def abort(self) -> None:
-        """End the connection at once: what was not sent is discarded, and `receive` returns. Safe to repeat."""
+        """Shut the connection down in both directions, so that `receive` returns. Safe to repeat.
+
+        The kernel still sends what it has taken.
+        """
         ...
+
+    def make_event(self) -> Event:
+        """Return an event that tasks of this runtime can wait for."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Suspend the calling task for so many seconds."""
+        ...
+
+
+TAKE_CONNECTION = "asf.take_connection"
+"""The key of a WSGI environment under which there is a function without arguments that returns the request's
+connection, as a `RawConnection`. From then on the WSGI server neither reads from it nor writes to it, and closes it
+when the application returns. Bytes that arrived behind the request are the first that `receive` returns."""

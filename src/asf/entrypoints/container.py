@@ -16,7 +16,7 @@ from asf.adapters import http_api, prometheus, realtime_api
 from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.eventlet_runtime import background as background_work
 from asf.adapters.eventlet_runtime import engineio_server, green_threads, http_protocol, transport
-from asf.adapters.eventlet_runtime.websocket_door import WebSocketDoor
+from asf.adapters.eventlet_runtime.delays import FixedDelay
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.adapters.limits import ConnectionQuota
@@ -27,6 +27,7 @@ from asf.adapters.session_log import SessionLog
 from asf.adapters.source_router import SourceRouter
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
 from asf.adapters.system_clock import SystemClock
+from asf.adapters.websocket.plain import PlainWebSocketEndpoint
 from asf.application.demo_studio import DemoStudio
 from asf.application.readiness import Readiness
 from asf.domain.access.control import AccessControl
@@ -190,17 +191,18 @@ def _render_metrics(
     return metrics.render
 
 
-def _websocket_door(
+def _websocket_endpoint(
     app: Flask, _socketio: SocketIO, plain_websockets: realtime_api.PlainWebSocketDoor, settings: Settings
-) -> WebSocketDoor:
-    """Return the door in front of the application, and of Socket.IO, which has put itself in front of that."""
+) -> PlainWebSocketEndpoint:
+    """Return the endpoint of plain WebSockets, in front of the application with Socket.IO's middleware."""
     origins = settings.cors_allowed_origins
-    return WebSocketDoor(
+    return PlainWebSocketEndpoint(
         app.wsgi_app,
         STREAM_URL,
         plain_websockets.serve,
         lambda origin: origins == [ANY_ORIGIN] or origin in origins,
         settings.max_message_bytes,
+        FixedDelay,
     )
 
 
@@ -210,7 +212,7 @@ def _server_app(
     blueprints: list[Blueprint],
     console: list[Blueprint],
     namespaces: list[Namespace],
-    websocket_door: WebSocketDoor,
+    websocket_endpoint: PlainWebSocketEndpoint,
     socketio_connections: ConnectionQuota,
     streaming: StreamingService,
     metrics: PrometheusMetrics,
@@ -222,7 +224,7 @@ def _server_app(
         socketio.server.register_namespace(namespace)
     app.wsgi_app = http_api.Admission(  # type: ignore[method-assign]
         app,
-        websocket_door,
+        websocket_endpoint,
         http_protocol.REFUSAL,
         socketio_connections,
         lambda: streaming.draining,
@@ -243,8 +245,8 @@ def _token_verifier(settings: Settings) -> TokenVerifier | None:
     return JwtTokens(settings.secret_key) if settings.require_tokens else None
 
 
-def _sent_all_of(socketio: SocketIO, websocket_door: WebSocketDoor) -> Callable[[], bool]:
-    return lambda: engineio_server.has_sent_all(socketio.server.eio) and websocket_door.has_sent_all
+def _sent_all_of(socketio: SocketIO, websocket_endpoint: PlainWebSocketEndpoint) -> Callable[[], bool]:
+    return lambda: engineio_server.has_sent_all(socketio.server.eio) and websocket_endpoint.has_sent_all
 
 
 def _make_epoch() -> str:
@@ -415,14 +417,14 @@ class Container(containers.DeclarativeContainer):
     plain_websockets: providers.Provider[realtime_api.PlainWebSocketDoor] = providers.Singleton(
         realtime_api.PlainWebSocketDoor, streaming
     )
-    websocket_door: providers.Provider[WebSocketDoor] = providers.Singleton(
-        _websocket_door, bare_app, socketio, plain_websockets, settings
+    websocket_endpoint: providers.Provider[PlainWebSocketEndpoint] = providers.Singleton(
+        _websocket_endpoint, bare_app, socketio, plain_websockets, settings
     )
     shutdown: providers.Provider[Shutdown] = providers.Singleton(
         Shutdown,
         streaming,
         settings.provided.drain_seconds,
-        providers.Callable(_sent_all_of, socketio, websocket_door),
+        providers.Callable(_sent_all_of, socketio, websocket_endpoint),
     )
     app: providers.Provider[Flask] = providers.Singleton(
         _server_app,
@@ -431,7 +433,7 @@ class Container(containers.DeclarativeContainer):
         blueprints,
         console,
         namespaces,
-        websocket_door,
+        websocket_endpoint,
         socketio_connections,
         streaming,
         metrics,

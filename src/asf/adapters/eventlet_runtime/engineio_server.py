@@ -14,8 +14,9 @@ from engineio.socket import Socket
 from asf.adapters.eventlet_runtime.delays import FixedDelay
 from asf.adapters.eventlet_runtime.engineio_requests import careful_handler
 from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue, is_kept
-from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
 from asf.adapters.limits import ConnectionQuota
+from asf.adapters.websocket.connection import DirectWebSocket
+from asf.adapters.websocket.handshake import WebSocketUpgrade
 from asf.domain.errors import AsfError, JoinTimeout, Throttled
 
 JOIN_SECONDS = 30.0
@@ -165,13 +166,14 @@ class EngineIoWebSocket(WebSocketUpgrade):
             return []
         # An upgrade. Polling goes on until the client has said something here: a proxy may accept a WebSocket and
         # then let nothing through. Of several attempts, one counts.
-        websocket.patience = lambda: None if connection.upgraded else UPGRADE_SECONDS
+        websocket.message_timeout = lambda: None if connection.upgraded else UPGRADE_SECONDS
         if websocket.wait_ahead() and not connection.upgrading and not connection.upgraded:
             self._run(connection, websocket)
         return []
 
     def _run(self, connection: Any, websocket: DirectWebSocket) -> None:
         connection.websocket = websocket
+        websocket.timeout = connection.server.ping_interval + connection.server.ping_timeout
         websocket.on_throttled = partial(self._tell, connection, Throttled())
         try:
             self._engineio_handler(websocket)

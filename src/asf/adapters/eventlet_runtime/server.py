@@ -18,7 +18,9 @@ from eventlet.event import Event
 from eventlet.green import os, socket
 
 from asf.adapters.eventlet_runtime.http_protocol import IDLE_SECONDS, BoundedHttpProtocol, ConnectionPool
+from asf.adapters.eventlet_runtime.raw_connection import take_connection
 from asf.adapters.limits import ConnectionQuota
+from asf.adapters.runtime import TAKE_CONNECTION
 from asf.domain.streaming.pump import AudioPump
 
 LISTEN_BACKLOG = 4096
@@ -270,6 +272,7 @@ def _with_bounds(
 
         environ["asf.abort"] = abort
         environ["asf.is_gone"] = is_gone
+        environ[TAKE_CONNECTION] = partial(take_connection, environ["eventlet.input"], environ["eventlet.set_idle"])
         connection.settimeout(answer_seconds)
         return application(environ, start_response)
 

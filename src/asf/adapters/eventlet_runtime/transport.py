@@ -12,8 +12,8 @@ from engineio.packet import MESSAGE, NOOP, Packet
 from engineio.payload import Payload
 from eventlet.queue import Empty, Queue
 
-from asf.adapters.eventlet_runtime.websocket import DirectWebSocket
-from asf.adapters.eventlet_runtime.wire import framing_for, text_frame
+from asf.adapters.websocket.connection import DirectWebSocket
+from asf.adapters.websocket.frames import framing_for, text_frame
 from asf.domain.streaming.audio import AudioBatch
 
 MESSAGES_PER_CHUNK = 2

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, TextMessage
 
-from asf.adapters.eventlet_runtime.wire import ChunkFraming, framing_for
+from asf.adapters.websocket.frames import ChunkFraming, framing_for
 from asf.domain.streaming.audio import AudioBatch
 
 ENVELOPE = '451-/api/v1/podcasts/stream,["audio_chunk",{"_placeholder":true,"num":0}]'

@@ -1,47 +1,47 @@
-"""The door for plain WebSockets: which requests come in by it, and the connection that each of them gets."""
+"""Plain WebSockets: the requests that open one, and the connection that each of them gets."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 from weakref import WeakSet
 
-from eventlet import hubs
-
-from asf.adapters.eventlet_runtime.delays import FixedDelay
-from asf.adapters.eventlet_runtime.websocket import DirectWebSocket, WebSocketUpgrade
-from asf.adapters.eventlet_runtime.wire import PING_FRAME, close_frame, framing_for, text_frame
+from asf.adapters.websocket.connection import DirectWebSocket
+from asf.adapters.websocket.frames import PING_FRAME, close_frame, framing_for, text_frame
+from asf.adapters.websocket.handshake import StartResponse, WebSocketUpgrade
 from asf.domain.streaming.audio import AudioBatch
 
 CLOSE_SECONDS = 5.0
-"""How long a client may take to read what was sent before the close, and to answer it."""
+"""Longest time that a client may take to read what was sent before the close frame, and to answer that."""
 
 PING_SECONDS = 25.0
-"""How often a connection is pinged: less than what proxies let a connection be silent for."""
+"""Time between two pings of a connection: shorter than the idle time-outs of proxies."""
 
 MAX_UNANSWERED = 2
-"""Pings that a client may leave unanswered. One that takes audio slowly comes to a ping late, but not that late."""
+"""Pings that a client may leave unanswered. A client that reads audio slowly reads a ping late, but not that late."""
 
 MAX_WAITING_BYTES = 65536
-"""Most bytes of text that wait for a client that does not read; beyond that the connection is broken off."""
+"""Most bytes of text that wait for a client that does not read; with more, the connection is broken off."""
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
 class PlainWebSocket:
-    """One plain WebSocket connection."""
+    """One plain WebSocket connection. `close_later` is called when it closes, to break it off in the end."""
 
     is_direct = True
     room = 0
 
-    def __init__(self, websocket: DirectWebSocket) -> None:
+    def __init__(self, websocket: DirectWebSocket, close_later: Callable[["PlainWebSocket"], None]) -> None:
         self._websocket = websocket
+        self._close_later = close_later
         self._waiting: deque[bytes] = deque()
         self._callback: Callable[[], None] | None = None
         self._closing = False
         self._received = -1
         self._unanswered = 0
-        websocket.on_idle = self._go_on
+        websocket.on_idle = self._continue
 
     @property
     def ready(self) -> bool:
@@ -55,28 +55,27 @@ class PlainWebSocket:
 
     def receive(self) -> str | bytes | None:
         """Wait for the next message; None at the end of the connection."""
-        message: str | bytes | None = self._websocket.wait()
-        return message
+        return self._websocket.wait()
 
     def send_texts(self, texts: Sequence[str]) -> bool:
-        """Send text messages, now or as soon as what is in front of them has been sent."""
+        """Send text messages, now or after what waits in front of them."""
         if not self._closing:
             self._waiting.extend(map(text_frame, texts))
             self._flush()
             if sum(map(len, self._waiting)) > MAX_WAITING_BYTES:
-                self._break_off()
+                self.break_off()
         return True
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
-        """Send bytes of the batch as far as the socket takes them; return how many were taken."""
+        """Send bytes of the batch as far as the kernel takes them; return how many were taken."""
         return self._websocket.write_chunks(framing_for(envelope), batch, start, stop) if self.ready else 0
 
     def when_throttled(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when messages come faster than they are read; not more often than is good to know."""
+        """Call `callback` when messages arrive faster than the rate limit, but not for each of them."""
         self._websocket.on_throttled = callback
 
     def when_ready(self, callback: Callable[[], None] | None) -> None:
-        """Call `callback` once, as soon as audio can be sent. None forgets an earlier one."""
+        """Call `callback` once, as soon as audio can be sent. None cancels an earlier one."""
         self._callback = callback
 
     def close(self, code: int, reason: str) -> None:
@@ -86,23 +85,29 @@ class PlainWebSocket:
         self._waiting.append(close_frame(code, reason))
         self._closing = True
         self._flush()
-        hubs.get_hub().schedule_call_global(CLOSE_SECONDS, self._break_off)
+        self._close_later(self)
 
     def ping(self) -> bool:
-        """Send a ping, unless something else is on its way anyway. Returns whether the connection is still open.
+        """Send a ping, unless something else is being sent anyway. Returns whether the connection is still open.
 
-        A client from which nothing has come since `MAX_UNANSWERED` pings is gone.
+        A client from which nothing was received since `MAX_UNANSWERED` pings is taken for gone.
         """
         received = self._websocket.received_frames
         self._unanswered = self._unanswered + 1 if received == self._received else 0
         self._received = received
         if self._unanswered > MAX_UNANSWERED:
-            self._break_off()
+            self.break_off()
         elif self.ready:
             self._websocket.write_whole(PING_FRAME)
         return not self._closing and not self._websocket.websocket_closed
 
-    def _go_on(self) -> None:
+    def break_off(self) -> None:
+        """End the connection at once."""
+        self._waiting.clear()
+        self._closing = True
+        self._websocket.break_off()
+
+    def _continue(self) -> None:
         self._flush()
         if self._callback is not None and self.ready:
             callback, self._callback = self._callback, None
@@ -114,22 +119,29 @@ class PlainWebSocket:
             self._waiting.clear()
             self._websocket.write_whole(frames)
         if self._closing and self._websocket.idle:
-            self._websocket.websocket_closed = True  # The library sends no close frame of its own.
-
-    def _break_off(self) -> None:
-        self._waiting.clear()
-        self._closing = True
-        self._websocket.break_off()
+            self._websocket.websocket_closed = True  # The close frame was sent: there must not be another one.
 
 
 Handler = Callable[[PlainWebSocket, str, Mapping[str, str]], None]
 
 
-class WebSocketDoor:
-    """A WSGI application in front of another: takes WebSocket handshakes below `prefix` and passes on all the rest.
+class Delay(Protocol):
+    """Calls an action with each connection that was added, a fixed time later, if the connection still exists."""
 
-    What follows the prefix is the stream id. `handler` is called with the connection, the stream id and the query,
-    in the connection's own green thread. Handshakes of browsers from origins that `is_allowed` refuses get a 403.
+    def add(self, connection: Any) -> None:
+        """Call the action with the connection when the time is over."""
+        ...
+
+
+MakeDelay = Callable[[float, Callable[[Any], object]], Delay]
+"""Returns a `Delay` of so many seconds with an action."""
+
+
+class PlainWebSocketEndpoint:
+    """WSGI middleware that answers WebSocket handshakes below `prefix`. `application` gets all other requests.
+
+    What follows the prefix is the stream id. `handler` is called with the connection, the stream id and the query, in
+    the connection's own task. Handshakes of browsers from origins that `is_allowed` rejects get a 403.
     """
 
     def __init__(
@@ -139,16 +151,18 @@ class WebSocketDoor:
         handler: Handler,
         is_allowed: Callable[[str], bool],
         max_message_bytes: int,
+        make_delay: MakeDelay,
     ) -> None:
         self._application = application
         self._prefix = prefix
         self._handler = handler
         self._is_allowed = is_allowed
-        self._upgrade = WebSocketUpgrade(self._serve, max_message_bytes)
-        self._pings = FixedDelay(PING_SECONDS, self._ping)
+        self._max_message_bytes = max_message_bytes
+        self._pings = make_delay(PING_SECONDS, self._ping)
+        self._closes = make_delay(CLOSE_SECONDS, PlainWebSocket.break_off)
         self._connections: WeakSet[PlainWebSocket] = WeakSet()
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         path = environ["PATH_INFO"]
         is_handshake = environ["REQUEST_METHOD"] == "GET" and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
@@ -158,22 +172,22 @@ class WebSocketDoor:
         if origin is not None and not self._is_allowed(origin):
             start_response("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"This origin is not allowed."]
-        answer: Iterable[bytes] = self._upgrade(environ, start_response)
-        return answer
+        # WSGI (PEP 3333) represents the bytes of the path as Latin-1.
+        stream_id = path[len(self._prefix) :].encode("latin-1").decode("utf-8", "replace")
+        query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+        upgrade = WebSocketUpgrade(partial(self._serve, stream_id, query), self._max_message_bytes)
+        return upgrade(environ, start_response)
 
     @property
     def has_sent_all(self) -> bool:
         """Whether nothing waits to be sent on any connection."""
         return all(connection.has_sent_all for connection in list(self._connections))
 
-    def _serve(self, websocket: DirectWebSocket) -> None:
-        environ = websocket.environ
-        # WSGI (PEP 3333) hands over the bytes of the path as if they were Latin-1.
-        stream_id = environ["PATH_INFO"][len(self._prefix) :].encode("latin-1").decode("utf-8", "replace")
-        connection = PlainWebSocket(websocket)
+    def _serve(self, stream_id: str, query: Mapping[str, str], websocket: DirectWebSocket) -> None:
+        connection = PlainWebSocket(websocket, self._closes.add)
         self._pings.add(connection)
         self._connections.add(connection)
-        self._handler(connection, stream_id, dict(parse_qsl(environ.get("QUERY_STRING", ""))))
+        self._handler(connection, stream_id, query)
 
     def _ping(self, connection: PlainWebSocket) -> None:
         if connection.ping():

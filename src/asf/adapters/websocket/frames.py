@@ -1,4 +1,4 @@
-"""Audio as WebSocket frames (RFC 6455, section 5.2): constants plus the bytes, rendered once per batch."""
+"""WebSocket frames that a server sends (RFC 6455, section 5.2). Those of audio are rendered once per batch."""
 
 import struct
 from functools import lru_cache
@@ -9,6 +9,9 @@ from asf.domain.streaming.audio import AudioBatch
 _FINAL_TEXT = 0x81
 _FINAL_BINARY = 0x82
 _FINAL_CLOSE = 0x88
+_FINAL_PONG = 0x8A
+EMPTY_CLOSE_FRAME = b"\x88\x00"
+"""A close without a code or a reason (RFC 6455, section 5.5.1)."""
 PING_FRAME = b"\x89\x00"
 """A ping without a payload (RFC 6455, section 5.5.2)."""
 _MAX_CONTROL_PAYLOAD = 125
@@ -32,6 +35,16 @@ def text_frame(text: str) -> bytes:
     return frame_header(_FINAL_TEXT, len(payload)) + payload
 
 
+def binary_frame(payload: bytes) -> bytes:
+    """Return `payload` as one complete binary frame."""
+    return frame_header(_FINAL_BINARY, len(payload)) + payload
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """Return the answer to a ping with this payload (RFC 6455, section 5.5.3)."""
+    return frame_header(_FINAL_PONG, len(payload)) + payload
+
+
 def close_frame(code: int, reason: str) -> bytes:
     """Return the frame that closes a connection (RFC 6455, section 5.5.1); a `reason` that is too long is cut."""
     payload = struct.pack("!H", code) + reason.encode()[: _MAX_CONTROL_PAYLOAD - 2]
@@ -39,25 +52,25 @@ def close_frame(code: int, reason: str) -> bytes:
 
 
 class ChunkFraming:
-    """How chunks travel: each is one binary message, after one text message that is the same for all.
+    """Renders each chunk as one binary message, preceded by the text message `envelope`, the same for all chunks.
 
-    `envelope` is that text message; it may be empty, then there is none.
+    With an empty envelope there is no text message.
     """
 
     def __init__(self, envelope: str) -> None:
         self._envelope = text_frame(envelope) if envelope else b""
-        # What was rendered lives as long as its batch does, so that a thousand listeners share it.
+        # A rendering is kept as long as its batch, so that a thousand listeners share it.
         self._renderings: WeakKeyDictionary[AudioBatch, bytes] = WeakKeyDictionary()
 
     def overhead(self, length: int) -> bytes:
-        """Return all that stands before a chunk of `length` bytes."""
+        """Return the bytes that precede a chunk of `length` bytes: the envelope and the frame's header."""
         return self._envelope + frame_header(_FINAL_BINARY, length)
 
     def render(self, batch: AudioBatch, start: int, stop: int) -> memoryview:
         """Return the frames of the batch's bytes from `start` to `stop` (offsets in the audio).
 
-        Where both lie on boundaries of chunks, which is nearly always, the frames are a part of what was rendered
-        for the whole batch once.
+        Where both are on boundaries of chunks, which is nearly always, this is a slice of the one rendering of the
+        entire batch.
         """
         chunk = batch.chunk_bytes
         if (start - batch.offset) % chunk or ((stop - batch.offset) % chunk and stop != batch.end):
@@ -72,10 +85,10 @@ class ChunkFraming:
         return memoryview(frames)[first : (stop - batch.offset) // chunk * stride]
 
     def split_sent(self, batch: AudioBatch, start: int, stop: int, sent: int) -> tuple[int, int]:
-        """Return how far `sent` bytes of the frames of `start` to `stop` reach.
+        """Return what `sent` bytes of the frames of `start` to `stop` amount to.
 
-        The first number counts the audio bytes of all messages that were sent at least in part, the second the
-        bytes of frames that are missing to the end of the last of them.
+        The first number counts the audio bytes of all messages of which at least a part was sent, the second the
+        bytes that are missing of the last of them.
         """
         audio = 0
         for chunk in batch.chunks(start, stop):
@@ -93,4 +106,4 @@ class ChunkFraming:
 
 
 framing_for = lru_cache(ChunkFraming)
-"""Return the one framing of an envelope, so that all its users share the renderings."""
+"""Return the framing of an envelope: one for all its users, so that they share the renderings."""

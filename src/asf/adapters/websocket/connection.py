@@ -1,0 +1,120 @@
+"""A WebSocket connection of a server: sends without waiting where that is possible, and receives within limits."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from wsproto.events import CloseConnection, Ping
+from wsproto.frame_protocol import CloseReason
+
+from asf.adapters.limits import RateLimit
+from asf.adapters.runtime import RawConnection
+from asf.adapters.websocket.frames import EMPTY_CLOSE_FRAME, close_frame, pong_frame
+from asf.adapters.websocket.receiver import MessageReceiver
+from asf.adapters.websocket.sender import FrameSender
+
+FRAMES_PER_SECOND = 2_000.0
+FRAMES_AT_ONCE = 5_000
+"""Rate limit of one client's frames. Frames beyond it are read later: TCP throttles the client, and nothing is lost.
+
+A listener that acknowledges every chunk at the default pace sends a hundred a second."""
+
+THROTTLED_NOTICE_SECONDS = 10.0
+"""Shortest time between two notices to a client that it is throttled."""
+
+_MIN_WAIT_SECONDS = 0.001
+
+
+class DirectWebSocket(FrameSender):
+    """One WebSocket connection. One task receives; any may send.
+
+    `message_timeout` returns how many seconds the next message may take (None: no limit); longer is taken for the end
+    of the connection. `timeout`, in seconds, limits every silence of the client (None: no limit). `on_throttled` is
+    called when frames arrive faster than the rate limit, at most every `THROTTLED_NOTICE_SECONDS`. `received_frames`
+    counts all frames that were received.
+    """
+
+    def __init__(self, connection: RawConnection, max_message_bytes: int) -> None:
+        super().__init__(connection)
+        self.message_timeout: Callable[[], float | None] = _no_limit
+        self.on_throttled: Callable[[], None] | None = None
+        self.received_frames = 0
+        self._receiver = MessageReceiver(max_message_bytes)
+        self._frame_rate = RateLimit(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
+        self._throttled_at = -math.inf
+        self._received_ahead: list[str | bytes] = []
+        self._has_ended = False
+
+    def wait_ahead(self) -> bool:
+        """Receive the next message and keep it for `wait`. Returns False at the end of the connection."""
+        message = self.wait()
+        self._received_ahead = [] if message is None else [message]
+        return message is not None
+
+    def wait(self) -> str | bytes | None:
+        """Wait for the next message. Returns None at the end of the connection, whatever the reason."""
+        if self._received_ahead:
+            return self._received_ahead.pop()
+        if self._has_ended:
+            return None
+        message = None
+        try:
+            message = self._next_message()
+        except OSError:  # It has failed: for example, the peer has vanished, or was silent for too long.
+            self.close(CloseReason.INTERNAL_ERROR, "Internal Server Error")
+        finally:
+            if message is None:
+                self._has_ended = True
+                self.abort()
+        return message
+
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        """Close the connection, with a close frame if that can be sent. The receiving task gets the end."""
+        self.send_close(EMPTY_CLOSE_FRAME if code is None else close_frame(code, reason))
+        self._connection.abort()
+
+    def _next_message(self) -> str | bytes | None:
+        """Return the next message, or None when the client or this side has closed. Raises OSError."""
+        seconds = self.message_timeout()
+        due = None if seconds is None else time.monotonic() + seconds
+        while True:
+            received = self._receiver.next_frame()
+            if received is None:
+                data = self._receive(due)
+                if not data:
+                    return None
+                self._receiver.feed(data)
+                continue
+            self.received_frames += 1
+            self._throttle()
+            if isinstance(received, str | bytes):
+                return received
+            if isinstance(received, Ping):
+                self.send_frame(pong_frame(received.payload))
+            elif isinstance(received, CloseConnection):
+                self.close(received.code, received.reason or "")
+                return None
+
+    def _receive(self, due: float | None) -> bytes:
+        """Return bytes; none at the end of the connection or of the time for a message. Raises OSError."""
+        if due is None:
+            return self._connection.receive(self.timeout)
+        with suppress(TimeoutError):
+            return self._connection.receive(max(_MIN_WAIT_SECONDS, due - time.monotonic()))
+        return b""
+
+    def _throttle(self) -> None:
+        """Pause if frames arrive faster than the rate limit."""
+        now = time.monotonic()
+        delay = self._frame_rate.delay(now)
+        if not delay:
+            return
+        if self.on_throttled is not None and now - self._throttled_at >= THROTTLED_NOTICE_SECONDS:
+            self._throttled_at = now
+            self.on_throttled()
+        self._connection.pause(delay)
+
+
+def _no_limit() -> None:
+    return None

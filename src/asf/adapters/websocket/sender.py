@@ -1,0 +1,165 @@
+"""The sending side of a WebSocket connection."""
+
+import errno
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from asf.adapters.runtime import Event, RawConnection
+from asf.adapters.websocket.frames import EMPTY_CLOSE_FRAME, ChunkFraming, binary_frame, text_frame
+from asf.domain.streaming.audio import AudioBatch
+
+
+class _Pending:
+    """Bytes that the kernel has not taken yet. `sent` is set when it has, or when the connection has failed."""
+
+    __slots__ = ("rest", "sent")
+
+    def __init__(self, rest: bytes, sent: Event | None) -> None:
+        self.rest = rest
+        self.sent = sent
+
+
+class FrameSender:
+    """Writes frames to a connection, each of them as a unit, in the order of the calls.
+
+    `write_chunks` and `write_whole` never wait: they write what the kernel takes now, and the rest of a half-sent
+    message as soon as it takes that. `send` waits for its turn and until the kernel has taken the frame.
+
+    `on_idle` is called when a frame was sent after waiting, or by `send`, and nothing is pending any more. `timeout`
+    is the longest time in seconds in which the kernel takes no byte of what `send` waits for (None: no limit).
+    `websocket_closed` says that nothing can be sent any more.
+    """
+
+    def __init__(self, connection: RawConnection) -> None:
+        self.on_idle: Callable[[], None] | None = None
+        self.timeout: float | None = None
+        self.websocket_closed = False
+        self._connection = connection
+        self._pending: deque[_Pending] = deque()
+        self._sending_tasks = 0
+        self._taken_bytes = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no frame is half-sent and no task is sending one."""
+        return not (self._pending or self._sending_tasks or self.websocket_closed)
+
+    def write_chunks(self, framing: ChunkFraming, batch: AudioBatch, start: int, stop: int) -> int:
+        """Write the batch's bytes from `start` to `stop` (offsets in the audio), as far as the kernel takes them.
+
+        Returns how many bytes of audio were taken. The rest of a half-sent message counts as taken: it is written as
+        soon as the kernel takes it. A broken connection takes nothing; the receiving task learns of the break. Must
+        be called while `idle` only.
+        """
+        frames = framing.render(batch, start, stop)
+        try:
+            sent = self._connection.write_now(frames)
+        except OSError:
+            self.websocket_closed = True
+            return 0
+        if sent == len(frames):
+            return stop - start
+        taken, missing = framing.split_sent(batch, start, stop, sent)
+        self._write_later(bytes(frames[sent : sent + missing]))
+        return taken
+
+    def write_whole(self, frames: bytes) -> None:
+        """Write `frames`, now or as soon as the kernel takes them. Must be called while `idle` only."""
+        sent = self._write(frames)
+        if sent < len(frames):
+            self._write_later(frames[sent:])
+
+    def send(self, message: str | bytes) -> None:
+        """Send one message, and wait until the kernel has taken it. Raises OSError when the connection is closed."""
+        self.send_frame(text_frame(message) if isinstance(message, str) else binary_frame(message))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send one frame, and wait until the kernel has taken it. Raises OSError when the connection is closed."""
+        sent = 0 if self._pending or self.websocket_closed else self._write(frame)
+        if sent < len(frame):
+            self._wait_until_sent(frame[sent:])
+        self._notify_idle()
+
+    def send_close(self, frame: bytes = EMPTY_CLOSE_FRAME) -> None:
+        """Send a close frame, unless the connection is closed. A half-sent message is discarded: see `abort`.
+
+        The close frame would wait for the rest of that message, forever if the client has stopped reading.
+        """
+        self.abort()
+        if not self.websocket_closed:
+            with suppress(OSError):
+                self.send_frame(frame)
+            self.websocket_closed = True
+
+    def abort(self) -> None:
+        """Discard a half-sent message, if there is one, and so close the WebSocket: no frame can follow it.
+
+        Tasks that wait in `send` get an OSError. The receiving task must close the connection.
+        """
+        if self._pending:
+            self._discard_pending()
+
+    def break_off(self) -> None:
+        """End the connection at once and discard what is not sent yet. The receiving task gets the end."""
+        self._discard_pending()
+        self._connection.abort()
+
+    def _write(self, data: bytes) -> int:
+        try:
+            return self._connection.write_now(data)
+        except OSError:
+            self.websocket_closed = True
+            return 0
+
+    def _write_later(self, rest: bytes, sent: Event | None = None) -> None:
+        if not self.websocket_closed:
+            self._pending.append(_Pending(rest, sent))
+            self._connection.when_writable(self._write_pending)
+
+    def _wait_until_sent(self, rest: bytes) -> None:
+        """Wait until `rest` is written. Raises OSError."""
+        sent = self._connection.make_event()
+        self._write_later(rest, sent)
+        # Not idle until this task runs again: it may have more to send, in front of anything else.
+        self._sending_tasks += 1
+        try:
+            taken_bytes = self._taken_bytes
+            while not (self.websocket_closed or sent.wait(self.timeout)):
+                if self._taken_bytes == taken_bytes:
+                    self._discard_pending()
+                taken_bytes = self._taken_bytes
+        finally:
+            self._sending_tasks -= 1
+        if self.websocket_closed:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    def _write_pending(self) -> None:
+        """Write what is pending, as far as the kernel takes it. Called on the event loop."""
+        while self._pending:
+            pending = self._pending[0]
+            taken = self._write(pending.rest)
+            if self.websocket_closed:
+                self._discard_pending()
+                return
+            self._taken_bytes += taken
+            if taken < len(pending.rest):
+                pending.rest = pending.rest[taken:]
+                self._connection.when_writable(self._write_pending)
+                return
+            self._pending.popleft()
+            if pending.sent is not None:
+                pending.sent.set()
+        self._notify_idle()
+
+    def _discard_pending(self) -> None:
+        self.websocket_closed = True
+        self._connection.when_writable(None)
+        while self._pending:
+            sent = self._pending.popleft().sent
+            if sent is not None:
+                sent.set()
+
+    def _notify_idle(self) -> None:
+        if self.on_idle is not None and self.idle:
+            self.on_idle()
