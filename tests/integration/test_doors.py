@@ -180,6 +180,38 @@ def test_a_message_that_is_too_big_closes_with_1009(server: ServerProcess) -> No
     assert listener.receive_to_the_end() == 1009
 
 
+HANDSHAKE = (
+    b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "answer"),
+    [
+        (b"/api/v1/podcasts/stream/later?wait=true", b'{"event":"leave"}', b'"left"'),
+        (b"/socket.io/?EIO=4&transport=websocket", b"40/api/v1/podcasts/stream,", b"connection_ack"),
+    ],
+)
+@pytest.mark.parametrize("at_once", [10, 10_000])
+def test_a_first_frame_may_come_in_the_same_segment_as_the_handshake(
+    server: ServerProcess, path: bytes, message: bytes, answer: bytes, at_once: int
+) -> None:
+    """Nothing of it is lost, whether a part or all of it is there by then."""
+    frame = struct.pack("!BBI", 0x81, 0x80 | len(message), 0) + message
+    data = HANDSHAKE % path + frame
+    cut = min(len(HANDSHAKE % path) + at_once, len(data))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as client:
+        client.sendall(data[:cut])
+        received = client.recv(4096)
+        assert received.startswith(b"HTTP/1.1 101 ")
+        client.sendall(data[cut:])
+        while answer not in received:
+            more = client.recv(4096)
+            assert more, received
+            received += more
+
+
 def test_other_origins_are_refused(start_server: StartServer) -> None:
     """Of browsers; other programs send none. Pages of allowed origins may read the audio."""
     server = start_server(FAST | {"ASF_CORS_ALLOWED_ORIGINS": "https://app.example"})

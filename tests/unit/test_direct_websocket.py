@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import SimpleNamespace
@@ -14,12 +15,15 @@ import pytest
 from eventlet.green import socket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, Pong
 
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
 from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
+from asf.adapters.websocket import connection as connection_module
 from asf.adapters.websocket.connection import DirectWebSocket
-from asf.adapters.websocket.frames import frame_header
+from asf.adapters.websocket.frames import close_frame, frame_header
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream
 from tests.contracts.listener_emitter import ListenerEmitterContract
@@ -34,7 +38,7 @@ MAX_MESSAGE_BYTES = 1000
 def masked_text(text: str, opcode: int = 1, *, final: bool = True) -> bytes:
     """Return a client's frame, with a mask of zeros."""
     header = frame_header((0x80 if final else 0) | opcode, len(text))
-    return header[:1] + bytes([header[1] | 0x80]) + header[2:] + bytes(4) + text.encode()
+    return header[:1] + bytes([header[1] | 0x80]) + header[2:] + bytes(4) + text.encode("latin-1")
 
 
 class Line:
@@ -352,3 +356,118 @@ def test_a_connection_that_the_kernel_gives_up_has_ended(
 
     monkeypatch.setattr(line.near_end, "recv", fail)
     assert line.websocket.wait() is None
+
+
+def fill(line: Line) -> int:
+    """Let the connection be in the midst of a message. Return how many bytes of audio were taken."""
+    return line.transport.send_audio(AudioBatch(0, bytes(200_000), 50_000), 0, 200_000, ENVELOPE)
+
+
+def test_a_pong_does_not_overtake_a_half_sent_message(line: Line) -> None:
+    """It follows behind it, and receiving goes on."""
+    taken = fill(line)
+    line.far_end.sendall(masked_text("payload", 9) + masked_text("message"))
+    received: list[Any] = []
+    eventlet.spawn(lambda: received.append(line.websocket.wait()))
+    line.read(1)
+    assert received == []
+    line.read_all()
+    assert received == ["message"]
+    assert line.websocket.received_frames == 2
+    connection = Connection(ConnectionType.CLIENT)
+    connection.receive_data(bytes(line.received))
+    events = list(connection.events())
+    assert events[-1] == Pong(b"payload")
+    assert sum(len(event.data) for event in events if isinstance(event, BytesMessage)) == taken
+
+
+def test_a_sender_that_waited_may_go_on_before_anything_else(line: Line) -> None:
+    """Not idle between two messages of one task: what is written when idle must not come between them."""
+    idle: list[bool] = []
+
+    def send_two() -> None:
+        line.websocket.send("a" * 50_000)
+        idle.append(line.websocket.idle)
+        line.websocket.send("b" * 50_000)
+
+    line.websocket.on_idle = lambda: idle.append(True)
+    eventlet.spawn(send_two)
+    for _ in range(200):
+        line.read(1000)
+        if b"b" in line.received:
+            break
+        assert not line.websocket.idle
+    assert idle[0]
+    assert not line.websocket.idle
+    line.read_all()
+    assert messages_in(bytes(line.received)) == ["a" * 50_000, "b" * 50_000]
+    assert line.websocket.idle
+
+
+def test_tasks_that_send_are_served_in_order(line: Line) -> None:
+    """However many wait, and whatever they send."""
+    fill(line)
+    before = len(line.received)
+    messages: list[str | bytes] = ["one", b"two", "three" * 10_000, b"four", "five"]
+    for message in messages:
+        eventlet.spawn(line.websocket.send, message)
+    line.read_all()
+    assert before < len(line.received)
+    assert messages_in(bytes(line.received))[-5:] == messages
+
+
+def test_a_client_that_reads_nothing_is_given_up_after_the_timeout(line: Line) -> None:
+    """By what waits to send; one that reads a little is not."""
+    line.websocket.timeout = 0.5
+    sending = eventlet.spawn(line.websocket.send, "x" * 10_000_000)
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        line.read(10_000)
+        eventlet.sleep(0.01)
+    assert not sending.dead
+    with eventlet.Timeout(PATIENCE_SECONDS), pytest.raises(BrokenPipeError):
+        sending.wait()
+    assert line.websocket.websocket_closed
+    with pytest.raises(BrokenPipeError):
+        line.websocket.send("more")
+
+
+def test_silence_longer_than_the_timeout_closes_with_1011(line: Line) -> None:
+    """And is the end."""
+    line.websocket.timeout = 0.01
+    assert line.websocket.wait() is None
+    line.read_all()
+    assert bytes(line.received) == close_frame(1011, "Internal Server Error")
+    assert line.far_end.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("close", "answer"),
+    [
+        ((1000).to_bytes(2, "big") + b"bye", close_frame(1000, "")),
+        ((4000).to_bytes(2, "big"), close_frame(4000, "")),
+        (b"", close_frame(1000, "")),
+    ],
+)
+def test_a_close_of_the_client_is_answered(line: Line, close: bytes, answer: bytes) -> None:
+    """With the same code; then the connection ends."""
+    line.far_end.sendall(masked_text("last") + masked_text(close.decode("latin-1"), 8))
+    assert [line.websocket.wait(), line.websocket.wait(), line.websocket.wait()] == ["last", None, None]
+    line.read_all()
+    assert bytes(line.received) == answer
+    assert line.far_end.recv(1) == b""
+    assert line.websocket.websocket_closed
+
+
+def test_frames_that_come_too_fast_wait(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client is told once; no message is lost."""
+    monkeypatch.setattr(connection_module, "FRAMES_PER_SECOND", 100.0)
+    monkeypatch.setattr(connection_module, "FRAMES_AT_ONCE", 5)
+    websocket = DirectWebSocket(EventletConnection(line.near_end), MAX_MESSAGE_BYTES)
+    notices: list[int] = []
+    websocket.on_throttled = lambda: notices.append(websocket.received_frames)
+    line.far_end.sendall(b"".join(masked_text(str(number)) for number in range(15)))
+    begin = time.monotonic()
+    assert [websocket.wait() for _ in range(15)] == [str(number) for number in range(15)]
+    assert time.monotonic() - begin >= 0.09
+    assert notices == [6]

@@ -16,7 +16,7 @@ class _Pending:
     __slots__ = ("rest", "sent")
 
     def __init__(self, rest: bytes, sent: Event | None) -> None:
-        self.rest = rest
+        self.rest = memoryview(rest)
         self.sent = sent
 
 
@@ -105,7 +105,7 @@ class FrameSender:
         self._discard_pending()
         self._connection.abort()
 
-    def _write(self, data: bytes) -> int:
+    def _write(self, data: bytes | memoryview) -> int:
         try:
             return self._connection.write_now(data)
         except OSError:
