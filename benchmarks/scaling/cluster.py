@@ -13,10 +13,10 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from asf.adapters.engineio.packets import chunk_framing
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.realtime_api.listener_emitter import audio_chunk_envelope
-from asf.adapters.websocket.frames import ChunkFraming
 from asf.domain.errors import StreamNotFound
 from asf.domain.signal import Signal
 from asf.domain.streaming.audio import AudioBatch
@@ -449,7 +449,7 @@ class Cluster:
         self.time = VirtualTime()
         self.costs = costs or Costs()
         self.audios = audios
-        self.framing = ChunkFraming(audio_chunk_envelope(NAMESPACE))
+        self.framing = chunk_framing(audio_chunk_envelope(NAMESPACE))
         self._redis_counts: Counter[str] = Counter()
         self.redis = VirtualRedis(self.time, self.costs, self._redis_counts)
         epochs = count(1)

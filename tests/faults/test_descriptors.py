@@ -6,7 +6,7 @@ import time
 
 import requests
 
-from asf.adapters.eventlet_runtime.server import COMPLAINT_SECONDS
+from asf.adapters.eventlet_runtime.listening import ERROR_LOG_SECONDS
 from tests.support.audience import LONG, LONG_AUDIO_BYTES, Audience, longest_gap, lost_bytes, one_of_each
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer, audio_of
@@ -48,7 +48,7 @@ def test_descriptors_run_out(start_server: StartServer, ledger: Ledger, soak: bo
             audience.hear_on()
             assert server.descriptors() <= used + SPARE_DESCRIPTORS
             lines += _complaints(server, written)
-            most_lines += 1 + (time.monotonic() - starved_at) / COMPLAINT_SECONDS
+            most_lines += 1 + (time.monotonic() - starved_at) / ERROR_LOG_SECONDS
             turned_away += IDLE_CONNECTIONS - SPARE_DESCRIPTORS
             for connection in idle:
                 connection.close()
@@ -75,4 +75,4 @@ def test_descriptors_run_out(start_server: StartServer, ledger: Ledger, soak: bo
 
 def _complaints(server: ServerProcess, written: int) -> int:
     """Count the lines since line `written` of the log that say so."""
-    return sum("could not be accepted" in line for line in server.log[written:])
+    return sum("Cannot accept connections" in line for line in server.log[written:])

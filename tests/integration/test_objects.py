@@ -203,7 +203,7 @@ from asf.adapters.eventlet_runtime.patching import patch_standard_library
 patch_standard_library()
 import json, sys, time
 import eventlet
-from asf.adapters.eventlet_runtime.background import begin
+from asf.adapters.eventlet_runtime.runtime import EventletRuntime
 from asf.adapters.object_store import ObjectAudioSources, create_stores, sources as opening, stores, worker
 from asf.adapters.object_store.blocks import BLOCK_BYTES
 from asf.domain.errors import AudioUnavailable
@@ -211,7 +211,7 @@ from asf.domain.errors import AudioUnavailable
 worker.QUEUE_SECONDS, stores.RETRY_SECONDS, opening.OPEN_SECONDS = 60.0, 60, 180.0
 
 bucket, endpoint, *urls = sys.argv[1:]
-sources = ObjectAudioSources(create_stores([bucket], [], [], endpoint), begin)
+sources = ObjectAudioSources(create_stores([bucket], [], [], endpoint), EventletRuntime().run_in_thread)
 
 def read(url):
     source = sources.open(sources.locate(url))

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from asf.adapters import audio_files
 from asf.adapters.audio_files import FileAudioSource, FileAudioSources
-from asf.adapters.eventlet_runtime.transport import EngineIoTransport
+from asf.adapters.engineio.transport import EngineIoTransport
 from asf.adapters.http_api.playback import PlaybackBody
 from asf.adapters.prometheus import PrometheusMetrics
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter

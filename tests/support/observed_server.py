@@ -1,4 +1,4 @@
-"""`asf serve` with routes more, under /tests/, and other values for some constants (see `CONSTANTS`).
+"""`asf serve` with additional routes, under /tests/, and other values for some constants and timeouts.
 
 /tests/greenlets tells how many there are, /tests/pings how many pings of Engine.IO have been sent;
 /tests/faults and /tests/clock break things (`tests.support.faulty_parts`).
@@ -15,16 +15,16 @@ patch_standard_library()
 import greenlet  # noqa: E402 - after patching, like everything else
 from flask import Flask, Response, jsonify, request  # noqa: E402
 
-from asf import settings  # noqa: E402
 from asf.adapters import http_api, limits  # noqa: E402
-from asf.adapters.eventlet_runtime import engineio_server, http_protocol  # noqa: E402
-from asf.adapters.eventlet_runtime import server as runtime  # noqa: E402
+from asf.adapters.engineio import connections, pings  # noqa: E402
+from asf.adapters.eventlet_runtime import listening  # noqa: E402
 from asf.adapters.realtime_api import namespace, ui_namespace  # noqa: E402
 from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
 from asf.adapters.redis_store import pubsub  # noqa: E402
 from asf.adapters.redis_store.update_log import presence  # noqa: E402
 from asf.adapters.websocket import connection, plain  # noqa: E402
-from asf.entrypoints import cli, container, server  # noqa: E402
+from asf.entrypoints import cli, container  # noqa: E402
+from asf.settings import values  # noqa: E402
 from tests.support import faulty_parts  # noqa: E402
 
 CONSTANTS: dict[str, list[tuple[Any, str]]] = {
@@ -44,19 +44,23 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_NOTICE_SECONDS": [(connection, "THROTTLED_NOTICE_SECONDS")],
     "TEST_NEWS_SILENCE_SECONDS": [(pubsub, "SILENCE_SECONDS")],
     "TEST_CONFIRMATION_SECONDS": [(pubsub, "CONFIRMATION_SECONDS")],
-    "TEST_KEEPALIVE_SECONDS": [(runtime, "KEEPALIVE_IDLE_SECONDS")],
-    "TEST_ANSWER_SECONDS": [(server, "ANSWER_SECONDS")],
-    "TEST_FIRST_REQUEST_SECONDS": [(http_protocol, "FIRST_REQUEST_SECONDS")],
-    "TEST_HEAD_SECONDS": [(http_protocol, "HEAD_SECONDS")],
-    "TEST_BODY_SECONDS": [(http_protocol, "BODY_SECONDS")],
-    "TEST_JOIN_SECONDS": [(engineio_server, "JOIN_SECONDS")],
-    "TEST_SPARE_CONNECTIONS": [(settings, "SPARE_CONNECTIONS")],
+    "TEST_KEEPALIVE_SECONDS": [(listening, "KEEPALIVE_IDLE_SECONDS")],
+    "TEST_JOIN_SECONDS": [(connections, "JOIN_SECONDS")],
+    "TEST_SPARE_CONNECTIONS": [(values, "SPARE_CONNECTIONS")],
     "TEST_STANDING_ROOM": [(limits, "REJECTION_HEADROOM")],
 }
 """Variables of the environment, and which constants they stand for. Of two for one, the later one counts."""
 
 HEARTBEAT = "TEST_BEAT_SECONDS"
 """The variable with the seconds between two heartbeats, which are also those of a server's lease."""
+
+TIMEOUTS = {
+    "TEST_ANSWER_SECONDS": "write",
+    "TEST_FIRST_REQUEST_SECONDS": "first_request",
+    "TEST_HEAD_SECONDS": "head",
+    "TEST_BODY_SECONDS": "body",
+}
+"""Variables of the environment, and which of the `HttpTimeouts` they stand for."""
 
 WALL_CLOCK = "TEST_WALL_CLOCK"
 """The variable with the time at which the wall clock stands still."""
@@ -96,7 +100,7 @@ def create_observed_app(*arguments: Any) -> Flask:
 def main() -> None:
     """Serve."""
     faulty_parts.install()
-    engineio_server.ping = faulty_parts.counting(engineio_server.ping)  # type: ignore[assignment]
+    setattr(pings, "ping", faulty_parts.counting(pings.ping))  # noqa: B010 - a function, to a type checker
     container.Container.bare_app.set_provides(create_observed_app)  # type: ignore[attr-defined]
     for variable, constants in CONSTANTS.items():
         if variable in os.environ:
@@ -105,6 +109,8 @@ def main() -> None:
     if HEARTBEAT in os.environ:
         seconds = float(os.environ[HEARTBEAT])
         presence.DEFAULT_TIMING = presence.Timing(heartbeat_seconds=seconds, lease_seconds=seconds)
+    timeouts = {name: float(os.environ[variable]) for variable, name in TIMEOUTS.items() if variable in os.environ}
+    container.Container.http_timeouts.add_kwargs(**timeouts)  # type: ignore[attr-defined]
     if WALL_CLOCK in os.environ:
         faulty_parts.stop_clock(float(os.environ[WALL_CLOCK]))
     cli.main(["serve"], prog_name="asf")

@@ -1,37 +1,26 @@
 """The direct way to a socket, over a real socket pair: nothing lost, nothing out of order, no frame torn."""
 
 import errno
-import json
 import os
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 import eventlet
 import pytest
 from eventlet.green import socket
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, Pong
 
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
-from asf.adapters.eventlet_runtime.transport import EngineIoTransport, PacketQueue
-from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
 from asf.adapters.websocket import connection as connection_module
 from asf.adapters.websocket.connection import DirectWebSocket
-from asf.adapters.websocket.frames import close_frame, frame_header
+from asf.adapters.websocket.frames import close_frame, frame_header, framing_for
 from asf.domain.streaming.audio import AudioBatch
-from asf.domain.streaming.events import EndOfStream
-from tests.contracts.listener_emitter import ListenerEmitterContract
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.unit.test_frames import messages_in
 
-NAMESPACE = "/api/v1/podcasts/stream"
-ENVELOPE = audio_chunk_envelope(NAMESPACE)
 MAX_MESSAGE_BYTES = 1000
 
 
@@ -42,25 +31,25 @@ def masked_text(text: str, opcode: int = 1, *, final: bool = True) -> bytes:
 
 
 class Line:
-    """A WebSocket connection of an Engine.IO server without the server: its socket object, queue and writer."""
+    """A WebSocket connection without a server, and its far end."""
 
     def __init__(self) -> None:
         self.near_end, self.far_end = socket.socketpair()
         self.near_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.far_end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.websocket = DirectWebSocket(EventletConnection(self.near_end), MAX_MESSAGE_BYTES)
-        self.queue = PacketQueue()
-        self.transport = EngineIoTransport(SimpleNamespace(upgraded=True, queue=self.queue, websocket=self.websocket))
         self.received = bytearray()
-        self.writer = eventlet.spawn(self._write)
 
-    def _write(self) -> None:
-        while (packet := self.queue.get()) is not None:
-            self.websocket.send(packet)
+    def send_half_a_message(self) -> eventlet.greenthread.GreenThread:
+        """Send more audio than the kernel takes; return a task that waits to send a message behind it."""
+        assert 0 < fill(self) < 200_000
+        writer = eventlet.spawn(self.websocket.send, "2")
+        eventlet.sleep(0)
+        return writer
 
     def read(self, length: int) -> None:
         """Receive up to `length` bytes of what is there."""
-        for _ in range(3):  # Whoever waits for room to write gets a turn.
+        for _ in range(3):  # Tasks that wait to write run.
             eventlet.sleep(0)
         with suppress(BlockingIOError):
             self.received += self.far_end.fd.recv(length, socket.MSG_DONTWAIT)
@@ -73,7 +62,6 @@ class Line:
             self.read(1 << 20)
 
     def close(self) -> None:
-        self.writer.kill()
         self.websocket.abort()
         self.near_end.close()
         self.far_end.close()
@@ -87,77 +75,22 @@ def line() -> Iterator[Line]:
     line.close()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(
-    chunk=st.sampled_from([1000, 4096, 20000]),
-    actions=st.lists(st.sampled_from(["audio", "event", "read a little", "read much"]), min_size=5, max_size=40),
-)
-def test_audio_and_events_arrive_whole_and_in_order(chunk: int, actions: list[str]) -> None:
-    """However sends, events and reads take turns, with a kernel that takes only a few kilobytes."""
-    line = Line()
-    audio = random.Random(chunk).randbytes(chunk * 5)
-    batch = AudioBatch(0, audio, chunk)
-    offset = events = 0
-    for action in actions:
-        if action == "audio" and offset < len(audio):
-            offset += line.transport.send_audio(batch, offset, len(audio), ENVELOPE)
-        elif action == "event":
-            events += 1
-            line.queue.put(f"event {events} at {offset}")
-            eventlet.sleep(0)
-        else:
-            line.read(100 if action == "read a little" else 50_000)
-    line.read_all()
-    heard = 0
-    heard_events = []
-    for message in messages_in(bytes(line.received)):
-        if isinstance(message, bytes):
-            assert message == audio[heard : heard + len(message)]
-            heard += len(message)
-        elif message != ENVELOPE:
-            heard_events.append(message)
-            assert message.endswith(f" at {heard}")
-    assert heard == offset
-    assert [event.split()[1] for event in heard_events] == [str(number + 1) for number in range(events)]
-    line.close()
-
-
-def test_a_half_sent_message_keeps_pings_waiting(line: Line) -> None:
-    """While a frame is unfinished nobody else may write, and the transport is not idle."""
-    batch = AudioBatch(0, bytes(200_000), 50_000)
-    taken = line.transport.send_audio(batch, 0, 200_000, ENVELOPE)
-    assert 0 < taken < 200_000
-    assert not line.transport.ready
-    assert line.transport.send_audio(batch, taken, 200_000, ENVELOPE) == 0
-    line.queue.put("2")
-    eventlet.sleep(0)
-    line.read_all()
-    messages = messages_in(bytes(line.received))
-    assert messages[-1] == "2"
-    assert sum(len(message) for message in messages if isinstance(message, bytes)) == taken
-    assert line.transport.ready
-
-
 def test_the_end_of_the_connection_lets_go_of_a_half_sent_message(line: Line) -> None:
     """Whoever waits for the rest to be sent goes on, and learns that the connection is gone."""
-    line.transport.send_audio(AudioBatch(0, bytes(200_000), 50_000), 0, 200_000, ENVELOPE)
-    line.queue.put("2")
-    eventlet.sleep(0)
+    writer = line.send_half_a_message()
     line.far_end.close()
     assert line.websocket.wait() is None
     with eventlet.Timeout(5), pytest.raises(OSError, match=r"Broken pipe|reset"):
-        line.writer.wait()
+        writer.wait()
 
 
 def test_closing_does_not_wait_for_the_rest_of_a_message(line: Line) -> None:
     """A client that is silent and reads no more cannot hold its connection open."""
-    line.transport.send_audio(AudioBatch(0, bytes(200_000), 50_000), 0, 200_000, ENVELOPE)
-    line.queue.put("2")
-    eventlet.sleep(0)
+    writer = line.send_half_a_message()
     with eventlet.Timeout(5):
         line.websocket.close(1011)
         with pytest.raises(OSError, match=r"Broken pipe"):
-            line.writer.wait()
+            writer.wait()
     line.read_all()
     assert line.far_end.recv(1) == b""
 
@@ -180,17 +113,6 @@ def test_a_message_received_ahead_comes_first(line: Line) -> None:
     assert line.websocket.wait() is None
 
 
-def test_text_messages_take_the_direct_way_where_they_can(line: Line) -> None:
-    """All or none of them; half-sent ones are finished before anything else."""
-    texts = ["a" * 3000, "b" * 3000]
-    assert line.transport.send_texts(texts)
-    line.queue.put("queued")
-    assert not line.transport.send_texts(["too late"])
-    eventlet.sleep(0)
-    line.read_all()
-    assert messages_in(bytes(line.received)) == [*texts, "queued"]
-
-
 @pytest.mark.parametrize("count", [2, 10_000])
 def test_a_message_in_fragments_is_bounded_as_a_whole(line: Line, count: int) -> None:
     """In bytes and in number of fragments: then close code 1009."""
@@ -203,146 +125,6 @@ def test_a_message_in_fragments_is_bounded_as_a_whole(line: Line, count: int) ->
     with suppress(ConnectionResetError):  # It was closed with some fragments unread.
         line.read_all()
     assert bytes(line.received)[2:4] == (1009).to_bytes(2, "big")
-
-
-def test_a_broken_connection_takes_nothing(line: Line) -> None:
-    """And calls nobody back: whoever receives from it learns of the break."""
-    line.far_end.close()
-    batch = AudioBatch(0, bytes(1000), 100)
-    called: list[bool] = []
-    for _ in range(2):
-        assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 0
-        line.transport.when_ready(lambda: called.append(True))
-        eventlet.sleep(0)
-    assert called == []
-
-
-def test_audio_waits_for_what_was_queued_before(line: Line) -> None:
-    """An event that the writer has not taken yet goes first."""
-    line.queue.put("event")
-    batch = AudioBatch(0, bytes(1000), 1000)
-    assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 0
-    woken: list[bool] = []
-    line.transport.when_ready(lambda: woken.append(True))
-    eventlet.sleep(0)
-    assert woken == [True]
-    assert line.transport.send_audio(batch, 0, 1000, ENVELOPE) == 1000
-    line.read_all()
-    assert messages_in(bytes(line.received)) == ["event", ENVELOPE, bytes(1000)]
-
-
-def test_one_answer_to_a_poll_carries_a_bounded_number_of_packets() -> None:
-    """The rest stays for the next poll; the queue tells of each packet that is taken."""
-    queue = PacketQueue()
-    left: list[int] = []
-    queue.on_taken = lambda: left.append(queue.qsize())
-    for number in range(20):
-        queue.put(number)
-
-    def poll() -> list[int]:
-        packets = [queue.get(timeout=PATIENCE_SECONDS)]
-        try:
-            while True:
-                packets.append(queue.get(block=False))
-        except eventlet.queue.Empty:
-            return packets
-
-    assert poll() == list(range(16))
-    assert poll() == list(range(16, 20))
-    assert left == list(range(19, -1, -1))
-
-
-def word_of_packet(message: str) -> str:
-    """Return the one word of an event that took the direct way; one that took the queue is that word already."""
-    prefix = f"42{NAMESPACE},"
-    return words_of(tuple(json.loads(message.removeprefix(prefix)))) if message.startswith(prefix) else message
-
-
-def words_of(message: tuple[str, Any]) -> str:
-    """Return the one word that tells what an event says."""
-    name, payload = message
-    return str(payload.get("status") or payload.get("event") or name)
-
-
-class TestSocketIoListenerEmitterOnWebSocket(ListenerEmitterContract):
-    """The contract, over a WebSocket."""
-
-    class Probe(ListenerEmitterContract.Probe):
-        def __init__(self) -> None:
-            self.line = Line()
-            self.reading = True
-
-        def received(self) -> list[str | bytes]:
-            if self.reading:
-                self.line.read_all()
-            messages = [message for message in messages_in(bytes(self.line.received)) if message != ENVELOPE]
-            return [word_of_packet(one) if isinstance(one, str) else one for one in messages]
-
-        def stop_reading(self) -> None:
-            self.reading = False
-
-        def read_on(self) -> None:
-            self.reading = True
-
-    @pytest.fixture
-    def probe(self) -> Iterator[Probe]:
-        probe = self.Probe()
-        yield probe
-        probe.line.close()
-
-    @pytest.fixture
-    def emitter(self, probe: Probe) -> SocketIoListenerEmitter:
-        def emit(event: str, payload: Any) -> None:
-            probe.line.queue.put(words_of((event, payload)))
-            eventlet.sleep(0)
-
-        return SocketIoListenerEmitter(emit, probe.line.transport, NAMESPACE)
-
-
-class TestSocketIoListenerEmitterOnPolling(ListenerEmitterContract):
-    """The contract, over long polling, where audio is emitted like any event."""
-
-    class Probe(ListenerEmitterContract.Probe):
-        def __init__(self) -> None:
-            self.queue = PacketQueue()
-            self.taken: list[str | bytes] = []
-            self.reading = True
-
-        def received(self) -> list[str | bytes]:
-            while self.reading and self.queue.qsize():
-                self.taken.append(self.queue.get())
-            return self.taken
-
-        def stop_reading(self) -> None:
-            self.reading = False
-
-        def read_on(self) -> None:
-            self.reading = True
-
-    @pytest.fixture
-    def probe(self) -> Probe:
-        return self.Probe()
-
-    @pytest.fixture
-    def emitter(self, probe: Probe) -> SocketIoListenerEmitter:
-        transport = EngineIoTransport(SimpleNamespace(upgraded=False, queue=probe.queue))
-        emit: Callable[[str, Any], None] = lambda event, payload: probe.queue.put(  # noqa: E731
-            payload if isinstance(payload, bytes) else words_of((event, payload))
-        )
-        return SocketIoListenerEmitter(emit, transport, NAMESPACE)
-
-
-def test_the_end_is_said_after_a_half_sent_chunk(line: Line) -> None:
-    """An event that is emitted while audio is under way arrives behind it."""
-    emitter = SocketIoListenerEmitter(
-        lambda event, payload: line.queue.put(words_of((event, payload))), line.transport, NAMESPACE
-    )
-    batch = AudioBatch(0, bytes(60_000), 60_000)
-    assert emitter.send_audio(batch, 0, 60_000) == 60_000
-    emitter.emit(EndOfStream("s", 1.0, 60_000))
-    eventlet.sleep(0)
-    line.read_all()
-    assert messages_in(bytes(line.received)) == [ENVELOPE, bytes(60_000), "end_of_stream"]
 
 
 @pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ECONNRESET])
@@ -360,7 +142,7 @@ def test_a_connection_that_the_kernel_gives_up_has_ended(
 
 def fill(line: Line) -> int:
     """Let the connection be in the midst of a message. Return how many bytes of audio were taken."""
-    return line.transport.send_audio(AudioBatch(0, bytes(200_000), 50_000), 0, 200_000, ENVELOPE)
+    return line.websocket.write_chunks(framing_for("envelope"), AudioBatch(0, bytes(200_000), 50_000), 0, 200_000)
 
 
 def test_a_pong_does_not_overtake_a_half_sent_message(line: Line) -> None:

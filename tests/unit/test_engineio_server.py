@@ -1,54 +1,173 @@
-"""What is made to measure in Engine.IO's server."""
+"""What ASF replaces in Engine.IO's server, installed in the library's own."""
 
 import time
+from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 
 import eventlet
 import pytest
+from engineio.packet import PING
 
-from asf.adapters.eventlet_runtime.delays import FixedDelay
-from asf.adapters.eventlet_runtime.engineio_server import ping
+from asf.adapters.engineio import connections
+from asf.adapters.engineio.server import MAX_UNREAD_ANSWERS
+from asf.domain.errors import JoinTimeout, Throttled
 from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.engineio_line import HANDSHAKE, WEBSOCKET, EngineIoLine, EngineIoServer, RecordingWebSocket
 
 
-class Socket:
-    """Stands for the library's object for a connection."""
-
-    closing = closed = False
-    last_ping: float | None = None
-
-    def __init__(self) -> None:
-        self.sent: list[int] = []
-
-    def send(self, packet: Any) -> None:
-        self.sent.append(packet.packet_type)
-
-
-def test_each_connection_is_pinged_once_for_each_time_it_is_added() -> None:
-    """One green thread serves them all, and a later beginning works like the first."""
-    delay = FixedDelay(0.01, ping)
-    for _ in range(2):
-        sockets = [Socket() for _ in range(3)]
-        for socket in sockets:
-            delay.add(socket)
-        begin = time.monotonic()
-        with eventlet.Timeout(PATIENCE_SECONDS):
-            while not all(socket.sent for socket in sockets):
-                eventlet.sleep(0.001)
-        assert [socket.sent for socket in sockets] == [[2]] * 3
-        assert all(begin <= (socket.last_ping or 0) <= time.monotonic() for socket in sockets)
-
-
-def test_connections_that_are_gone_are_not_pinged(caplog: pytest.LogCaptureFixture) -> None:
-    """Closed, closing, forgotten or broken: the next one is pinged all the same."""
-    delay = FixedDelay(0.01, ping)
-    closed, closing, broken, alive = Socket(), Socket(), Socket(), Socket()
-    closed.closed = closing.closing = True
-    broken.send = None  # type: ignore[method-assign,assignment]
-    for socket in (Socket(), closed, closing, broken, alive):
-        delay.add(socket)
+def wait_until(condition: Any) -> None:
+    """Let other tasks run until a condition holds."""
     with eventlet.Timeout(PATIENCE_SECONDS):
-        while not alive.sent:
+        while not condition():
             eventlet.sleep(0.001)
-    assert closed.sent == closing.sent == []
-    assert "What was due for a connection failed" in caplog.text
+
+
+@pytest.fixture(params=["polling", "WebSocket"])
+def line(request: pytest.FixtureRequest) -> EngineIoLine:
+    """Return a connection of a server of its own."""
+    engineio = EngineIoServer()
+    return engineio.open_polling() if request.param == "polling" else engineio.open_websocket(RecordingWebSocket())
+
+
+def test_connections_are_counted_from_their_opening_to_their_end(line: EngineIoLine) -> None:
+    """The library reports the end once, whoever caused it."""
+    assert len(line.server.quota) == 1
+    line.connection.close(wait=False)
+    line.connection.close(wait=False)
+    assert len(line.server.quota) == 0
+    assert line.server.ended == [line.sid]
+
+
+def test_a_connection_that_joins_nothing_is_ended_and_notified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the join timeout; one that is active stays."""
+    monkeypatch.setattr(connections, "JOIN_SECONDS", 0.01)
+    monkeypatch.setattr(connections, "FAREWELL_SECONDS", 0.01)
+    engineio = EngineIoServer()
+    websocket = RecordingWebSocket()
+    idle, polling, active = engineio.open_websocket(websocket), engineio.open_polling(), engineio.open_polling()
+    active.transport.mark_active()
+    wait_until(lambda: len(engineio.ended) == 2)
+    assert set(engineio.ended) == {idle.sid, polling.sid}
+    assert [(sid, type(error)) for sid, error in engineio.notified] == [
+        (idle.sid, JoinTimeout),
+        (polling.sid, JoinTimeout),
+    ]
+    wait_until(lambda: websocket.websocket_closed)
+    assert "1" not in websocket.messages  # Engine.IO's CLOSE
+    eventlet.sleep(0.02)
+    assert not active.connection.closed
+
+
+def test_a_client_that_sends_without_reading_is_disconnected(caplog: pytest.LogCaptureFixture) -> None:
+    """Its messages are handled until then."""
+    line = EngineIoServer().open_polling()
+    for number in range(MAX_UNREAD_ANSWERS):
+        line.queue(str(number))
+    line.poll()
+    line.server.library._trigger_event("message", line.sid, "one", run_async=False)  # noqa: SLF001 - as it does
+    assert line.server.received == [(line.sid, "one")]
+    for number in range(MAX_UNREAD_ANSWERS):
+        line.queue(str(number))
+    for text in ("two", "three"):
+        line.server.library._trigger_event("message", line.sid, text, run_async=False)  # noqa: SLF001 - as it does
+    assert line.server.received == [(line.sid, "one")]
+    assert line.connection.closed
+    assert caplog.text.count("it sends without reading") == 1
+
+
+def test_disconnecting_does_not_wait_for_the_client(line: EngineIoLine) -> None:
+    """One, or all; the client gets Engine.IO's CLOSE packet. An unknown one is ignored."""
+    line.server.library.disconnect("unknown")
+    with eventlet.Timeout(PATIENCE_SECONDS):
+        line.server.library.disconnect(line.sid)
+        line.server.library.disconnect()
+    assert line.connection.closed
+    assert line.server.library.sockets == {}
+
+
+def test_a_websocket_is_attached_to_its_transport() -> None:
+    """Its client is notified when it is throttled, and what waits to be sent is known."""
+    engineio = EngineIoServer()
+    websocket = RecordingWebSocket()
+    line = engineio.open_websocket(websocket)
+    assert websocket.on_throttled is not None
+    websocket.on_throttled()
+    assert [(sid, type(error)) for sid, error in engineio.notified] == [(line.sid, Throttled)]
+    wait_until(lambda: engineio.connections.have_sent_all)
+    line.queue("text")
+    assert not engineio.connections.have_sent_all
+    wait_until(lambda: engineio.connections.have_sent_all)
+    line.transport.disconnect()
+    assert websocket.websocket_closed
+    assert websocket.on_throttled is websocket.on_idle is None
+
+
+def test_an_upgrade_without_a_message_leaves_the_connection_on_polling() -> None:
+    """As behind a proxy that accepts WebSockets and then lets nothing through."""
+    line = EngineIoServer().open_polling()
+    line.poll()
+    websocket = RecordingWebSocket()
+    line.server.request(f"transport=websocket&sid={line.sid}", HANDSHAKE | {WEBSOCKET: websocket})
+    assert websocket.messages == []
+    assert websocket.message_timeout() == 5.0
+    assert line.transport.send("text")
+    assert line.poll() == ["text"]
+
+
+def test_a_handler_of_the_library_that_fails_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """What a client sends may break it anywhere."""
+
+    class BrokenWebSocket(RecordingWebSocket):
+        def __getattr__(self, name: str) -> Any:
+            raise ValueError(name)
+
+    line = EngineIoServer().open_websocket(BrokenWebSocket())
+    wait_until(lambda: line.task.dead)
+    assert "Closing a WebSocket connection: ValueError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "missing", ["HTTP_CONNECTION", "HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION", "HTTP_UPGRADE"]
+)
+def test_an_invalid_handshake_opens_no_connection(missing: str) -> None:
+    """The library would open one before it looks at the handshake."""
+    engineio = EngineIoServer()
+    environ = {key: value for key, value in HANDSHAKE.items() if key != missing}
+    (status,) = engineio.request("transport=websocket", environ)
+    assert status.startswith(str(HTTPStatus.BAD_REQUEST.value))
+    assert len(engineio.quota) == 0
+
+
+def test_a_body_that_does_not_arrive_is_a_timeout() -> None:
+    """The library would read it as empty."""
+
+    class Silent:
+        def read(self, _size: int) -> bytes:
+            raise TimeoutError
+
+    line = EngineIoServer().open_polling()
+    query, environ = f"transport=polling&sid={line.sid}", {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "2"}
+    (status,) = line.server.request(query, environ | {"wsgi.input": Silent()})
+    assert status.startswith(str(HTTPStatus.REQUEST_TIMEOUT.value))
+    assert line.server.request(query, environ | {"wsgi.input": BytesIO(b"4x")}) == ["200 OK"]
+    assert line.server.received == [(line.sid, "x")]
+    line.connection.closed = True
+    (status,) = line.server.request(query, environ | {"wsgi.input": BytesIO(b"4x")})
+    assert status.startswith(str(HTTPStatus.BAD_REQUEST.value))
+
+
+def test_each_pong_schedules_a_ping() -> None:
+    """One timer serves all connections, and it is measured by a clock that is not set."""
+    engineio = EngineIoServer(ping_seconds=0.01)
+    lines = [engineio.open_polling() for _ in range(3)]
+    closed = engineio.open_polling()
+    closed.connection.close(wait=False, abort=True)
+    begin = time.monotonic()
+    for _ in range(2):
+        for line in lines:
+            wait_until(lambda line=line: line.connection.last_ping)
+            assert begin <= line.connection.last_ping <= time.monotonic()
+            assert PING in [packet.packet_type for packet in line.connection.poll()]
+            line.connection.schedule_ping()
+    assert closed.connection.last_ping is None

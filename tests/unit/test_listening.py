@@ -1,4 +1,4 @@
-"""The listening socket goes on when the machine runs short."""
+"""The listening socket keeps accepting when the machine runs short."""
 
 import errno
 import logging
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from asf.adapters.eventlet_runtime import server
-from asf.adapters.eventlet_runtime.server import Listener
+from asf.adapters.eventlet_runtime import listening
+from asf.adapters.eventlet_runtime.listening import EventletListener
 
 CONNECTION = ("connection", ("127.0.0.1", 50000))
 
 
 class ScriptedSocket:
-    """Fails as often as it is told to, then accepts."""
+    """Fails a number of times, then accepts."""
 
     family = 0
 
@@ -35,23 +35,23 @@ class ScriptedSocket:
         return CONNECTION
 
 
-def test_a_shortage_is_waited_out_and_told_once(
+def test_a_shortage_is_waited_out_and_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not at every attempt."""
-    monkeypatch.setattr(server, "ACCEPT_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(listening, "ACCEPT_RETRY_SECONDS", 0.001)
     with caplog.at_level(logging.ERROR):
-        assert Listener(ScriptedSocket(20, errno.EMFILE)).accept() == CONNECTION
+        assert EventletListener(ScriptedSocket(20, errno.EMFILE)).accept() == CONNECTION
     assert [record.getMessage() for record in caplog.records] == [
-        f"A connection could not be accepted: {os.strerror(errno.EMFILE)}"
+        f"Cannot accept connections: {os.strerror(errno.EMFILE)}"
     ]
 
 
-def test_a_broken_socket_is_told_and_no_more_used() -> None:
-    """There is nothing to wait for."""
-    listener = Listener(ScriptedSocket(1, errno.EBADF))
-    told: list[OSError] = []
-    listener.on_failure = told.append
+def test_a_broken_socket_is_reported_and_no_longer_used() -> None:
+    """The error is not temporary."""
+    listener = EventletListener(ScriptedSocket(1, errno.EBADF))
+    failures: list[OSError] = []
+    listener.on_failure = failures.append
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
         listener.accept()
-    assert [error.errno for error in told] == [errno.EBADF]
+    assert [error.errno for error in failures] == [errno.EBADF]

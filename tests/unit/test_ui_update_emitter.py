@@ -1,13 +1,14 @@
-"""The way of UI updates into Socket.IO."""
+"""UI updates on their way into Socket.IO."""
 
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import Flask
 
-from asf.adapters.realtime_api import SocketIoUiUpdateEmitter
+from asf.adapters.realtime_api import SocketIoUiUpdateEmitter, create_socketio
+from asf.adapters.realtime_api.transports import MessageTransport
 from asf.adapters.realtime_api.ui_update_emitter import MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES
 from asf.domain.errors import UiEmitFailed, Unauthorized
 from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription
@@ -32,31 +33,30 @@ class ScriptedTransport:
     def send_late(self, render: Callable[[], str]) -> bool:
         return self.send(render())
 
-    def keep(self) -> None:
-        """Stay; nobody here asks whether it was kept."""
+    def mark_active(self) -> None:
+        """Change nothing: there is no join timeout here."""
 
     def disconnect(self) -> None:
         self.disconnected = True
 
 
 class Emitter:
-    """An emitter, and the transport of its one connection, `connection`."""
+    """An emitter, and the transport of its one connection, with the id `sid`, in the library's server."""
 
     def __init__(self) -> None:
         self.transport = ScriptedTransport()
-        manager = SimpleNamespace(
-            eio_sid_from_sid=lambda sid, namespace: "engine" if (sid, namespace) == ("connection", "/ui") else None
-        )
-        server = SimpleNamespace(manager=manager, eio=SimpleNamespace(sockets={"engine": object()}))
-        self.emitter = SocketIoUiUpdateEmitter(SimpleNamespace(server=server), "/ui", lambda _socket: self.transport)
+        socketio = create_socketio(Flask("tests"), "threading", "*", 1000)
+        self.sid: str = socketio.server.manager.connect("engine", "/ui")
+        transports: dict[str | None, MessageTransport] = {"engine": self.transport}
+        self.emitter = SocketIoUiUpdateEmitter(socketio, "/ui", transports.get)
 
     def emit(self, update: SequencedUpdate, *, with_position: bool = False) -> Handover:
-        return self.emitter.emit("connection", update, with_position=with_position)
+        return self.emitter.emit(self.sid, update, with_position=with_position)
 
     @property
     def events(self) -> list[Any]:
         """What was sent, as the client has it."""
-        prefix = "42/ui,"
+        prefix = "2/ui,"
         assert all(text.startswith(prefix) for text in self.transport.sent)
         return [json.loads(text.removeprefix(prefix)) for text in self.transport.sent]
 
@@ -79,7 +79,7 @@ def test_data_is_always_one_argument(emitter: Emitter, data: Any) -> None:
     assert emitter.events == [["progress", data]]
 
 
-def test_the_place_is_a_second_argument(emitter: Emitter) -> None:
+def test_the_position_is_a_second_argument(emitter: Emitter) -> None:
     """For those that asked for it, also where the same update went to one that did not."""
     update = update_of(5)
     for with_position in (False, True, False):
@@ -89,9 +89,9 @@ def test_the_place_is_a_second_argument(emitter: Emitter) -> None:
 
 
 def test_what_was_missed_follows_the_confirmation(emitter: Emitter) -> None:
-    """In order, with the places."""
+    """In order, with the positions."""
     missed = (update_of("one", 1), update_of("two", 2))
-    emitter.emitter.confirm("connection", Subscription("alice", Position("epoch", 2), recovered=True, missed=missed))
+    emitter.emitter.confirm(emitter.sid, Subscription("alice", Position("epoch", 2), recovered=True, missed=missed))
     confirmation, *updates = emitter.events
     assert confirmation == [
         "subscribed_ui_updates",
@@ -104,20 +104,20 @@ def test_what_was_missed_follows_the_confirmation(emitter: Emitter) -> None:
             "recovered": True,
         },
     ]
-    assert [(name, data, place["seq"]) for name, data, place in updates] == [
+    assert [(name, data, position["seq"]) for name, data, position in updates] == [
         ("progress", "one", 1),
         ("progress", "two", 2),
     ]
 
 
-def test_who_did_not_ask_is_not_told_of_recovery(emitter: Emitter) -> None:
+def test_a_subscription_without_since_has_no_recovered(emitter: Emitter) -> None:
     """The key is not there at all."""
-    emitter.emitter.confirm("connection", Subscription("alice", Position("epoch", 0), recovered=None))
+    emitter.emitter.confirm(emitter.sid, Subscription("alice", Position("epoch", 0), recovered=None))
     assert "recovered" not in emitter.events[0][1]
 
 
-def test_a_connection_that_is_gone(emitter: Emitter) -> None:
-    """It is no failure, whenever that is found."""
+def test_a_connection_that_has_ended(emitter: Emitter) -> None:
+    """It is not a failure, whenever that is found."""
     assert emitter.emitter.emit("another", update_of(1), with_position=False) is Handover.GONE
     emitter.transport.is_gone = True
     assert emitter.emit(update_of(1)) is Handover.GONE
@@ -126,7 +126,7 @@ def test_a_connection_that_is_gone(emitter: Emitter) -> None:
 @pytest.mark.parametrize(
     ("waiting", "limit"), [("queued_messages", MAX_QUEUED_MESSAGES), ("queued_bytes", MAX_QUEUED_BYTES)]
 )
-def test_who_does_not_read_is_broken_off(emitter: Emitter, waiting: str, limit: int) -> None:
+def test_a_subscriber_that_does_not_read_is_disconnected(emitter: Emitter, waiting: str, limit: int) -> None:
     """At the limit, and not before it."""
     setattr(emitter.transport, waiting, limit - 1)
     assert emitter.emit(update_of(1)) is Handover.TAKEN
@@ -136,17 +136,17 @@ def test_who_does_not_read_is_broken_off(emitter: Emitter, waiting: str, limit: 
     assert emitter.events == [["progress", 1]]
 
 
-def test_who_does_not_read_what_it_missed_may_not_ask_again(emitter: Emitter) -> None:
-    """What waits of that does not count against what is live, though."""
+def test_a_subscriber_that_does_not_read_a_replay_may_not_ask_for_another(emitter: Emitter) -> None:
+    """Queued replays do not count against live updates, though."""
     emitter.transport.queued_late = MAX_QUEUED_MESSAGES
     assert emitter.emit(update_of(1)) is Handover.TAKEN
     again = Subscription("alice", Position("epoch", 1), recovered=True, missed=(update_of(1),))
-    assert emitter.emitter.confirm("connection", again) is Handover.TOO_SLOW
+    assert emitter.emitter.confirm(emitter.sid, again) is Handover.TOO_SLOW
     assert emitter.transport.disconnected
 
 
-def test_a_failure_is_told_and_logged(emitter: Emitter, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever it was; the library's exception does not cross the port, and the connection is broken off."""
+def test_a_failure_is_reported_and_logged(emitter: Emitter, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it was; the library's exception does not cross the port, and the connection is ended."""
     emitter.transport.failure = RuntimeError("no queue")
     with pytest.raises(UiEmitFailed, match="RuntimeError: no queue"):
         emitter.emit(update_of(1))
@@ -154,10 +154,10 @@ def test_a_failure_is_told_and_logged(emitter: Emitter, caplog: pytest.LogCaptur
     assert emitter.transport.disconnected
 
 
-def test_the_end_of_a_subscription_is_told(emitter: Emitter) -> None:
-    """With its client, as a connection may have several."""
+def test_the_end_of_a_subscription_is_reported(emitter: Emitter) -> None:
+    """With its client id, as a connection may have several."""
     reason = Unauthorized("The token has expired.")
-    assert emitter.emitter.end("connection", "alice", reason) is Handover.TAKEN
+    assert emitter.emitter.end(emitter.sid, "alice", reason) is Handover.TAKEN
     assert emitter.emitter.end("gone", "alice", reason) is Handover.GONE
     error = {"message": "A valid token is required.", "error_code": "ASF_UNAUTHORIZED"}
     assert emitter.events == [["ui_error", error | {"details": "The token has expired.", "client_id": "alice"}]]

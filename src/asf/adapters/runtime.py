@@ -3,8 +3,13 @@
 `asf.adapters.eventlet_runtime` implements it. Another runtime, such as gevent, is another package beside that one.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from asf.domain.errors import AsfError
+
+CONNECTION_CONTROL = "asf.connection_control"
+"""Key of a request's WSGI environment: the `ConnectionControl` of the connection that carries the request."""
 
 
 class Timer(Protocol):
@@ -17,6 +22,11 @@ class Timer(Protocol):
 
 class Runtime(Protocol):
     """Where work runs. Tasks take turns: one runs until it waits for something."""
+
+    @property
+    def name(self) -> str:
+        """The name that python-engineio has for this runtime (`async_mode`), such as "eventlet"."""
+        ...
 
     def spawn(self, work: Callable[[], object]) -> None:
         """Run `work` in a task of its own, as soon as the caller waits. An exception in it is logged."""
@@ -92,3 +102,26 @@ TAKE_CONNECTION = "asf.take_connection"
 """The key of a WSGI environment under which there is a function without arguments that returns the request's
 connection, as a `RawConnection`. From then on the WSGI server neither reads from it nor writes to it, and closes it
 when the application returns. Bytes that arrived behind the request are the first that `receive` returns."""
+
+
+class ConnectionControl(Protocol):
+    """The HTTP connection of one request, beyond what WSGI offers: see `control_of`."""
+
+    @property
+    def rejection(self) -> AsfError | None:
+        """Why the connection is over a limit; None when it is within all limits."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection at once, so that a client does not take the part that was sent for a whole response."""
+        ...
+
+    def is_gone(self) -> bool:
+        """Return whether the client has closed the connection, or the connection is broken."""
+        ...
+
+
+def control_of(environ: Mapping[str, Any]) -> ConnectionControl:
+    """Return the control of the connection that carries a request, from the request's WSGI environment."""
+    control: ConnectionControl = environ[CONNECTION_CONTROL]
+    return control

@@ -14,15 +14,18 @@ from socketio import Namespace
 import asf
 from asf.adapters import http_api, prometheus, realtime_api
 from asf.adapters.audio_files import FileAudioSources
-from asf.adapters.eventlet_runtime import background as background_work
-from asf.adapters.eventlet_runtime import engineio_server, green_threads, http_protocol, transport
-from asf.adapters.eventlet_runtime.delays import FixedDelay
+from asf.adapters.delays import FixedDelay
+from asf.adapters.engineio import server as engineio_server
+from asf.adapters.engineio.connections import EngineIoConnections
+from asf.adapters.eventlet_runtime.runtime import EventletRuntime
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.adapters.limits import ConnectionQuota
 from asf.adapters.media_types import media_type_of
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.prometheus import PrometheusMetrics, Reading, gauges
+from asf.adapters.runtime import Runtime
+from asf.adapters.serving import HttpTimeouts
 from asf.adapters.session_log import SessionLog
 from asf.adapters.source_router import SourceRouter
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
@@ -88,13 +91,13 @@ def _redis_catalog_store(client: "redis.Redis", news: "RedisPubSub") -> CatalogS
     return RedisCatalogStore(client, news)
 
 
-def _redis_audio_queues(client: "redis.Redis") -> AudioSources:
+def _redis_audio_queues(client: "redis.Redis", runtime: Runtime) -> AudioSources:
     from asf.adapters.redis_store.queues.sources import RedisAudioQueues  # noqa: PLC0415
 
-    return RedisAudioQueues(client, green_threads.start, media_type_of)
+    return RedisAudioQueues(client, runtime.spawn, media_type_of)
 
 
-def _audio_objects(settings: Settings, clock: Clock) -> AudioSources | None:
+def _audio_objects(settings: Settings, runtime: Runtime, clock: Clock) -> AudioSources | None:
     """Return the object stores, if there are any; the extra `objects` need not be there where there are none."""
     if not settings.has_object_stores:
         return None
@@ -106,7 +109,7 @@ def _audio_objects(settings: Settings, clock: Clock) -> AudioSources | None:
         )
     except object_store.InvalidStoreConfiguration as error:
         raise SettingsError([str(error)]) from error
-    return object_store.ObjectAudioSources(stores, background_work.begin, settings.object_cache_bytes, clock.now)
+    return object_store.ObjectAudioSources(stores, runtime.run_in_thread, settings.object_cache_bytes, clock.now)
 
 
 def _audio_places(files: AudioSources, objects: AudioSources | None, queues: AudioSources | None) -> SourceRouter:
@@ -131,13 +134,15 @@ def _redis_message_queue(url: str) -> Any:
     return realtime_api.create_message_queue(url, OPTIONS)
 
 
-def _socketio(app: Flask, settings: Settings, occupancy: ConnectionQuota, message_queue: Any) -> SocketIO:
+def _socketio(app: Flask, runtime: Runtime, settings: Settings, message_queue: Any) -> SocketIO:
     origins = settings.cors_allowed_origins
-    socketio = realtime_api.create_socketio(
-        app, ANY_ORIGIN if origins == [ANY_ORIGIN] else origins, settings.max_message_bytes, message_queue
-    )
-    engineio_server.install(socketio.server.eio, occupancy, partial(realtime_api.tell, socketio))
-    return socketio
+    allowed = ANY_ORIGIN if origins == [ANY_ORIGIN] else origins
+    return realtime_api.create_socketio(app, runtime.name, allowed, settings.max_message_bytes, message_queue)
+
+
+def _engineio_connections(socketio: SocketIO, runtime: Runtime, quota: ConnectionQuota) -> EngineIoConnections:
+    notify_error = partial(realtime_api.notify_connection, socketio)
+    return engineio_server.install(socketio.server.eio, runtime, quota, notify_error)
 
 
 def _connection_quota(settings: Settings, guard: http_api.InternalGuard) -> ConnectionQuota:
@@ -149,19 +154,19 @@ def _connection_quota(settings: Settings, guard: http_api.InternalGuard) -> Conn
     return ConnectionQuota(settings.max_connections, settings.max_connections_per_ip, is_exempt)
 
 
-def _ui_emitter(socketio: SocketIO, settings: Settings) -> UiUpdateEmitter | None:
+def _ui_emitter(socketio: SocketIO, settings: Settings, connections: EngineIoConnections) -> UiUpdateEmitter | None:
     namespace = settings.ui_updates_namespace
     if not namespace:
         return None
-    return realtime_api.SocketIoUiUpdateEmitter(socketio, namespace, transport.EngineIoTransport)
+    return realtime_api.SocketIoUiUpdateEmitter(socketio, namespace, connections.get)
 
 
-def _namespaces(service: StreamingService, router: UiUpdateRouter, settings: Settings) -> list[Namespace]:
-    namespaces: list[Namespace] = [realtime_api.AudioNamespace(service, transport.EngineIoTransport)]
+def _namespaces(
+    service: StreamingService, router: UiUpdateRouter, settings: Settings, connections: EngineIoConnections
+) -> list[Namespace]:
+    namespaces: list[Namespace] = [realtime_api.AudioNamespace(service, connections.get)]
     if settings.ui_updates_namespace:
-        namespaces.append(
-            realtime_api.UiUpdatesNamespace(settings.ui_updates_namespace, router, transport.EngineIoTransport)
-        )
+        namespaces.append(realtime_api.UiUpdatesNamespace(settings.ui_updates_namespace, router, connections.get))
     return namespaces
 
 
@@ -192,7 +197,11 @@ def _render_metrics(
 
 
 def _websocket_endpoint(
-    app: Flask, _socketio: SocketIO, plain_websockets: realtime_api.PlainWebSocketDoor, settings: Settings
+    app: Flask,
+    _socketio: SocketIO,
+    plain_websockets: realtime_api.PlainWebSocketSessions,
+    settings: Settings,
+    runtime: Runtime,
 ) -> PlainWebSocketEndpoint:
     """Return the endpoint of plain WebSockets, in front of the application with Socket.IO's middleware."""
     origins = settings.cors_allowed_origins
@@ -202,7 +211,7 @@ def _websocket_endpoint(
         plain_websockets.serve,
         lambda origin: origins == [ANY_ORIGIN] or origin in origins,
         settings.max_message_bytes,
-        FixedDelay,
+        partial(FixedDelay, runtime),
     )
 
 
@@ -225,7 +234,6 @@ def _server_app(
     app.wsgi_app = http_api.Admission(  # type: ignore[method-assign]
         app,
         websocket_endpoint,
-        http_protocol.REFUSAL,
         socketio_connections,
         lambda: streaming.draining,
         metrics.request_answered,
@@ -245,8 +253,8 @@ def _token_verifier(settings: Settings) -> TokenVerifier | None:
     return JwtTokens(settings.secret_key) if settings.require_tokens else None
 
 
-def _sent_all_of(socketio: SocketIO, websocket_endpoint: PlainWebSocketEndpoint) -> Callable[[], bool]:
-    return lambda: engineio_server.has_sent_all(socketio.server.eio) and websocket_endpoint.has_sent_all
+def _sent_all_of(connections: EngineIoConnections, websocket_endpoint: PlainWebSocketEndpoint) -> Callable[[], bool]:
+    return lambda: connections.have_sent_all and websocket_endpoint.has_sent_all
 
 
 def _make_epoch() -> str:
@@ -259,6 +267,8 @@ class Container(containers.DeclarativeContainer):
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
+    runtime: providers.Provider[EventletRuntime] = providers.Singleton(EventletRuntime)
+    http_timeouts: providers.Provider[HttpTimeouts] = providers.Singleton(HttpTimeouts)
     metrics: providers.Provider[PrometheusMetrics] = providers.Singleton(PrometheusMetrics)
     sharing: providers.Provider[str] = providers.Callable(_sharing, settings)
     redis: providers.Provider[Any] = providers.Singleton(_redis, settings.provided.redis_url)
@@ -268,9 +278,11 @@ class Container(containers.DeclarativeContainer):
         alone=providers.Singleton(SqliteCatalogStore, settings.provided.database),
         redis=providers.Singleton(_redis_catalog_store, redis, news),
     )
-    audio_objects: providers.Provider[AudioSources | None] = providers.Singleton(_audio_objects, settings, clock)
+    audio_objects: providers.Provider[AudioSources | None] = providers.Singleton(
+        _audio_objects, settings, runtime, clock
+    )
     audio_queues: providers.Provider[AudioSources | None] = providers.Selector(
-        sharing, alone=providers.Object(None), redis=providers.Singleton(_redis_audio_queues, redis)
+        sharing, alone=providers.Object(None), redis=providers.Singleton(_redis_audio_queues, redis, runtime)
     )
     audio_sources: providers.Provider[AudioSources] = providers.Singleton(
         _audio_places,
@@ -352,9 +364,14 @@ class Container(containers.DeclarativeContainer):
         redis=providers.Singleton(_redis_message_queue, settings.provided.redis_url),
     )
     socketio: providers.Provider[SocketIO] = providers.Singleton(
-        _socketio, bare_app, settings, socketio_connections, message_queue
+        _socketio, bare_app, runtime, settings, message_queue
     )
-    ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(_ui_emitter, socketio, settings)
+    engineio_connections: providers.Provider[EngineIoConnections] = providers.Singleton(
+        _engineio_connections, socketio, runtime, socketio_connections
+    )
+    ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(
+        _ui_emitter, socketio, settings, engineio_connections
+    )
     update_log: providers.Provider[Any] = providers.Selector(
         sharing,
         alone=providers.Singleton(
@@ -369,7 +386,7 @@ class Container(containers.DeclarativeContainer):
         sharing, alone=providers.List(), redis=providers.List(news.provided.run, update_log.provided.run)
     )
     router: providers.Provider[UiUpdateRouter] = providers.Singleton(
-        UiUpdateRouter, ui_emitter, update_log, access, clock, metrics, providers.Object(green_threads.start)
+        UiUpdateRouter, ui_emitter, update_log, access, clock, metrics, runtime.provided.spawn
     )
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
         _render_metrics,
@@ -394,7 +411,9 @@ class Container(containers.DeclarativeContainer):
         streaming,
         providers.Selector(sharing, alone=providers.Object("catalog"), redis=providers.Object("redis")),
     )
-    namespaces: providers.Provider[list[Namespace]] = providers.Singleton(_namespaces, streaming, router, settings)
+    namespaces: providers.Provider[list[Namespace]] = providers.Singleton(
+        _namespaces, streaming, router, settings, engineio_connections
+    )
     documents: providers.Provider[dict[str, Callable[[], dict[str, Any]]]] = providers.Dict(
         openapi=providers.Callable(partial, http_api.openapi_document, asf.__version__),
         asyncapi=providers.Callable(
@@ -414,17 +433,17 @@ class Container(containers.DeclarativeContainer):
             documents,
         ),
     )
-    plain_websockets: providers.Provider[realtime_api.PlainWebSocketDoor] = providers.Singleton(
-        realtime_api.PlainWebSocketDoor, streaming
+    plain_websockets: providers.Provider[realtime_api.PlainWebSocketSessions] = providers.Singleton(
+        realtime_api.PlainWebSocketSessions, streaming
     )
     websocket_endpoint: providers.Provider[PlainWebSocketEndpoint] = providers.Singleton(
-        _websocket_endpoint, bare_app, socketio, plain_websockets, settings
+        _websocket_endpoint, bare_app, socketio, plain_websockets, settings, runtime
     )
     shutdown: providers.Provider[Shutdown] = providers.Singleton(
         Shutdown,
         streaming,
         settings.provided.drain_seconds,
-        providers.Callable(_sent_all_of, socketio, websocket_endpoint),
+        providers.Callable(_sent_all_of, engineio_connections, websocket_endpoint),
     )
     app: providers.Provider[Flask] = providers.Singleton(
         _server_app,

@@ -1,4 +1,4 @@
-"""How the server comes to its end."""
+"""Draining and shutting down."""
 
 import logging
 from collections.abc import Callable
@@ -9,33 +9,42 @@ logger = logging.getLogger(__name__)
 
 
 class Shutdown:
-    """Gives listeners `seconds` to go elsewhere, or to hear the rest. `has_all` tells whether all was sent.
+    """Gives listeners `seconds` to finish or to resume on another server: implements the `Drain` port.
 
-    What serves the process asks it, as its `Drain`.
+    `has_sent_all` returns whether no connection has data that waits to be sent.
     """
 
-    def __init__(self, streaming: StreamingService, seconds: float, has_all: Callable[[], bool]) -> None:
+    def __init__(self, streaming: StreamingService, seconds: float, has_sent_all: Callable[[], bool]) -> None:
         self._streaming = streaming
-        self._has_all = has_all
+        self._has_sent_all = has_sent_all
         self.seconds = seconds
 
     @property
     def is_done(self) -> bool:
-        """Whether no listener is left."""
+        """Whether no session is left."""
         return len(self._streaming) == 0
 
     @property
     def has_sent_all(self) -> bool:
-        """Whether nothing waits to be sent any more."""
-        return self._has_all()
+        """Whether no connection has data that waits to be sent."""
+        return self._has_sent_all()
 
     def begin(self) -> None:
-        """Let no listener join any more, and tell those that are there."""
-        logger.info("Draining: %d listeners have up to %g s", len(self._streaming), self.seconds)
+        """Reject new sessions, and notify the listeners of the others."""
+        listeners = _count_of(self._streaming)
+        logger.info(
+            "Shutting down: waiting up to %g s for %s. Press Ctrl-C again to stop now.", self.seconds, listeners
+        )
         self._streaming.drain()
 
     def end(self) -> None:
         """End the sessions that are left."""
         if not self.is_done:
-            logger.info("%d listeners are told to go on elsewhere", len(self._streaming))
+            listeners = _count_of(self._streaming)
+            logger.info("Drain time is over: disconnecting %s (resumable by offset).", listeners)
         self._streaming.end_all()
+
+
+def _count_of(streaming: StreamingService) -> str:
+    count = len(streaming)
+    return "1 listener" if count == 1 else f"{count} listeners"

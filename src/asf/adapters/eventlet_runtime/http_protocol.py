@@ -1,7 +1,4 @@
-"""The library's HTTP, with bounds.
-
-How many connections there are, how long a request may take to arrive, and how often one may follow another.
-"""
+"""The library's HTTP, bounded: number of connections, deadlines for requests, and rate of requests."""
 
 import string
 import sys
@@ -15,95 +12,110 @@ from urllib.parse import quote
 
 import eventlet
 import eventlet.wsgi
+from eventlet.green import socket
 
 from asf.adapters.limits import ConnectionQuota, RateLimit
-
-FIRST_REQUEST_SECONDS = 30.0
-"""Longest time from a connection to the first byte of its first request."""
-
-REFUSED_SECONDS = 2.0
-"""Longest time from a connection for which there is no place to the end of what it asks. It has one answer, and goes:
-so those who may not be refused, operators and backends, find standing room."""
-
-IDLE_SECONDS = 75.0
-"""Longest time that a connection may be silent between two requests."""
-
-HEAD_SECONDS = 10.0
-"""Longest time from the first byte of a request to the end of its head."""
-
-BODY_SECONDS = 30.0
-"""Longest time that the body of a request may take."""
+from asf.adapters.runtime import CONNECTION_CONTROL
+from asf.adapters.serving import HttpTimeouts
+from asf.domain.errors import AsfError
 
 REQUESTS_PER_SECOND = 100.0
 REQUESTS_AT_ONCE = 200
-"""How often one connection may ask. What comes sooner waits: nothing is lost, and nobody else waits for it."""
+"""Rate limit of one connection. Requests beyond it are delayed: nothing is lost, and no other connection waits."""
 
 DISCARDED_AT_ONCE = 16 * 1024
-"""How many bytes are read at once of a body that nobody wants."""
-
-REFUSAL = "asf.refusal"
-"""The key of a request's environment under which it says why there is no place for its connection (or None)."""
+"""Bytes that are read at once of a body that the application did not read."""
 
 MAX_LINE_BYTES = 4096
 """Longest line between the chunks of a request's body."""
 
-ASCII_SIGNS = string.printable.strip()
-"""What is left as it is in a query."""
+UNESCAPED_IN_QUERY = string.printable.strip()
+"""Characters of a query that are not percent-encoded."""
+
+TCP_ESTABLISHED = 1
+"""The state of a connection that neither side has closed (TCP_INFO, tcp(7))."""
 
 _END_OF_HEAD = b"\r\n\r\n"
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-class ConnectionPool(eventlet.GreenPool):
-    """The green threads of all connections; counts these in `occupancy`."""
+class SocketControl:
+    """The connection of a request: implements `ConnectionControl`."""
 
-    def __init__(self, occupancy: ConnectionQuota) -> None:
-        super().__init__(sys.maxsize)  # Its own bound would keep connections waiting, without a word.
-        self._occupancy = occupancy
+    __slots__ = ("_socket", "rejection")
+
+    def __init__(self, connection: Any, rejection: AsfError | None) -> None:
+        self._socket = connection
+        self.rejection = rejection
+
+    def abort(self) -> None:
+        """End the connection at once, so that a client does not take the part that was sent for a whole response."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def is_gone(self) -> bool:
+        """Return whether the client has closed the connection, or the connection is broken."""
+        # Reading ahead would not tell: another request may be in between.
+        try:
+            state: int = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        except OSError:
+            return True
+        return state != TCP_ESTABLISHED
+
+
+class ConnectionPool(eventlet.GreenPool):
+    """The green threads of all connections; counts these in `quota`."""
+
+    def __init__(self, quota: ConnectionQuota) -> None:
+        super().__init__(sys.maxsize)  # Its own limit would keep connections waiting without a response.
+        self._quota = quota
 
     def spawn(self, serve: Callable[..., object], connection: list[Any]) -> Any:
-        """Serve a connection, in the library's list about it, to which is added why there is no place for it."""
+        """Serve a connection, given as the library's list about it. Appends to the list why it is over a limit."""
         address = _host_of(connection[0])
-        connection.append(self._occupancy.refusal(address))
-        self._occupancy.take(address)
+        connection.append(self._quota.refusal(address))
+        self._quota.take(address)
         thread = super().spawn(serve, connection)
         thread.link(self._served, address)
         return thread
 
     def _served(self, _thread: Any, address: str) -> None:
-        self._occupancy.release(address)
+        self._quota.release(address)
 
 
 class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
-    """Serves one connection. Requests of which `may_hurry` says so, by their path, may come as often as they like.
+    """Serves one connection. Requests whose path `is_unthrottled` accepts are exempt from the rate limit.
 
-    Stricter than the library where two readers could take the same bytes for different requests, and silent about
-    what clients do wrong.
+    Stricter than the library where two readers could parse the same bytes as different requests (request
+    smuggling). Does not log errors of clients.
     """
 
-    # A WebSocket keeps the buffers for nothing: they fit a request's head.
+    # A WebSocket keeps the buffers without using them: they fit a request's head.
     rbufsize = 2048
     wbufsize = 4096
-    # What an application yields is sent at once, however short it is.
+    # Each piece that an application yields is sent at once, however short it is.
     minimum_chunk_size = 1
     error_message_format = '{"error_code":"ASF_BAD_REQUEST","message":"Bad request."}\n'
     error_content_type = "application/json"
 
     rfile: Any
 
-    def __init__(self, connection: list[Any], server: Any, may_hurry: Callable[[str], bool]) -> None:
-        self._may_hurry = may_hurry
-        self._refusal = connection[-1]
-        self._idle_seconds = FIRST_REQUEST_SECONDS if self._refusal is None else REFUSED_SECONDS
+    def __init__(
+        self, connection: list[Any], server: Any, timeouts: HttpTimeouts, is_unthrottled: Callable[[str], bool]
+    ) -> None:
+        self._timeouts = timeouts
+        self._is_unthrottled = is_unthrottled
+        self._rejection: AsfError | None = connection[-1]
+        self._idle_seconds = self._within_limit(timeouts.first_request)
         self._rate = RateLimit(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
         self._head_timeout: Any = None
         super().__init__(connection, server)
 
     def log_message(self, _format: str, *_arguments: object) -> None:
-        """Say nothing: the library would repeat what a client has sent, past all that is set for the log."""
+        """Log nothing: the library would write what a client has sent to standard error, past the log's settings."""
 
     def handle_one_request(self) -> None:
-        """Serve one request, if it comes in time; else end the connection. A client that is gone is no error."""
+        """Serve one request if it arrives in time; else end the connection. A disconnected client is not an error."""
         self.close_connection = True
         try:
             if self._wait_for_request():
@@ -119,15 +131,15 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
             self._end_head()
 
     def finish(self) -> None:
-        """Close the connection, whatever has become of it."""
+        """Close the connection in every case."""
         with suppress(OSError):
             super().finish()
-        # When the last bytes of an answer cannot be written the library leaves this open, and the socket with it.
+        # When the last bytes of a response cannot be written the library leaves this open, and the socket with it.
         self.rfile.close()
         self.connection.close()
 
     def parse_request(self) -> bool:
-        """Read the head of a request, and return whether it can be served; else it has been refused."""
+        """Read the head of a request, and return whether it can be served; else it has been rejected."""
         head = _HeadLines(self.rfile)
         self.rfile = head
         if not super().parse_request():
@@ -143,49 +155,55 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         self._end_head()
         environ: dict[str, Any] = super().get_environ()
         if not environ.get("QUERY_STRING", "").isascii():
-            # As it should have been sent: what is behind here takes it for UTF-8, or for Latin-1, and fails.
-            environ["QUERY_STRING"] = quote(environ["QUERY_STRING"], safe=ASCII_SIGNS, encoding="latin-1")
+            # As it should have been sent: applications decode it as UTF-8, or as Latin-1, and fail.
+            environ["QUERY_STRING"] = quote(environ["QUERY_STRING"], safe=UNESCAPED_IN_QUERY, encoding="latin-1")
         environ["eventlet.input"].rfile = _BoundedLines(self.rfile)
-        environ[REFUSAL] = self._refusal
+        environ[CONNECTION_CONTROL] = SocketControl(self.connection, self._rejection)
         if environ.get("CONTENT_LENGTH") or environ["eventlet.input"].chunked_input:
-            seconds = BODY_SECONDS if self._refusal is None else REFUSED_SECONDS
-            body = environ["wsgi.input"] = TimelyInput(environ["eventlet.input"], seconds, self._end_after_answer)
+            seconds = self._within_limit(self._timeouts.body)
+            body = environ["wsgi.input"] = DeadlineInput(
+                environ["eventlet.input"], seconds, self._close_after_response
+            )
             environ["eventlet.input"].discard = body.discard
-        if self._refusal is not None:
-            self._end_after_answer()
-        if not self._may_hurry(environ["PATH_INFO"]):
-            self._slow_down()
+        if self._rejection is not None:
+            self._close_after_response()
+        if not self._is_unthrottled(environ["PATH_INFO"]):
+            self._throttle()
         return environ
 
     def _wait_for_request(self) -> bool:
-        """Wait for the first byte, and tell whether one came."""
+        """Wait for the first byte, and return whether one came."""
         self.connection.settimeout(self._idle_seconds)
-        self._idle_seconds = IDLE_SECONDS
+        self._idle_seconds = self._timeouts.idle
         try:
             begun = self.rfile.peek(1)
-        except OSError:  # gone, or silent for too long
+        except OSError:  # disconnected, or silent for too long
             return False
         if begun and _END_OF_HEAD not in begun:
-            self._head_timeout = eventlet.Timeout(HEAD_SECONDS if self._refusal is None else REFUSED_SECONDS)
+            self._head_timeout = eventlet.Timeout(self._within_limit(self._timeouts.head))
         return bool(begun)
 
     def _end_head(self) -> None:
         if self._head_timeout is not None:
             self._head_timeout.cancel()
 
-    def _end_after_answer(self) -> None:
+    def _within_limit(self, seconds: float) -> float:
+        """Return the timeout of this connection, which is `seconds` unless it is over a limit."""
+        return seconds if self._rejection is None else self._timeouts.over_limit
+
+    def _close_after_response(self) -> None:
         self.close_connection = True
 
-    def _slow_down(self) -> None:
+    def _throttle(self) -> None:
         delay = self._rate.delay(time.monotonic())
         if delay:
             eventlet.sleep(delay)
 
 
-class TimelyInput:
-    """The body of a request, which must arrive within so many `seconds`.
+class DeadlineInput:
+    """The body of a request, which must arrive within `seconds`.
 
-    What reads it gets a TimeoutError else; `on_timeout` is called before.
+    Otherwise `on_timeout` is called, and reading raises TimeoutError.
     """
 
     def __init__(self, body: Any, seconds: float, on_timeout: Callable[[], object]) -> None:
@@ -202,7 +220,7 @@ class TimelyInput:
         return self._in_time(self._body.readline, size)
 
     def discard(self) -> None:
-        """Read what nobody has read, so that the next request can follow. Raises TimeoutError."""
+        """Read what the application has not read, so that the next request can follow. Raises TimeoutError."""
         while self.read(DISCARDED_AT_ONCE):
             pass
 
@@ -216,9 +234,9 @@ class TimelyInput:
 
 
 def _is_ambiguous(headers: Message) -> bool:
-    """Whether a request may be understood in several ways (RFC 9112, sections 5 and 6).
+    """Return whether two parsers may disagree about a request (RFC 9112, sections 5 and 6).
 
-    Lines that are no headers, that are folded, and any doubt about the length of the body.
+    Malformed header lines, folded ones, and any doubt about the length of the body.
     """
     lengths = headers.get_all("Content-Length", [])
     codings = headers.get_all("Transfer-Encoding", [])
@@ -233,7 +251,7 @@ def _is_ambiguous(headers: Message) -> bool:
 
 
 class _HeadLines:
-    """The lines of a head; tells whether there was a CR in the midst of one, which ends it for some readers."""
+    """The lines of a head. `has_bare_cr`: one contained a CR before its end, where some parsers end the line."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -247,14 +265,14 @@ class _HeadLines:
 
 
 class _BoundedLines:
-    """A request's body, without endless lines: the sizes of chunks, their extensions, and trailers."""
+    """A request's body with bounded lines: the sizes of chunks, their extensions, and trailers."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self.read = file.read
 
     def readline(self, size: int = -1) -> bytes:
-        """Return the next line. Raises `ChunkReadError` where it is longer than `MAX_LINE_BYTES`."""
+        """Return the next line. Raises `ChunkReadError` if it is longer than `MAX_LINE_BYTES`."""
         line: bytes = self._file.readline(MAX_LINE_BYTES if size < 0 else size)
         if size < 0 and len(line) == MAX_LINE_BYTES:
             raise eventlet.wsgi.ChunkReadError("A line of the body is too long.")

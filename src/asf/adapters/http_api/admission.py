@@ -9,6 +9,7 @@ from flask import Flask
 from asf.adapters.http_api.errors import error_response
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.limits import ConnectionQuota
+from asf.adapters.runtime import control_of
 from asf.domain.errors import AsfError, Draining
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -28,24 +29,21 @@ def is_internal(path: str) -> bool:
 class Admission:
     """WSGI middleware that rejects over-limit connections, and new sessions while the server drains.
 
-    `refusal_key` is the key of a request's environment that holds the error of an over-limit connection. `socketio`
-    is the quota of Socket.IO connections, each of which may use many HTTP connections. While `is_draining` returns
-    True, new sessions are answered with 503, so that a proxy retries on another server. `request_answered` is called
-    for each rejection.
+    `socketio` is the quota of Socket.IO connections, each of which may use many HTTP connections. While `is_draining`
+    returns True, new sessions are answered with 503, so that a proxy retries on another server. `request_answered`
+    is called for each rejection.
     """
 
     def __init__(
         self,
         app: Flask,
         application: Application,
-        refusal_key: str,
         socketio: ConnectionQuota,
         is_draining: Callable[[], bool],
         request_answered: Callable[[str, int], object],
     ) -> None:
         self._app = app
         self._application = application
-        self._refusal_key = refusal_key
         self._socketio = socketio
         self._is_draining = is_draining
         self._request_answered = request_answered
@@ -53,7 +51,7 @@ class Admission:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         path = environ["PATH_INFO"]
-        refusal: AsfError | None = environ.get(self._refusal_key) or self._refusal_of_session(path, environ)
+        refusal: AsfError | None = control_of(environ).rejection or self._refusal_of_session(path, environ)
         if refusal is None or path in OPERATIONS or is_internal(path):
             return self._application(environ, start_response)
         with self._app.app_context():

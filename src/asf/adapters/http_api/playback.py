@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from asf.adapters.http_api.bearer import bearer_token
 from asf.adapters.http_api.cors import share
+from asf.adapters.runtime import control_of
 from asf.adapters.stream_path import STREAM_PATH
 from asf.domain.errors import InternalError, ListenerTooSlow, Unauthorized
 from asf.domain.streaming.audio import AudioBatch
@@ -138,8 +139,8 @@ def create_playback_blueprint(service: StreamingService, origins: Sequence[str])
     @blueprint.get(f"{STREAM_URL}<stream_id:stream_id>")
     def play(stream_id: str) -> Response:
         token = request.args.get("token") or bearer_token()
-        environ = request.environ
-        body = PlaybackBody(service, f"http-{next(numbers)}", stream_id, environ["asf.abort"], environ["asf.is_gone"])
+        control = control_of(request.environ)
+        body = PlaybackBody(service, f"http-{next(numbers)}", stream_id, control.abort, control.is_gone)
         with service.open(stream_id, token) as opened:
             response = _response(body, opened)
             if request.method == "GET" and response.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:

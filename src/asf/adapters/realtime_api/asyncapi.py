@@ -1,4 +1,4 @@
-"""The AsyncAPI description of the real-time side, made from the schemas that validate."""
+"""The AsyncAPI description of the real-time API, generated from the schemas of its messages."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from asf.adapters.realtime_api.listener_emitter import AUDIO_CHUNK
 
 ASYNCAPI_VERSION = "3.0.0"
 JSON_SCHEMA_OF = "3.1.0"
-"""The version of OpenAPI whose schemas are plain JSON Schema, as AsyncAPI's are."""
+"""The version of OpenAPI whose schemas are plain JSON Schema, like AsyncAPI's."""
 
 BINARY = "application/octet-stream"
 AUDIO: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -23,7 +23,7 @@ ANY_JSON: dict[str, Any] = {}
 
 @dataclass(frozen=True)
 class Message:
-    """One event: which way it goes, its name, and its payload: a schema, or several of which it is one."""
+    """One event: its direction, its name, and its payload: one of one or more schemas."""
 
     direction: Literal["receive", "send"]
     """As seen from ASF."""
@@ -34,34 +34,45 @@ class Message:
 
 def _messages_of_audio() -> list[Message]:
     return [
-        Message("send", "connection_ack", "Greets a listener.", (outbound_schemas.GreetingSchema,)),
-        Message("receive", "join_stream", "Begins a session.", (payloads.JoinStreamSchema,)),
+        Message(
+            "send", "connection_ack", "Acknowledges the connection of a listener.", (outbound_schemas.GreetingSchema,)
+        ),
+        Message("receive", "join_stream", "Starts a session.", (payloads.JoinStreamSchema,)),
         *(Message("receive", command.socketio_event, command.summary, (command.schema,)) for command in COMMANDS),
-        Message("send", "stream_status", "Tells what has become of the session.", (outbound_schemas.StatusSchema,)),
+        Message("send", "stream_status", "Reports the status of the session.", (outbound_schemas.StatusSchema,)),
         Message(
             "send",
             "audio_control",
-            "Tells where the audio begins, and that it has ended.",
+            "Marks the start and the end of the audio.",
             (outbound_schemas.StartOfStreamSchema, outbound_schemas.EndOfStreamSchema),
         ),
-        Message("send", AUDIO_CHUNK, "Audio, and nothing else.", (AUDIO,)),
-        Message("send", "stream_error", "Tells why the session has ended.", (outbound_schemas.StreamErrorSchema,)),
-        Message("send", "error", "Tells what was wrong with an event.", (outbound_schemas.ErrorSchema,)),
+        Message("send", AUDIO_CHUNK, "Raw audio bytes.", (AUDIO,)),
+        Message(
+            "send", "stream_error", "Reports the error that ended the session.", (outbound_schemas.StreamErrorSchema,)
+        ),
+        Message("send", "error", "Reports an error in an event.", (outbound_schemas.ErrorSchema,)),
     ]
 
 
 def _messages_of_updates() -> list[Message]:
     return [
-        Message("send", "ui_connection_ack", "Greets a subscriber.", (outbound_schemas.GreetingSchema,)),
-        Message("receive", "subscribe_to_ui_updates", "Begins a subscription.", (payloads.SubscribeSchema,)),
+        Message(
+            "send",
+            "ui_connection_ack",
+            "Acknowledges the connection of a subscriber.",
+            (outbound_schemas.GreetingSchema,),
+        ),
+        Message("receive", "subscribe_to_ui_updates", "Starts a subscription.", (payloads.SubscribeSchema,)),
         Message("receive", "unsubscribe_from_ui_updates", "Ends a subscription.", (payloads.UnsubscribeSchema,)),
         Message("send", "subscribed_ui_updates", "Confirms a subscription.", (outbound_schemas.SubscribedSchema,)),
-        Message("send", "ui_error", "Tells what was wrong, or what has ended.", (outbound_schemas.UiErrorSchema,)),
+        Message(
+            "send", "ui_error", "Reports an error, or the end of a subscription.", (outbound_schemas.UiErrorSchema,)
+        ),
         Message(
             "send",
             "{event_name}",
-            "An update, under the name and with the data that the backend gave it. Where the subscription has "
-            "`since`, a second argument tells its place: epoch, seq, timestamp.",
+            "An update, with the name and the data from the backend. If the subscription has `since`, a second "
+            "argument holds its position: epoch, seq, timestamp.",
             (ANY_JSON,),
         ),
     ]
@@ -70,28 +81,33 @@ def _messages_of_updates() -> list[Message]:
 def _messages_of_websocket() -> list[Message]:
     return [
         *(Message("receive", command.name, command.summary, (command.schema,)) for command in COMMANDS),
-        Message("send", "stream_status", "Tells what has become of the session.", (outbound_schemas.StatusSchema,)),
+        Message("send", "stream_status", "Reports the status of the session.", (outbound_schemas.StatusSchema,)),
         Message(
-            "send", "start_of_stream", "Audio follows, as binary messages.", (outbound_schemas.StartOfStreamSchema,)
+            "send",
+            "start_of_stream",
+            "The start of the audio, which follows as binary messages.",
+            (outbound_schemas.StartOfStreamSchema,),
         ),
-        Message("send", "audio", "Audio, and nothing else: a binary message.", (AUDIO,)),
-        Message("send", "end_of_stream", "All audio has been sent.", (outbound_schemas.EndOfStreamSchema,)),
-        Message("send", "stream_error", "Tells why the session has ended.", (outbound_schemas.StreamErrorSchema,)),
-        Message("send", "error", "Tells what was wrong with a message.", (outbound_schemas.ErrorSchema,)),
+        Message("send", "audio", "Raw audio bytes, as a binary message.", (AUDIO,)),
+        Message("send", "end_of_stream", "The end of the audio.", (outbound_schemas.EndOfStreamSchema,)),
+        Message(
+            "send", "stream_error", "Reports the error that ended the session.", (outbound_schemas.StreamErrorSchema,)
+        ),
+        Message("send", "error", "Reports an error in a message.", (outbound_schemas.ErrorSchema,)),
     ]
 
 
 def asyncapi_document(version: str, ui_updates_namespace: str) -> dict[str, Any]:
-    """Return the description, of version `version` of ASF. An empty `ui_updates_namespace` leaves UI updates out."""
+    """Return the description of ASF in version `version`. An empty `ui_updates_namespace` omits UI updates."""
     schemas = _Schemas()
     channels = {
         "audio": _Channel(
-            AUDIO_NAMESPACE, "Socket.IO namespace of audio. One stream a connection.", _messages_of_audio()
+            AUDIO_NAMESPACE, "Socket.IO namespace of audio. One stream per connection.", _messages_of_audio()
         ),
         "websocket": _Channel(
             f"{AUDIO_NAMESPACE}/{{stream_id}}",
-            "The stream by its URL, as a plain WebSocket. The name of a message is its field `event`; what joins is "
-            "the query: offset, epoch, window, wait, token.",
+            "The stream by its URL, as a plain WebSocket. The name of a message is in its field `event`; the "
+            "parameters of the join are in the query: offset, epoch, window, wait, token.",
             _messages_of_websocket(),
         ),
     }
@@ -104,7 +120,7 @@ def asyncapi_document(version: str, ui_updates_namespace: str) -> dict[str, Any]
         "info": {
             "title": "Audio Stream Feeder",
             "version": version,
-            "description": "The real-time side of ASF: Socket.IO 5 at /socket.io/, and plain WebSockets.",
+            "description": "The real-time API of ASF: Socket.IO 5 at /socket.io/, and plain WebSockets.",
         },
         "channels": {name: channel.described(schemas) for name, channel in channels.items()},
         "operations": {
@@ -141,12 +157,12 @@ class _Channel:
             },
         }
         if "{stream_id}" in self.address:
-            channel["parameters"] = {"stream_id": {"description": "The stream, percent-encoded."}}
+            channel["parameters"] = {"stream_id": {"description": "The stream ID, percent-encoded."}}
         return channel
 
 
 class _Schemas:
-    """Turns marshmallow schemas into JSON Schema, each once, under the name of its class."""
+    """Converts marshmallow schemas to JSON Schema, each once, under the name of its class."""
 
     def __init__(self) -> None:
         plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
@@ -155,7 +171,7 @@ class _Schemas:
 
     @property
     def components(self) -> dict[str, Any]:
-        """All schemas so far, by their names."""
+        """All converted schemas, by their names."""
         components: dict[str, Any] = self._spec.to_dict()["components"]["schemas"]
         return components
 

@@ -1,14 +1,13 @@
 """The Socket.IO namespace of audio (docs/contract.md, section 3)."""
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from asf.adapters.realtime_api.commands import COMMANDS, Command
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter
 from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, stream_error
-from asf.adapters.realtime_api.namespace import StrictNamespace
+from asf.adapters.realtime_api.namespace import FindTransport, StrictNamespace
 from asf.adapters.realtime_api.payloads import JoinStreamSchema, PayloadError
 from asf.adapters.realtime_api.transports import SocketIoTransport
 from asf.adapters.stream_path import STREAM_PATH
@@ -21,25 +20,25 @@ logger = logging.getLogger(__name__)
 
 
 class AudioNamespace(StrictNamespace[SocketIoTransport]):
-    """Turns the events of listeners into calls of the `StreamingService`."""
+    """Maps the events of listeners to calls of the `StreamingService`."""
 
-    def __init__(self, service: StreamingService, transport_for: Callable[[Any], SocketIoTransport]) -> None:
-        super().__init__(AUDIO_NAMESPACE, transport_for)
+    def __init__(self, service: StreamingService, find_transport: FindTransport[SocketIoTransport]) -> None:
+        super().__init__(AUDIO_NAMESPACE, find_transport)
         self._service = service
         self._join_schema = JoinStreamSchema()
         for command in COMMANDS:
             setattr(self, f"on_{command.socketio_event}", partial(self._on_command, command))
 
     def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
-        """Greet a listener."""
+        """Acknowledge the connection of a listener."""
         self.emit_here(sid, "connection_ack", CONNECTION_ACK)
 
     def on_disconnect(self, sid: str, *_reason: Any) -> None:
-        """End the session of a listener that is gone."""
+        """End the session of a listener that has disconnected."""
         self._service.disconnect(sid)
 
     def on_join_stream(self, sid: str, payload: Any = None, *_more: Any) -> None:
-        """Begin a session."""
+        """Start a session."""
         try:
             request = self._join_schema.read(payload)["request"]
             self.check_join_rate(sid)
@@ -49,10 +48,10 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
         transport = self.transport_of(sid)
         if transport is None:
             return
-        emitter = SocketIoListenerEmitter(partial(self.emit_here, sid), transport, AUDIO_NAMESPACE)
+        emitter = SocketIoListenerEmitter(transport, AUDIO_NAMESPACE)
         try:
             self._service.join(sid, request, emitter)
-            transport.keep()
+            transport.mark_active()
         except AsfError as error:
             self.emit_here(sid, "stream_error", stream_error(error, request.stream_id, request.offset))
         except Exception:

@@ -1,4 +1,4 @@
-"""What a listener may ask of its session, whatever it speaks: one table of names, payloads and what they do."""
+"""The commands of listeners to their sessions, the same over Socket.IO and plain WebSocket."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from asf.domain.streaming.service import StreamingService
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing to ask for: its name on the plain WebSocket and over Socket.IO, its payload, and what it does."""
+    """One command: its name on the plain WebSocket and over Socket.IO, its payload, and its effect."""
 
     name: str
     socketio_event: str
@@ -19,7 +19,7 @@ class Command:
     run: Callable[[StreamingService, str, Mapping[str, Any]], None]
 
     def handle(self, service: StreamingService, listener_id: str, payload: Any) -> None:
-        """Do it for a listener. Raises a `PayloadError` or a `ListenerError`; then nothing has changed."""
+        """Run the command for a listener. Raises a `PayloadError` or a `ListenerError`; then it has had no effect."""
         self.run(service, listener_id, self.schema.read(payload))
 
 
@@ -34,28 +34,28 @@ COMMANDS = (
     Command(
         "pause",
         "pause_stream",
-        "Stops the sending, until it is resumed.",
+        "Pauses delivery until `resume`.",
         SessionCommandSchema(),
         lambda service, listener_id, fields: service.pause(listener_id, fields["stream_id"]),
     ),
     Command(
         "resume",
         "resume_stream",
-        "Goes on with the sending.",
+        "Resumes delivery.",
         SessionCommandSchema(),
         lambda service, listener_id, fields: service.resume(listener_id, fields["stream_id"]),
     ),
     Command(
         "seek",
         "seek_stream",
-        "Goes on from another byte of the stream.",
+        "Continues from another offset of the stream.",
         SeekSchema(),
         lambda service, listener_id, fields: service.seek(listener_id, fields["offset"]),
     ),
     Command(
         "ack",
         "audio_ack",
-        "Acknowledges all bytes of the stream before a certain one.",
+        "Acknowledges all bytes of the stream before an offset.",
         AckSchema(),
         lambda service, listener_id, fields: service.acknowledge(listener_id, fields["received"]),
     ),

@@ -1,4 +1,4 @@
-"""The domain's events in the words of the contract (sections 3 and 5)."""
+"""Maps the domain's events to messages of the contract (sections 3 and 5)."""
 
 from typing import Any, assert_never
 
@@ -27,7 +27,7 @@ STATUS_MESSAGES = {
 
 
 def message_of(event: ListenerEvent) -> tuple[str, Any]:
-    """Return the name and the payload of the Socket.IO event that tells a listener about `event`."""
+    """Return the name and the payload of the Socket.IO event for `event`."""
     match event:
         case StatusChanged():
             status: dict[str, Any] = {
@@ -74,7 +74,7 @@ def stream_error(error: AsfError, stream_id: str, offset: int) -> dict[str, Any]
 
 
 def error_message(error: AsfError) -> dict[str, Any]:
-    """Return what every error says, whatever event carries it."""
+    """Return the fields that every error message has, whatever its event."""
     message: dict[str, Any] = {"message": error.message, "error_code": error.error_code}
     if error.details is not None:
         message["details"] = error.details

@@ -1,4 +1,4 @@
-"""What ASF's Socket.IO namespaces have in common."""
+"""The common base of ASF's Socket.IO namespaces."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from socketio import Namespace
 
 from asf.adapters.limits import RateLimit
 from asf.adapters.realtime_api.messages import error_message
-from asf.adapters.realtime_api.packets import compact_json, connection_of, event_packet
+from asf.adapters.realtime_api.packets import compact_json, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, RateLimited
 
@@ -19,42 +19,45 @@ logger = logging.getLogger(__name__)
 
 Transport = TypeVar("Transport", bound=MessageTransport)
 
+FindTransport = Callable[[str | None], Transport | None]
+"""Returns the transport of an Engine.IO connection by its session id, or None when the connection has ended."""
+
 
 class StrictNamespace(Namespace, Generic[Transport]):
-    """A namespace that tells the library's own events from those that clients send under the same names.
+    """A namespace that distinguishes the library's own events from those that clients send under the same names.
 
-    A client's event with a name that is no text, that nobody handles, or that only the library may raise, is ignored.
-    `transport_for` makes the transport of one of the Engine.IO server's connection objects. `error_event` is the name
-    of the event that tells a client of an error.
+    A client's event is ignored if its name is not text, has no handler, or is reserved for the library. `error_event`
+    is the name of the event that carries an error to a client.
     """
 
     error_event = "error"
     joins_per_second = 5.0
     joins_at_once = 20
-    """How often one connection may join, or subscribe to, something; what is beyond that is refused."""
+    """Rate limit of joins, or subscriptions, of one connection; those beyond it are rejected."""
 
-    def __init__(self, namespace: str, transport_for: Callable[[Any], Transport]) -> None:
+    def __init__(self, namespace: str, find_transport: FindTransport[Transport]) -> None:
         super().__init__(namespace)
-        self._transport_for = transport_for
-        # By connection: a client that leaves the namespace and enters it again is still the same.
+        self._find_transport = find_transport
+        # By connection: a client that leaves the namespace and enters it again keeps its rate.
         self._join_rates: WeakKeyDictionary[Any, RateLimit] = WeakKeyDictionary()
 
     def check_join_rate(self, sid: str) -> None:
-        """Count one more join of a connection. Raises `RateLimited`."""
-        connection = connection_of(self.server, self.namespace, sid)
-        if connection is None:
+        """Count a join of a connection. Raises `RateLimited`."""
+        transport = self.transport_of(sid)
+        if transport is None:
             return
-        rate = self._join_rates.get(connection)
+        rate = self._join_rates.get(transport)
         if rate is None:
-            rate = self._join_rates[connection] = RateLimit(self.joins_per_second, self.joins_at_once)
+            rate = self._join_rates[transport] = RateLimit(self.joins_per_second, self.joins_at_once)
         if not rate.take(time.monotonic()):
             raise RateLimited(f"In the long run there may be {self.joins_per_second:g} a second.")
 
-    def tell(self, connection: Any, error: AsfError) -> None:
-        """Tell a client of an error that concerns its connection, an object of the Engine.IO server."""
-        if self.server.manager.sid_from_eio_sid(connection.sid, self.namespace) is not None:
+    def send_error(self, engineio_sid: str, error: AsfError) -> None:
+        """Send an error that concerns the connection of a client, if the client is in this namespace."""
+        transport = self._find_transport(engineio_sid)
+        if transport is not None and self.server.manager.sid_from_eio_sid(engineio_sid, self.namespace) is not None:
             payload = compact_json(error_message(error))
-            self._transport_for(connection).send(event_packet(self.namespace, self.error_event, payload))
+            transport.send(event_packet(self.namespace, self.error_event, payload))
 
     def trigger_event(self, event: Any, sid: str, *arguments: Any) -> Any:
         """Dispatch an event of the connection `sid` to the method `on_<event>`."""
@@ -69,22 +72,21 @@ class StrictNamespace(Namespace, Generic[Transport]):
             return None
 
     def emit_here(self, sid: str, event: str, payload: Any) -> None:
-        """Emit an event to a connection of this server: without a message queue, which would tell all others."""
+        """Emit an event to a connection of this server, bypassing the message queue to other servers."""
         self.emit(event, payload, to=sid, ignore_queue=True)
 
     def transport_of(self, sid: str) -> Transport | None:
-        """Return the transport of a connection, or None when it is gone."""
-        connection = connection_of(self.server, self.namespace, sid)
-        return None if connection is None else self._transport_for(connection)
+        """Return the transport of a connection, or None when it has ended."""
+        return self._find_transport(self.server.manager.eio_sid_from_sid(sid, self.namespace))
 
     def _is_raised(self, event: str, sid: str, arguments: tuple[Any, ...]) -> bool:
-        """Whether the library raised this event, rather than a client sent it."""
-        if event == "disconnect":  # By then the library does not count the connection among the connected any more.
+        """Return whether the library raised this event, rather than a client sent it."""
+        if event == "disconnect":  # By then the library no longer counts the connection as connected.
             return not self.server.manager.is_connected(sid, self.namespace)
         return bool(arguments) and arguments[0] is self.server.get_environ(sid, self.namespace)
 
 
-def tell(socketio: SocketIO, connection: Any, error: AsfError) -> None:
-    """Tell a client, in each namespace where it is, of an error that concerns its connection as such."""
+def notify_connection(socketio: SocketIO, engineio_sid: str, error: AsfError) -> None:
+    """Send an error that concerns the connection of a client, in each namespace that the client is in."""
     for namespace in socketio.server.namespace_handlers.values():
-        namespace.tell(connection, error)
+        namespace.send_error(engineio_sid, error)

@@ -1,4 +1,4 @@
-"""What clients are told, as marshmallow schemas: what the AsyncAPI description says of it."""
+"""Messages to clients, as marshmallow schemas for the AsyncAPI description."""
 
 from marshmallow import Schema, fields
 
@@ -13,7 +13,7 @@ class GreetingSchema(Schema):
 
 
 class StatusSchema(Schema):
-    """What has become of the session. `offset`, the first byte not sent, is there with `server_draining`."""
+    """The status of the session. `offset`, the first byte not sent, is present with `server_draining`."""
 
     status = fields.Enum(SessionStatus, by_value=True, required=True)
     stream_id = fields.String(required=True)
@@ -22,9 +22,9 @@ class StatusSchema(Schema):
 
 
 class StartOfStreamSchema(Schema):
-    """Audio follows, from byte `offset` on. `timestamp` is in seconds since 1970.
+    """The start of the audio at byte `offset`. `timestamp` is in seconds since 1970.
 
-    `total_bytes` is null while it is not known.
+    `total_bytes` is null while it is unknown.
     """
 
     event = fields.Constant("start_of_stream", required=True, metadata={"const": "start_of_stream"})
@@ -40,7 +40,7 @@ class StartOfStreamSchema(Schema):
 
 
 class EndOfStreamSchema(Schema):
-    """All audio has been sent. `timestamp` is in seconds since 1970."""
+    """The end of the audio. `timestamp` is in seconds since 1970."""
 
     event = fields.Constant("end_of_stream", required=True, metadata={"const": "end_of_stream"})
     stream_id = fields.String(required=True)
@@ -49,7 +49,7 @@ class EndOfStreamSchema(Schema):
 
 
 class ErrorSchema(Schema):
-    """Something that was asked for cannot be. `error_code` is stable, `details` is for people."""
+    """A request failed. `error_code` is stable, `details` is for people."""
 
     message = fields.String(required=True)
     error_code = fields.String(required=True)
@@ -57,9 +57,9 @@ class ErrorSchema(Schema):
 
 
 class StreamErrorSchema(ErrorSchema):
-    """The session has ended early, or did not begin. `offset` is the first byte that was not sent.
+    """The session ended early, or did not start. `offset` is the first byte that was not sent.
 
-    `retryable` tells whether the same may succeed later; `epoch` is the current one, where another was asked for.
+    `retryable` tells whether the same request may succeed later; `epoch` is the current one if another was requested.
     """
 
     stream_id = fields.String(required=True)
@@ -69,15 +69,15 @@ class StreamErrorSchema(ErrorSchema):
 
 
 class UiErrorSchema(ErrorSchema):
-    """An event could not be done or, where there is a `client_id`, the subscription to that client has ended."""
+    """An event failed or, with a `client_id`, the subscription to that client has ended."""
 
     client_id = fields.String()
 
 
 class SubscribedSchema(Schema):
-    """The subscription has begun. `epoch` and `seq` are the place of the latest update.
+    """The subscription is active. `epoch` and `seq` are the position of the latest update.
 
-    `recovered` is there where `since` was: whether all updates behind that place follow.
+    `recovered` is present if the request had `since`: whether all updates after that position follow.
     """
 
     status = fields.Constant("success", required=True, metadata={"const": "success"})

@@ -1,4 +1,4 @@
-"""What goes out past Socket.IO, written out here, and the connections that it goes to."""
+"""Socket.IO's packets (protocol 5), encoded here: the library would encode them for each recipient."""
 
 import json
 from typing import Any
@@ -10,10 +10,13 @@ def compact_json(value: Any) -> str:
 
 
 def event_packet(namespace: str, event: str, *arguments_json: str) -> str:
-    """Return the message of an event without attachments: an Engine.IO message (4) with a Socket.IO EVENT (2)."""
-    return f"42{namespace},[{','.join((json.dumps(event), *arguments_json))}]"
+    """Return the packet of an event without attachments: type 2, EVENT."""
+    return f"2{namespace},[{','.join((json.dumps(event), *arguments_json))}]"
 
 
-def connection_of(server: Any, namespace: str, sid: str) -> Any:
-    """Return the Engine.IO server's object for a connection of `server`, or None when it is gone."""
-    return server.eio.sockets.get(server.manager.eio_sid_from_sid(sid, namespace))
+def binary_event_packet(namespace: str, event: str) -> str:
+    """Return the packet that announces an event with one attachment as its only argument: type 5, BINARY_EVENT.
+
+    The attachment follows as a binary message.
+    """
+    return f'51-{namespace},["{event}",{{"_placeholder":true,"num":0}}]'

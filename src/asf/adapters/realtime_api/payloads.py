@@ -1,4 +1,4 @@
-"""What clients send, as marshmallow schemas, and the errors for what is not that."""
+"""Payloads from clients, as marshmallow schemas, and the errors of invalid ones."""
 
 from typing import Any
 
@@ -12,25 +12,25 @@ from asf.domain.updates.update import Position
 
 
 class PayloadError(AsfError):
-    """A client's event has a payload of the wrong shape."""
+    """A client's event has an invalid payload."""
 
 
 class InvalidPayload(PayloadError):
-    """The payload of an event is not what it should be."""
+    """The payload of an event is invalid."""
 
     error_code = "ASF_INVALID_PAYLOAD"
     message = "The payload of this event is not valid."
 
 
 class InvalidJoin(PayloadError):
-    """The payload of `join_stream` names no stream."""
+    """The payload of `join_stream` has no valid stream id."""
 
     error_code = "ASF_JOIN_INVALID_PAYLOAD"
     message = "stream_id is required for join_stream."
 
 
 class InvalidSubscription(PayloadError):
-    """The payload of `subscribe_to_ui_updates` is not what it should be."""
+    """The payload of `subscribe_to_ui_updates` has no valid client id."""
 
     error_code = "ASF_SUBSCRIBE_INVALID_PAYLOAD"
     message = "client_id is required for UI update subscription."
@@ -39,7 +39,7 @@ class InvalidSubscription(PayloadError):
 class PayloadSchema(Schema):
     """The payload of an event. Unknown fields are ignored.
 
-    Where `leading` is wrong, or the payload has no fields at all, `leading_error` is raised; else `InvalidPayload`.
+    Raises `leading_error` if the field `leading` is invalid or the payload is not an object, else `InvalidPayload`.
     """
 
     leading: str | None = None
@@ -69,7 +69,7 @@ def _in_words(problems: Any) -> str:
 
 
 class Text(fields.String):
-    """Text, and nothing that could be decoded to text: an attachment is none."""
+    """Text, without conversion: bytes, such as an attachment, are invalid."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -78,7 +78,7 @@ class Text(fields.String):
 
 
 class WholeNumber(fields.Integer):
-    """A whole number, and nothing that could be converted to one."""
+    """An integer, without conversion from other types."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -87,7 +87,7 @@ class WholeNumber(fields.Integer):
 
 
 class Flag(fields.Boolean):
-    """True or false, and nothing that could be converted to it."""
+    """True or false, without conversion from other types."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -99,7 +99,10 @@ OFFSET_RANGE = validate.Range(min=0, max=MAX_OFFSET)
 WINDOW_RANGE = validate.Range(min=1, max=MAX_OFFSET)
 
 
-TOKEN = {"type": "string", "description": "A JSON Web Token, where ASF_REQUIRE_TOKENS is True; else it is ignored."}
+TOKEN = {
+    "type": "string",
+    "description": "A JSON Web Token, required if ASF_REQUIRE_TOKENS is True; otherwise ignored.",
+}
 
 
 class JoinStreamSchema(PayloadSchema):
@@ -121,7 +124,7 @@ class JoinStreamSchema(PayloadSchema):
 
 
 class ListenQuerySchema(PayloadSchema):
-    """Query of the stream's URL, whose values are texts, beside the stream id of its path."""
+    """Query of the stream's URL, whose values are text, and the stream id of its path."""
 
     stream_id = fields.String(required=True, validate=obeys(stream_id_problem))
     offset = fields.Integer(load_default=0, validate=OFFSET_RANGE)
@@ -154,7 +157,7 @@ class AckSchema(PayloadSchema):
 
 
 class PositionSchema(Schema):
-    """A place in the updates of a client, as `since` has it."""
+    """A position in the updates of a client, as in `since`."""
 
     class Meta:
         """Options of marshmallow."""

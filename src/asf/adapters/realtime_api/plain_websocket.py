@@ -60,27 +60,27 @@ CLOSE_CODES: dict[type[AsfError], int] = {
     GenerationFailed: 4410,
     StreamStalled: 4410,
 }
-"""Which close code goes with which error; all others are internal ones (docs/contract.md, section 5)."""
+"""Close codes of errors; all other errors have `INTERNAL_ERROR` (docs/contract.md, section 5)."""
 
 logger = logging.getLogger(__name__)
 
 
 def close_code_of(error: AsfError) -> int:
-    """Return the close code that goes with `error`."""
+    """Return the close code of `error`."""
     return next((CLOSE_CODES[kind] for kind in type(error).__mro__ if kind in CLOSE_CODES), INTERNAL_ERROR)
 
 
 class PlainWebSocketEmitter:
-    """The way to one listener over a plain WebSocket: implements the `ListenerEmitter` port.
+    """Sends a session's events and audio on a plain WebSocket: implements the `ListenerEmitter` port.
 
-    The end of the session is the end of the connection.
+    When the session ends, the connection is closed.
     """
 
     def __init__(self, connection: WebSocketConnection) -> None:
         self._connection = connection
 
     def emit(self, *events: ListenerEvent) -> None:
-        """Tell the listener about `events`."""
+        """Send `events` to the listener, in order."""
         self._connection.send_texts([_text_of(event) for event in events])
         last = events[-1]
         if isinstance(last, StreamFailed):
@@ -97,16 +97,16 @@ class PlainWebSocketEmitter:
         self._connection.when_ready(callback)
 
     def detach(self) -> None:
-        """Forget the callback."""
+        """Cancel the callback."""
         self._connection.when_ready(None)
 
     def break_off(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.close(INTERNAL_ERROR, InternalError.error_code)
 
 
-class PlainWebSocketDoor:
-    """Lets listeners in by a plain WebSocket. `serve` runs in a green thread of the connection's own."""
+class PlainWebSocketSessions:
+    """Serves listeners on plain WebSockets. `serve` runs in a task of the connection's own."""
 
     def __init__(self, service: StreamingService) -> None:
         self._service = service
@@ -117,7 +117,7 @@ class PlainWebSocketDoor:
     def serve(self, connection: WebSocketConnection, stream_id: str, query: Mapping[str, str]) -> None:
         """Serve one connection until it ends."""
         listener_id = f"websocket-{next(self._numbers)}"
-        connection.when_throttled(partial(self._tell, connection, Throttled()))
+        connection.when_throttled(partial(self._send_error, connection, Throttled()))
         try:
             self._join(listener_id, connection, stream_id, query)
             while (message := connection.receive()) is not None:
@@ -145,29 +145,29 @@ class PlainWebSocketDoor:
             payload = _object_of(message)
             command = self._commands.get(str(payload.get("event")))
             if command is None:
-                raise InvalidPayload(f"event: It is none of {', '.join(self._commands)}.")
+                raise InvalidPayload(f"event: It must be one of {', '.join(self._commands)}.")
             command.handle(self._service, listener_id, payload)
         except ListenerError as error:
-            self._tell(connection, error)
+            self._send_error(connection, error)
         except PayloadError as error:
-            self._tell(connection, error)
+            self._send_error(connection, error)
             self._service.disconnect(listener_id)
             connection.close(close_code_of(error), error.error_code)
 
     @staticmethod
-    def _tell(connection: WebSocketConnection, error: AsfError) -> None:
+    def _send_error(connection: WebSocketConnection, error: AsfError) -> None:
         connection.send_texts([compact_json({"event": "error"} | error_message(error))])
 
 
 def _object_of(message: str | bytes) -> dict[str, Any]:
     if isinstance(message, bytes):
-        raise InvalidPayload("It is binary; only JSON text is understood.")
+        raise InvalidPayload("The message is binary; it must be JSON text.")
     try:
         payload = json.loads(message)
     except (ValueError, RecursionError) as error:
-        raise InvalidPayload("It is not JSON.") from error
+        raise InvalidPayload("The message is not valid JSON.") from error
     if not isinstance(payload, dict):
-        raise InvalidPayload("It is not a JSON object.")
+        raise InvalidPayload("The message is not a JSON object.")
     return payload
 
 

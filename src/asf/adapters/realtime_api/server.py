@@ -11,46 +11,49 @@ from socketio.packet import Packet
 
 PING_INTERVAL_SECONDS = 25.0
 PING_TIMEOUT_SECONDS = 20.0
-"""How often a connection is pinged, and how long its answer may take: Engine.IO's own values."""
+"""Time between two pings of a connection, and longest time to its pong: Engine.IO's defaults."""
 
 MAX_ATTACHMENTS = 1
-"""Binary attachments of one event from a client. ASF knows no event with any; one is answered as a wrong payload."""
+"""Most binary attachments of an event from a client. No event of ASF has any; one is answered as invalid payload."""
 
 LOG_LINES = 10
 LOG_SECONDS = 10.0
 LOG_CHARACTERS = 300
-"""How many lines the libraries may log in how many seconds, and how long each may be."""
-
+"""Most lines that the libraries may log in a period, the period in seconds, and the longest line."""
 
 MESSAGE_QUEUE_CHANNEL = "flask-socketio"
-"""Where others emit to the clients of this server: what `SocketIO(message_queue=...)` uses by itself."""
+"""Redis channel for other processes that emit to this server's clients: `SocketIO(message_queue=...)`'s default."""
 
 
 def create_message_queue(url: str, redis_options: Mapping[str, Any]) -> RedisManager:
-    """Return the way for other processes to emit to the clients of all servers, through the Redis at `url`.
+    """Return a message queue by which other processes emit to the clients of all servers, on the Redis at `url`.
 
-    Nothing that ASF says itself goes through it: it would be published to every server, and when Redis is lost the
-    library only logs that.
+    ASF's own events do not use it: they would be published to every server, and when Redis is unreachable the library
+    only logs that.
     """
     return RedisManager(url, channel=MESSAGE_QUEUE_CHANNEL, redis_options=dict(redis_options))
 
 
 def create_socketio(
     app: Flask,
+    async_mode: str,
     cors_allowed_origins: str | Sequence[str],
     max_message_bytes: int,
     message_queue: RedisManager | None = None,
 ) -> SocketIO:
-    """Return a Socket.IO server in front of `app`, without namespaces yet."""
+    """Return a Socket.IO server in front of `app`, without namespaces yet.
+
+    `async_mode` is the library's name of the runtime.
+    """
     return SocketIO(
         app,
         **({} if message_queue is None else {"client_manager": message_queue}),
-        async_mode="eventlet",
+        async_mode=async_mode,
         cors_allowed_origins=cors_allowed_origins,
         max_http_buffer_size=max_message_bytes,
-        # A connection's events are handled in the order in which they came, without a green thread for each.
+        # A connection's events are handled in the order in which they arrived, without a task for each.
         async_handlers=False,
-        # Greetings are emitted while connecting; a client must have its acceptance before them.
+        # Acknowledgements are emitted while connecting; a client must have the CONNECT packet before them.
         always_connect=True,
         # Audio does not compress.
         http_compression=False,
@@ -64,14 +67,11 @@ def create_socketio(
 
 
 class StrictPacket(Packet):
-    """A Socket.IO packet that announces no more attachments than `MAX_ATTACHMENTS`.
-
-    What a packet announces is kept until it is complete.
-    """
+    """A Socket.IO packet with at most `MAX_ATTACHMENTS` attachments: the library buffers those that have arrived."""
 
     @classmethod
     def data_is_binary(cls, data: Any) -> bool:
-        """Tell whether there are bytes anywhere in `data`. Every packet asks this; the library's way takes longer."""
+        """Return whether `data` contains bytes. Called for every packet, and faster than the library's method."""
         if isinstance(data, dict):
             return any(map(cls.data_is_binary, data.values()))
         if isinstance(data, list):
@@ -79,7 +79,7 @@ class StrictPacket(Packet):
         return isinstance(data, bytes | bytearray)
 
     def decode(self, encoded_packet: Any) -> int:
-        """Decode, and return how many attachments follow. Raises ValueError."""
+        """Decode, and return the number of attachments that follow. Raises ValueError."""
         count: int = super().decode(encoded_packet)
         if count > MAX_ATTACHMENTS:
             raise ValueError(f"{count} binary attachments announced")
@@ -87,10 +87,10 @@ class StrictPacket(Packet):
 
 
 def _library_logger(name: str) -> logging.Logger:
-    """Return a logger that lets warnings through, in one short line each, and few of them.
+    """Return a logger that passes warnings on, as one short line each, at a limited rate.
 
-    At INFO these libraries write several lines a packet, and for each packet that makes no sense a whole traceback,
-    as an error: a client could fill a disk. What fails in ASF's own handlers is logged by them.
+    These libraries log several lines a packet at INFO, and a traceback for each malformed packet: a client could fill
+    a disk. Failures in ASF's own handlers are logged by those.
     """
     library_logger = logging.getLogger(f"{__name__}.{name}")
     library_logger.setLevel(logging.WARNING)
@@ -99,33 +99,33 @@ def _library_logger(name: str) -> logging.Logger:
 
 
 class SparingFilter(logging.Filter):
-    """Makes one short line, a warning, of what a library logs about clients, and lets only so many through."""
+    """Turns what a library logs about clients into warnings of one short line, and limits their rate."""
 
     def __init__(self) -> None:
         super().__init__()
         self._period = 0.0
-        self._lines = self._left_out = 0
+        self._lines = self._omitted = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record, and tell whether it is to be logged."""
+        """Change the record, and return whether to log it."""
         if record.created >= self._period + LOG_SECONDS:
             self._period, self._lines = record.created, 0
         self._lines += 1
         if self._lines > LOG_LINES:
-            self._left_out += 1
+            self._omitted += 1
             return False
         text = record.getMessage()
         if record.exc_info:
             text += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
             record.exc_info = None
-        if self._left_out:
-            text = f"{self._left_out} like this were left out; {text}"
-            self._left_out = 0
+        if self._omitted:
+            text = f"{self._omitted} similar lines omitted; {text}"
+            self._omitted = 0
         record.msg, record.args = "%s", (_printable(text[:LOG_CHARACTERS]),)
         record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         return True
 
 
 def _printable(text: str) -> str:
-    """Return text without what could be taken for a line of its own, or for a command to a terminal."""
+    """Return text with control characters escaped: they could forge a log line, or command a terminal."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

@@ -1,4 +1,4 @@
-"""What this package needs of connections. Whichever runtime holds the sockets provides it."""
+"""What this package needs of connections. The packages that hold the connections provide it."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -7,90 +7,92 @@ from asf.domain.streaming.audio import AudioBatch
 
 
 class MessageTransport(Protocol):
-    """One connection, as something that text messages are sent on, in order and without waiting."""
+    """One connection on which text messages are sent in order and without waiting."""
 
     @property
     def queued_messages(self) -> int:
-        """How many messages wait to be sent, without those of `send_late`."""
+        """Number of messages that wait to be sent, without those of `send_late`."""
         ...
 
     @property
     def queued_bytes(self) -> int:
-        """How many bytes those have together."""
+        """Size of the messages that wait to be sent, without those of `send_late`."""
         ...
 
     @property
     def queued_late(self) -> int:
-        """How many messages of `send_late` wait to be sent."""
+        """Number of messages of `send_late` that wait to be sent."""
         ...
 
     def send(self, text: str) -> bool:
-        """Send a text message, now or behind those that wait. Returns False when the connection is gone."""
+        """Send a text message, now or behind those that wait. Returns False when the connection has ended."""
         ...
 
     def send_late(self, render: Callable[[], str]) -> bool:
-        """Send a text message that is made only when it goes out: while it waits, its text takes no memory.
+        """Send a text message that is created when it goes out: while it waits, its text needs no memory.
 
-        Returns False when the connection is gone.
+        Returns False when the connection has ended.
         """
         ...
 
-    def keep(self) -> None:
-        """Take the connection for one that is of use: only such ones may stay for long."""
+    def mark_active(self) -> None:
+        """Exempt the connection from the join timeout."""
         ...
 
     def disconnect(self) -> None:
-        """Break the connection off."""
+        """End the connection at once."""
         ...
 
 
-class AudioTransport(Protocol):
-    """One connection, as emitters see it: messages are queued on it, and audio may pass the queue."""
+class SocketIoTransport(MessageTransport, Protocol):
+    """One Socket.IO connection, on which audio is sent too."""
 
-    @property
-    def is_direct(self) -> bool:
-        """Whether audio may pass the queue, by `send_audio`. Else it is queued, as far as there is `room`."""
+    def send_all(self, texts: Sequence[str]) -> bool:
+        """Send text messages, now or behind those that wait. Returns False when the connection has ended."""
         ...
 
-    @property
-    def room(self) -> int:
-        """How many more chunks may be queued now."""
-        ...
+    def try_write(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
+        """Send bytes of a batch as far as the connection takes them now; return how many were taken.
 
-    def send_texts(self, texts: Sequence[str]) -> bool:
-        """Send text messages straight to the connection. Returns False, and sends none, where that cannot be now."""
-        ...
-
-    def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
-        """Send chunks straight to the connection, each as a binary message behind the text message `envelope`.
-
-        `start` and `stop` are offsets in the audio, inside `batch`. Returns how many bytes of audio were taken.
+        `start` and `stop` are offsets in the audio. Each chunk is a binary message after a text message `envelope`.
         """
         ...
 
     def when_ready(self, callback: Callable[[], None] | None) -> None:
-        """Call `callback` once, as soon as the connection may take audio. None forgets an earlier one."""
+        """Call `callback` once, as soon as `try_write` may take audio. None cancels an earlier callback."""
         ...
 
 
-class SocketIoTransport(MessageTransport, AudioTransport, Protocol):
-    """One Socket.IO connection."""
-
-
-class WebSocketConnection(AudioTransport, Protocol):
+class WebSocketConnection(Protocol):
     """One plain WebSocket connection."""
+
+    def send_texts(self, texts: Sequence[str]) -> bool:
+        """Send text messages, now or behind those that wait. Always returns True."""
+        ...
+
+    def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
+        """Send bytes of a batch as far as the connection takes them now; return how many were taken.
+
+        `start` and `stop` are offsets in the audio. Each chunk is a binary message, after a text message `envelope`
+        unless that is empty.
+        """
+        ...
+
+    def when_ready(self, callback: Callable[[], None] | None) -> None:
+        """Call `callback` once, as soon as `send_audio` may take audio. None cancels an earlier callback."""
+        ...
 
     def receive(self) -> str | bytes | None:
         """Wait for the next message: text, or binary; None at the end of the connection."""
         ...
 
     def when_throttled(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when messages come faster than they are read; not more often than is good to know."""
+        """Call `callback` when messages arrive faster than they are read, at a limited rate."""
         ...
 
     def close(self, code: int, reason: str) -> None:
         """Close the connection after all that was sent before, with a close code (RFC 6455, section 7.4).
 
-        Nothing can be sent any more. A second call changes nothing.
+        Nothing can be sent any more. A second call has no effect.
         """
         ...

@@ -1,12 +1,11 @@
 """The Socket.IO namespace of UI updates (docs/contract.md, section 4)."""
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from asf.adapters.realtime_api.messages import error_message
-from asf.adapters.realtime_api.namespace import StrictNamespace
+from asf.adapters.realtime_api.namespace import FindTransport, StrictNamespace
 from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema, UnsubscribeSchema
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, InternalError, NotSubscribed
@@ -17,27 +16,27 @@ logger = logging.getLogger(__name__)
 
 
 class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
-    """Turns the events of subscribers into calls of the `UiUpdateRouter`."""
+    """Maps the events of subscribers to calls of the `UiUpdateRouter`."""
 
     error_event = "ui_error"
     joins_per_second = 20.0
-    joins_at_once = 2 * MAX_SUBSCRIPTIONS  # A page that comes back subscribes to all that it had.
+    joins_at_once = 2 * MAX_SUBSCRIPTIONS  # A page that reconnects renews all its subscriptions.
 
     def __init__(
-        self, namespace: str, router: UiUpdateRouter, transport_for: Callable[[Any], MessageTransport]
+        self, namespace: str, router: UiUpdateRouter, find_transport: FindTransport[MessageTransport]
     ) -> None:
-        super().__init__(namespace, transport_for)
+        super().__init__(namespace, find_transport)
         self._router = router
         self._subscribe_schema = SubscribeSchema()
         self._unsubscribe_schema = UnsubscribeSchema()
 
     def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
-        """Greet a subscriber."""
+        """Acknowledge the connection of a subscriber."""
         greeting = {"message": f"Connected to ASF UI updates on namespace {self.namespace}."}
         self.emit_here(sid, "ui_connection_ack", greeting)
 
     def on_disconnect(self, sid: str, *_reason: Any) -> None:
-        """Forget a subscriber that is gone."""
+        """End the subscriptions of a connection that has ended."""
         self._router.drop(sid)
 
     def on_subscribe_to_ui_updates(self, sid: str, payload: Any = None, *_more: Any) -> None:
@@ -51,7 +50,7 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
             return
         transport = self.transport_of(sid)
         if transport is not None:
-            transport.keep()
+            transport.mark_active()
 
     def on_unsubscribe_from_ui_updates(self, sid: str, payload: Any = None, *_more: Any) -> None:
         """End the subscription to the updates of one client."""
@@ -67,6 +66,6 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
             raise
         except Exception as error:
             logger.exception("Subscribing to UI updates failed")
-            with suppress(NotSubscribed):  # Nobody is subscribed who was not told so.
+            with suppress(NotSubscribed):  # No subscription without a confirmation.
                 self._router.unsubscribe(sid, client_id)
             raise InternalError from error

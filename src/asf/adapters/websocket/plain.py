@@ -30,9 +30,6 @@ Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 class PlainWebSocket:
     """One plain WebSocket connection. `close_later` is called when it closes, to break it off in the end."""
 
-    is_direct = True
-    room = 0
-
     def __init__(self, websocket: DirectWebSocket, close_later: Callable[["PlainWebSocket"], None]) -> None:
         self._websocket = websocket
         self._close_later = close_later

@@ -1,4 +1,4 @@
-"""Requests of Engine.IO, before the library sees them: it trusts clients where it should not."""
+"""Checks requests to Engine.IO before python-engineio handles them."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -6,19 +6,18 @@ from typing import Any
 from urllib.parse import parse_qs
 
 WEBSOCKET_VERSIONS = {"8", "13"}
-"""Versions of the WebSocket protocol that the library speaks."""
-
+"""Versions of the WebSocket protocol that are supported."""
 
 Handler = Callable[[dict[str, Any], Callable[..., object]], Any]
-"""What answers a request: its environment and `start_response`, as WSGI has them (PEP 3333)."""
+"""Answers a request, given its environment and `start_response`, as in WSGI (PEP 3333)."""
 
 
-def careful_handler(server: Any) -> Handler:
-    """Return a handler of requests in front of that of an Engine.IO server, which spares it what it does not expect.
+def checked_handler(server: Any) -> Handler:
+    """Return a handler of requests in front of that of an Engine.IO server, for what the library does not check.
 
-    An upgrade to a WebSocket that is none: it begins a connection before it looks at the handshake, and would keep
-    it. Something sent to a connection that has just been closed. And a body that does not come, which it would take
-    for an empty one; one that is declared as too long is left to it to refuse.
+    An invalid WebSocket handshake: the library opens a connection before it looks at the handshake, and would keep
+    it. A request to a connection that has just closed. A body that does not arrive, which it would read as empty; a
+    body that is declared as too long is left to the library to reject.
     """
     handle_request: Handler = server.handle_request
     max_bytes = int(server.max_http_buffer_size)

@@ -1,0 +1,43 @@
+"""Engine.IO's pings, by one timer for all connections, and measured by a monotonic clock."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import engineio
+from engineio.packet import PING, Packet
+from engineio.socket import Socket
+
+from asf.adapters.delays import FixedDelay
+from asf.adapters.runtime import Runtime
+
+
+class MonotonicTime:
+    """Takes the place of the module `time` where python-engineio measures how long a pong takes.
+
+    With the wall clock, a jump ahead would end the connections that owe a pong, and a jump back would keep those of
+    clients that have vanished for hours.
+    """
+
+    time = staticmethod(time.monotonic)
+
+
+def install_pings(server: Any, runtime: Runtime) -> None:
+    """Let one timer send the pings of all connections of an Engine.IO server. The library has a task for each."""
+    engineio.socket.time = engineio.base_socket.time = MonotonicTime
+    delay: FixedDelay[Any] = FixedDelay(runtime, server.ping_interval, ping)
+    start_background_task = server.start_background_task
+
+    def start_task(target: Callable[..., object], *args: Any, **kwargs: Any) -> Any:
+        if getattr(target, "__func__", None) is Socket._send_ping:  # noqa: SLF001
+            return delay.add(target.__self__)  # type: ignore[attr-defined]
+        return start_background_task(target, *args, **kwargs)
+
+    server.start_background_task = start_task
+
+
+def ping(connection: Any) -> None:
+    """Send a ping on a connection, python-engineio's object, unless it is closed."""
+    if not connection.closing and not connection.closed:
+        connection.last_ping = MonotonicTime.time()
+        connection.send(Packet(PING))

@@ -1,0 +1,174 @@
+"""One Engine.IO connection, as messages and audio are sent on it.
+
+Engine.IO keeps a queue of packets for each connection and, once that is a WebSocket, a task that writes them. Audio
+and messages skip the queue where possible: they are written straight to the socket when nothing is queued in front of
+them. On long polling, and during the upgrade, they take the queue.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engineio.payload import Payload
+
+from asf.adapters.engineio.packet_queue import MAX_POLLED_BYTES, PacketQueue
+from asf.adapters.engineio.packets import LatePacket, chunk_framing, message_frames, message_packet
+from asf.adapters.websocket.connection import DirectWebSocket
+from asf.domain.streaming.audio import AudioBatch
+
+MESSAGES_PER_CHUNK = 2
+"""A binary event of Socket.IO is a text message and a binary one."""
+
+
+class EngineIoTransport:
+    """One Engine.IO connection, from its opening to its end. `connection` is python-engineio's object for it."""
+
+    __slots__ = ("__weakref__", "_callback", "_connection", "_queue", "_websocket", "is_active")
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._queue: PacketQueue = connection.queue
+        self._queue.on_progress = self._notify_ready
+        self._websocket: DirectWebSocket | None = None
+        self._callback: Callable[[], None] | None = None
+        self.is_active = False
+        """Whether the connection is exempt from the join timeout."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection has ended."""
+        return bool(self._connection.closed)
+
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether nothing waits to be sent."""
+        websocket = self._websocket
+        return self._queue.empty() and (websocket is None or websocket.idle or websocket.websocket_closed)
+
+    @property
+    def queued_messages(self) -> int:
+        """Number of messages in the queue, without those of `send_late`."""
+        return self._queue.qsize() - self._queue.queued_late
+
+    @property
+    def queued_late(self) -> int:
+        """Number of messages of `send_late` in the queue."""
+        return self._queue.queued_late
+
+    @property
+    def queued_bytes(self) -> int:
+        """Size of the messages in the queue, without those of `send_late`."""
+        return self._queue.queued_bytes
+
+    def attach(self, websocket: DirectWebSocket, on_throttled: Callable[[], None]) -> None:
+        """Use a WebSocket, as soon as python-engineio has completed the handshake or upgrade on it."""
+        self._websocket = websocket
+        websocket.on_idle = self._notify_ready
+        websocket.on_throttled = on_throttled
+
+    def detach(self) -> None:
+        """Forget the WebSocket: the upgrade to it has failed."""
+        self._websocket = None
+
+    def release(self) -> None:
+        """Drop all callbacks: the connection is ending. Without them it is freed without the garbage collector."""
+        self._callback = self._queue.on_progress = None
+        if self._websocket is not None:
+            self._websocket.on_idle = self._websocket.on_throttled = None
+
+    def try_write(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
+        """Send bytes of a batch as far as the connection takes them now; return how many were taken.
+
+        `start` and `stop` are offsets in the audio. Each chunk follows a text message `envelope`. After fewer than
+        all bytes were taken, `when_ready` tells when to try again.
+        """
+        if not self._connection.upgraded:
+            return self._queue_chunks(batch, start, stop, envelope)
+        websocket = self._websocket
+        if self._queue.unsent or websocket is None or not websocket.idle:
+            return 0
+        return websocket.write_chunks(chunk_framing(envelope), batch, start, stop)
+
+    def send(self, text: str) -> bool:
+        """Send a text message, straight to the socket where possible, else by the queue.
+
+        Returns False when the connection has ended.
+        """
+        return self.send_all((text,))
+
+    def send_all(self, texts: Sequence[str]) -> bool:
+        """Send text messages, as `send` does, in one write where possible."""
+        websocket = self._direct_websocket
+        if websocket is not None:
+            websocket.write_whole(message_frames(texts))
+            return True
+        if not self._is_alive():
+            return False
+        for text in texts:
+            self._queue.put(message_packet(text))
+        return True
+
+    def send_late(self, render: Callable[[], str]) -> bool:
+        """Send a text message that is created when it goes out. Returns False when the connection has ended."""
+        if self._direct_websocket is not None:
+            return self.send_all((render(),))
+        if not self._is_alive():
+            return False
+        self._queue.put(LatePacket(render))
+        return True
+
+    def mark_active(self) -> None:
+        """Exempt the connection from the join timeout."""
+        self.is_active = True
+
+    def disconnect(self) -> None:
+        """End the connection at once; what is queued is discarded.
+
+        A response to a poll that is being sent may still complete, within its write timeout.
+        """
+        self.break_off()
+        self._connection.close(wait=False, abort=True)
+
+    def break_off(self) -> None:
+        """End the WebSocket at once, if there is one; unsent data is discarded."""
+        if self._websocket is not None:
+            self._websocket.break_off()
+
+    def when_ready(self, callback: Callable[[], None] | None) -> None:
+        """Call `callback` once, as soon as `try_write` may take audio. None cancels an earlier callback."""
+        self._callback = callback
+
+    @property
+    def _direct_websocket(self) -> DirectWebSocket | None:
+        """The WebSocket, if it can be written to directly: nothing is queued, unsent, or half-sent."""
+        websocket = self._websocket
+        if websocket is None or not self._connection.upgraded or self._queue.unsent or not websocket.idle:
+            return None
+        return websocket
+
+    @property
+    def _room(self) -> int:
+        """How many more chunks may be queued: as many as fit into the next response to a poll."""
+        if self._queue.queued_bytes >= MAX_POLLED_BYTES:
+            return 0
+        return int(max(0, Payload.max_decode_packets - self._queue.qsize()) // MESSAGES_PER_CHUNK)
+
+    def _queue_chunks(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
+        chunks = batch.chunks(start, stop)[: self._room]
+        if not chunks or not self._is_alive():
+            return 0
+        for chunk in chunks:
+            self._queue.put(message_packet(envelope))
+            self._queue.put(message_packet(chunk))
+        return sum(map(len, chunks))
+
+    def _is_alive(self) -> bool:
+        """Return whether the connection is open. Ends it when the client has not answered the last ping in time."""
+        return not self._connection.closed and bool(self._connection.check_ping_timeout())
+
+    def _notify_ready(self) -> None:
+        if self._callback is None:
+            return
+        is_ready = self._direct_websocket is not None if self._connection.upgraded else self._room > 0
+        if is_ready:
+            callback, self._callback = self._callback, None
+            callback()

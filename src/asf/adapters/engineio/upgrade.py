@@ -1,0 +1,76 @@
+"""Engine.IO's WebSockets: takes the place of python-engineio's WebSocket class."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from asf.adapters.engineio.connections import EngineIoConnections, NotifyError
+from asf.adapters.engineio.transport import EngineIoTransport
+from asf.adapters.websocket.connection import DirectWebSocket
+from asf.domain.errors import Throttled
+
+UPGRADE_SECONDS = 5.0
+"""Longest silence of a client during its upgrade from polling to a WebSocket."""
+
+CreateUpgrade = Callable[[Callable[[DirectWebSocket], object], int], Callable[..., Any]]
+"""Makes the WSGI application that answers a WebSocket handshake and calls a handler with the connection.
+
+The second argument is the size limit of a message from the client, in bytes."""
+
+logger = logging.getLogger(__name__)
+
+
+class EngineIoUpgrade:
+    """Answers one WebSocket handshake: python-engineio creates it, with its own handler, and calls it as WSGI does.
+
+    Gives the WebSocket to the connection's transport, bounds the time that an upgrade may take, and cleans up when
+    the library's handler fails.
+    """
+
+    def __init__(
+        self,
+        create_upgrade: CreateUpgrade,
+        connections: EngineIoConnections,
+        notify_error: NotifyError,
+        handler: Callable[[Any], Any],
+        server: Any,
+    ) -> None:
+        self._answer = create_upgrade(self._handle, int(server.max_http_buffer_size))
+        self._connections = connections
+        self._notify_error = notify_error
+        self._engineio_handler = handler
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+        """Answer the handshake; returns when the WebSocket has ended."""
+        return self._answer(environ, start_response)
+
+    def _handle(self, websocket: DirectWebSocket) -> Any:
+        # The handler is a method of the library's object for the connection.
+        connection = self._engineio_handler.__self__  # type: ignore[attr-defined]
+        transport = self._connections.get(connection.sid)
+        if transport is None:  # ended during the handshake
+            return []
+        if not connection.connected:
+            self._run(connection, transport, websocket)
+            return []
+        # An upgrade. Polling continues until the client has sent something here: a proxy may accept a WebSocket and
+        # then let nothing through. Of several attempts, one counts.
+        websocket.message_timeout = lambda: None if connection.upgraded else UPGRADE_SECONDS
+        if websocket.wait_ahead() and not connection.upgrading and not connection.upgraded:
+            self._run(connection, transport, websocket)
+        return []
+
+    def _run(self, connection: Any, transport: EngineIoTransport, websocket: DirectWebSocket) -> None:
+        websocket.timeout = connection.server.ping_interval + connection.server.ping_timeout
+        transport.attach(websocket, partial(self._notify_error, connection.sid, Throttled()))
+        try:
+            self._engineio_handler(websocket)
+        except Exception as error:  # noqa: BLE001 - what a client sends may break the library's handler anywhere
+            logger.warning("Closing a WebSocket connection: %s: %s", type(error).__name__, error)
+            if connection.upgraded:
+                connection.queue.put(None)
+                connection.close(wait=False, abort=True, reason=connection.server.reason.TRANSPORT_ERROR)
+        if not connection.upgraded:  # The connection stays on polling.
+            transport.detach()
+            connection.upgrading = False

@@ -1,0 +1,47 @@
+"""Drives the pump: calls its turns when they are due."""
+
+import logging
+
+import eventlet
+from eventlet.event import Event
+
+from asf.adapters.serving import Pump
+
+LONGEST_SLEEP_SECONDS = 3600.0
+"""Longest sleep between two turns. What is due may be further ahead than epoll_wait(2) can wait."""
+
+logger = logging.getLogger(__name__)
+
+
+def drive(pump: Pump) -> None:
+    """Call the pump's turns for ever, and sleep while it has nothing to do."""
+    alarm = _Alarm()
+    pump.on_due.connect(alarm.ring)
+    while True:
+        try:
+            delay = pump.turn()
+        except Exception:
+            logger.exception("A turn of the pump failed")
+            delay = 0.0
+        if delay == 0.0:
+            eventlet.sleep(0)
+        else:
+            alarm.sleep(None if delay is None else min(delay, LONGEST_SLEEP_SECONDS))
+
+
+class _Alarm:
+    """A sleep that can be cut short."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+
+    def sleep(self, seconds: float | None) -> None:
+        """Sleep for so many seconds (None: without limit), or until `ring`."""
+        with eventlet.Timeout(seconds, exception=False):
+            self._event.wait()
+        self._event = Event()
+
+    def ring(self) -> None:
+        """End the sleep, the current one or the next."""
+        if not self._event.ready():
+            self._event.send()

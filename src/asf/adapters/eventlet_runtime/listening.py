@@ -1,0 +1,114 @@
+"""The listening socket: its options, the limit of open files, and accepting when the machine runs short."""
+
+import errno
+import logging
+import math
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+import eventlet
+from eventlet.green import socket
+
+LISTEN_BACKLOG = 4096
+"""Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
+
+UNSENT_BYTES = 65536
+"""Bytes that the kernel keeps of a connection beyond what is in flight: about one batch. It bounds what a listener
+that stops reading costs, and how long an event waits behind audio, and leaves what is in flight to the kernel's own
+tuning (TCP_NOTSENT_LOWAT, tcp(7))."""
+
+KEEPALIVE_IDLE_SECONDS = 60
+"""Silence after which the kernel probes whether the peer is still there."""
+
+ERROR_LOG_SECONDS = 10.0
+"""Shortest time between two log lines about connections that were not accepted."""
+
+ACCEPT_RETRY_SECONDS = 0.1
+"""Pause after an accept has failed for want of file descriptors or memory."""
+
+ACCEPT_AGAIN = {
+    errno.ECONNABORTED,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOBUFS,
+    errno.ENOMEM,
+    errno.EPROTO,
+    errno.EPERM,
+}
+"""Errors of an accept that do not concern the listening socket itself (accept(2))."""
+
+logger = logging.getLogger(__name__)
+
+
+class EventletListener:
+    """A listening socket that keeps accepting when the machine runs short.
+
+    `has_headroom` tells whether another connection from an address is accepted at all; one that is not is closed at
+    once. `on_failure` is called with the error of an accept that cannot succeed again. The server's WSGI library
+    takes this for a socket, and uses the four attributes `family`, `getsockname`, `accept` and `close`.
+    """
+
+    def __init__(self, listening: Any) -> None:
+        self._socket = listening
+        self._logged_at = -math.inf
+        self.family = listening.family
+        self.getsockname = listening.getsockname
+        self.close = listening.close
+        self.has_headroom: Callable[[str], bool] = lambda _address: True
+        self.on_failure: Callable[[OSError], object] = lambda _error: None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, port = self.getsockname()[:2]
+        return host, port
+
+    def accept(self) -> Any:
+        """Return the next connection that there is headroom for, and its address."""
+        while True:
+            try:
+                connection, address = self._socket.accept()
+            except OSError as error:
+                if error.errno not in ACCEPT_AGAIN:
+                    self.on_failure(error)
+                    raise
+                self._log_error("Cannot accept connections: %s", error.strerror)
+                eventlet.sleep(ACCEPT_RETRY_SECONDS)
+                continue
+            if self.has_headroom(address[0]):
+                return connection, address
+            connection.close()
+            self._log_error("Connection from %s closed at once: too far over the limit", address[0])
+            eventlet.sleep(0)
+
+    def _log_error(self, message: str, reason: str | None) -> None:
+        """Log an error, but not every time: a client could fill the disk."""
+        now = time.monotonic()
+        if now - self._logged_at >= ERROR_LOG_SECONDS:
+            self._logged_at = now
+            logger.error(message, reason)
+
+
+def listen(host: str, port: int) -> EventletListener:
+    """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted connections inherit the options. With Nagle's algorithm every first chunk waits for a delayed ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    # A connection whose peer has vanished silently ends some minutes later.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+    listening.bind(address)
+    listening.listen(LISTEN_BACKLOG)
+    return EventletListener(listening)
+
+
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one, and return it. Every connection is an open file."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

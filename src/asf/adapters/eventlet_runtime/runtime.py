@@ -1,0 +1,65 @@
+"""The runtime on eventlet: implements the `Runtime` and `Server` ports."""
+
+import atexit
+import logging
+from collections.abc import Callable
+
+import eventlet
+from eventlet import hubs, tpool
+
+from asf.adapters.eventlet_runtime import server
+from asf.adapters.eventlet_runtime.listening import EventletListener, listen
+from asf.adapters.runtime import Timer
+from asf.adapters.serving import Service
+
+logger = logging.getLogger(__name__)
+
+
+class EventletRuntime:
+    """Tasks are green threads of the calling thread's event loop.
+
+    There are as many worker threads as `EVENTLET_THREADPOOL_SIZE` says, 20 by default; other work waits for one of
+    them. `patching.patch_standard_library` must have been called before.
+    """
+
+    name = "eventlet"
+
+    def __init__(self) -> None:
+        # A worker thread may wait for something that never comes: the process does not wait for it when it exits.
+        atexit.unregister(tpool.killall)
+
+    def spawn(self, work: Callable[[], object]) -> None:
+        """Run `work` in a green thread of its own, as soon as the caller waits. An exception in it is logged."""
+        eventlet.spawn_n(_run_logged, work)
+
+    def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
+        """Call `work` on the event loop after so many seconds. It must not wait."""
+        timer: Timer = hubs.get_hub().schedule_call_global(seconds, work)
+        return timer
+
+    def run_in_thread(self, work: Callable[[], object], done: Callable[[], object]) -> None:
+        """Run `work`, which may block, in a worker thread, and `done` in a green thread after it."""
+        eventlet.spawn_n(_run_in_thread, work, done)
+
+    def listen(self, host: str, port: int) -> EventletListener:
+        """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
+        return listen(host, port)
+
+    def serve(self, listener: EventletListener, service: Service, on_ready: Callable[[], object]) -> None:
+        """Serve until SIGTERM or SIGINT arrives, drain, and return (see `server.serve`)."""
+        server.serve(listener, service, on_ready)
+
+
+def _run_logged(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception:
+        logger.exception("A task failed")
+
+
+def _run_in_thread(work: Callable[[], object], done: Callable[[], object]) -> None:
+    try:
+        tpool.execute(work)
+    except Exception:
+        logger.exception("Work in a worker thread failed")
+    _run_logged(done)

@@ -1,0 +1,117 @@
+"""What a server runs, and what the entry point needs of the runtime that runs it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from asf.adapters.limits import ConnectionQuota
+from asf.domain.signal import Signal
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+"""A WSGI application (PEP 3333)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTimeouts:
+    """Deadlines of HTTP connections, in seconds."""
+
+    first_request: float = 30.0
+    """From accepting a connection to the first byte of its first request."""
+
+    over_limit: float = 2.0
+    """For an over-limit connection: each of its first byte, its request head and its request body. It may send one
+    request (health, metrics and the internal API are still served), then it is closed."""
+
+    idle: float = 75.0
+    """Between two requests."""
+
+    head: float = 10.0
+    """From the first byte of a request to the end of its head."""
+
+    body: float = 30.0
+    """From the end of a request's head to the end of its body."""
+
+    write: float = 60.0
+    """While the client takes no byte of a response."""
+
+
+class Listener(Protocol):
+    """A bound and listening socket."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        ...
+
+
+class Pump(Protocol):
+    """Work that is due at certain times: the runtime calls `turn` whenever its delay has passed."""
+
+    @property
+    def on_due(self) -> Signal[()]:
+        """Called when work has become due before the delay has passed. The runtime connects to it."""
+        ...
+
+    def turn(self) -> float | None:
+        """Do what is due. Returns the delay to the next turn in seconds; None when only `on_due` brings work."""
+        ...
+
+
+class Drain(Protocol):
+    """How a server shuts down: `begin`, up to `seconds` for sessions to finish, `end`."""
+
+    @property
+    def seconds(self) -> float:
+        """The longest time from `begin` to `end`."""
+        ...
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no session is left."""
+        ...
+
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether no connection has data that waits to be sent."""
+        ...
+
+    def begin(self) -> None:
+        """Accept no new sessions, and notify the clients of the others."""
+        ...
+
+    def end(self) -> None:
+        """End the sessions that are left."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a server runs."""
+
+    application: Application
+    pump: Pump
+    drain: Drain
+    connections: ConnectionQuota
+    """Limits the open connections, and counts them."""
+
+    timeouts: HttpTimeouts
+    is_unthrottled: Callable[[str], bool]
+    """Tells from the path of a request whether it is exempt from the rate limit of its connection."""
+
+    background: tuple[Callable[[], object], ...] = ()
+    """Each runs in a task of its own while the server runs."""
+
+
+class Server(Protocol):
+    """What the entry point needs of a runtime that serves."""
+
+    def listen(self, host: str, port: int) -> Listener:
+        """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
+        ...
+
+    def serve(self, listener: Listener, service: Service, on_ready: Callable[[], object]) -> None:
+        """Serve until SIGTERM or SIGINT arrives, drain, and return.
+
+        Calls `on_ready` when the signals are handled. Raises OSError when no connection can be accepted any more.
+        """
+        ...

@@ -1,0 +1,89 @@
+"""What every `Runtime` promises."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from asf.adapters.runtime import Runtime
+from tests.support.bounds import PATIENCE_SECONDS
+
+
+class RuntimeContract:
+    """Inherit, and provide the fixtures `runtime` and `pause`."""
+
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def pause(self) -> Callable[[float], object]:
+        """Return a function that waits for so many seconds, in which tasks and timers run."""
+        raise NotImplementedError
+
+    def wait_until(self, condition: Callable[[], object], pause: Callable[[float], object]) -> None:
+        """Let tasks and timers run until a condition holds."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert time.monotonic() < end
+            pause(0.001)
+
+    def test_spawned_work_runs(self, runtime: Runtime, pause: Callable[[float], object]) -> None:
+        done: list[int] = []
+        runtime.spawn(lambda: done.append(1))
+        runtime.spawn(lambda: done.append(2))
+        self.wait_until(lambda: sorted(done) == [1, 2], pause)
+
+    def test_failures_are_logged_and_stop_nothing(
+        self, runtime: Runtime, pause: Callable[[float], object], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        done: list[int] = []
+        runtime.spawn(lambda: 1 // 0)
+        runtime.run_in_thread(lambda: 1 // 0, lambda: done.append(1))
+        runtime.spawn(lambda: done.append(2))
+        self.wait_until(lambda: sorted(done) == [1, 2], pause)
+        self.wait_until(lambda: caplog.text.count("ZeroDivisionError:") == 2, pause)
+
+    def test_a_timer_calls_once_when_its_delay_has_passed(
+        self, runtime: Runtime, pause: Callable[[float], object]
+    ) -> None:
+        start = time.monotonic()
+        called: list[float] = []
+        timer = runtime.call_later(0.02, lambda: called.append(time.monotonic() - start))
+        self.wait_until(lambda: called, pause)
+        assert called[0] >= 0.02
+        timer.cancel()
+        timer.cancel()
+        pause(0.03)
+        assert len(called) == 1
+
+    def test_a_cancelled_timer_does_not_call(self, runtime: Runtime, pause: Callable[[float], object]) -> None:
+        called: list[int] = []
+        runtime.call_later(0.01, lambda: called.append(1)).cancel()
+        runtime.call_later(0.02, lambda: called.append(2))
+        self.wait_until(lambda: called, pause)
+        assert called == [2]
+
+    def test_blocking_work_runs_beside_tasks_and_is_reported(
+        self, runtime: Runtime, pause: Callable[[float], object]
+    ) -> None:
+        order: list[str] = []
+        release = self.blocking_event()
+
+        def work() -> None:
+            release.wait(PATIENCE_SECONDS)
+            order.append("work")
+
+        runtime.run_in_thread(work, lambda: order.append("done"))
+        runtime.spawn(lambda: order.append("task"))
+        self.wait_until(lambda: order, pause)
+        assert order == ["task"]
+        release.set()
+        self.wait_until(lambda: len(order) == 3, pause)
+        assert order == ["task", "work", "done"]
+
+    @staticmethod
+    def blocking_event() -> threading.Event:
+        """Return an event whose `wait` blocks the thread that calls it."""
+        return threading.Event()

@@ -1,0 +1,40 @@
+"""A runtime on plain threads, for tests of what needs one: implements the `Runtime` port."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+
+class ThreadsRuntime:
+    """Tasks are threads. They do not take turns: work that relies on that needs another runtime."""
+
+    name = "threading"
+
+    def spawn(self, work: Callable[[], object]) -> None:
+        """Run `work` in a thread of its own."""
+        threading.Thread(target=_run_logged, args=[work], daemon=True).start()
+
+    def call_later(self, seconds: float, work: Callable[[], object]) -> threading.Timer:
+        """Call `work` in a thread after so many seconds."""
+        timer = threading.Timer(seconds, work)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def run_in_thread(self, work: Callable[[], object], done: Callable[[], object]) -> None:
+        """Run `work`, and `done` after it, in a thread of their own."""
+
+        def run() -> None:
+            _run_logged(work)
+            _run_logged(done)
+
+        self.spawn(run)
+
+
+def _run_logged(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception:
+        logger.exception("A task failed")
