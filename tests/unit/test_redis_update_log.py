@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from asf.adapters.redis_store.connection import connect
-from asf.adapters.redis_store.pubsub import RedisPubSub
+from asf.adapters.redis_store.pubsub import RedisPubSub, SubscribeFailed
 from asf.adapters.redis_store.update_log import MAX_BYTES, MAX_CLIENTS, Limits, RedisUpdateLog, Timing
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
@@ -164,6 +164,33 @@ def assert_lost(log: RedisUpdateLog) -> None:
     for operation in operations:
         with pytest.raises(UiEmitFailed, match="Redis"):
             operation()
+
+
+def test_a_client_that_cannot_be_followed_has_no_subscribers(
+    shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who wait for the same channel get the error."""
+    logs = Logs(shared_redis.url, hears=False)
+    log = logs()
+    entered, may_fail = threading.Event(), threading.Event()
+
+    def fail(*_: object) -> None:
+        entered.set()
+        assert may_fail.wait(PATIENCE_SECONDS)
+        raise SubscribeFailed("Redis cannot be reached.")
+
+    monkeypatch.setattr(logs.pubsub, "follow", fail)
+    with ThreadPoolExecutor(2) as threads:
+        following = [threads.submit(log.follow, "alice")]
+        assert entered.wait(PATIENCE_SECONDS)
+        following.append(threads.submit(log.follow, "alice"))
+        eventually(lambda: log._channels.subscribers_of("alice") == 2)  # noqa: SLF001
+        may_fail.set()
+        for one in following:
+            with pytest.raises(UiEmitFailed, match="cannot be reached"):
+                one.result()
+    assert log._channels.client_ids() == []  # noqa: SLF001
+    logs.close()
 
 
 APPENDING = """
@@ -614,4 +641,28 @@ def test_a_server_that_redis_does_not_know_any_more_sends_all_counts(
     subscribers(first, "alice")
     eventually(lambda: subscribers(first, "alice") == 5)
     eventually(lambda: client.hlen(f"{servers.prefix}subscribers:alice") == 2)
+    client.close()
+
+
+def test_what_may_have_been_missed_is_looked_for_until_that_succeeds(
+    servers: Servers, mortal_redis: RedisServer
+) -> None:
+    """After a lost connection, however often Redis fails meanwhile; the counts are sent again."""
+    log, other = servers.start(), servers.start()
+    subscribe(log, "alice", 2)
+    attempts: list[Exception | None] = [UiEmitFailed("lost"), RuntimeError("a bug"), None]
+    made: list[Exception | None] = []
+
+    def look() -> None:
+        made.append(attempts[len(made)])
+        if made[-1] is not None:
+            raise made[-1]
+
+    log.connect(lambda _update: None, look)
+    client = mortal_redis.client()
+    client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    eventually(lambda: len(made) >= 2)
+    client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    eventually(lambda: made == attempts)
+    eventually(lambda: subscribers(other, "alice") == 2)
     client.close()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from asf.adapters import memory_update_log
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
@@ -245,6 +246,21 @@ def test_a_key_that_belongs_to_something_else(virtual: VirtualRouter) -> None:
     with pytest.raises(IdempotencyConflict):
         virtual.router.publish(UiUpdate("alice", "done", 2, "key"))
     assert virtual.observer.updates == ["no_subscriber", "ASF_IDEMPOTENCY_CONFLICT"]
+
+
+def test_a_log_that_forgot_a_client_ends_subscriptions_with_positions(
+    virtual: VirtualRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the next update, which has another epoch; the others get that."""
+    monkeypatch.setattr(memory_update_log, "MAX_CLIENTS", 1)
+    virtual.router.publish(UiUpdate("alice", "n", 1))
+    virtual.router.subscribe("tab", "alice", EVERYTHING)
+    virtual.router.subscribe("simple", "alice")
+    virtual.router.publish(UiUpdate("bob", "n", 1))
+    published = virtual.router.publish(UiUpdate("alice", "n", 2))
+    assert published.seq == 1
+    assert virtual.subscribers.broken_off == ["tab"]
+    assert [(one.epoch, one.seq) for one in virtual.subscribers.updates("simple")] == [(published.epoch, 1)]
 
 
 @pytest.mark.parametrize("outcome", [Handover.GONE, Handover.TOO_SLOW, UiEmitFailed("broken")])

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asf.adapters.memory_update_log import InMemoryUpdateLog
+from asf.adapters import memory_update_log
+from asf.adapters.memory_update_log import MAX_BYTES, InMemoryUpdateLog
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.errors import NotSubscribed, UiEmitFailed
+from asf.domain.updates.replay import MAX_REPLAYS
 from asf.domain.updates.router import UiUpdateRouter
 from asf.domain.updates.subscriber import MAX_HELD_UPDATES
 from asf.domain.updates.update import (
@@ -313,10 +315,12 @@ def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) 
 class Scripted:
     """A server that performs one scripted action at each wait, and none after the last."""
 
-    def __init__(self, *actions: Callable[["Scripted"], object], history: int = 6) -> None:
+    def __init__(
+        self, *actions: Callable[["Scripted"], object], history: int = 6, max_bytes: int = MAX_BYTES
+    ) -> None:
         self.actions = deque(actions)
         epochs = count(1)
-        self.core = InMemoryUpdateLog(history, 60.0, lambda: f"epoch-{next(epochs)}")
+        self.core = InMemoryUpdateLog(history, 60.0, lambda: f"epoch-{next(epochs)}", max_bytes)
         self.server = Server(self.core, self._pause)
         self.other = Server(self.core, lambda: None)
         self.server.others = self.other.others = [self.server, self.other]
@@ -394,6 +398,57 @@ def test_a_gap_that_cannot_be_filled_is_made_known_where_possible() -> None:
     scripted.publish()
     scripted.read_all()
     assert scripted.numbers("simple") == [5, 6, 7]
+
+
+def test_another_epoch_ends_a_subscription_with_positions_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without gets what is left of the old epoch, and then the new one, in this order."""
+    monkeypatch.setattr(memory_update_log, "MAX_CLIENTS", 1)
+    scripted = Scripted()
+    scripted.router.subscribe("tab", "alice", EVERYTHING)
+    scripted.router.subscribe("simple", "alice")
+    scripted.publish()
+    scripted.server.interrupt()
+    scripted.publish()
+    scripted.server.read()
+    scripted.other.router.publish(UiUpdate("bob", "n", 1))
+    scripted.publish()
+    scripted.read_all()
+    assert scripted.server.subscribers.broken_off == ["tab"]
+    received = [(one.epoch, one.seq) for one in scripted.server.subscribers.updates("simple")]
+    assert received == [("epoch-1", 2), ("epoch-2", 1)]
+
+
+def test_a_held_update_is_delivered_although_the_log_has_nothing_any_more() -> None:
+    """To a subscriber without positions; the one before it is lost."""
+    scripted = Scripted(max_bytes=1)
+    scripted.router.subscribe("simple", "alice")
+    scripted.publish()
+    scripted.server.interrupt()
+    scripted.publish()
+    scripted.read_all()
+    assert scripted.numbers("simple") == [2]
+
+
+def test_a_subscriber_that_stays_behind_is_closed() -> None:
+    """One of whose updates another is lost during each replay; its client reconnects."""
+
+    def lose_one_more(scripted: Scripted) -> None:
+        scripted.publish()
+        scripted.server.messages.clear()
+        scripted.publish()
+        scripted.server.read()
+
+    scripted = Scripted(history=100)
+    scripted.router.subscribe("tab", "alice", EVERYTHING)
+    lose_one_more(scripted)
+    scripted.actions.extend([nothing, lose_one_more] * (MAX_REPLAYS - 1))
+    scripted.server.work()
+    assert scripted.numbers() == list(range(1, 2 * MAX_REPLAYS + 1))
+    lose_one_more(scripted)
+    scripted.actions.extend([nothing, lose_one_more] * MAX_REPLAYS)
+    scripted.server.work()
+    assert scripted.server.subscribers.broken_off == ["tab"]
+    assert scripted.router.subscriptions == 0
 
 
 def test_a_subscription_that_was_ended_meanwhile_stays_ended() -> None:

@@ -36,9 +36,8 @@ class Subscriber:
         return self.held is not None
 
     def hold_back(self) -> None:
-        """Make new updates wait from now on, until `release`."""
-        if self.held is None:
-            self.held = deque()
+        """Make new updates wait from now on, until `release`. Call it only while nothing is held back."""
+        self.held = deque()
 
     def hold(self, update: SequencedUpdate) -> bool:
         """Queue an update behind those held. Returns whether the limits still hold."""
