@@ -1,10 +1,10 @@
 """Which connection gets which UI update.
 
-`publish` appends an update to the log, which returns it with its position, and then delivers it: no log calls back
-into the domain while it appends. A shared log also broadcasts each update to the routers of all servers, in `seq`
-order, among them the one that it was published at; that calls `deliver`. A subscriber takes an update from whichever
-comes first, but only as its next one: a repeat is ignored, and one that came early is left to the broadcast. So local
-and shared logs give subscribers the same order, and publishers the same answer.
+`publish` appends an update to the log, which returns it with its position, and then delivers it: `append` never calls
+back into the domain. A shared log also broadcasts each update to the routers of all servers, in `seq` order, among
+them the one that it was published at; that calls `deliver`. A subscriber takes an update from whichever comes first,
+but only as its next one: a repeat is ignored, and one that came early is left to the broadcast. So local and shared
+logs give subscribers the same order, and publishers the same answer.
 """
 
 from collections.abc import Callable
