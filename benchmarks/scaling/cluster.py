@@ -3,7 +3,8 @@
 The parts come from the container that the server itself is built with; what is outside of a process is replaced:
 the clock, the catalog's store, the log of UI updates, the audio, and the ways to listeners and subscribers. The
 stores are the ones in memory, shared by all servers and reached as Redis is: every call is a command, which takes its
-time on the way and its turn in Redis; news goes to those servers only that follow the stream or client.
+time on the way and its turn in Redis; messages go only to the servers that subscribe to the channel of the stream or
+client.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -51,14 +52,14 @@ class Costs:
 
 
 class VirtualRedis:
-    """One thread that does one command after the other, and tells news to the servers that follow its topic."""
+    """One thread that runs one command after the other, and delivers messages to the subscribers of a channel."""
 
     def __init__(self, time: VirtualTime, costs: Costs, counts: Counter[str]) -> None:
         self._time = time
         self._costs = costs
         self._core = OneAtATime(time)
         self._counts = counts
-        self._followers: dict[str, dict[News, Callable[..., object]]] = {}
+        self._followers: dict[str, dict[PubSub, Callable[..., object]]] = {}
 
     def do(self, name: str, command: Callable[[], Any]) -> Any:
         """Let Redis do a command for a server, which waits for the answer."""
@@ -70,31 +71,31 @@ class VirtualRedis:
         self._time.wait(self._costs.way / 2)
         return answer
 
-    def follow(self, topic: str, news: "News", listener: Callable[..., object]) -> None:
-        """Subscribe a server to a topic."""
-        self.do("subscribe", lambda: self._followers.setdefault(topic, {}).update({news: listener}))
+    def follow(self, channel: str, pubsub: "PubSub", listener: Callable[..., object]) -> None:
+        """Subscribe a server to a channel."""
+        self.do("subscribe", lambda: self._followers.setdefault(channel, {}).update({pubsub: listener}))
 
-    def unfollow(self, topic: str, news: "News") -> None:
+    def unfollow(self, channel: str, pubsub: "PubSub") -> None:
         """End that. Nobody waits for it."""
         self._counts["redis unsubscribe"] += 1
         self._counts["redis commands"] += 1
-        self._followers.get(topic, {}).pop(news, None)
+        self._followers.get(channel, {}).pop(pubsub, None)
 
-    def publish(self, topic: str, *message: Any) -> int:
-        """Tell news; part of the command that made it."""
-        followers = self._followers.get(topic, {})
-        for news, listener in followers.items():
+    def publish(self, channel: str, *message: Any) -> int:
+        """Publish a message; part of the command that causes it."""
+        followers = self._followers.get(channel, {})
+        for pubsub, listener in followers.items():
             self._counts["redis messages"] += 1
-            self._time.at(self._time.now() + self._costs.way / 2, partial(news.hear, partial(listener, *message)))
+            self._time.at(self._time.now() + self._costs.way / 2, partial(pubsub.hear, partial(listener, *message)))
         return len(followers)
 
-    def forget(self, news: "News") -> None:
+    def forget(self, pubsub: "PubSub") -> None:
         """Take note that a server is gone."""
         for followers in self._followers.values():
-            followers.pop(news, None)
+            followers.pop(pubsub, None)
 
 
-class News:
+class PubSub:
     """One server's reader: hears one message after the other."""
 
     def __init__(self) -> None:
@@ -115,34 +116,34 @@ class News:
 class SharedStore:
     """A store in memory, as a server sees one that is in Redis. It has all methods of that store."""
 
-    def __init__(self, name: str, store: Any, redis: VirtualRedis, news: News) -> None:
+    def __init__(self, name: str, store: Any, redis: VirtualRedis, pubsub: PubSub) -> None:
         self._name = name
         self._store = store
         self._redis = redis
-        self._news = news
+        self._pubsub = pubsub
         self._followed: Counter[str] = Counter()
 
     def __getattr__(self, method: str) -> Any:
         command = getattr(self._store, method)
         return lambda *arguments: self._redis.do(f"{self._name}.{method}", partial(command, *arguments))
 
-    def follow(self, topic: str) -> Any:
-        """Be told what happens to it, from the return of this on. A catalog returns what it is, too."""
-        self._store.follow(topic)
-        self._followed[topic] += 1
-        if self._followed[topic] == 1:
-            self._redis.follow(f"{self._name} {topic}", self._news, self.hear)
-        return self.get(topic) if self._name == "catalog" else None
+    def follow(self, channel: str) -> Any:
+        """Receive its messages from the return of this on. A catalog also returns the current value."""
+        self._store.follow(channel)
+        self._followed[channel] += 1
+        if self._followed[channel] == 1:
+            self._redis.follow(f"{self._name} {channel}", self._pubsub, self.hear)
+        return self.get(channel) if self._name == "catalog" else None
 
-    def unfollow(self, topic: str) -> None:
+    def unfollow(self, channel: str) -> None:
         """Hear no more of it, if nobody else here wants to."""
-        self._store.unfollow(topic)
-        self._followed[topic] -= 1
-        if not self._followed[topic]:
-            del self._followed[topic]
-            self._redis.unfollow(f"{self._name} {topic}", self._news)
+        self._store.unfollow(channel)
+        self._followed[channel] -= 1
+        if not self._followed[channel]:
+            del self._followed[channel]
+            self._redis.unfollow(f"{self._name} {channel}", self._pubsub)
 
-    def hear(self, *news: Any) -> object:
+    def hear(self, *message: Any) -> object:
         """Tell the domain."""
         raise NotImplementedError
 
@@ -157,13 +158,13 @@ class ServersCatalogStore(InMemoryCatalogStore):
 class SharedCatalogStore(SharedStore):
     """Reports the changes of streams that are followed."""
 
-    def __init__(self, name: str, store: Any, redis: VirtualRedis, news: News) -> None:
-        super().__init__(name, store, redis, news)
+    def __init__(self, name: str, store: Any, redis: VirtualRedis, pubsub: PubSub) -> None:
+        super().__init__(name, store, redis, pubsub)
         self.on_change: Signal[str, AudioStream | None] = Signal()
 
-    def hear(self, *news: Any) -> object:
+    def hear(self, *message: Any) -> object:
         """Report what a stream is now."""
-        self.on_change(*news)
+        self.on_change(*message)
         return None
 
 
@@ -185,9 +186,9 @@ class SharedUpdateLog(SharedStore):
         appended: AppendResult = self._redis.do("updates.append", command)
         return appended
 
-    def hear(self, *news: Any) -> object:
+    def hear(self, *message: Any) -> object:
         """Deliver an update."""
-        return self._on_appended(*news)
+        return self._on_appended(*message)
 
 
 class CountedAudio:
@@ -276,13 +277,13 @@ class Node:
         self.alive = True
         self.listeners: dict[str, Listener] = {}
         self._redis = cluster.redis
-        self._news = News()
+        self._pubsub = PubSub()
         self.subscribers = Subscribers(self.counts)
         container = Container()
         container.settings.override(read_settings(environment))
         container.clock.override(self.time)
-        container.catalog_store.override(SharedCatalogStore("catalog", cluster.store, self._redis, self._news))
-        container.update_log.override(SharedUpdateLog("updates", cluster.log, self._redis, self._news))
+        container.catalog_store.override(SharedCatalogStore("catalog", cluster.store, self._redis, self._pubsub))
+        container.update_log.override(SharedUpdateLog("updates", cluster.log, self._redis, self._pubsub))
         container.audio_sources.override(CountedAudioSources(cluster.audios, self.counts))
         container.ui_emitter.override(self.subscribers)
         self.catalog = container.catalog()
@@ -295,7 +296,7 @@ class Node:
     def die(self) -> None:
         """Do nothing any more."""
         self.alive = False
-        self._redis.forget(self._news)
+        self._redis.forget(self._pubsub)
 
     def _wake(self) -> None:
         self._plan(self.time.now())
@@ -335,7 +336,7 @@ class Playing:
 
 
 class Listener:
-    """One listener, who comes back to its byte on another server when its own dies. Takes everything at once."""
+    """One listener, which resumes at its offset on another server when its own is killed. Reads all at once."""
 
     def __init__(self, cluster: "Cluster", name: str, stream_id: str, offset: int = 0, **request: Any) -> None:
         self._cluster = cluster

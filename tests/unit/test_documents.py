@@ -81,7 +81,6 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors_of(file), target
 
 
-@pytest.mark.xfail(reason="The tour names packages that the next changes add.", strict=True)
 def test_the_tour_names_files_that_exist() -> None:
     """In the table from `src/asf`, or beside the name before; in the text by their last parts."""
     tour = (ROOT / "README.md").read_text().partition("## A tour of the code")[2].partition("\n## ")[0]

@@ -9,6 +9,8 @@ from werkzeug.test import TestResponse
 from asf.adapters.http_api import create_app, create_playback_blueprint, playback
 from asf.adapters.http_api.playback import STREAM_URL, PlaybackBody
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources, InMemoryCatalogStore
+from asf.adapters.runtime import CONNECTION_CONTROL
+from asf.domain.errors import AsfError
 from asf.domain.streams.stream import AudioStream, Locator, StreamState
 from tests.contracts.listener_emitter import ListenerEmitterContract, Received
 from tests.support.virtual import VirtualServer
@@ -40,6 +42,21 @@ class CountedStore(InMemoryCatalogStore):
         return super().get(stream_id)
 
 
+class GoneConnection:
+    """The control of a connection that the client has closed."""
+
+    rejection: AsfError | None = None
+
+    def __init__(self, aborted: list[bool]) -> None:
+        self._aborted = aborted
+
+    def abort(self) -> None:
+        self._aborted.append(True)
+
+    def is_gone(self) -> bool:
+        return True
+
+
 class Api:
     """The route on a server in virtual time, with one stream `s`."""
 
@@ -54,7 +71,7 @@ class Api:
         self.store.reads = self.sources.opens = 0
 
     def request(self, method: str = "GET", stream_id: str = "s", **headers: str) -> TestResponse:
-        environ = {"asf.abort": lambda: self.aborted.append(True), "asf.is_gone": lambda: True}
+        environ = {CONNECTION_CONTROL: GoneConnection(self.aborted)}
         return self.app.test_client().open(
             STREAM_URL + stream_id,
             method=method,

@@ -28,7 +28,7 @@ DOCUMENTS = (
 CODE = ("src", "clients", "benchmarks", ".env.example", "docs/reference.md")
 """Files and folders whose text is code or is generated from it."""
 
-SCOPES = DOCUMENTS
+SCOPES = DOCUMENTS + CODE
 """Files and folders that are searched."""
 
 FOREIGN_FOLDERS = {"node_modules", "dist", "static", "__pycache__"}

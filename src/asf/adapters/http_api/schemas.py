@@ -63,7 +63,7 @@ def _encodable(value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValidationError("It contains lone surrogates, which are no text.") from None
+        raise ValidationError("It contains lone surrogates, which are not valid text.") from None
 
 
 IDENTIFIER = {"minLength": 1, "maxLength": MAX_IDENTIFIER_CHARACTERS}

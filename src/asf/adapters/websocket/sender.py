@@ -49,8 +49,8 @@ class FrameSender:
         """Write the batch's bytes from `start` to `stop` (offsets in the audio), as far as the kernel takes them.
 
         Returns how many bytes of audio were taken. The rest of a half-sent message counts as taken: it is written as
-        soon as the kernel takes it. A broken connection takes nothing; the receiving task learns of the break. Must
-        be called while `idle` only.
+        soon as the kernel takes it. A broken connection accepts no bytes; the receiving task learns of the break.
+        Call it only while `idle`.
         """
         frames = framing.render(batch, start, stop)
         try:

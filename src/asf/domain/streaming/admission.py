@@ -170,7 +170,7 @@ class Admission:
             session.fail(error)
 
     def _follow(self, session: ListenerSession) -> bool:
-        """Watch the session's stream from now on, and handle what has become of it until now.
+        """Watch the session's stream from now on, and handle its current state.
 
         Returns whether there is such a stream, as far as is known.
         """
