@@ -1,7 +1,7 @@
 """`asf serve` with additional routes, under /tests/, and other values for some constants and timeouts.
 
-/tests/greenlets tells how many there are, /tests/pings how many pings of Engine.IO have been sent;
-/tests/faults and /tests/clock break things (`tests.support.faulty_parts`).
+/tests/greenlets returns the number of greenlets, /tests/pings the number of pings of Engine.IO that were sent;
+/tests/faults and /tests/clock inject faults (`tests.support.faulty_parts`).
 """
 
 import gc

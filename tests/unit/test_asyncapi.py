@@ -1,4 +1,4 @@
-"""The description of the real-time side is true of what is said there."""
+"""The AsyncAPI document describes the messages that are sent and accepted."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ DOCUMENT = asyncapi_document("1.2.3", "/ui_updates")
 
 
 def fits(channel: str, message: str, payload: Any) -> bool:
-    """Return whether a payload is as the description says."""
+    """Return whether a payload matches its description."""
     schema = {**DOCUMENT, "$ref": f"#/channels/{channel}/messages/{message}/payload"}
     return bool(jsonschema_rs.validator_for(schema).is_valid(payload))
 
@@ -42,7 +42,7 @@ EVENTS: list[ListenerEvent] = [
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=str)
-def test_what_listeners_are_told_is_described(event: ListenerEvent) -> None:
+def test_events_to_listeners_are_described(event: ListenerEvent) -> None:
     """Over Socket.IO, and on the plain WebSocket."""
     name, payload = message_of(event)
     assert fits("audio", name, payload)
@@ -50,7 +50,7 @@ def test_what_listeners_are_told_is_described(event: ListenerEvent) -> None:
     assert not fits("audio", name, {key: value for key, value in payload.items() if key != "stream_id"})
 
 
-def test_errors_and_greetings_are_described() -> None:
+def test_errors_and_acknowledgements_are_described() -> None:
     """With and without details."""
     assert fits("audio", "connection_ack", CONNECTION_ACK)
     for error in (InvalidPayload(), InvalidPayload("offset: It is negative.")):
@@ -73,13 +73,13 @@ def test_errors_and_greetings_are_described() -> None:
         ("ui_updates", "subscribe_to_ui_updates", {"client_id": "c", "since": {"epoch": ""}}, False),
     ],
 )
-def test_what_clients_send_is_described(channel: str, message: str, payload: Any, right: bool) -> None:
+def test_payloads_from_clients_are_described(channel: str, message: str, payload: Any, right: bool) -> None:
     """By the schemas that validate it."""
     assert fits(channel, message, payload) is right
 
 
 def test_every_message_has_an_operation_and_every_command_a_message() -> None:
-    """And all references lead somewhere."""
+    """And all references are valid."""
     for name, channel in DOCUMENT["channels"].items():
         for message in channel["messages"]:
             operation = DOCUMENT["operations"][f"{name}.{message}"]
@@ -91,5 +91,5 @@ def test_every_message_has_an_operation_and_every_command_a_message() -> None:
 
 
 def test_without_ui_updates_they_are_not_described() -> None:
-    """Where a server has none."""
+    """On a server that has none."""
     assert set(asyncapi_document("1", "")["channels"]) == {"audio", "websocket"}

@@ -43,7 +43,7 @@ class SocketLine:
 
     @property
     def messages(self) -> list[str | bytes]:
-        """What has arrived, after the opening; all must be whole."""
+        """The messages that have arrived after the opening; all must be complete."""
         return messages_in(bytes(self._received))[1:]
 
     def read(self, length: int) -> None:
@@ -214,7 +214,7 @@ def test_a_connection_has_one_transport() -> None:
 
 
 def word_of_packet(packet: str) -> str:
-    """Return the one word that tells what a Socket.IO event says."""
+    """Return the word for a Socket.IO event that the contract uses."""
     name, payload = json.loads(packet.removeprefix(f"2{NAMESPACE},"))
     return str(payload.get("status") or payload.get("event") or name)
 
@@ -299,7 +299,7 @@ def test_the_end_is_sent_after_a_half_sent_chunk(line: SocketLine) -> None:
 
 
 def test_a_callback_outlives_the_upgrade(line: SocketLine) -> None:
-    """What was to be called when a poll makes room is called when the WebSocket may be written to."""
+    """It was to be called when a poll takes packets, and is called when the WebSocket may be written to."""
     server = EngineIoServer()
     polling = server.open_polling()
     batch = AudioBatch(0, bytes(200_000), 20_000)

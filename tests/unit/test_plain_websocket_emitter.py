@@ -64,6 +64,6 @@ class TestPlainWebSocketEmitter(ListenerEmitterContract):
 
 
 def word_of(message: str) -> str:
-    """Return the one word that tells what a message says."""
+    """Return the word for a message that the contract uses."""
     payload: dict[str, Any] = json.loads(message)
     return str(payload.get("status") or payload["event"])

@@ -62,9 +62,9 @@ class ConnectionQuota:
     def refusal(self, address: str) -> AsfError | None:
         """Return why another connection from `address` is over a limit, or None."""
         if self._taken >= self._most:
-            return TooManyConnections(f"There are {self._taken}.")
+            return TooManyConnections(f"{self._taken} connections are open.")
         if self._has(address, self._most_each):
-            return RateLimited(f"There may be {self._most_each} connections from one address.")
+            return RateLimited(f"At most {self._most_each} connections from one address.")
         return None
 
     def has_rejection_headroom(self, address: str) -> bool:

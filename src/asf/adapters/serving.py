@@ -58,11 +58,11 @@ class Pump(Protocol):
 
 
 class Drain(Protocol):
-    """How a server shuts down: `begin`, up to `seconds` for sessions to finish, `end`."""
+    """How a server shuts down: `start`, up to `seconds` for sessions to finish, then `end_all`."""
 
     @property
     def seconds(self) -> float:
-        """The longest time from `begin` to `end`."""
+        """The longest time from `start` to `end_all`, in seconds."""
         ...
 
     @property
@@ -75,11 +75,11 @@ class Drain(Protocol):
         """Whether no connection has data that waits to be sent."""
         ...
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Accept no new sessions, and notify the clients of the others."""
         ...
 
-    def end(self) -> None:
+    def end_all(self) -> None:
         """End the sessions that are left."""
         ...
 
@@ -96,7 +96,7 @@ class Service:
 
     timeouts: HttpTimeouts
     is_unthrottled: Callable[[str], bool]
-    """Tells from the path of a request whether it is exempt from the rate limit of its connection."""
+    """Returns whether a request is exempt from the rate limit of its connection, given its path."""
 
     background: tuple[Callable[[], object], ...] = ()
     """Each runs in a task of its own while the server runs."""

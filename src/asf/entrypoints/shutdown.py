@@ -29,7 +29,7 @@ class Shutdown:
         """Whether no connection has data that waits to be sent."""
         return self._has_sent_all()
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Reject new sessions, and notify the listeners of the others."""
         listeners = _count_of(self._streaming)
         logger.info(
@@ -37,7 +37,7 @@ class Shutdown:
         )
         self._streaming.drain()
 
-    def end(self) -> None:
+    def end_all(self) -> None:
         """End the sessions that are left."""
         if not self.is_done:
             listeners = _count_of(self._streaming)

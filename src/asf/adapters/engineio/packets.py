@@ -1,4 +1,4 @@
-"""Engine.IO's messages on the wire (protocol 4): text begins with a digit for the packet's type, binary data is bare.
+"""Engine.IO's messages on the wire (protocol 4): text starts with a digit for the packet's type, binary data is bare.
 
 The digit is written here alone. Callers have the text of a message without it, such as a Socket.IO packet;
 python-engineio writes it in front of what takes its queue.

@@ -26,7 +26,7 @@ def checked_handler(server: Any) -> Handler:
         if not _is_handshake(environ):
             environ.pop("HTTP_UPGRADE", None)
         if environ["REQUEST_METHOD"] == "POST":
-            _forget_closed(server, environ)
+            _drop_closed(server, environ)
             length = int(environ.get("CONTENT_LENGTH", 0))
             if length <= max_bytes:
                 try:
@@ -39,7 +39,7 @@ def checked_handler(server: Any) -> Handler:
     return handle
 
 
-def _forget_closed(server: Any, environ: dict[str, Any]) -> None:
+def _drop_closed(server: Any, environ: dict[str, Any]) -> None:
     for sid in parse_qs(environ.get("QUERY_STRING", "")).get("sid", []):
         if sid in server.sockets and server.sockets[sid].closed:
             del server.sockets[sid]

@@ -66,7 +66,7 @@ class EngineIoTransport:
         websocket.on_throttled = on_throttled
 
     def detach(self) -> None:
-        """Forget the WebSocket: the upgrade to it has failed."""
+        """Drop the WebSocket: the upgrade to it has failed."""
         self._websocket = None
 
     def release(self) -> None:
@@ -79,7 +79,7 @@ class EngineIoTransport:
         """Send bytes of a batch as far as the connection takes them now; return how many were taken.
 
         `start` and `stop` are offsets in the audio. Each chunk follows a text message `envelope`. After fewer than
-        all bytes were taken, `when_ready` tells when to try again.
+        all bytes were taken, try again when `when_ready` calls back.
         """
         if not self._connection.upgraded:
             return self._queue_chunks(batch, start, stop, envelope)

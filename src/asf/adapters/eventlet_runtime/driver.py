@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def drive(pump: Pump) -> None:
-    """Call the pump's turns for ever, and sleep while it has nothing to do."""
+    """Call the pump's turns forever, and sleep while it has nothing to do."""
     alarm = _Alarm()
     pump.on_due.connect(alarm.ring)
     while True:

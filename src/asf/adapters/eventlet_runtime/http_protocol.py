@@ -176,12 +176,12 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         self.connection.settimeout(self._idle_seconds)
         self._idle_seconds = self._timeouts.idle
         try:
-            begun = self.rfile.peek(1)
+            first = self.rfile.peek(1)
         except OSError:  # disconnected, or silent for too long
             return False
-        if begun and _END_OF_HEAD not in begun:
+        if first and _END_OF_HEAD not in first:
             self._head_timeout = eventlet.Timeout(self._within_limit(self._timeouts.head))
-        return bool(begun)
+        return bool(first)
 
     def _end_head(self) -> None:
         if self._head_timeout is not None:

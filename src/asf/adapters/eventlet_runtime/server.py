@@ -60,9 +60,9 @@ def serve(listener: EventletListener, service: Service, on_ready: Callable[[], o
     )
     stop.wait()
     drain = service.drain
-    drain.begin()
+    drain.start()
     _wait_for(lambda: drain.is_done, drain.seconds)
-    drain.end()
+    drain.end_all()
     _wait_for(lambda: drain.has_sent_all, FLUSH_SECONDS)
     listener.close()
 

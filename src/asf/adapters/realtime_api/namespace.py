@@ -50,7 +50,7 @@ class StrictNamespace(Namespace, Generic[Transport]):
         if rate is None:
             rate = self._join_rates[transport] = RateLimit(self.joins_per_second, self.joins_at_once)
         if not rate.take(time.monotonic()):
-            raise RateLimited(f"In the long run there may be {self.joins_per_second:g} a second.")
+            raise RateLimited(f"At most {self.joins_per_second:g} a second in the long run.")
 
     def send_error(self, engineio_sid: str, error: AsfError) -> None:
         """Send an error that concerns the connection of a client, if the client is in this namespace."""
