@@ -1,4 +1,4 @@
-"""The three doors to a stream: Socket.IO, the plain WebSocket and HTTP, and what is refused at each."""
+"""A stream over Socket.IO, a plain WebSocket and HTTP, and what each of them rejects."""
 
 import socket
 import struct
@@ -24,8 +24,8 @@ FAST = {"ASF_STREAM_SLEEP_INTERVAL": "0"}
 @pytest.fixture(scope="module")
 def stream(server: ServerProcess) -> str:
     """Return the id of a stream with `AUDIO`."""
-    server.announce("doors", AUDIO)
-    return "doors"
+    server.announce("transports", AUDIO)
+    return "transports"
 
 
 def epoch_of(server: ServerProcess, stream_id: str) -> str:
@@ -131,7 +131,7 @@ def test_a_bad_message_is_answered_and_closes_the_plain_websocket(
         ({"epoch": "other"}, 4409, "ASF_EPOCH_CHANGED"),
     ],
 )
-def test_a_bad_query_is_refused(
+def test_a_bad_query_is_rejected(
     server: ServerProcess, stream: str, query: dict[str, str], code: int, error_code: str
 ) -> None:
     """With a message and a close code."""
@@ -141,8 +141,8 @@ def test_a_bad_query_is_refused(
     assert listener.messages[-1]["error_code"] == error_code
 
 
-def test_a_join_that_fails_tells_the_offset_that_was_asked_for(server: ServerProcess) -> None:
-    """Whoever comes back there loses nothing and repeats nothing."""
+def test_a_join_that_fails_returns_the_requested_offset(server: ServerProcess) -> None:
+    """A client that rejoins there loses nothing and repeats nothing."""
     assert server.notify("missing", str(server.audio_root / "missing.mp3")).status_code == 200
     listener = PlainListener(server.url, "missing", offset=1000)
     assert listener.receive_to_the_end() == 4404
@@ -161,7 +161,7 @@ def test_an_unknown_stream_closes_with_4404(server: ServerProcess) -> None:
 
 
 def test_a_listener_that_waits_is_pinged(start_server: StartServer) -> None:
-    """So that no proxy takes its connection for dead; audio goes on around the pings."""
+    """So that no proxy takes its connection for dead; audio continues around the pings."""
     server = start_server({"TEST_PING_SECONDS": "0.2", "TEST_UNANSWERED_PINGS": "1000000"}, observed=True)
     listener = PlainListener(server.url, "s", wait="true")
     listener.receive_until("stream_status")
@@ -173,10 +173,10 @@ def test_a_listener_that_waits_is_pinged(start_server: StartServer) -> None:
 
 
 def test_a_message_that_is_too_big_closes_with_1009(server: ServerProcess) -> None:
-    """`ASF_MAX_MESSAGE_BYTES` holds at every door."""
+    """`ASF_MAX_MESSAGE_BYTES` holds for every transport."""
     listener = PlainListener(server.url, "announced-never", wait="true")
     assert listener.socket.sock is not None
-    listener.socket.sock.sendall(struct.pack("!BBQI", 0x81, 0x80 | 127, 65537, 0))  # the message's head is enough
+    listener.socket.sock.sendall(struct.pack("!BBQI", 0x81, 0x80 | 127, 65537, 0))  # the frame's header is enough
     assert listener.receive_to_the_end() == 1009
 
 
@@ -212,16 +212,16 @@ def test_a_first_frame_may_come_in_the_same_segment_as_the_handshake(
             received += more
 
 
-def test_other_origins_are_refused(start_server: StartServer) -> None:
+def test_other_origins_are_rejected(start_server: StartServer) -> None:
     """Of browsers; other programs send none. Pages of allowed origins may read the audio."""
     server = start_server(FAST | {"ASF_CORS_ALLOWED_ORIGINS": "https://app.example"})
     server.announce("s", AUDIO)
     url = server.stream_url("s")
-    with pytest.raises(websocket.WebSocketBadStatusException) as refusal:
+    with pytest.raises(websocket.WebSocketBadStatusException) as rejection:
         websocket.create_connection(
             url.replace("http", "ws"), origin="https://evil.example", timeout=PATIENCE_SECONDS
         )
-    assert refusal.value.status_code == 403
+    assert rejection.value.status_code == 403
     websocket.create_connection(
         url.replace("http", "ws"), origin="https://app.example", timeout=PATIENCE_SECONDS
     ).shutdown()
@@ -233,7 +233,7 @@ def test_other_origins_are_refused(start_server: StartServer) -> None:
 
 
 def test_the_simulation(start_server: StartServer) -> None:
-    """The same texts at both doors, in debug mode."""
+    """The same texts over both, in debug mode."""
     server = start_server()
     texts = ["Audio chunk 1", "Audio chunk 2", "Audio chunk 3", "End of stream"]
     plain = PlainListener(server.url, "simulation")
@@ -272,14 +272,14 @@ def test_a_listener_that_leaves_the_plain_websocket_leaves_nothing_behind(start_
     eventually(lambda: server.sockets() <= sockets)
 
 
-@pytest.mark.parametrize("door", ["websocket", "http"])
-def test_a_listener_that_stops_reading_loses_its_place(start_server: StartServer, door: str) -> None:
-    """At these doors its connection, too."""
+@pytest.mark.parametrize("transport", ["websocket", "http"])
+def test_a_listener_that_stops_reading_loses_its_session(start_server: StartServer, transport: str) -> None:
+    """Over these transports its connection, too."""
     server = start_server(FAST | {"ASF_SLOW_LISTENER_SECONDS": "0.5"}, observed=True)
     server.announce("s", audio_of(60_000_000))
-    PlainListener(server.url, "unknown").receive_to_the_end()  # The pings' green thread begins with the first one.
+    PlainListener(server.url, "unknown").receive_to_the_end()  # starts the green threads of pings and closes
     greenlets = server.greenlets()
-    if door == "websocket":
+    if transport == "websocket":
         stalled: Any = PlainListener(server.url, "s")
     else:
         stalled = socket.create_connection(("127.0.0.1", server.port))
@@ -348,7 +348,7 @@ def test_an_empty_audio_over_http(server: ServerProcess) -> None:
 
 
 def test_the_session_is_commanded_over_socketio(server: ServerProcess) -> None:
-    """Beginning anywhere, pausing, seeking, leaving, and switching to another stream."""
+    """Starting at any offset, pausing, seeking, leaving, and switching to another stream."""
     audio = audio_of(2_000_000)
     server.announce("long", audio)
     listener = WireListener(server.url, polling=False)
@@ -394,18 +394,18 @@ def test_flow_control_over_socketio(server: ServerProcess) -> None:
 @pytest.mark.parametrize(
     ("event", "payload", "answer", "error_code"),
     [
-        ("join_stream", {"stream_id": "doors", "offset": -1}, "error", "ASF_INVALID_PAYLOAD"),
-        ("join_stream", {"stream_id": "doors", "offset": 2**53}, "error", "ASF_INVALID_PAYLOAD"),
-        ("join_stream", {"stream_id": "doors", "offset": 0.5}, "error", "ASF_INVALID_PAYLOAD"),
-        ("join_stream", {"stream_id": "doors", "offset": "5"}, "error", "ASF_INVALID_PAYLOAD"),
-        ("join_stream", {"stream_id": "doors", "window": 0}, "error", "ASF_INVALID_PAYLOAD"),
-        ("join_stream", {"stream_id": "doors", "wait": "yes"}, "error", "ASF_INVALID_PAYLOAD"),
-        ("join_stream", {"stream_id": "doors", "epoch": 5}, "error", "ASF_INVALID_PAYLOAD"),
+        ("join_stream", {"stream_id": "transports", "offset": -1}, "error", "ASF_INVALID_PAYLOAD"),
+        ("join_stream", {"stream_id": "transports", "offset": 2**53}, "error", "ASF_INVALID_PAYLOAD"),
+        ("join_stream", {"stream_id": "transports", "offset": 0.5}, "error", "ASF_INVALID_PAYLOAD"),
+        ("join_stream", {"stream_id": "transports", "offset": "5"}, "error", "ASF_INVALID_PAYLOAD"),
+        ("join_stream", {"stream_id": "transports", "window": 0}, "error", "ASF_INVALID_PAYLOAD"),
+        ("join_stream", {"stream_id": "transports", "wait": "yes"}, "error", "ASF_INVALID_PAYLOAD"),
+        ("join_stream", {"stream_id": "transports", "epoch": 5}, "error", "ASF_INVALID_PAYLOAD"),
         ("join_stream", {"offset": 5}, "error", "ASF_JOIN_INVALID_PAYLOAD"),
-        ("join_stream", {"stream_id": "doors", "epoch": "other"}, "stream_error", "ASF_EPOCH_CHANGED"),
+        ("join_stream", {"stream_id": "transports", "epoch": "other"}, "stream_error", "ASF_EPOCH_CHANGED"),
         ("pause_stream", {}, "error", "ASF_NO_SESSION"),
         ("resume_stream", [], "error", "ASF_INVALID_PAYLOAD"),
-        ("leave_stream", {"stream_id": "doors"}, "error", "ASF_NO_SESSION"),
+        ("leave_stream", {"stream_id": "transports"}, "error", "ASF_NO_SESSION"),
         ("seek_stream", {"offset": 5}, "error", "ASF_NO_SESSION"),
         ("seek_stream", {}, "error", "ASF_INVALID_PAYLOAD"),
         ("audio_ack", {"received": 5}, "error", "ASF_NO_SESSION"),
@@ -415,7 +415,7 @@ def test_flow_control_over_socketio(server: ServerProcess) -> None:
 def test_bad_events_are_answered(
     server: ServerProcess, stream: str, event: str, payload: Any, answer: str, error_code: str
 ) -> None:
-    """The connection lives on."""
+    """The connection stays open."""
     listener = WireListener(server.url, polling=False)
     listener.emit(event, payload)
     assert listener.receive_until(answer)["error_code"] == error_code
@@ -447,19 +447,19 @@ def test_bad_fields_of_an_announcement_are_named(server: ServerProcess, fields: 
     assert requests.get(f"{server.url}/asf/internal/streams/bad", timeout=PATIENCE_SECONDS).status_code == 404
 
 
-def test_what_is_announced_of_an_audio_is_told(server: ServerProcess) -> None:
-    """Its media type and its metadata, at the doors and in the list."""
-    path = server.audio_root / "told"
+def test_what_is_announced_of_an_audio_is_returned(server: ServerProcess) -> None:
+    """Its media type and its metadata, over each transport and in the list."""
+    path = server.audio_root / "described"
     path.write_bytes(AUDIO)
     metadata = {"title": "Über alles", "tags": [1, None]}
-    server.notify("told", str(path), content_type="audio/opus; rate=48000", metadata=metadata).raise_for_status()
-    listener = PlainListener(server.url, "told", offset=len(AUDIO))
+    server.notify("described", str(path), content_type="audio/opus; rate=48000", metadata=metadata).raise_for_status()
+    listener = PlainListener(server.url, "described", offset=len(AUDIO))
     start = listener.receive_until("start_of_stream")
     assert (start["content_type"], start["metadata"]) == ("audio/opus; rate=48000", metadata)
     assert (
-        requests.head(server.stream_url("told"), timeout=PATIENCE_SECONDS).headers["Content-Type"]
+        requests.head(server.stream_url("described"), timeout=PATIENCE_SECONDS).headers["Content-Type"]
         == "audio/opus; rate=48000"
     )
-    kept = requests.get(f"{server.url}/asf/internal/streams/told", timeout=PATIENCE_SECONDS).json()
+    kept = requests.get(f"{server.url}/asf/internal/streams/described", timeout=PATIENCE_SECONDS).json()
     assert kept["metadata"] == metadata
     listener.close()
