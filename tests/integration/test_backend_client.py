@@ -77,7 +77,10 @@ def test_retries_end() -> None:
         backend.notify_new_audio("s", "/x.mp3")
     assert len(server.requests) == 1
     for address in ("http://127.0.0.1:9", "nonsense", "http://"):
-        with BackendClient(address, retries=1) as backend, pytest.raises(ServerUnreachable, match="does not answer"):
+        with (
+            BackendClient(address, retries=1) as backend,
+            pytest.raises(ServerUnreachable, match="No ASF server responded"),
+        ):
             backend.notify_new_audio("s", "/x.mp3")
 
 

@@ -69,11 +69,11 @@ def test_errors_are_one_readable_line(server: ServerProcess, tmp_path: Path) -> 
         (("notify", " ", "x.mp3"), server.url, b"ASF_NOTIFY_INVALID_STREAM_ID"),
         (("push", "alice", "connect", "1"), server.url, b"ASF_SENDUI_INVALID_EVENT_NAME"),
         (("watch", "x" * 256), server.url, b"ASF_SUBSCRIBE_INVALID_PAYLOAD"),
-        (("listen", "s"), nowhere, b"does not answer"),
-        (("notify", "s", "x.mp3"), nowhere, b"does not answer"),
-        (("push", "a", "e", "1"), nowhere, b"does not answer"),
-        (("watch", "a"), nowhere, b"does not answer"),
-        (("watch", "a", "--namespace", "/nowhere"), server.url, b"does not answer"),
+        (("listen", "s"), nowhere, b"No ASF server responded"),
+        (("notify", "s", "x.mp3"), nowhere, b"No ASF server responded"),
+        (("push", "a", "e", "1"), nowhere, b"No ASF server responded"),
+        (("watch", "a"), nowhere, b"No ASF server responded"),
+        (("watch", "a", "--namespace", "/nowhere"), server.url, b"No ASF server responded"),
     ]
     for arguments, url, expected in attempts:
         result = asf(*arguments, url=url, cwd=tmp_path)

@@ -145,7 +145,7 @@ def failures(server: str, folder: Path) -> list[tuple[tuple[str, ...], str, byte
         (("demo", *root), server, b"ASF_NOTIFY_INVALID_FILEPATH"),
         (("demo", "--clip", str(folder / "missing.mp3"), *root), server, b"missing.mp3: No such file"),
         (("demo", "--clip", "/proc/self/mem", *root), server, b"Input/output error"),
-        (("streams",), NOWHERE, b"does not answer"),
+        (("streams",), NOWHERE, b"No ASF server responded"),
         (("streams", "unknown"), server, b"ASF_STREAM_NOT_FOUND"),
         (("streams", "unknown", "--delete"), server, b"ASF_STREAM_NOT_FOUND"),
         (("notify", "unknown", "--state", "failed"), server, b"ASF_NOTIFY_INVALID_FILEPATH"),

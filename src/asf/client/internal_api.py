@@ -1,4 +1,4 @@
-"""Calls of the internal API: JSON there and back, tried again where that may help."""
+"""Calls of the internal API with JSON, retried after temporary errors."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from asf.backoff import Backoff
 from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable
 
 TIMEOUT_SECONDS = 10.0
-"""Longest silence of the server, in connecting and in answering."""
+"""Timeout for connecting, and between bytes of the response."""
 
 RETRIES = 6
 FIRST_PAUSE_SECONDS = 0.2
@@ -27,15 +27,14 @@ JSON_HEADERS = {"Content-Type": "application/json"}
 
 SERVER_ERRORS = 500
 CONFIGURATION_ERRORS = "ASF_CONFIG_ERROR_"
-"""What error codes begin with that stay until somebody changes the server's settings."""
+"""Prefix of the codes of configuration errors, which retries do not fix."""
 
 
 class InternalApi:
-    """The internal API of the ASF at `base_url`, over connections that are kept open.
+    """The internal API of the server at `base_url`, over persistent connections.
 
-    `token` is sent as a bearer token where it is given. A request is tried again, `retries` times at most and after
-    growing pauses, when the connection fails or the server answers with a 5xx, its errors of configuration excepted.
-    Not to be shared between threads.
+    `token`, if any, is sent as a bearer token. A request is retried up to `retries` times with exponential back-off
+    if the connection fails or the server responds with a 5xx other than a configuration error. Not thread-safe.
     """
 
     def __init__(self, base_url: str, token: str | None, retries: int) -> None:
@@ -46,7 +45,7 @@ class InternalApi:
             self._session.auth = _BearerToken(token)
 
     def close(self) -> None:
-        """Close the connections. Closing twice does no harm."""
+        """Close the connections. Idempotent."""
         self._session.close()
 
     def call(
@@ -56,7 +55,7 @@ class InternalApi:
         payload: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Return the answer. Raises `RequestRefused`, `ServerUnreachable`, and what `json.dumps` does for no JSON."""
+        """Return the response. Raises `RequestRefused`, `ServerUnreachable`, and what `json.dumps` raises."""
         url = self._internal_url + route
         body = None if payload is None else json.dumps(payload, allow_nan=False).encode()
         send = partial(
@@ -82,7 +81,7 @@ class InternalApi:
 
 
 class _BearerToken(AuthBase):
-    """Sends the token with every request; it goes before what a .netrc file may say about the host."""
+    """Sends the token with every request; it takes precedence over a .netrc file."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -96,16 +95,16 @@ def _answer_to(send: Callable[[], requests.Response], url: str, attempt: int) ->
     try:
         response = send()
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        raise ServerUnreachable(f"{url} does not answer.") from error
+        raise ServerUnreachable(f"No ASF server responded at {url}.") from error
     except requests.RequestException as error:
-        raise ServerUnreachable(f"{url} does not answer: {error}", temporary=False) from error
+        raise ServerUnreachable(f"No ASF server responded at {url}: {error}", temporary=False) from error
     try:
         answer = response.json()
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
         temporary = response.status_code >= SERVER_ERRORS
-        message = f"{url} answers, but not as ASF does (HTTP status {response.status_code})."
+        message = f"No ASF server responded at {url} (HTTP status {response.status_code})."
         raise ServerUnreachable(message, temporary=temporary)
     if not response.ok:
         raise RequestRefused(answer, response.status_code, attempt)

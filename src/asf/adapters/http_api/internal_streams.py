@@ -1,4 +1,4 @@
-"""The internal API of streams: voice agents announce them here (docs/contract.md, section 2)."""
+"""Internal API of streams, for voice agents (docs/contract.md, section 2)."""
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -10,7 +10,7 @@ from asf.domain.streams.catalog import StreamCatalog
 
 
 def create_internal_streams_blueprint(catalog: StreamCatalog, guard: InternalGuard) -> Blueprint:
-    """Return the routes under /asf/internal/ that concern streams, behind `guard`."""
+    """Return the routes of streams under /asf/internal/, protected by `guard`."""
     blueprint = Blueprint("internal_streams", "asf", url_prefix="/asf/internal")
     blueprint.before_request(guard)
     notify_schema = NotifyNewAudioSchema(catalog.locate)

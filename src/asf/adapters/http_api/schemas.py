@@ -1,6 +1,6 @@
-"""The requests of the internal API as marshmallow schemas.
+"""Requests of the internal API as marshmallow schemas.
 
-A schema finds every wrong field; the answer names the first one, in the order in which the schema lists them.
+A schema checks all fields; the error names the first invalid one, in the schema's order.
 """
 
 import json
@@ -50,7 +50,7 @@ AUDIO_TYPE = re.compile(r"audio/[\w!#$&^.+-]{1,100}(\s*;[\x20-\x7e]{0,200})?", r
 
 
 def _content_type_problem(value: str) -> str | None:
-    return None if AUDIO_TYPE.fullmatch(value) else "It is no media type such as audio/mpeg."
+    return None if AUDIO_TYPE.fullmatch(value) else "It is not an audio media type, such as audio/mpeg."
 
 
 def _metadata_size(value: dict[str, Any]) -> None:
@@ -63,25 +63,25 @@ def _encodable(value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValidationError("It contains lone surrogates, which are not valid text.") from None
+        raise ValidationError("It contains lone surrogates.") from None
 
 
 IDENTIFIER = {"minLength": 1, "maxLength": MAX_IDENTIFIER_CHARACTERS}
-"""What the OpenAPI description says of identifiers."""
+"""Length of identifiers, for the OpenAPI document."""
 
 
 class RequestSchema(Schema):
-    """What a request says. Unknown fields are ignored; `errors` maps each field to the error that answers for it."""
+    """A request. Unknown fields are ignored; `errors` maps each field to the error for an invalid value."""
 
     errors: Mapping[str, Callable[[str], AsfError]]
 
     class Meta:
-        """Options of marshmallow."""
+        """marshmallow options."""
 
         unknown = EXCLUDE
 
     def read(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the validated fields. Raises the error of the first field that is wrong."""
+        """Return the validated fields. Raises the error of the first invalid field."""
         try:
             loaded: dict[str, Any] = self.load(payload)
         except ValidationError as error:
@@ -157,7 +157,7 @@ class StreamPageSchema(RequestSchema):
 
 
 class StreamSchema(Schema):
-    """A stream of the catalog, as it is answered."""
+    """A stream of the catalog, in responses."""
 
     stream_id = fields.String()
     state = fields.Enum(StreamState, by_value=True)
@@ -196,7 +196,7 @@ class SendUiUpdateSchema(RequestSchema):
 
 
 class SendUiUpdatesSchema(RequestSchema):
-    """Body of POST /asf/internal/send_ui_updates. Each update is looked at by itself, with `SendUiUpdateSchema`."""
+    """Body of POST /asf/internal/send_ui_updates. Each update is validated separately, with `SendUiUpdateSchema`."""
 
     updates = fields.List(
         fields.Raw(allow_none=True), required=True, validate=validate.Length(min=1, max=MAX_UPDATES)
