@@ -200,13 +200,13 @@ def test_only_allowed_handshakes_open_a_websocket(changes: dict[str, str], *, is
     """All other requests go to the application, or get an error."""
     statuses: list[str] = []
     endpoint = PlainWebSocketEndpoint(
-        lambda _environ, _start_response: [b"passed on"],
         "/streams/",
         lambda *_arguments: pytest.fail("called"),
         lambda origin: origin == "https://app.example",
         100,
         Delays().make,
     )
+    application = endpoint.in_front_of(lambda _environ, _start_response: [b"passed on"])
     environ = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/streams/s",
@@ -214,7 +214,7 @@ def test_only_allowed_handshakes_open_a_websocket(changes: dict[str, str], *, is
         "HTTP_CONNECTION": "Upgrade",
         "HTTP_ORIGIN": "https://app.example",
     }
-    body = list(endpoint(environ | changes, lambda status, _headers: statuses.append(status)))
+    body = list(application(environ | changes, lambda status, _headers: statuses.append(status)))
     assert (body == [b"passed on"]) is is_passed_on
     assert bool(statuses) is not is_passed_on
 
@@ -236,9 +236,7 @@ def test_a_connection_is_pinged_while_it_is_open_and_broken_off_after_its_close(
         delays.actions[CLOSE_SECONDS](connection)
         assert connection.receive() is None
 
-    endpoint = PlainWebSocketEndpoint(
-        lambda _environ, _start_response: [], "/streams/", handle, lambda _origin: False, 100, delays.make
-    )
+    endpoint = PlainWebSocketEndpoint("/streams/", handle, lambda _origin: False, 100, delays.make)
     environ = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/streams/ü a".encode().decode("latin-1"),
@@ -249,7 +247,8 @@ def test_a_connection_is_pinged_while_it_is_open_and_broken_off_after_its_close(
         "HTTP_SEC_WEBSOCKET_KEY": "AAAAAAAAAAAAAAAAAAAAAA==",
         "asf.take_connection": lambda: EventletConnection(line.near_end),
     }
-    assert list(endpoint(environ, pytest.fail)) == []
+    application = endpoint.in_front_of(lambda _environ, _start_response: pytest.fail("passed on"))
+    assert list(application(environ, pytest.fail)) == []
     assert served == ["ü a", {"offset": "5"}]
     received = line.far_end.recv(4096)
     assert received.endswith(b"\r\n\r\n\x89\x00\x88\x02\x03\xe8")

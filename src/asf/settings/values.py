@@ -5,6 +5,7 @@ from pathlib import Path
 
 from asf.adapters.limits import REJECTION_HEADROOM
 from asf.settings.networks import Networks, include_strangers
+from asf.settings.parsing import ANY_ORIGIN
 
 LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 """For values of ASF_HOST that mean all addresses: one that can be connected to on this machine."""
@@ -65,6 +66,10 @@ class Settings:
     def has_object_stores(self) -> bool:
         """Whether objects can be announced."""
         return bool(self.s3_buckets or self.gs_buckets or self.az_containers)
+
+    def allows_origin(self, origin: str) -> bool:
+        """Return whether pages of a web origin may connect."""
+        return self.cors_allowed_origins == [ANY_ORIGIN] or origin in self.cors_allowed_origins
 
     @property
     def open_files(self) -> int:

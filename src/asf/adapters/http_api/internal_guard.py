@@ -14,12 +14,16 @@ class InternalGuard:
     """Accepts requests with the bearer token `token`, or from a TCP peer in one of `trusted_networks`.
 
     With an empty `token`, only trusted peers are accepted. Forwarding headers (X-Forwarded-For, Forwarded) are
-    ignored, because any client can send them.
+    ignored, because any client can send them. `trusts_strangers` is True when the networks are not limited to
+    those of backends.
     """
 
-    def __init__(self, token: str, trusted_networks: Sequence[IPv4Network | IPv6Network]) -> None:
+    def __init__(
+        self, token: str, trusted_networks: Sequence[IPv4Network | IPv6Network], *, trusts_strangers: bool = False
+    ) -> None:
         self._token = token.encode()
         self._trusted_networks = trusted_networks
+        self._trusts_strangers = trusts_strangers
 
     def __call__(self) -> None:
         """Check the current request, before its body is read. Raises `Unauthorized`."""
@@ -37,6 +41,10 @@ class InternalGuard:
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped  # How a dual-stack socket reports an IPv4 peer.
         return any(address in network for network in self._trusted_networks)
+
+    def is_backend(self, peer: str) -> bool:
+        """Return whether a TCP peer's address is known as that of a backend, or of a proxy, by its network."""
+        return not self._trusts_strangers and self.trusts(peer)
 
     def _has_token(self) -> bool:
         presented = bearer_token()

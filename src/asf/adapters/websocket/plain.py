@@ -135,7 +135,7 @@ MakeDelay = Callable[[float, Callable[[Any], object]], Delay]
 
 
 class PlainWebSocketEndpoint:
-    """WSGI middleware that answers WebSocket handshakes below `prefix`. `application` gets all other requests.
+    """Answers WebSocket handshakes below `prefix`, as WSGI middleware: see `in_front_of`.
 
     What follows the prefix is the stream id. `handler` is called with the connection, the stream id and the query, in
     the connection's own task. Handshakes of browsers from origins that `is_allowed` rejects get a 403.
@@ -143,14 +143,12 @@ class PlainWebSocketEndpoint:
 
     def __init__(
         self,
-        application: Application,
         prefix: str,
         handler: Handler,
         is_allowed: Callable[[str], bool],
         max_message_bytes: int,
         make_delay: MakeDelay,
     ) -> None:
-        self._application = application
         self._prefix = prefix
         self._handler = handler
         self._is_allowed = is_allowed
@@ -159,12 +157,17 @@ class PlainWebSocketEndpoint:
         self._closes = make_delay(CLOSE_SECONDS, PlainWebSocket.break_off)
         self._connections: WeakSet[PlainWebSocket] = WeakSet()
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+    def in_front_of(self, application: Application) -> Application:
+        """Return a WSGI application that answers these handshakes, and passes all other requests to `application`."""
+        return partial(self._answer, application)
+
+    def _answer(
+        self, application: Application, environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         is_handshake = environ["REQUEST_METHOD"] == "GET" and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
         if not path.startswith(self._prefix) or not is_handshake:
-            return self._application(environ, start_response)
+            return application(environ, start_response)
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not self._is_allowed(origin):
             start_response("403 Forbidden", [("Content-Type", "text/plain")])

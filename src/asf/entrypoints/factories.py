@@ -1,0 +1,179 @@
+"""The parts of the server whose construction takes more than a call of their class."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask
+from flask_socketio import SocketIO
+from socketio import Namespace
+
+import asf
+from asf.adapters import http_api, realtime_api
+from asf.adapters.delays import FixedDelay
+from asf.adapters.engineio import server as engineio_server
+from asf.adapters.engineio.connections import EngineIoConnections
+from asf.adapters.http_api.playback import STREAM_URL
+from asf.adapters.jwt_tokens import JwtTokens
+from asf.adapters.limits import ConnectionQuota
+from asf.adapters.prometheus import PrometheusMetrics, gauges
+from asf.adapters.runtime import Runtime
+from asf.adapters.source_router import SourceRouter
+from asf.adapters.websocket.plain import PlainWebSocketEndpoint
+from asf.application.demo_studio import DemoStudio
+from asf.domain.access.ports import TokenVerifier
+from asf.domain.clock import Clock
+from asf.domain.streaming.ports import AudioSources
+from asf.domain.streaming.pump import AudioPump
+from asf.domain.streaming.service import StreamingService
+from asf.domain.streaming.slow_listeners import SlowListeners
+from asf.domain.streams.stream import FileLocator, Locator, ObjectLocator, QueueLocator
+from asf.domain.updates.ports import UiUpdateEmitter
+from asf.domain.updates.router import UiUpdateRouter
+from asf.entrypoints.storage import Storage
+from asf.settings import ANY_ORIGIN, Settings, SettingsError
+
+CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
+
+
+def create_audio_objects(settings: Settings, runtime: Runtime, clock: Clock) -> AudioSources | None:
+    """Return the object stores, or None if no bucket is set; only then is the extra `objects` not needed.
+
+    Raises `SettingsError` when the library rejects the configuration.
+    """
+    if not settings.has_object_stores:
+        return None
+    from asf.adapters import object_store  # noqa: PLC0415
+
+    try:
+        stores = object_store.create_stores(
+            settings.s3_buckets, settings.gs_buckets, settings.az_containers, settings.s3_endpoint_url
+        )
+    except object_store.InvalidStoreConfiguration as error:
+        raise SettingsError([str(error)]) from error
+    return object_store.ObjectAudioSources(stores, runtime.run_in_thread, settings.object_cache_bytes, clock.now)
+
+
+def create_source_router(
+    files: AudioSources, objects: AudioSources | None, queues: AudioSources | None
+) -> SourceRouter:
+    """Return the router of the audio sources that this server has."""
+    sources: dict[type[Locator], AudioSources | None] = {
+        FileLocator: files,
+        ObjectLocator: objects,
+        QueueLocator: queues,
+    }
+    return SourceRouter({kind: source for kind, source in sources.items() if source is not None})
+
+
+def create_socketio(app: Flask, runtime: Runtime, settings: Settings, message_queue: Any) -> SocketIO:
+    """Return the Socket.IO server, which puts its middleware in front of `app`."""
+    origins = settings.cors_allowed_origins
+    allowed = ANY_ORIGIN if origins == [ANY_ORIGIN] else origins
+    return realtime_api.create_socketio(app, runtime.name, allowed, settings.max_message_bytes, message_queue)
+
+
+def install_engineio(socketio: SocketIO, runtime: Runtime, quota: ConnectionQuota) -> EngineIoConnections:
+    """Replace parts of the Engine.IO server, and return its connections. `quota` limits them."""
+    notify_error = partial(realtime_api.notify_connection, socketio)
+    return engineio_server.install(socketio.server.eio, runtime, quota, notify_error)
+
+
+def create_ui_emitter(
+    socketio: SocketIO, settings: Settings, connections: EngineIoConnections
+) -> UiUpdateEmitter | None:
+    """Return the emitter of UI updates, or None if the setting turns them off."""
+    namespace = settings.ui_updates_namespace
+    if not namespace:
+        return None
+    return realtime_api.SocketIoUiUpdateEmitter(socketio, namespace, connections.get)
+
+
+def create_namespaces(
+    service: StreamingService, router: UiUpdateRouter, settings: Settings, connections: EngineIoConnections
+) -> list[Namespace]:
+    """Return the Socket.IO namespaces: of audio, and of UI updates unless the setting turns them off."""
+    namespaces: list[Namespace] = [realtime_api.AudioNamespace(service, connections.get)]
+    if settings.ui_updates_namespace:
+        namespaces.append(realtime_api.UiUpdatesNamespace(settings.ui_updates_namespace, router, connections.get))
+    return namespaces
+
+
+def create_metrics_page(
+    metrics: PrometheusMetrics,
+    pump: AudioPump,
+    streaming: StreamingService,
+    slow_listeners: SlowListeners,
+    router: UiUpdateRouter,
+    storage: Storage,
+    connections: ConnectionQuota,
+    socketio_connections: ConnectionQuota,
+) -> Callable[[], bytes]:
+    """Register what is read at each scrape, and return the function that renders /metrics."""
+    gauges.register_streaming(metrics, streaming, slow_listeners, pump)
+    gauges.register_connections(metrics, connections, socketio_connections)
+    gauges.register_updates(metrics, router, storage.gauge)
+    gauges.register_catalog(metrics, storage.catalog_store.count)
+    return metrics.render
+
+
+def create_websocket_endpoint(
+    sessions: realtime_api.PlainWebSocketSessions, settings: Settings, runtime: Runtime
+) -> PlainWebSocketEndpoint:
+    """Return the endpoint of plain WebSockets."""
+    return PlainWebSocketEndpoint(
+        STREAM_URL,
+        sessions.serve,
+        settings.allows_origin,
+        settings.max_message_bytes,
+        partial(FixedDelay, runtime),
+    )
+
+
+def assemble_app(
+    app: Flask,
+    socketio: SocketIO,
+    blueprints: list[Blueprint],
+    console: list[Blueprint],
+    namespaces: list[Namespace],
+    websocket_endpoint: PlainWebSocketEndpoint,
+    socketio_connections: ConnectionQuota,
+    streaming: StreamingService,
+    metrics: PrometheusMetrics,
+) -> Flask:
+    """Return the complete WSGI application."""
+    for blueprint in blueprints + console:
+        app.register_blueprint(blueprint)
+    for namespace in namespaces:
+        # Not through Flask-SocketIO: its handlers set up a Flask request context for every event, which nothing uses.
+        socketio.server.register_namespace(namespace)
+    # From the inside out: the routes; Socket.IO, which is in `app.wsgi_app` by now; plain WebSockets; limits.
+    app.wsgi_app = http_api.Admission(  # type: ignore[method-assign]
+        app,
+        websocket_endpoint.in_front_of(app.wsgi_app),
+        socketio_connections,
+        lambda: streaming.draining,
+        metrics.request_answered,
+    )
+    return app
+
+
+def create_console(settings: Settings, guard: http_api.InternalGuard) -> list[Blueprint]:
+    """Return the routes of the console; none in production."""
+    if not settings.debug_mode:
+        return []
+    studio = DemoStudio(settings.host, settings.audio_roots[0], settings.internal_api_token)
+    return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins, guard, studio.start)]
+
+
+def create_token_verifier(settings: Settings) -> TokenVerifier | None:
+    """Return the verifier of tokens, or None if none are required."""
+    return JwtTokens(settings.secret_key) if settings.require_tokens else None
+
+
+def sent_all_check(
+    connections: EngineIoConnections, websocket_endpoint: PlainWebSocketEndpoint
+) -> Callable[[], bool]:
+    """Return a function that returns whether no connection has data to send."""
+    return lambda: connections.have_sent_all and websocket_endpoint.has_sent_all

@@ -1,0 +1,78 @@
+"""Where a server keeps what outlives a session: in its own process, or in a Redis that several servers share."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from asf.adapters import realtime_api
+from asf.adapters.media_types import media_type_of
+from asf.adapters.memory_update_log import InMemoryUpdateLog
+from asf.adapters.prometheus import Reading, gauges
+from asf.adapters.runtime import Runtime
+from asf.adapters.sqlite_catalog import SqliteCatalogStore
+from asf.domain.streaming.ports import AudioSources
+from asf.domain.streams.ports import CatalogStore
+from asf.domain.updates.ports import UpdateLog
+from asf.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The adapters that belong together. `background` runs for as long as the server, each in a task of its own."""
+
+    name: str
+    """As `/asf/ready` names it."""
+    catalog_store: CatalogStore
+    update_log: UpdateLog
+    audio_queues: AudioSources | None
+    """None where `queue:` cannot be announced."""
+    message_queue: Any
+    """Flask-SocketIO's, by which other processes can emit; None for none."""
+    gauge: Reading
+    background: tuple[Callable[[], object], ...] = ()
+
+
+def create_storage(settings: Settings, runtime: Runtime) -> Storage:
+    """Return Redis where ASF_REDIS_URL is set, else what one server has alone. Raises `CatalogUnavailable`."""
+    return _redis(settings, runtime) if settings.redis_url else _local(settings)
+
+
+def make_epoch() -> str:
+    """Return a text that no earlier call returned."""
+    return secrets.token_urlsafe(9)
+
+
+def _local(settings: Settings) -> Storage:
+    log = InMemoryUpdateLog(settings.ui_history_size, settings.ui_history_seconds, make_epoch)
+    return Storage(
+        name="catalog",
+        catalog_store=SqliteCatalogStore(settings.database),
+        update_log=log,
+        audio_queues=None,
+        message_queue=None,
+        gauge=gauges.reading_of_history(lambda: log.kept_bytes),
+    )
+
+
+def _redis(settings: Settings, runtime: Runtime) -> Storage:
+    # The extra `redis` is needed here only.
+    from asf.adapters.redis_store.catalog import RedisCatalogStore  # noqa: PLC0415
+    from asf.adapters.redis_store.connection import OPTIONS, connect  # noqa: PLC0415
+    from asf.adapters.redis_store.pubsub import RedisPubSub  # noqa: PLC0415
+    from asf.adapters.redis_store.queues.sources import RedisAudioQueues  # noqa: PLC0415
+    from asf.adapters.redis_store.update_log import Limits, RedisUpdateLog  # noqa: PLC0415
+
+    client = connect(settings.redis_url)
+    pubsub = RedisPubSub(client)
+    limits = Limits(settings.ui_history_size, settings.ui_history_seconds)
+    log = RedisUpdateLog(client, pubsub, limits, make_epoch)
+    return Storage(
+        name="redis",
+        catalog_store=RedisCatalogStore(client, pubsub),
+        update_log=log,
+        audio_queues=RedisAudioQueues(client, runtime.spawn, media_type_of),
+        message_queue=realtime_api.create_message_queue(settings.redis_url, OPTIONS),
+        gauge=gauges.reading_of_redis(lambda: pubsub.is_connected),
+        background=(pubsub.run, log.run),
+    )
