@@ -1,6 +1,8 @@
 """What ASF replaces in Engine.IO's server, installed in the library's own."""
 
+import gc
 import time
+import weakref
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -125,6 +127,43 @@ def test_a_handler_of_the_library_that_fails_ends_the_connection(caplog: pytest.
     line = EngineIoServer().open_websocket(BrokenWebSocket())
     wait_until(lambda: line.task.dead)
     assert "Closing a WebSocket connection: ValueError" in caplog.text
+
+
+def test_a_message_that_breaks_the_library_ends_the_connection() -> None:
+    """The writer ends too, and the connection is no longer counted."""
+
+    class NoisyWebSocket(RecordingWebSocket):
+        def wait(self) -> Any:
+            eventlet.sleep(0)
+            return "no packet"
+
+    line = EngineIoServer().open_websocket(NoisyWebSocket())
+    wait_until(lambda: line.task.dead)
+    assert line.server.ended == [line.sid]
+    assert len(line.server.quota) == 0
+    assert line.server.connections.get(line.sid) is None
+
+
+@pytest.mark.parametrize("polling", [True, False])
+def test_a_connection_that_has_ended_leaves_nothing_to_the_garbage_collector(polling: bool) -> None:
+    """With thousands of connections, collections are rare."""
+    engineio = EngineIoServer()
+
+    def open_and_end() -> list[weakref.ref[Any]]:
+        line = engineio.open_polling() if polling else engineio.open_websocket(RecordingWebSocket())
+        line.transport.when_ready(lambda: None)
+        line.transport.disconnect()
+        wait_until(lambda: line.task.dead)
+        return [weakref.ref(line.transport), weakref.ref(line.connection)]
+
+    gc.disable()
+    try:
+        references = open_and_end()
+        eventlet.sleep(0)
+        engineio.library.sockets.clear()
+        assert [reference() for reference in references] == [None, None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

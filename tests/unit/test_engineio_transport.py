@@ -145,6 +145,27 @@ def test_text_messages_are_written_directly_where_possible(line: SocketLine) -> 
     assert line.messages == [f"4{text}" for text in [*texts, "queued", "behind it"]]
 
 
+def test_a_late_message_is_created_when_it_is_sent(line: SocketLine) -> None:
+    """At once where possible; in the queue it has no size until then."""
+    created: list[str] = []
+
+    def render() -> str:
+        created.append(f"late {len(created)}")
+        return created[-1]
+
+    assert line.transport.send_late(render)
+    assert created == ["late 0"]
+    line.queue("queued")
+    assert line.transport.send_late(render)
+    assert created == ["late 0"]
+    assert (line.transport.queued_messages, line.transport.queued_late) == (1, 1)
+    assert line.transport.queued_bytes == len("queued")
+    eventlet.sleep(0)
+    line.read_all()
+    assert line.messages == ["4late 0", "4queued", "4late 1"]
+    assert line.transport.queued_late == 0
+
+
 def test_a_broken_connection_takes_nothing(line: SocketLine) -> None:
     """No callback is called either: the task that receives from it notices the break."""
     line.far_end.close()

@@ -36,14 +36,16 @@ class EngineIoUpgrade:
         handler: Callable[[Any], Any],
         server: Any,
     ) -> None:
-        self._answer = create_upgrade(self._handle, int(server.max_http_buffer_size))
+        self._create_upgrade = create_upgrade
+        self._max_message_bytes = int(server.max_http_buffer_size)
         self._connections = connections
         self._notify_error = notify_error
         self._engineio_handler = handler
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
         """Answer the handshake; returns when the WebSocket has ended."""
-        return self._answer(environ, start_response)
+        # Not kept: it would be a reference cycle, and each ended connection left to the garbage collector.
+        return self._create_upgrade(self._handle, self._max_message_bytes)(environ, start_response)
 
     def _handle(self, websocket: DirectWebSocket) -> Any:
         # The handler is a method of the library's object for the connection.
