@@ -17,9 +17,9 @@ import pytest
 import requests
 
 from asf import client
-from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.domain.access.grant import Grant
+from asf.entrypoints.shutdown import FLUSH_SECONDS
 from asf.settings import VARIABLES, read_settings
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS

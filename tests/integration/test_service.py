@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
 from asf.entrypoints.cli.serve import EXIT_USAGE
+from asf.entrypoints.shutdown import FLUSH_SECONDS
 from asf.settings import VARIABLES, read_settings
 from tests.browser.prerequisites import missing
 from tests.support.bounds import COMMAND_SECONDS

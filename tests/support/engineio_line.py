@@ -7,10 +7,10 @@ import engineio
 import eventlet
 from eventlet.event import Event
 
-from asf.adapters.engineio import server as engineio_server
+from asf.adapters.connection_quota import ConnectionQuota
+from asf.adapters.engineio import patches as engineio_server
 from asf.adapters.engineio.transport import EngineIoTransport
 from asf.adapters.eventlet_runtime.runtime import EventletRuntime
-from asf.adapters.limits import ConnectionQuota
 from asf.adapters.websocket.frames import ChunkFraming
 from asf.domain.errors import AsfError
 from asf.domain.streaming.audio import AudioBatch

@@ -15,14 +15,19 @@ patch_standard_library()
 import greenlet  # noqa: E402 - after patching, like everything else
 from flask import Flask, Response, jsonify, request  # noqa: E402
 
-from asf.adapters import http_api, limits  # noqa: E402
+from asf.adapters import connection_quota, http_api  # noqa: E402
 from asf.adapters.engineio import connections, pings  # noqa: E402
 from asf.adapters.eventlet_runtime import listening  # noqa: E402
-from asf.adapters.realtime_api import namespace, ui_namespace  # noqa: E402
-from asf.adapters.realtime_api import server as socketio_server  # noqa: E402
+from asf.adapters.realtime_api import (  # noqa: E402
+    audio_namespace,
+    socketio_server,
+    ui_namespace,
+)
 from asf.adapters.redis_store import pubsub  # noqa: E402
 from asf.adapters.redis_store.update_log import presence  # noqa: E402
-from asf.adapters.websocket import connection, plain  # noqa: E402
+from asf.adapters.websocket import connection  # noqa: E402
+from asf.adapters.websocket import endpoint as websocket_endpoint  # noqa: E402
+from asf.adapters.websocket import pings as websocket_pings  # noqa: E402
 from asf.entrypoints import cli, container  # noqa: E402
 from asf.settings import values  # noqa: E402
 from tests.support import faulty_parts  # noqa: E402
@@ -31,13 +36,13 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_PING_SECONDS": [
         (socketio_server, "PING_INTERVAL_SECONDS"),
         (socketio_server, "PING_TIMEOUT_SECONDS"),
-        (plain, "PING_SECONDS"),
+        (websocket_endpoint, "PING_SECONDS"),
     ],
     "TEST_PONG_SECONDS": [(socketio_server, "PING_TIMEOUT_SECONDS")],
-    "TEST_UNANSWERED_PINGS": [(plain, "MAX_UNANSWERED")],
+    "TEST_UNANSWERED_PINGS": [(websocket_pings, "MAX_UNANSWERED")],
     "TEST_JOINS_PER_SECOND": [
-        (namespace.StrictNamespace, "joins_per_second"),
-        (ui_namespace.UiUpdatesNamespace, "joins_per_second"),
+        (audio_namespace, "JOINS_PER_SECOND"),
+        (ui_namespace, "SUBSCRIPTIONS_PER_SECOND"),
     ],
     "TEST_FRAMES_PER_SECOND": [(connection, "FRAMES_PER_SECOND")],
     "TEST_FRAMES_AT_ONCE": [(connection, "FRAMES_AT_ONCE")],
@@ -47,7 +52,7 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_KEEPALIVE_SECONDS": [(listening, "KEEPALIVE_IDLE_SECONDS")],
     "TEST_JOIN_SECONDS": [(connections, "JOIN_SECONDS")],
     "TEST_SPARE_CONNECTIONS": [(values, "SPARE_CONNECTIONS")],
-    "TEST_STANDING_ROOM": [(limits, "REJECTION_HEADROOM")],
+    "TEST_STANDING_ROOM": [(connection_quota, "REJECTION_HEADROOM")],
 }
 """Variables of the environment, and which constants they stand for. Of two for one, the later one counts."""
 

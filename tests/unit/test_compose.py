@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from asf.adapters.eventlet_runtime.server import FLUSH_SECONDS
+from asf.entrypoints.shutdown import FLUSH_SECONDS
 from asf.settings import VARIABLES, Settings, read_settings
 from tests.browser.prerequisites import missing
 from tests.support.images import instructions_of

@@ -12,7 +12,7 @@ import pytest
 from engineio.packet import PING
 
 from asf.adapters.engineio import connections
-from asf.adapters.engineio.server import MAX_UNREAD_ANSWERS
+from asf.adapters.engineio.patches import MAX_UNREAD_ANSWERS
 from asf.domain.errors import JoinTimeout, Throttled
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_line import HANDSHAKE, WEBSOCKET, EngineIoLine, EngineIoServer, RecordingWebSocket

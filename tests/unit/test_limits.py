@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from asf.adapters import limits
-from asf.adapters.limits import ConnectionQuota, RateLimit
+from asf.adapters import connection_quota
+from asf.adapters.connection_quota import ConnectionQuota
+from asf.adapters.rate_limit import RateLimit
 from asf.domain.errors import RateLimited, TooManyConnections
 
 gaps = st.lists(st.floats(0, 3), max_size=60)
@@ -83,7 +84,7 @@ class QuotaMachine(RuleBasedStateMachine):
             assert isinstance(refusal, RateLimited)
         else:
             assert refusal is None
-        room = len(self.there) < 6 + limits.REJECTION_HEADROOM and self.of(address) < 4
+        room = len(self.there) < 6 + connection_quota.REJECTION_HEADROOM and self.of(address) < 4
         assert self.quota.has_rejection_headroom(address) == room
         if room:
             self.quota.take(address)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from asf.adapters.eventlet_runtime import listening
-from asf.adapters.eventlet_runtime.listening import EventletListener
+from asf.adapters.eventlet_runtime.listening import EventletListeningSocket
 
 CONNECTION = ("connection", ("127.0.0.1", 50000))
 
@@ -41,7 +41,7 @@ def test_a_shortage_is_waited_out_and_logged_once(
     """Not at every attempt."""
     monkeypatch.setattr(listening, "ACCEPT_RETRY_SECONDS", 0.001)
     with caplog.at_level(logging.ERROR):
-        assert EventletListener(ScriptedSocket(20, errno.EMFILE)).accept() == CONNECTION
+        assert EventletListeningSocket(ScriptedSocket(20, errno.EMFILE)).accept() == CONNECTION
     assert [record.getMessage() for record in caplog.records] == [
         f"Cannot accept connections: {os.strerror(errno.EMFILE)}"
     ]
@@ -49,7 +49,7 @@ def test_a_shortage_is_waited_out_and_logged_once(
 
 def test_a_broken_socket_is_reported_and_no_longer_used() -> None:
     """The error is not temporary."""
-    listener = EventletListener(ScriptedSocket(1, errno.EBADF))
+    listener = EventletListeningSocket(ScriptedSocket(1, errno.EBADF))
     failures: list[OSError] = []
     listener.on_failure = failures.append
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):

@@ -14,14 +14,13 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, 
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
 from asf.adapters.realtime_api.plain_websocket import PlainWebSocketEmitter
 from asf.adapters.websocket.connection import DirectWebSocket
-from asf.adapters.websocket.plain import (
+from asf.adapters.websocket.endpoint import (
     CLOSE_SECONDS,
-    MAX_UNANSWERED,
     MAX_WAITING_BYTES,
-    PING_SECONDS,
     PlainWebSocket,
     PlainWebSocketEndpoint,
 )
+from asf.adapters.websocket.pings import MAX_UNANSWERED, PING_SECONDS
 from asf.domain.streaming.audio import AudioBatch
 from tests.contracts.listener_emitter import ListenerEmitterContract
 

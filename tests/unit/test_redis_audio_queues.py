@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from asf.adapters.media_types import media_type_of
 from asf.adapters.redis_store.connection import ANSWER_SECONDS, connect
+from asf.adapters.redis_store.pauses import SystemTiming
 from asf.adapters.redis_store.queues import reader as queue_reader
 from asf.adapters.redis_store.queues.blocks import BLOCK_BYTES, LEAST_BLOCKS
 from asf.adapters.redis_store.queues.entries import PREFIX
@@ -23,7 +24,6 @@ from asf.adapters.redis_store.queues.open_queue import FAILURE_SECONDS
 from asf.adapters.redis_store.queues.reader import CONNECTION_NAME, HEADS_AT_ONCE, QueueReader
 from asf.adapters.redis_store.queues.source import QueueAudioSource
 from asf.adapters.redis_store.queues.sources import MAX_BYTES, OPEN_ATTEMPTS, RedisAudioQueues
-from asf.adapters.redis_store.timing import SystemTiming
 from asf.domain.errors import AsfError, AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.streaming.ports import AudioSources
 from asf.domain.streams.stream import AudioEnding, Locator, StreamState

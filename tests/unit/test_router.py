@@ -23,7 +23,8 @@ from asf.domain.errors import (
     UiNamespaceMissing,
     Unauthorized,
 )
-from asf.domain.updates.router import MAX_SUBSCRIPTIONS, UiUpdateRouter
+from asf.domain.updates.limits import MAX_SUBSCRIPTIONS
+from asf.domain.updates.router import UiUpdateRouter
 from asf.domain.updates.update import EVERYTHING, Handover, Position, SequencedUpdate, Subscription, UiUpdate
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers, ScriptedTokens
 

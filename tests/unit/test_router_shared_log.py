@@ -15,9 +15,9 @@ from asf.adapters.memory_update_log import MAX_BYTES, InMemoryUpdateLog
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.errors import NotSubscribed, UiEmitFailed
+from asf.domain.updates.limits import MAX_WAITING_UPDATES
 from asf.domain.updates.replay import MAX_REPLAYS
 from asf.domain.updates.router import UiUpdateRouter
-from asf.domain.updates.subscriber import MAX_HELD_UPDATES
 from asf.domain.updates.update import (
     EVERYTHING,
     AppendResult,
@@ -373,10 +373,10 @@ def test_what_comes_while_the_log_answers_is_held_and_bounded() -> None:
 
         return publish_and_read
 
-    scripted = Scripted(nothing, nothing, nothing, flood(MAX_HELD_UPDATES))
+    scripted = Scripted(nothing, nothing, nothing, flood(MAX_WAITING_UPDATES))
     scripted.router.subscribe("tab", "alice")
-    assert scripted.numbers() == list(range(1, MAX_HELD_UPDATES + 1))
-    scripted = Scripted(nothing, nothing, nothing, flood(MAX_HELD_UPDATES + 1))
+    assert scripted.numbers() == list(range(1, MAX_WAITING_UPDATES + 1))
+    scripted = Scripted(nothing, nothing, nothing, flood(MAX_WAITING_UPDATES + 1))
     scripted.router.subscribe("tab", "alice")
     assert scripted.server.subscribers.broken_off == ["tab"]
     assert scripted.server.subscribers.sent == {}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from socketio.packet import EVENT, Packet
 
-from asf.adapters.realtime_api.packets import binary_event_packet, compact_json, event_packet
+from asf.adapters.realtime_api.socketio_packets import binary_event_packet, compact_json, event_packet
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| (?P<seams>`[^|]*`) \| [^|]* \| [^|]* \| (?P<tests>`[^|]*`) \|$", re.MULTILINE)

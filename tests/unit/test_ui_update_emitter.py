@@ -9,8 +9,8 @@ from flask import Flask
 
 from asf.adapters.realtime_api import SocketIoUiUpdateEmitter, create_socketio
 from asf.adapters.realtime_api.transports import MessageTransport
-from asf.adapters.realtime_api.ui_update_emitter import MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES
 from asf.domain.errors import UiEmitFailed, Unauthorized
+from asf.domain.updates.limits import MAX_WAITING_BYTES, MAX_WAITING_UPDATES
 from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription
 
 
@@ -124,7 +124,7 @@ def test_a_connection_that_has_ended(emitter: Emitter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "limit"), [("queued_messages", MAX_QUEUED_MESSAGES), ("queued_bytes", MAX_QUEUED_BYTES)]
+    ("waiting", "limit"), [("queued_messages", MAX_WAITING_UPDATES), ("queued_bytes", MAX_WAITING_BYTES)]
 )
 def test_a_subscriber_that_does_not_read_is_disconnected(emitter: Emitter, waiting: str, limit: int) -> None:
     """At the limit, and not before it."""
@@ -138,7 +138,7 @@ def test_a_subscriber_that_does_not_read_is_disconnected(emitter: Emitter, waiti
 
 def test_a_subscriber_that_does_not_read_a_replay_may_not_ask_for_another(emitter: Emitter) -> None:
     """Queued replays do not count against live updates, though."""
-    emitter.transport.queued_late = MAX_QUEUED_MESSAGES
+    emitter.transport.queued_late = MAX_WAITING_UPDATES
     assert emitter.emit(update_of(1)) is Handover.TAKEN
     again = Subscription("alice", Position("epoch", 1), recovered=True, missed=(update_of(1),))
     assert emitter.emitter.confirm(emitter.sid, again) is Handover.TOO_SLOW

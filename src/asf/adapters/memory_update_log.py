@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from sys import getsizeof
 
-from asf.adapters.update_digest import digest_of
 from asf.domain.errors import IdempotencyConflict
+from asf.domain.updates.idempotency import KEY_SECONDS, digest_of
 from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -16,8 +16,7 @@ MAX_CLIENTS = 100_000
 """Maximum number of clients whose numbers are remembered."""
 
 MAX_KEYS = 100_000
-KEY_SECONDS = 300.0
-"""How many idempotency keys are remembered, and for how long (docs/contract.md, section 2)."""
+"""Maximum number of idempotency keys that are remembered; the oldest are evicted first."""
 
 OVERHEAD_BYTES = 1300
 """Upper bound of what an update takes beside its texts: the case of a client's only update."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from asf.adapters.limits import ConnectionQuota
+from asf.adapters.connection_quota import ConnectionQuota
 from asf.domain.signal import Signal
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -35,7 +35,7 @@ class HttpTimeouts:
     """While the client takes no byte of a response."""
 
 
-class Listener(Protocol):
+class ListeningSocket(Protocol):
     """A bound and listening socket."""
 
     @property
@@ -57,40 +57,15 @@ class Pump(Protocol):
         ...
 
 
-class Drain(Protocol):
-    """How a server shuts down: `start`, up to `seconds` for sessions to finish, then `end_all`."""
-
-    @property
-    def seconds(self) -> float:
-        """The longest time from `start` to `end_all`, in seconds."""
-        ...
-
-    @property
-    def is_done(self) -> bool:
-        """Whether no session is left."""
-        ...
-
-    @property
-    def has_sent_all(self) -> bool:
-        """Whether no connection has data that waits to be sent."""
-        ...
-
-    def start(self) -> None:
-        """Accept no new sessions, and notify the clients of the others."""
-        ...
-
-    def end_all(self) -> None:
-        """End the sessions that are left."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Service:
     """What a server runs."""
 
     application: Application
     pump: Pump
-    drain: Drain
+    shut_down: Callable[[Callable[[float], object]], object]
+    """Called at SIGTERM or SIGINT, with a function that suspends the calling task for so many seconds."""
+
     connections: ConnectionQuota
     """Limits the open connections, and counts them."""
 
@@ -105,12 +80,12 @@ class Service:
 class Server(Protocol):
     """What the entry point needs of a runtime that serves."""
 
-    def listen(self, host: str, port: int) -> Listener:
+    def listen(self, host: str, port: int) -> ListeningSocket:
         """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
         ...
 
-    def serve(self, listener: Listener, service: Service, on_ready: Callable[[], object]) -> None:
-        """Serve until SIGTERM or SIGINT arrives, drain, and return.
+    def serve(self, listener: ListeningSocket, service: Service, on_ready: Callable[[], object]) -> None:
+        """Serve until SIGTERM or SIGINT arrives, shut down, and return.
 
         Calls `on_ready` when the signals are handled. Raises OSError when no connection can be accepted any more.
         """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asf.client.errors import ServerUnreachable, StreamRefused
-from asf.client.ordered import OrderedClient
+from asf.client.ordered_events import OrderedClient
 from asf.client.retry_window import RetryWindow
 
 AUDIO_NAMESPACE = "/api/v1/podcasts/stream"

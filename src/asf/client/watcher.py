@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable
-from asf.client.ordered import OrderedClient
+from asf.client.ordered_events import OrderedClient
 from asf.client.retry_window import RetryWindow
 
 DEFAULT_UI_NAMESPACE = "/ui_updates"

@@ -12,25 +12,25 @@ from socketio import Namespace
 import asf
 from asf.adapters import http_api, prometheus, realtime_api
 from asf.adapters.audio_files import FileAudioSources
+from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.engineio.connections import EngineIoConnections
 from asf.adapters.eventlet_runtime.runtime import EventletRuntime
-from asf.adapters.limits import ConnectionQuota
 from asf.adapters.prometheus import PrometheusMetrics
 from asf.adapters.serving import HttpTimeouts
 from asf.adapters.session_log import SessionLog
 from asf.adapters.system_clock import SystemClock
-from asf.adapters.websocket.plain import PlainWebSocketEndpoint
+from asf.adapters.websocket.endpoint import PlainWebSocketEndpoint
 from asf.application.readiness import Readiness
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.access.ports import TokenVerifier
 from asf.domain.clock import Clock
 from asf.domain.streaming.admission import Admission
+from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.batch_cache import BatchCache
 from asf.domain.streaming.due import ChunkStreamer
 from asf.domain.streaming.live_edge import LiveEdge
 from asf.domain.streaming.pacing import Pace
-from asf.domain.streaming.pool import AudioPool
 from asf.domain.streaming.ports import AudioSources
 from asf.domain.streaming.pump import AudioPump
 from asf.domain.streaming.schedule import Schedule
@@ -212,6 +212,7 @@ class Container(containers.DeclarativeContainer):
         streaming,
         settings.provided.drain_seconds,
         providers.Callable(factories.sent_all_check, engineio_connections, websocket_endpoint),
+        clock,
     )
     app: providers.Provider[Flask] = providers.Singleton(
         factories.assemble_app,

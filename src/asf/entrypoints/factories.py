@@ -11,16 +11,16 @@ from socketio import Namespace
 
 import asf
 from asf.adapters import http_api, realtime_api
+from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.delays import FixedDelay
-from asf.adapters.engineio import server as engineio_server
+from asf.adapters.engineio import patches as engineio_server
 from asf.adapters.engineio.connections import EngineIoConnections
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.jwt_tokens import JwtTokens
-from asf.adapters.limits import ConnectionQuota
 from asf.adapters.prometheus import PrometheusMetrics, gauges
 from asf.adapters.runtime import Runtime
 from asf.adapters.source_router import SourceRouter
-from asf.adapters.websocket.plain import PlainWebSocketEndpoint
+from asf.adapters.websocket.endpoint import PlainWebSocketEndpoint
 from asf.application.demo_studio import DemoStudio
 from asf.domain.access.ports import TokenVerifier
 from asf.domain.clock import Clock
@@ -149,7 +149,7 @@ def assemble_app(
         # Not through Flask-SocketIO: its handlers set up a Flask request context for every event, which nothing uses.
         socketio.server.register_namespace(namespace)
     # From the inside out: the routes; Socket.IO, which is in `app.wsgi_app` by now; plain WebSockets; limits.
-    app.wsgi_app = http_api.Admission(  # type: ignore[method-assign]
+    app.wsgi_app = http_api.LoadShedding(  # type: ignore[method-assign]
         app,
         websocket_endpoint.in_front_of(app.wsgi_app),
         socketio_connections,

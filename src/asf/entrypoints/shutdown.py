@@ -1,50 +1,56 @@
-"""Draining and shutting down."""
+"""What SIGTERM and SIGINT do: drain the server, end what is left, and let the last bytes be sent.
+
+The runtime receives the signal (`eventlet_runtime.os_signals`) and calls `Shutdown`; then it stops listening.
+"""
 
 import logging
 from collections.abc import Callable
 
+from asf.domain.clock import Clock
 from asf.domain.streaming.service import StreamingService
+
+POLL_SECONDS = 0.05
+"""Time between two looks at whether the drain is complete."""
+
+FLUSH_SECONDS = 1.0
+"""Longest time, after the drain, for clients to read what was sent to them."""
 
 logger = logging.getLogger(__name__)
 
 
 class Shutdown:
-    """Gives listeners `seconds` to finish or to resume on another server: implements the `Drain` port.
+    """Gives listeners `seconds` to finish or to resume on another server.
 
     `has_sent_all` returns whether no connection has data that waits to be sent.
     """
 
-    def __init__(self, streaming: StreamingService, seconds: float, has_sent_all: Callable[[], bool]) -> None:
+    def __init__(
+        self, streaming: StreamingService, seconds: float, has_sent_all: Callable[[], bool], clock: Clock
+    ) -> None:
         self._streaming = streaming
+        self._seconds = seconds
         self._has_sent_all = has_sent_all
-        self.seconds = seconds
+        self._clock = clock
 
-    @property
-    def is_done(self) -> bool:
-        """Whether no session is left."""
-        return len(self._streaming) == 0
-
-    @property
-    def has_sent_all(self) -> bool:
-        """Whether no connection has data that waits to be sent."""
-        return self._has_sent_all()
-
-    def start(self) -> None:
-        """Reject new sessions, and notify the listeners of the others."""
-        listeners = _count_of(self._streaming)
+    def __call__(self, pause: Callable[[float], object]) -> None:
+        """Shut down, and return when that is done. `pause` suspends the calling task for so many seconds."""
         logger.info(
-            "Shutting down: waiting up to %g s for %s. Press Ctrl-C again to stop now.", self.seconds, listeners
+            "Shutting down: waiting up to %g s for %s. Press Ctrl-C again to stop now.",
+            self._seconds,
+            self._listeners(),
         )
         self._streaming.drain()
-
-    def end_all(self) -> None:
-        """End the sessions that are left."""
-        if not self.is_done:
-            listeners = _count_of(self._streaming)
-            logger.info("Drain time is over: disconnecting %s (resumable by offset).", listeners)
+        self._wait_for(lambda: not len(self._streaming), self._seconds, pause)
+        if len(self._streaming):
+            logger.info("Drain time is over: disconnecting %s (resumable by offset).", self._listeners())
         self._streaming.end_all()
+        self._wait_for(self._has_sent_all, FLUSH_SECONDS, pause)
 
+    def _wait_for(self, condition: Callable[[], bool], seconds: float, pause: Callable[[float], object]) -> None:
+        end = self._clock.now() + seconds
+        while not condition() and self._clock.now() < end:
+            pause(POLL_SECONDS)
 
-def _count_of(streaming: StreamingService) -> str:
-    count = len(streaming)
-    return "1 listener" if count == 1 else f"{count} listeners"
+    def _listeners(self) -> str:
+        count = len(self._streaming)
+        return "1 listener" if count == 1 else f"{count} listeners"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from asf.adapters.limits import REJECTION_HEADROOM
+from asf.adapters.connection_quota import REJECTION_HEADROOM
 from asf.settings.networks import Networks, include_strangers
 from asf.settings.parsing import ANY_ORIGIN
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.delays import FixedDelay
 from asf.adapters.engineio.transport import EngineIoTransport
-from asf.adapters.limits import ConnectionQuota
 from asf.adapters.runtime import Runtime
 from asf.domain.errors import AsfError, JoinTimeout
 

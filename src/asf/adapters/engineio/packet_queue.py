@@ -1,4 +1,8 @@
-"""The packets that wait to be sent on one Engine.IO connection."""
+"""The packets that wait to be sent on one Engine.IO connection.
+
+The queue itself has no limit. UI updates that wait are limited in `realtime_api.ui_update_emitter`, audio by
+back-pressure.
+"""
 
 from collections.abc import Callable
 from queue import Empty

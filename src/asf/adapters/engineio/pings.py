@@ -1,4 +1,7 @@
-"""Engine.IO's pings, by one timer for all connections, and measured by a monotonic clock."""
+"""Engine.IO's pings, by one timer for all connections, and measured by a monotonic clock.
+
+Plain WebSockets are pinged by `asf.adapters.websocket.pings`.
+"""
 
 import time
 from collections.abc import Callable

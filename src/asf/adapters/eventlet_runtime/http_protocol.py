@@ -14,7 +14,8 @@ import eventlet
 import eventlet.wsgi
 from eventlet.green import socket
 
-from asf.adapters.limits import ConnectionQuota, RateLimit
+from asf.adapters.connection_quota import ConnectionQuota
+from asf.adapters.rate_limit import RateLimit
 from asf.adapters.runtime import CONNECTION_CONTROL
 from asf.adapters.serving import HttpTimeouts
 from asf.domain.errors import AsfError

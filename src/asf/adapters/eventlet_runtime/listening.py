@@ -42,7 +42,7 @@ ACCEPT_AGAIN = {
 logger = logging.getLogger(__name__)
 
 
-class EventletListener:
+class EventletListeningSocket:
     """A listening socket that keeps accepting when the machine runs short.
 
     `has_headroom` tells whether another connection from an address is accepted at all; one that is not is closed at
@@ -91,7 +91,7 @@ class EventletListener:
             logger.error(message, reason)
 
 
-def listen(host: str, port: int) -> EventletListener:
+def listen(host: str, port: int) -> EventletListeningSocket:
     """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listening = socket.socket(family, kind, protocol)
@@ -104,7 +104,7 @@ def listen(host: str, port: int) -> EventletListener:
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
     listening.bind(address)
     listening.listen(LISTEN_BACKLOG)
-    return EventletListener(listening)
+    return EventletListeningSocket(listening)
 
 
 def raise_file_limit() -> int:

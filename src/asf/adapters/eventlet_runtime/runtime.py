@@ -7,8 +7,8 @@ from collections.abc import Callable
 import eventlet
 from eventlet import hubs, tpool
 
-from asf.adapters.eventlet_runtime import server
-from asf.adapters.eventlet_runtime.listening import EventletListener, listen
+from asf.adapters.eventlet_runtime import serving
+from asf.adapters.eventlet_runtime.listening import EventletListeningSocket, listen
 from asf.adapters.runtime import Timer
 from asf.adapters.serving import Service
 
@@ -41,13 +41,13 @@ class EventletRuntime:
         """Run `work`, which may block, in a worker thread, and `done` in a green thread after it."""
         eventlet.spawn_n(_run_in_thread, work, done)
 
-    def listen(self, host: str, port: int) -> EventletListener:
+    def listen(self, host: str, port: int) -> EventletListeningSocket:
         """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
         return listen(host, port)
 
-    def serve(self, listener: EventletListener, service: Service, on_ready: Callable[[], object]) -> None:
-        """Serve until SIGTERM or SIGINT arrives, drain, and return (see `server.serve`)."""
-        server.serve(listener, service, on_ready)
+    def serve(self, listener: EventletListeningSocket, service: Service, on_ready: Callable[[], object]) -> None:
+        """Serve until SIGTERM or SIGINT arrives, shut down, and return (see `serving.serve`)."""
+        serving.serve(listener, service, on_ready)
 
 
 def _run_logged(work: Callable[[], object]) -> None:

@@ -1,18 +1,18 @@
 """HTTP API of ASF, with Flask and marshmallow (docs/contract.md, sections 2, 5 and 7)."""
 
-from asf.adapters.http_api.admission import Admission, is_internal
 from asf.adapters.http_api.app import create_app
 from asf.adapters.http_api.console import create_console_blueprint
 from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.internal_streams import create_internal_streams_blueprint
 from asf.adapters.http_api.internal_updates import create_internal_updates_blueprint
+from asf.adapters.http_api.load_shedding import LoadShedding, is_internal
 from asf.adapters.http_api.openapi import openapi_document
-from asf.adapters.http_api.operations import create_operations_blueprint
+from asf.adapters.http_api.operator_routes import create_operations_blueprint
 from asf.adapters.http_api.playback import create_playback_blueprint
 
 __all__ = [
-    "Admission",
     "InternalGuard",
+    "LoadShedding",
     "create_app",
     "create_console_blueprint",
     "create_internal_streams_blueprint",

@@ -9,7 +9,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from asf.adapters.http_api import answers
+from asf.adapters.http_api import response_schemas
 from asf.adapters.http_api.errors import (
     HTTP_STATUSES,
     BadRequest,
@@ -97,7 +97,7 @@ ROUTES = (
         "post",
         "/asf/internal/notify_new_audio",
         "Register a stream's audio, or update its state.",
-        {JSON: answers.NotifiedSchema},
+        {JSON: response_schemas.NotifiedSchema},
         body=NotifyNewAudioSchema(locate=FileLocator),
         errors=(
             errors.Unauthorized,
@@ -115,7 +115,7 @@ ROUTES = (
         "get",
         "/asf/internal/streams",
         "List the registered streams, ordered by id.",
-        {JSON: answers.StreamsSchema},
+        {JSON: response_schemas.StreamsSchema},
         query=StreamPageSchema,
         errors=(errors.Unauthorized, InvalidQuery, *_OF_CATALOG),
         security=_INTERNAL,
@@ -132,7 +132,7 @@ ROUTES = (
         "delete",
         "/asf/internal/streams/{stream_id}",
         "Delete a stream. Its file is kept, and current listeners play it to the end.",
-        {JSON: answers.DeletedSchema},
+        {JSON: response_schemas.DeletedSchema},
         errors=(errors.Unauthorized, *_OF_STREAM),
         security=_INTERNAL,
     ),
@@ -140,7 +140,7 @@ ROUTES = (
         "post",
         "/asf/internal/send_ui_update",
         "Send a UI update to all subscribers of a client.",
-        {JSON: answers.PublishedSchema},
+        {JSON: response_schemas.PublishedSchema},
         body=SendUiUpdateSchema,
         errors=(
             errors.Unauthorized,
@@ -159,7 +159,7 @@ ROUTES = (
         "post",
         "/asf/internal/send_ui_updates",
         "Send several UI updates in order; each has its own result.",
-        {JSON: answers.ResultsSchema},
+        {JSON: response_schemas.ResultsSchema},
         body=SendUiUpdatesSchema,
         errors=(errors.Unauthorized, *_OF_UPDATES),
         security=_INTERNAL,
@@ -186,17 +186,22 @@ ROUTES = (
         },
         security=("token", "tokenInQuery"),
     ),
-    Route("get", "/asf/health", "Liveness check.", {JSON: answers.HealthSchema}),
+    Route("get", "/asf/health", "Liveness check.", {JSON: response_schemas.HealthSchema}),
     Route(
         "get",
         "/asf/ready",
         "Readiness check: whether the server accepts listeners now.",
-        {JSON: answers.ReadySchema},
+        {JSON: response_schemas.ReadySchema},
         errors=(NotReady,),
     ),
     Route("get", "/metrics", "All metrics, in Prometheus format.", {"text/plain": None}),
-    Route("get", "/asf/openapi.json", "This document.", {JSON: answers.OpenApiSchema}),
-    Route("get", "/asf/asyncapi.json", "The AsyncAPI document of the real-time API.", {JSON: answers.AsyncApiSchema}),
+    Route("get", "/asf/openapi.json", "This document.", {JSON: response_schemas.OpenApiSchema}),
+    Route(
+        "get",
+        "/asf/asyncapi.json",
+        "The AsyncAPI document of the real-time API.",
+        {JSON: response_schemas.AsyncApiSchema},
+    ),
 )
 
 
@@ -209,7 +214,7 @@ def openapi_document(version: str) -> dict[str, Any]:
         info={"description": "The HTTP API of ASF. Every error has a stable `error_code`."},
         plugins=[MarshmallowPlugin(schema_name_resolver=_name_of)],
     )
-    spec.components.schema("Error", schema=answers.ErrorSchema)
+    spec.components.schema("Error", schema=response_schemas.ErrorSchema)
     for name, scheme in SECURITY_SCHEMES.items():
         spec.components.security_scheme(name, scheme)
     for path in dict.fromkeys(route.path for route in ROUTES):

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from asf.adapters.realtime_api.commands import COMMANDS, Command
+from asf.adapters.realtime_api.join_limits import JOINS_AT_ONCE, JOINS_PER_SECOND, JoinLimits
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter
 from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, stream_error
 from asf.adapters.realtime_api.namespace import FindTransport, StrictNamespace
@@ -23,7 +24,7 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
     """Maps the events of listeners to calls of the `StreamingService`."""
 
     def __init__(self, service: StreamingService, find_transport: FindTransport[SocketIoTransport]) -> None:
-        super().__init__(AUDIO_NAMESPACE, find_transport)
+        super().__init__(AUDIO_NAMESPACE, find_transport, JoinLimits(JOINS_PER_SECOND, JOINS_AT_ONCE))
         self._service = service
         self._join_schema = JoinStreamSchema()
         for command in COMMANDS:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 
 from asf.adapters.realtime_api.messages import message_of
-from asf.adapters.realtime_api.packets import binary_event_packet, compact_json, event_packet
+from asf.adapters.realtime_api.socketio_packets import binary_event_packet, compact_json, event_packet
 from asf.adapters.realtime_api.transports import SocketIoTransport
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import ListenerEvent

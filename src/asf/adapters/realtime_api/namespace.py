@@ -1,19 +1,17 @@
 """The common base of ASF's Socket.IO namespaces."""
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from flask_socketio import SocketIO
 from socketio import Namespace
 
-from asf.adapters.limits import RateLimit
+from asf.adapters.realtime_api.join_limits import JoinLimits
 from asf.adapters.realtime_api.messages import error_message
-from asf.adapters.realtime_api.packets import compact_json, event_packet
+from asf.adapters.realtime_api.socketio_packets import compact_json, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
-from asf.domain.errors import AsfError, RateLimited
+from asf.domain.errors import AsfError
 
 logger = logging.getLogger(__name__)
 
@@ -31,26 +29,17 @@ class StrictNamespace(Namespace, Generic[Transport]):
     """
 
     error_event = "error"
-    joins_per_second = 5.0
-    joins_at_once = 20
-    """Rate limit of joins, or subscriptions, of one connection; those beyond it are rejected."""
 
-    def __init__(self, namespace: str, find_transport: FindTransport[Transport]) -> None:
+    def __init__(self, namespace: str, find_transport: FindTransport[Transport], joins: JoinLimits) -> None:
         super().__init__(namespace)
         self._find_transport = find_transport
-        # By connection: a client that leaves the namespace and enters it again keeps its rate.
-        self._join_rates: WeakKeyDictionary[Any, RateLimit] = WeakKeyDictionary()
+        self._joins = joins
 
     def check_join_rate(self, sid: str) -> None:
         """Count a join of a connection. Raises `RateLimited`."""
         transport = self.transport_of(sid)
-        if transport is None:
-            return
-        rate = self._join_rates.get(transport)
-        if rate is None:
-            rate = self._join_rates[transport] = RateLimit(self.joins_per_second, self.joins_at_once)
-        if not rate.take(time.monotonic()):
-            raise RateLimited(f"At most {self.joins_per_second:g} a second in the long run.")
+        if transport is not None:
+            self._joins.count(transport)
 
     def send_error(self, engineio_sid: str, error: AsfError) -> None:
         """Send an error that concerns the connection of a client, if the client is in this namespace."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from asf.adapters.realtime_api.commands import COMMANDS
 from asf.adapters.realtime_api.messages import error_message, message_of
-from asf.adapters.realtime_api.packets import compact_json
 from asf.adapters.realtime_api.payloads import InvalidPayload, ListenQuerySchema, PayloadError
+from asf.adapters.realtime_api.socketio_packets import compact_json
 from asf.adapters.realtime_api.transports import WebSocketConnection
 from asf.domain.errors import (
     AsfError,

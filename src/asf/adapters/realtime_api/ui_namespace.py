@@ -4,12 +4,13 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+from asf.adapters.realtime_api.join_limits import SUBSCRIPTIONS_AT_ONCE, SUBSCRIPTIONS_PER_SECOND, JoinLimits
 from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.namespace import FindTransport, StrictNamespace
 from asf.adapters.realtime_api.payloads import PayloadError, SubscribeSchema, UnsubscribeSchema
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, InternalError, NotSubscribed
-from asf.domain.updates.router import MAX_SUBSCRIPTIONS, UiUpdateRouter
+from asf.domain.updates.router import UiUpdateRouter
 from asf.domain.updates.update import Position
 
 logger = logging.getLogger(__name__)
@@ -19,13 +20,11 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
     """Maps the events of subscribers to calls of the `UiUpdateRouter`."""
 
     error_event = "ui_error"
-    joins_per_second = 20.0
-    joins_at_once = 2 * MAX_SUBSCRIPTIONS  # A page that reconnects renews all its subscriptions.
 
     def __init__(
         self, namespace: str, router: UiUpdateRouter, find_transport: FindTransport[MessageTransport]
     ) -> None:
-        super().__init__(namespace, find_transport)
+        super().__init__(namespace, find_transport, JoinLimits(SUBSCRIPTIONS_PER_SECOND, SUBSCRIPTIONS_AT_ONCE))
         self._router = router
         self._subscribe_schema = SubscribeSchema()
         self._unsubscribe_schema = UnsubscribeSchema()

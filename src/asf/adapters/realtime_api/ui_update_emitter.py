@@ -1,4 +1,7 @@
-"""Sends UI updates to subscribers over Socket.IO: implements the `UiUpdateEmitter` port."""
+"""Sends UI updates to subscribers over Socket.IO, and drops those that do not read them.
+
+Implements the `UiUpdateEmitter` port.
+"""
 
 import logging
 from functools import partial
@@ -8,24 +11,22 @@ from flask_socketio import SocketIO
 
 from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.namespace import FindTransport
-from asf.adapters.realtime_api.packets import compact_json, event_packet
+from asf.adapters.realtime_api.socketio_packets import compact_json, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, UiEmitFailed
+from asf.domain.updates.limits import MAX_WAITING_BYTES, MAX_WAITING_UPDATES
 from asf.domain.updates.update import Handover, SequencedUpdate, Subscription
-
-MAX_QUEUED_MESSAGES = 1000
-MAX_QUEUED_BYTES = 1024 * 1024
-"""Most live updates queued for a subscriber that does not read; then it is disconnected, and recovers with `since`.
-
-Replayed updates do not count, as they need no memory of their own. But a subscriber that asks for another replay
-while `MAX_QUEUED_MESSAGES` of them are queued is disconnected too.
-"""
 
 logger = logging.getLogger(__name__)
 
 
 class SocketIoUiUpdateEmitter:
-    """Sends updates to connections of a namespace. Encodes the packet of an update once for all its subscribers."""
+    """Sends updates to connections of a namespace. Encodes the packet of an update once for all its subscribers.
+
+    A subscriber with more waiting updates than the limits is disconnected, and recovers with `since`. Replayed
+    updates do not count, as they need no memory of their own; but a subscriber that asks for another replay while
+    `MAX_WAITING_UPDATES` of them wait is disconnected too.
+    """
 
     def __init__(self, socketio: SocketIO, namespace: str, find_transport: FindTransport[MessageTransport]) -> None:
         self._server = socketio.server
@@ -98,7 +99,7 @@ class SocketIoUiUpdateEmitter:
 
 def _is_too_slow(transport: MessageTransport, *, is_replay: bool) -> bool:
     return (
-        transport.queued_messages >= MAX_QUEUED_MESSAGES
-        or transport.queued_bytes >= MAX_QUEUED_BYTES
-        or (is_replay and transport.queued_late >= MAX_QUEUED_MESSAGES)
+        transport.queued_messages >= MAX_WAITING_UPDATES
+        or transport.queued_bytes >= MAX_WAITING_BYTES
+        or (is_replay and transport.queued_late >= MAX_WAITING_UPDATES)
     )

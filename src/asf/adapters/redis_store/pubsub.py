@@ -9,8 +9,8 @@ from typing import Any
 import redis
 
 from asf.adapters.redis_store.batches import batches
+from asf.adapters.redis_store.dedicated_connection import DedicatedConnection
 from asf.adapters.redis_store.failures import details_of
-from asf.adapters.redis_store.raw_connection import RawConnection
 from asf.backoff import Backoff
 
 CONNECTION_SECONDS = 0.2
@@ -59,7 +59,7 @@ class RedisPubSub:
         self._unwanted: set[bytes] = set()
         # Held to write to the connection; only the thread of `run` reads from it.
         self._lock = threading.Lock()
-        self._connection: RawConnection | None = None
+        self._connection: DedicatedConnection | None = None
         # In the order of the commands, in which Redis confirms them.
         self._confirmations: deque[_Confirmation] = deque()
         self._ready = threading.Event()
@@ -128,7 +128,7 @@ class RedisPubSub:
     def _connect(self) -> None:
         """Open a connection, and subscribe to all channels."""
         # Outside the pool: its connections are for commands, and all of them may be in use.
-        connection = RawConnection(self._client)
+        connection = DedicatedConnection(self._client)
         connection.connect()
         with self._lock:
             self._connection = connection
@@ -234,7 +234,7 @@ class _Confirmation:
             raise SubscribeFailed("Redis did not confirm it in time.")
 
 
-def _open(connection: RawConnection | None) -> RawConnection:
+def _open(connection: DedicatedConnection | None) -> DedicatedConnection:
     """Return it, if it is open: otherwise it would open itself, without its subscriptions."""
     if connection is None or not connection.is_connected:
         raise SubscribeFailed("Redis cannot be reached.")

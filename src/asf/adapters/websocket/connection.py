@@ -8,7 +8,7 @@ from contextlib import suppress
 from wsproto.events import CloseConnection, Ping
 from wsproto.frame_protocol import CloseReason
 
-from asf.adapters.limits import RateLimit
+from asf.adapters.rate_limit import RateLimit
 from asf.adapters.runtime import RawConnection
 from asf.adapters.websocket.frames import EMPTY_CLOSE_FRAME, close_frame, pong_frame
 from asf.adapters.websocket.receiver import MessageReceiver

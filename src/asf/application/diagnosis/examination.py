@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from asf.application.diagnosis.finding import Finding, Severity
 from asf.application.diagnosis.network import examine_address, examine_file_limit
-from asf.application.diagnosis.posture import examine_posture
+from asf.application.diagnosis.security import examine_posture
 from asf.application.diagnosis.storage import (
     examine_audio_root,
     examine_database,

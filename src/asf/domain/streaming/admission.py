@@ -3,8 +3,8 @@
 from asf.domain.clock import Clock
 from asf.domain.errors import AsfError, CatalogUnavailable, Draining, EpochChanged, StreamNotFound
 from asf.domain.streaming import simulation
+from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.opened_audio import OpenedAudio
-from asf.domain.streaming.pool import AudioPool
 from asf.domain.streaming.ports import StreamingObserver
 from asf.domain.streaming.pump import AudioPump
 from asf.domain.streaming.session import ListenerSession

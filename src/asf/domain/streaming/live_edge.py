@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from asf.domain.errors import AudioUnavailable, StreamStalled
-from asf.domain.streaming.pool import AudioPool
+from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.session import ListenerSession
 from asf.domain.streaming.shared_audio import SharedAudio

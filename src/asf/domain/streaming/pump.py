@@ -8,9 +8,9 @@ from math import inf
 from asf.domain.clock import Clock
 from asf.domain.errors import AsfError, InternalError
 from asf.domain.signal import Signal
+from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.due import ChunkStreamer, EndReached, SendAudio, WaitForGrowth, WaitUntil
 from asf.domain.streaming.live_edge import LiveEdge
-from asf.domain.streaming.pool import AudioPool
 from asf.domain.streaming.ports import StreamingObserver, Timer
 from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.session import ListenerSession

@@ -14,9 +14,10 @@ from functools import partial
 from asf.domain.access.control import AccessControl
 from asf.domain.clock import Clock
 from asf.domain.errors import AsfError, NotSubscribed, TooManySubscriptions, UiEmitFailed, UiUpdateError
-from asf.domain.updates.attempts import Attempts
 from asf.domain.updates.delivery import Delivery
+from asf.domain.updates.limits import MAX_SUBSCRIPTIONS
 from asf.domain.updates.ports import UiUpdateEmitter, UiUpdateObserver, UpdateLog
+from asf.domain.updates.publish_attempts import Attempts
 from asf.domain.updates.replay import Replay
 from asf.domain.updates.subscriber import Subscriber
 from asf.domain.updates.subscriptions import Subscriptions
@@ -35,10 +36,6 @@ class Published:
     seq: int
     subscribers: int
     duplicate: bool
-
-
-MAX_SUBSCRIPTIONS = 100
-"""Maximum number of clients that one connection may subscribe to."""
 
 
 def _run_now(work: Callable[[], object]) -> None:

@@ -3,11 +3,8 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from asf.domain.updates.limits import MAX_WAITING_BYTES, MAX_WAITING_UPDATES
 from asf.domain.updates.update import EVERYTHING, Position, SequencedUpdate
-
-MAX_HELD_UPDATES = 1000
-MAX_HELD_BYTES = 1024 * 1024
-"""Limits of what is held for a connection during a replay: the same as those of its send queue."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +41,7 @@ class Subscriber:
         held = self.held = deque() if self.held is None else self.held
         held.append(update)
         self.held_bytes += len(update.data_json)
-        return len(held) <= MAX_HELD_UPDATES and self.held_bytes <= MAX_HELD_BYTES
+        return len(held) <= MAX_WAITING_UPDATES and self.held_bytes <= MAX_WAITING_BYTES
 
     def release(self) -> None:
         """Hold nothing back any more; what is still held is discarded."""

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import redis
 
 from asf.adapters.redis_store.failures import details_of
+from asf.adapters.redis_store.pauses import Timing
 from asf.adapters.redis_store.queues.blocks import BLOCK_BYTES, BlockCache
 from asf.adapters.redis_store.queues.entries import Piece, pieces_of
 from asf.adapters.redis_store.queues.index import join_pieces
 from asf.adapters.redis_store.queues.open_queue import OpenQueue, Reader
 from asf.adapters.redis_store.queues.problems import missing, recreated
 from asf.adapters.redis_store.queues.reader import ENTRIES_PER_READ
-from asf.adapters.redis_store.timing import Timing
 from asf.backoff import Backoff
 from asf.domain.errors import AudioUnavailable
 

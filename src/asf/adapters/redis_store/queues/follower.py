@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 import redis
 
+from asf.adapters.redis_store.pauses import Timing
 from asf.adapters.redis_store.queues.open_queue import OpenQueue, OpenQueues
 from asf.adapters.redis_store.queues.problems import head_problem
 from asf.adapters.redis_store.queues.reader import ENTRIES_PER_READ, QueueReader
-from asf.adapters.redis_store.timing import Timing
 from asf.backoff import Backoff
 
 PAUSE_SECONDS = 0.01

@@ -6,9 +6,9 @@ from typing import Any
 import redis
 
 from asf.adapters.redis_store.batches import batches
+from asf.adapters.redis_store.dedicated_connection import DedicatedConnection
 from asf.adapters.redis_store.lua import load_script
 from asf.adapters.redis_store.queues.entries import BEFORE_ALL, Piece, piece_of
-from asf.adapters.redis_store.raw_connection import RawConnection
 
 BLOCK_MILLISECONDS = 100
 """How long Redis holds back a read when there are no new entries. It bounds how late a queue is added to the
@@ -35,7 +35,7 @@ class QueueReader:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._connection = RawConnection(
+        self._connection = DedicatedConnection(
             client, socket_timeout=BLOCK_MILLISECONDS / 1000 + ANSWER_SECONDS, client_name=CONNECTION_NAME
         )
         self._client_id: int | None = None

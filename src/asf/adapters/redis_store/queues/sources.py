@@ -15,6 +15,7 @@ import redis
 
 from asf.adapters.locator_syntax import queue_name_of
 from asf.adapters.redis_store.failures import details_of
+from asf.adapters.redis_store.pauses import SystemTiming, Timing
 from asf.adapters.redis_store.queues.blocks import BlockCache
 from asf.adapters.redis_store.queues.entries import PREFIX, pieces_of
 from asf.adapters.redis_store.queues.fetcher import FETCH_SECONDS, BlockFetcher
@@ -24,7 +25,6 @@ from asf.adapters.redis_store.queues.open_queue import OpenQueue, OpenQueues, Qu
 from asf.adapters.redis_store.queues.problems import not_a_queue, recreated
 from asf.adapters.redis_store.queues.reader import QueueReader
 from asf.adapters.redis_store.queues.source import QueueAudioSource, TypeOf
-from asf.adapters.redis_store.timing import SystemTiming, Timing
 from asf.domain.errors import AudioUnavailable
 from asf.domain.streams.stream import Locator, QueueLocator
 

@@ -9,8 +9,8 @@ from typing import Any
 import redis
 
 from asf.adapters.redis_store.update_log.script import LuaScript
-from asf.adapters.update_digest import digest_of
 from asf.domain.errors import IdempotencyConflict
+from asf.domain.updates.idempotency import KEY_SECONDS, digest_of
 from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
 PREFIX = "asf:1:ui:"
@@ -21,9 +21,6 @@ MAX_BYTES = 64 * 1024 * 1024
 
 MAX_CLIENTS = 100_000
 """Maximum number of clients whose numbers are remembered."""
-
-KEY_SECONDS = 300
-"""How long an idempotency key is remembered (docs/contract.md, section 2)."""
 
 OVERHEAD_BYTES = 700
 COPIES_OF_CLIENT_ID = 5

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from asf.adapters.redis_store.connection import connect
-from asf.adapters.redis_store.raw_connection import RawConnection
+from asf.adapters.redis_store.dedicated_connection import DedicatedConnection
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.redis_server import RedisServer
 
@@ -21,15 +21,15 @@ def client(shared_redis: RedisServer) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def connection(client: redis.Redis) -> Iterator[RawConnection]:
+def connection(client: redis.Redis) -> Iterator[DedicatedConnection]:
     """Return an open connection."""
-    connection = RawConnection(client)
+    connection = DedicatedConnection(client)
     connection.connect()
     yield connection
     connection.disconnect()
 
 
-def test_a_command_is_answered(connection: RawConnection) -> None:
+def test_a_command_is_answered(connection: DedicatedConnection) -> None:
     """As bytes; an error reply is raised, and the connection stays open."""
     assert connection.ask("ECHO", "grüße") == "grüße".encode()
     with pytest.raises(redis.ResponseError):
@@ -38,7 +38,7 @@ def test_a_command_is_answered(connection: RawConnection) -> None:
     assert connection.ask("ECHO", b"\xff") == b"\xff"
 
 
-def test_it_is_not_one_of_the_pool(client: redis.Redis, connection: RawConnection) -> None:
+def test_it_is_not_one_of_the_pool(client: redis.Redis, connection: DedicatedConnection) -> None:
     """It keeps its own state, such as its id, whatever the client is asked."""
     own_id = connection.ask("CLIENT", "ID")
     assert client.client_id() != own_id
@@ -48,7 +48,7 @@ def test_it_is_not_one_of_the_pool(client: redis.Redis, connection: RawConnectio
 def test_options_replace_those_of_the_client(client: redis.Redis) -> None:
     """All others are kept."""
     name = uuid4().hex
-    connection = RawConnection(client, client_name=name)
+    connection = DedicatedConnection(client, client_name=name)
     connection.ask("PING")
     assert [each["name"] for each in client.client_list()].count(name) == 1
     connection.disconnect()
@@ -56,7 +56,7 @@ def test_options_replace_those_of_the_client(client: redis.Redis) -> None:
 
 def test_it_opens_itself_and_can_be_closed_twice(client: redis.Redis) -> None:
     """And opened again."""
-    connection = RawConnection(client)
+    connection = DedicatedConnection(client)
     states = [connection.is_connected]
     connection.send("PING")
     states.append(connection.is_connected)
@@ -70,7 +70,7 @@ def test_it_opens_itself_and_can_be_closed_twice(client: redis.Redis) -> None:
     assert connection.ask("PING") in {b"PONG", True}
 
 
-def test_messages_are_read_beside_replies(client: redis.Redis, connection: RawConnection) -> None:
+def test_messages_are_read_beside_replies(client: redis.Redis, connection: DedicatedConnection) -> None:
     """In the order in which Redis sends them, as bytes."""
     channel = uuid4().hex.encode()
     connection.send("SUBSCRIBE", channel)
@@ -80,7 +80,9 @@ def test_messages_are_read_beside_replies(client: redis.Redis, connection: RawCo
 
 
 @pytest.mark.parametrize("seconds", [0, 0.01])
-def test_a_read_that_times_out_loses_nothing(client: redis.Redis, connection: RawConnection, seconds: float) -> None:
+def test_a_read_that_times_out_loses_nothing(
+    client: redis.Redis, connection: DedicatedConnection, seconds: float
+) -> None:
     """The connection stays open, and what arrives later can be read."""
     channel = uuid4().hex
     connection.send("SUBSCRIBE", channel)
@@ -92,7 +94,7 @@ def test_a_read_that_times_out_loses_nothing(client: redis.Redis, connection: Ra
     assert connection.read(PATIENCE_SECONDS) == [b"message", channel.encode(), b"late"]
 
 
-def test_a_lost_connection_is_an_error(client: redis.Redis, connection: RawConnection) -> None:
+def test_a_lost_connection_is_an_error(client: redis.Redis, connection: DedicatedConnection) -> None:
     """For reads, and for questions."""
     client_id = connection.ask("CLIENT", "ID")
     client.client_kill_filter(_id=str(client_id))

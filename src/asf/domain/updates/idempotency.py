@@ -1,6 +1,9 @@
-"""The digest by which updates with the same idempotency key are compared."""
+"""Idempotency keys: how long one holds, and how updates with the same key are compared."""
 
 from hashlib import blake2b
+
+KEY_SECONDS = 300
+"""How long an idempotency key is remembered, in seconds (docs/contract.md, section 2)."""
 
 
 def digest_of(content: tuple[str, str, str]) -> bytes:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.engineio.connections import EngineIoConnections, NotifyError
 from asf.adapters.engineio.packet_queue import PacketQueue
 from asf.adapters.engineio.pings import install_pings
 from asf.adapters.engineio.requests import checked_handler
 from asf.adapters.engineio.upgrade import CreateUpgrade, EngineIoUpgrade
-from asf.adapters.limits import ConnectionQuota
 from asf.adapters.runtime import Runtime
 from asf.adapters.websocket.handshake import WebSocketUpgrade
 

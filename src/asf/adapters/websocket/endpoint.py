@@ -8,18 +8,13 @@ from urllib.parse import parse_qsl
 from weakref import WeakSet
 
 from asf.adapters.websocket.connection import DirectWebSocket
-from asf.adapters.websocket.frames import PING_FRAME, close_frame, framing_for, text_frame
+from asf.adapters.websocket.frames import close_frame, framing_for, text_frame
 from asf.adapters.websocket.handshake import StartResponse, WebSocketUpgrade
+from asf.adapters.websocket.pings import PING_SECONDS, Pings
 from asf.domain.streaming.audio import AudioBatch
 
 CLOSE_SECONDS = 5.0
 """Longest time that a client may take to read what was sent before the close frame, and to answer that."""
-
-PING_SECONDS = 25.0
-"""Time between two pings of a connection: shorter than the idle time-outs of proxies."""
-
-MAX_UNANSWERED = 2
-"""Pings that a client may leave unanswered. A client that reads audio slowly reads a ping late, but not that late."""
 
 MAX_WAITING_BYTES = 65536
 """Most bytes of text that wait for a client that does not read; with more, the connection is broken off."""
@@ -36,8 +31,7 @@ class PlainWebSocket:
         self._waiting: deque[bytes] = deque()
         self._callback: Callable[[], None] | None = None
         self._closing = False
-        self._received = -1
-        self._unanswered = 0
+        self._pings = Pings(websocket)
         websocket.on_idle = self._continue
 
     @property
@@ -87,15 +81,12 @@ class PlainWebSocket:
     def ping(self) -> bool:
         """Send a ping, unless something else is being sent anyway. Returns whether the connection is still open.
 
-        A client from which nothing was received since `MAX_UNANSWERED` pings is taken for gone.
+        The connection of a client that has not answered for too long is broken off.
         """
-        received = self._websocket.received_frames
-        self._unanswered = self._unanswered + 1 if received == self._received else 0
-        self._received = received
-        if self._unanswered > MAX_UNANSWERED:
+        if not self._pings.has_answered():
             self.break_off()
         elif self.ready:
-            self._websocket.write_whole(PING_FRAME)
+            self._pings.send()
         return not self._closing and not self._websocket.websocket_closed
 
     def break_off(self) -> None:

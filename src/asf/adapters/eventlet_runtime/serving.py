@@ -3,7 +3,6 @@
 import gc
 import logging
 import signal
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -12,28 +11,22 @@ import eventlet
 import eventlet.wsgi
 from eventlet.event import Event
 
-from asf.adapters.eventlet_runtime.driver import drive
 from asf.adapters.eventlet_runtime.http_protocol import BoundedHttpProtocol, ConnectionPool
-from asf.adapters.eventlet_runtime.listening import EventletListener
+from asf.adapters.eventlet_runtime.listening import EventletListeningSocket
+from asf.adapters.eventlet_runtime.os_signals import call_on_signals
+from asf.adapters.eventlet_runtime.pump_driver import drive
 from asf.adapters.eventlet_runtime.raw_connection import take_connection
-from asf.adapters.eventlet_runtime.signals import call_on_signals
 from asf.adapters.runtime import TAKE_CONNECTION
 from asf.adapters.serving import Application, Service
 
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 """Net allocations before a collection of the youngest objects, and how many collections before one of the older."""
 
-DRAIN_POLL_SECONDS = 0.05
-"""Time between two looks at whether the drain is complete."""
-
-FLUSH_SECONDS = 1.0
-"""Longest time, after the drain, for clients to read what was sent to them."""
-
 logger = logging.getLogger(__name__)
 
 
-def serve(listener: EventletListener, service: Service, on_ready: Callable[[], object]) -> None:
-    """Serve until SIGTERM or SIGINT arrives, drain, and return.
+def serve(listener: EventletListeningSocket, service: Service, on_ready: Callable[[], object]) -> None:
+    """Serve until SIGTERM or SIGINT arrives, shut down, and return.
 
     Calls `on_ready` when the signals are handled. Raises OSError when no connection can be accepted any more.
     """
@@ -59,19 +52,8 @@ def serve(listener: EventletListener, service: Service, on_ready: Callable[[], o
         environ={"wsgi.input_terminated": True},
     )
     stop.wait()
-    drain = service.drain
-    drain.start()
-    _wait_for(lambda: drain.is_done, drain.seconds)
-    drain.end_all()
-    _wait_for(lambda: drain.has_sent_all, FLUSH_SECONDS)
+    service.shut_down(eventlet.sleep)
     listener.close()
-
-
-def _wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until the condition holds, but at most so many seconds."""
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        eventlet.sleep(DRAIN_POLL_SECONDS)
 
 
 def _tune_collector() -> None:

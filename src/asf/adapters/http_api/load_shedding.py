@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Flask
 
+from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.http_api.errors import error_response
 from asf.adapters.http_api.playback import STREAM_URL
-from asf.adapters.limits import ConnectionQuota
 from asf.adapters.runtime import control_of
 from asf.domain.errors import AsfError, Draining
 
@@ -26,7 +26,7 @@ def is_internal(path: str) -> bool:
     return path.startswith(INTERNAL_PREFIX)
 
 
-class Admission:
+class LoadShedding:
     """WSGI middleware that rejects over-limit connections, and new sessions while the server drains.
 
     `socketio` is the quota of Socket.IO connections, each of which may use many HTTP connections. While `is_draining`

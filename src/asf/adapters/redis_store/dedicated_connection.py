@@ -5,7 +5,7 @@ from typing import Any
 import redis
 
 
-class RawConnection:
+class DedicatedConnection:
     """One connection with the address and the options of `client`; `options` replace some of those.
 
     The only module that uses redis-py's `Connection` directly, whose methods are not documented. The methods raise

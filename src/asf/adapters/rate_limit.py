@@ -1,0 +1,32 @@
+"""How often something may happen.
+
+Who uses it: `realtime_api.join_limits` for joins and subscriptions, `websocket.connection` for messages, and
+`eventlet_runtime.http_protocol` for requests.
+"""
+
+
+class RateLimit:
+    """Allows `burst` events at once, and `per_second` in the long run.
+
+    The generic cell rate algorithm (ITU-T I.371) with a virtual schedule: the state is one number.
+    """
+
+    __slots__ = ("_interval", "_next", "_tolerance")
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._interval = 1 / per_second
+        self._tolerance = (burst - 1) * self._interval
+        self._next = 0.0  # When the next event would be due if events were evenly spaced.
+
+    def take(self, now: float) -> bool:
+        """Count an event at `now` (seconds of a monotonic clock) and return True; False if it exceeds the limit."""
+        if self._next - now > self._tolerance:
+            return False
+        self._next = max(self._next, now) + self._interval
+        return True
+
+    def delay(self, now: float) -> float:
+        """Count an event at `now`, and return for how many seconds it must be delayed to be within the limit."""
+        delay = self._next - now - self._tolerance
+        self._next = max(self._next, now) + self._interval
+        return max(0.0, delay)
