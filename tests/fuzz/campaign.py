@@ -144,7 +144,7 @@ def fuzz(
         finally:
             bystanders.end()
     grown = server.memory() - memory
-    logged = sum(len(line) for line in server.log[logged_before:] if repr(BYSTANDERS) not in line)
+    logged = sum(len(line) for line in server.log[logged_before:] if f"stream_id={BYSTANDERS}" not in line)
     tally = campaign.tally
     assert not bystanders.failures
     assert (bystanders.lost, bystanders.updates_lost) == (0, 0)

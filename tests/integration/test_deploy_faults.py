@@ -91,7 +91,7 @@ def test_a_node_that_drains_gets_nobody_more(nodes: Nodes, proxy: Proxy) -> None
     stay = nodes.listeners()[number]
     joins = nodes.joins()[number]
     nodes.all[number].process.terminate()
-    eventually(lambda: "Draining" in "".join(nodes.all[number].log))
+    eventually(lambda: "Shutting down" in "".join(nodes.all[number].log))
 
     for _ in range(COUNT):
         _come_by_every_door(proxy)

@@ -211,7 +211,8 @@ from asf.domain.errors import AudioUnavailable
 worker.QUEUE_SECONDS, stores.RETRY_SECONDS, opening.OPEN_SECONDS = 60.0, 60, 180.0
 
 bucket, endpoint, *urls = sys.argv[1:]
-sources = ObjectAudioSources(create_stores([bucket], [], [], endpoint), EventletRuntime().run_in_thread)
+runtime = EventletRuntime()
+sources = ObjectAudioSources(create_stores([bucket], [], [], endpoint), runtime.run_in_thread)
 
 def read(url):
     source = sources.open(sources.locate(url))
@@ -230,7 +231,7 @@ def read(url):
 
 READING = """
 lengths = []
-begin(lambda: None, lambda: None)
+runtime.run_in_thread(lambda: None, lambda: None)
 for url in urls:
     eventlet.spawn(lambda url=url: lengths.append(read(url)))
 for _ in range(100):

@@ -48,8 +48,8 @@ def log_after(server: ServerProcess, lines: int) -> list[str]:
     listener = PlainListener(server.url, "later", wait="true")
     listener.receive_until("stream_status")
     listener.close()
-    eventually(lambda: any("'later' is gone" in line for line in server.log[lines:]))
-    return [line for line in server.log[lines:] if "'later'" not in line]
+    eventually(lambda: any("session ended" in line and "stream_id=later" in line for line in server.log[lines:]))
+    return [line for line in server.log[lines:] if "stream_id=later" not in line]
 
 
 @pytest.mark.parametrize("line", [b"\x00\xff nonsense", b"G" * 7000, b"GET / HTTP/9.9", b"FOO /\xff\x1b[2J HTTP/1.x"])
