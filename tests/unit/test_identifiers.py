@@ -31,6 +31,21 @@ def test_invalid_identifiers(value: str) -> None:
         assert problem.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("a\nb", "It contains control characters."),
+        ("\x85x", "It contains control characters."),
+        ("a\ud800", "It contains characters that cannot be encoded as UTF-8."),
+        ("\udfff", "It contains characters that cannot be encoded as UTF-8."),
+        ("\n\ud800x", "It contains control characters."),
+    ],
+)
+def test_the_problem_names_the_kind_of_character(value: str, problem: str) -> None:
+    """A lone surrogate is not a control character."""
+    assert stream_id_problem(value) == client_id_problem(value) == problem
+
+
 @pytest.mark.parametrize("name", sorted(RESERVED_EVENT_NAMES))
 def test_reserved_event_names(name: str) -> None:
     """They are valid client ids."""

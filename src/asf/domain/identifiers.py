@@ -11,7 +11,7 @@ MAX_IDENTIFIER_CHARACTERS = 255
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 128
 
 MAX_REASON_CHARACTERS = 1000
-"""Longest reason for which a stream has failed."""
+"""Longest reason for a stream's failure."""
 
 MAX_OFFSET = 2**53 - 1
 """Largest offset, in bytes: the largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
@@ -20,8 +20,8 @@ RESERVED_EVENT_NAMES = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "*"}
     | {"ui_connection_ack", "subscribed_ui_updates", "ui_error"}
 )
-"""Event names that Socket.IO clients or ASF itself use: an update with such a name would not reach its handler, or be
-taken for something else."""
+"""Event names that Socket.IO clients or ASF itself use. An update with such a name would not reach its handler, or
+would be mistaken for another event."""
 
 
 def stream_id_problem(value: str) -> str | None:
@@ -60,7 +60,9 @@ def _identifier_problem(value: str) -> str | None:
         return f"It has {len(value)} characters; at most {MAX_IDENTIFIER_CHARACTERS} are allowed."
     if value.isascii() and value.isprintable():
         return None
-    # Cc: control characters; Cs: lone surrogates, which cannot be encoded as UTF-8.
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+    categories = {unicodedata.category(character) for character in value}
+    if "Cc" in categories:
         return "It contains control characters."
+    if "Cs" in categories:  # Lone surrogates.
+        return "It contains characters that cannot be encoded as UTF-8."
     return None
