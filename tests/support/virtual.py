@@ -120,7 +120,7 @@ class FetchedAudioSources(InMemoryAudioSources):
 
 
 class QueuedAudioSource(InMemoryAudioSource):
-    """Audio that knows its own end, when its queue has one."""
+    """Audio with an end marker, once its queue has one."""
 
     def __init__(self, audios: Mapping[str, bytes], name: str, endings: Mapping[str, AudioEnding]) -> None:
         super().__init__(audios, name)
@@ -135,7 +135,7 @@ class QueuedAudioSource(InMemoryAudioSource):
 
 
 class QueuedAudioSources(InMemoryAudioSources):
-    """Audio in memory that knows its own end as soon as there is one in `endings`. `opened` are its sources."""
+    """Audio in memory with end markers, each as soon as there is one in `endings`. `opened` are its sources."""
 
     def __init__(self, audios: Mapping[str, bytes], endings: Mapping[str, AudioEnding]) -> None:
         super().__init__(audios)
@@ -380,7 +380,7 @@ class VirtualServer:
         self.service = StreamingService(
             self.admission,
             self.pump,
-            AccessControl(tokens, self.expiries, self.clock, self.pump.look_again),
+            AccessControl(tokens, self.expiries, self.clock, self.pump.update_wake_up),
             self.clock,
             self.observer,
             max_listeners,

@@ -17,7 +17,7 @@ from asf.domain.errors import (
     TooManyListeners,
 )
 from asf.domain.streaming.events import EndOfStream, StartOfStream, StreamFailed
-from asf.domain.streaming.live_edge import LOOK_SECONDS
+from asf.domain.streaming.live_edge import POLL_SECONDS
 from asf.domain.streaming.session import ListenRequest
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import AudioEnding, StreamState
@@ -234,7 +234,7 @@ def test_a_session_on_opened_audio_sends_what_was_described(state: StreamState |
 
 
 def test_opened_audio_is_held_by_its_session() -> None:
-    """And closed with it, or at the end of the context where none has begun."""
+    """And closed with it, or at the end of the context if none has started."""
     sources = FetchedAudioSources({"s": AUDIO})
     server = VirtualServer(sources=sources, max_listeners=1)
     server.announce("s")
@@ -320,7 +320,7 @@ def test_growth_that_a_join_finds_first_wakes_those_at_the_live_edge(ends: bool)
         queue.end(COMPLETE)
     second = queue.server.join("s", "second", capacity=1)
     assert len(second.received) == 1
-    queue.server.run(LOOK_SECONDS)
+    queue.server.run(POLL_SECONDS)
     assert listener.received == b"abcdef"
     assert (listener.kinds[-1] == "EndOfStream") is ends
 
@@ -332,7 +332,7 @@ def test_an_end_without_more_audio_ends_sessions(state: StreamState) -> None:
     listener = queue.server.join("s")
     queue.server.run(1.0)
     queue.end(state)
-    queue.server.run(LOOK_SECONDS)
+    queue.server.run(POLL_SECONDS)
     assert listener.kinds[-1] == ("EndOfStream" if state is COMPLETE else "StreamFailed")
     assert listener.received == b"abc"
 

@@ -197,7 +197,7 @@ def test_a_session_counts_while_it_is_let_in() -> None:
 
 
 def test_a_join_during_which_the_drain_starts_is_rejected() -> None:
-    """No session begins on a server that shuts down."""
+    """No session starts on a server that shuts down."""
     scene = Scene()
     scene.announce(StreamState.COMPLETE)
     scene.store.turns.append([scene.server.service.drain])

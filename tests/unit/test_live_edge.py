@@ -19,7 +19,7 @@ from asf.domain.errors import (
     StreamNotFound,
 )
 from asf.domain.streaming.events import EndOfStream, SimulatedChunk, StartOfStream, StatusChanged, StreamFailed
-from asf.domain.streaming.live_edge import LOOK_SECONDS
+from asf.domain.streaming.live_edge import POLL_SECONDS
 from asf.domain.streaming.pump import LISTENERS_PER_TURN
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import Locator, StreamState
@@ -80,12 +80,12 @@ def test_however_it_is_written_the_listener_receives_all_of_it(
     assert len(server.pool) == 0
 
 
-def test_what_is_written_is_sent_at_the_next_look() -> None:
+def test_what_is_written_is_sent_at_the_next_poll() -> None:
     """One poll for all listeners, and without waiting for a full chunk."""
     server, audios = growing()
     listeners = [server.join("s", str(number)) for number in range(100)]
     audios["s"] = b"a"
-    server.run(LOOK_SECONDS)
+    server.run(POLL_SECONDS)
     assert all(listener.received == b"a" for listener in listeners)
 
 
@@ -211,7 +211,7 @@ class MutteringSources(InMemoryAudioSources):
 
 
 @pytest.mark.parametrize("wait", [True, False])
-def test_a_session_that_fails_as_it_begins_leaves_nothing_behind(wait: bool) -> None:
+def test_a_session_that_fails_as_it_starts_leaves_nothing_behind(wait: bool) -> None:
     """Its listener receives the error, and it gives back what it held."""
     server = VirtualServer(sources=MutteringSources({"s": b"abc"}))
     if not wait:
@@ -223,7 +223,7 @@ def test_a_session_that_fails_as_it_begins_leaves_nothing_behind(wait: bool) -> 
 
 
 def test_the_audio_of_many_who_waited_is_sent_in_turns() -> None:
-    """An announcement begins all waiting sessions at once, with their events; their audio is left to the pump."""
+    """An announcement starts all waiting sessions at once, with their events; the pump sends their audio."""
     server = VirtualServer(audios := {})
     listeners = [server.join("s", f"listener-{number}", wait=True) for number in range(100)]
     audios["s"] = b"abc"
@@ -339,7 +339,7 @@ def test_waiting_for_audio_that_cannot_be_opened_ends_in_an_error() -> None:
     assert len(server.service) == 0
 
 
-def test_a_paused_wait_begins_paused() -> None:
+def test_a_paused_wait_starts_paused() -> None:
     """Pausing, seeking and resuming while waiting hold for later."""
     server = VirtualServer(audios := {})
     listener = server.join("s", wait=True)

@@ -264,11 +264,11 @@ def test_the_table_knows_every_state_and_nothing_follows_the_end() -> None:
 
 
 EMPTY_CELLS = {
-    SessionState.WAITING: {SessionEvent.STALL, SessionEvent.GROW, SessionEvent.COMPLETE},
-    SessionState.HELD: {SessionEvent.STALL, SessionEvent.GROW, SessionEvent.COMPLETE},
-    SessionState.FLOWING: {SessionEvent.BEGIN, SessionEvent.GROW},
-    SessionState.STALLED: {SessionEvent.BEGIN, SessionEvent.STALL, SessionEvent.COMPLETE},
-    SessionState.PAUSED: {SessionEvent.BEGIN, SessionEvent.STALL, SessionEvent.GROW, SessionEvent.COMPLETE},
+    SessionState.WAITING: {SessionEvent.STALL, SessionEvent.WAKE, SessionEvent.COMPLETE},
+    SessionState.WAITING_PAUSED: {SessionEvent.STALL, SessionEvent.WAKE, SessionEvent.COMPLETE},
+    SessionState.FLOWING: {SessionEvent.START, SessionEvent.WAKE},
+    SessionState.STALLED: {SessionEvent.START, SessionEvent.STALL, SessionEvent.COMPLETE},
+    SessionState.PAUSED: {SessionEvent.START, SessionEvent.STALL, SessionEvent.WAKE, SessionEvent.COMPLETE},
     SessionState.ENDED: set(SessionEvent),
 }
 """What cannot happen in which state, written down a second time."""

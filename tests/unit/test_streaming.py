@@ -596,7 +596,7 @@ def test_an_emitter_that_fails_ends_its_session(events_before: int) -> None:
 
 
 def test_an_emitter_that_fails_does_not_affect_others_that_wait() -> None:
-    """The announcement succeeds, and the next waiting session begins."""
+    """The announcement succeeds, and the next waiting session starts."""
     audios: dict[str, bytes] = {}
     server = VirtualServer(audios)
     broken = UnreachableListener(1)

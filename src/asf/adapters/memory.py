@@ -42,7 +42,7 @@ class InMemoryCatalogStore:
         return True
 
     def get(self, stream_id: str) -> AudioStream | None:
-        """Return the stream of that id, or None."""
+        """Return the stream with that id, or None."""
         return self._streams.get(stream_id)
 
     def delete(self, stream: AudioStream) -> bool:
@@ -59,7 +59,7 @@ class InMemoryCatalogStore:
         return [self._streams[stream_id] for stream_id in stream_ids[:limit]]
 
     def count(self) -> Mapping[StreamState, int]:
-        """Return how many streams of each state there are."""
+        """Return how many streams there are in each state."""
         return Counter(stream.state for stream in self._streams.values())
 
     def check(self) -> None:
@@ -70,7 +70,7 @@ class InMemoryCatalogStore:
 
 
 class InMemoryAudioSource:
-    """One audio in memory: implements the `AudioSource` port."""
+    """Audio in memory: implements the `AudioSource` port."""
 
     content_type = "audio/mpeg"
     ending: AudioEnding | None = None
@@ -93,7 +93,7 @@ class InMemoryAudioSource:
         return data
 
     def refresh(self) -> int:
-        """Return the length by now. Raises `AudioChanged` if the audio is missing or was replaced."""
+        """Update and return the length. Raises `AudioChanged` if the audio is missing or was replaced."""
         data = self._audios.get(self._name)
         if data is None or self._data is None or not data.startswith(self._data):
             raise AudioChanged("It was replaced.")
@@ -102,7 +102,7 @@ class InMemoryAudioSource:
         return self.size
 
     def finalize(self) -> int:
-        """Do the same as `refresh`; the identity is final."""
+        """Do as `refresh`; the identity is final."""
         self.refresh()
         self.identity = self._data
         return self.size

@@ -19,7 +19,7 @@ MAX_KEYS = 100_000
 """Maximum number of idempotency keys that are remembered; the oldest are evicted first."""
 
 OVERHEAD_BYTES = 1300
-"""Upper bound of what an update takes beside its texts: the case of a client's only update."""
+"""Upper bound of an update's memory beside its strings, in bytes: that of a client's only update."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class _Remembered:
 class InMemoryUpdateLog:
     """Keeps at most `max_updates` updates of each client, for at most `max_seconds`.
 
-    It is local to the process, ends with it, and never yields. `make_epoch` returns another text at every call.
+    It is local to the process, ends with it, and never yields. `make_epoch` returns a new unique string at each call.
     `kept_bytes` is an upper bound of the memory that the updates take.
     """
 
@@ -67,10 +67,10 @@ class InMemoryUpdateLog:
         self.kept_bytes = 0
 
     def connect(self, on_appended: Callable[[SequencedUpdate], object], on_interrupted: Callable[[], object]) -> None:
-        """Call neither: nobody else appends to this log, and `append` returns all there is."""
+        """Call neither: no other process appends to this log, and `append` returns everything."""
 
     def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
-        """Keep `update` under the next number, unless it was kept before. Raises `IdempotencyConflict`."""
+        """Store `update` under the next number, unless it was stored before. Raises `IdempotencyConflict`."""
         subscribers = self._subscribers[update.client_id]
         content = (update.client_id, update.event_name, update.data_json)
         self._expire_keys(now)
@@ -115,7 +115,7 @@ class InMemoryUpdateLog:
         self._subscribers[client_id] += 1
 
     def unfollow(self, client_id: str) -> None:
-        """Count one subscriber less."""
+        """Count one subscriber fewer."""
         self._subscribers[client_id] -= 1
         if not self._subscribers[client_id]:
             del self._subscribers[client_id]

@@ -108,7 +108,7 @@ class SqliteCatalogStore:
         return True
 
     def get(self, stream_id: str) -> AudioStream | None:
-        """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
+        """Return the stream with that id, or None. Raises `CatalogUnavailable`."""
         rows = self._rows(stream_id)
         self._report_unread()
         return self._stream_of(rows[0]) if rows else None
@@ -131,7 +131,7 @@ class SqliteCatalogStore:
         return [self._stream_of(row) for row in self._query(select, (after, limit))]
 
     def count(self) -> Mapping[StreamState, int]:
-        """Return how many streams of each state there are."""
+        """Return how many streams there are in each state."""
         return {state: self._counts[state] for state in StreamState}
 
     def check(self) -> None:

@@ -1,4 +1,5 @@
 """What ASF is: values, errors, ports and the services that decide. Imports the standard library only.
 
-Its rooms, each of which imports those below it: `streaming` and `updates`, `streams`, `access`.
+Four packages. Imports go one way: `streaming` and `updates` → `streams` → `access` → the base (`errors`,
+`identifiers`, `clock`, `signal`).
 """

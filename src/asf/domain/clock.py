@@ -7,9 +7,9 @@ class Clock(Protocol):
     """The only source of time in the domain."""
 
     def now(self) -> float:
-        """Return seconds since an arbitrary start, monotonic: for durations and due times."""
+        """Return monotonic seconds since an arbitrary start: for durations and due times."""
         ...
 
     def timestamp(self) -> float:
-        """Return seconds since the Unix epoch, wall-clock time: for messages and logs."""
+        """Return wall-clock seconds since the Unix epoch: for messages and logs."""
         ...

@@ -38,7 +38,7 @@ class Unauthorized(AsfError):
 
 
 class RateLimited(AsfError):
-    """The client has exceeded a rate limit, or has too many of these open."""
+    """The client has exceeded a rate limit, or has too many open connections or running demos."""
 
     error_code = "ASF_RATE_LIMITED"
     message = "Too many requests."
@@ -46,7 +46,7 @@ class RateLimited(AsfError):
 
 
 class Throttled(AsfError):
-    """The connection sends messages faster than the rate limit. They are read more slowly; none is lost."""
+    """The connection sends messages faster than the rate limit allows. They are read more slowly; none is lost."""
 
     error_code = "ASF_SLOWED_DOWN"
     message = "Messages arrive too fast; this connection is throttled."
@@ -81,7 +81,7 @@ class StreamNotFound(StreamError):
 
 
 class AudioUnavailable(StreamError):
-    """The stream is known, but its audio is missing, unreadable, or shorter than announced."""
+    """The audio is missing, unreadable, outside the audio roots, or was changed or truncated during the session."""
 
     error_code = "ASF_AUDIO_UNAVAILABLE"
     message = "Audio file unavailable for this stream."
@@ -89,7 +89,7 @@ class AudioUnavailable(StreamError):
 
 
 class AudioChanged(AudioUnavailable):
-    """The audio was replaced after it was announced, so it does not continue what was sent."""
+    """The audio was changed or replaced after it was opened, so the rest does not continue what was sent."""
 
     retryable = False
 
@@ -149,7 +149,7 @@ class ListenerError(AsfError):
 
 
 class NoSession(ListenerError):
-    """The listener has joined no stream, or not the one that it names."""
+    """The listener has not joined a stream, or has joined another one than it names."""
 
     error_code = "ASF_NO_SESSION"
     message = "No such stream is joined on this connection."
@@ -175,7 +175,7 @@ class NotificationError(AsfError):
 
 
 class InvalidStreamId(NotificationError):
-    """The stream id violates the rules of `asf.domain.identifiers.stream_id_problem`."""
+    """The stream id violates the rules for identifiers (contract.md, section 2)."""
 
     error_code = "ASF_NOTIFY_INVALID_STREAM_ID"
     message = "Validation failed: 'stream_id' must be a non-empty string."
@@ -217,14 +217,14 @@ class UiUpdateError(AsfError):
 
 
 class InvalidClientId(UiUpdateError):
-    """The client id violates the rules of `asf.domain.identifiers.client_id_problem`."""
+    """The client id violates the rules for identifiers (contract.md, section 2)."""
 
     error_code = "ASF_SENDUI_INVALID_CLIENT_ID"
     message = "Validation failed: 'client_id' must be a non-empty string."
 
 
 class InvalidEventName(UiUpdateError):
-    """The event name violates the rules of `asf.domain.identifiers.event_name_problem`."""
+    """The event name violates the rules for identifiers (contract.md, section 2)."""
 
     error_code = "ASF_SENDUI_INVALID_EVENT_NAME"
     message = "Validation failed: 'event_name' must be a non-empty string."
@@ -238,7 +238,7 @@ class IdempotencyConflict(UiUpdateError):
 
 
 class InvalidIdempotencyKey(UiUpdateError):
-    """The idempotency key violates the rules of `asf.domain.identifiers.idempotency_key_problem`."""
+    """The idempotency key violates the rules for identifiers (contract.md, section 2)."""
 
     error_code = "ASF_SENDUI_INVALID_IDEMPOTENCY_KEY"
     message = "Validation failed: 'idempotency_key' is invalid."
@@ -266,7 +266,7 @@ class UiNamespaceMissing(UiUpdateError):
 
 
 class UiEmitFailed(UiUpdateError):
-    """The update could not be stored, or not delivered to a connected subscriber."""
+    """The update could not be stored, or could not be delivered to a connected subscriber."""
 
     error_code = "ASF_SOCKETIO_EMIT_FAILED"
     message = "Failed to emit the UI update."

@@ -1,4 +1,4 @@
-"""Hooks: how a part tells others of something without knowing them."""
+"""Hooks: a component notifies others without depending on them."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVarTuple
@@ -7,10 +7,10 @@ Args = TypeVarTuple("Args")
 
 
 class Signal(Generic[*Args]):
-    """A hook that a part offers, with the callbacks that are connected to it: none, one or several.
+    """A hook that a component offers, with any number of connected callbacks.
 
-    The part calls the signal; that calls each callback with the same arguments, in the order in which they were
-    connected. An exception that a callback raises goes to the caller, and the callbacks after it are not called.
+    The component calls the signal, which calls each callback with the same arguments, in the order in which they were
+    connected. An exception that a callback raises propagates to the caller; the callbacks after it are not called.
     """
 
     __slots__ = ("_callbacks",)
@@ -19,10 +19,10 @@ class Signal(Generic[*Args]):
         self._callbacks: tuple[Callable[[*Args], object], ...] = ()
 
     def connect(self, callback: Callable[[*Args], object]) -> None:
-        """Call `callback` from now on, after those that are connected already. There is no way to disconnect."""
+        """Call `callback` from now on, after those that are already connected. It cannot be disconnected."""
         self._callbacks = (*self._callbacks, callback)
 
     def __call__(self, *args: *Args) -> None:
-        """Call what is connected. A callback that connects another one does not change the current call."""
+        """Call the connected callbacks. One that connects another does not change the current call."""
         for callback in self._callbacks:
             callback(*args)

@@ -110,7 +110,7 @@ class Container(containers.DeclarativeContainer):
         factories.create_token_verifier, settings
     )
     access: providers.Provider[AccessControl] = providers.Singleton(
-        AccessControl, token_verifier, expiries, clock, pump.provided.look_again
+        AccessControl, token_verifier, expiries, clock, pump.provided.update_wake_up
     )
     admission: providers.Provider[Admission] = providers.Singleton(
         Admission,

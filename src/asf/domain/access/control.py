@@ -1,4 +1,4 @@
-"""The access check, and the end of access with its token."""
+"""Access control: checks tokens, and ends access when they expire."""
 
 from collections.abc import Callable, Hashable
 
@@ -12,23 +12,23 @@ from asf.domain.errors import Unauthorized
 class AccessControl:
     """The one access check for all transports. A session or subscription ends when its token expires.
 
-    Without a `verifier` all access is granted without an end, and tokens are ignored. `look_again` is called when the
-    next expiry may be earlier than before.
+    Without a `verifier` all access is granted without an expiry, and tokens are ignored. `update_wake_up` is called
+    when the next expiry may be earlier than before.
 
-    The remaining time of a token is computed once; from then on it is measured by the monotonic clock, which changes
-    of the wall clock do not affect.
+    The remaining time of a token is computed once, and then measured by the monotonic clock, which changes of the
+    wall clock do not affect.
     """
 
     def __init__(
-        self, verifier: TokenVerifier | None, expiries: Expiries, clock: Clock, look_again: Callable[[], object]
+        self, verifier: TokenVerifier | None, expiries: Expiries, clock: Clock, update_wake_up: Callable[[], object]
     ) -> None:
         self._verifier = verifier
         self._expiries = expiries
         self._clock = clock
-        self._look_again = look_again
+        self._update_wake_up = update_wake_up
 
     def check_stream(self, token: object, stream_id: str) -> float | None:
-        """Return until when the bearer of `token` may listen to the stream, in seconds of the clock; None: no end.
+        """Return until when the bearer of `token` may listen to the stream, in seconds of the clock; None: forever.
 
         Raises `Unauthorized`.
         """
@@ -39,13 +39,13 @@ class AccessControl:
         return self._check(token, lambda grant: grant.allows_client(client_id), "client")
 
     def end_at(self, key: Hashable, until: float | None, end: Callable[[Unauthorized], object]) -> None:
-        """Call `end` with the reason at `until`, as a check returned it. Replaces an earlier call for `key`."""
+        """Call `end` with the reason at `until`, which a check returned. Replaces an earlier callback for `key`."""
         if until is not None:
             self._expiries.put(key, until, lambda: end(Unauthorized("The token has expired.")))
-            self._look_again()
+            self._update_wake_up()
 
     def forget(self, key: Hashable) -> None:
-        """Call nothing for `key` any more, as it has ended. An unknown key is ignored."""
+        """Cancel the callback for `key`, which has ended. An unknown key is ignored."""
         self._expiries.remove(key)
 
     def _check(self, token: object, allows: Callable[[Grant], bool], kind: str) -> float | None:

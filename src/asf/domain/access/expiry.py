@@ -1,4 +1,4 @@
-"""Timers with one deadline each: access that ends when a token expires."""
+"""Expiries: callbacks with one deadline each, which end access when its token expires."""
 
 from collections.abc import Callable, Hashable
 from heapq import heapify, heappop, heappush
@@ -8,13 +8,13 @@ SPARE_ENTRIES = 64
 """Outdated entries that the heap may hold beyond the number of pending ones, before it is compacted."""
 
 ENDS_PER_TURN = 32
-"""Most callbacks in one turn of the pump, before the other tasks of the process run."""
+"""Maximum callbacks in one turn of the pump, before the other tasks of the process run."""
 
 
 class Expiries:
     """Calls a callback for each key at its time: a `Timer` of the pump, with one heap for all.
 
-    A removed entry stays in the heap until it comes to the top, or until outdated entries are in the majority. So
+    A removed entry stays in the heap until it reaches the top, or until outdated entries are in the majority. So
     every operation takes the (amortized) time of a heap operation, and memory is proportional to the pending entries.
     """
 
@@ -37,24 +37,24 @@ class Expiries:
         number = next(self._numbers)
         self._pending[key] = (number, end)
         heappush(self._heap, (time, number, key))
-        self._tidy()
+        self._compact()
 
     def remove(self, key: Hashable) -> None:
-        """Call nothing for `key` any more. An unknown key is ignored."""
+        """Cancel the callback for `key`. An unknown key is ignored."""
         if self._pending.pop(key, None) is not None:
-            self._tidy()
+            self._compact()
 
     def fire(self, now: float) -> None:
-        """Call what is due by `now`, the earliest first: `ENDS_PER_TURN` at most, after which `next_time` is past."""
+        """Call what is due by `now`, the earliest first, at most `ENDS_PER_TURN` callbacks; the rest stays due."""
         for _ in range(ENDS_PER_TURN):
             if (time := self.next_time) is None or time > now:
                 break
             key = heappop(self._heap)[2]
             _, end = self._pending.pop(key)
-            self._tidy()
+            self._compact()
             end()
 
-    def _tidy(self) -> None:
+    def _compact(self) -> None:
         """Keep a pending entry at the top of the heap, and outdated entries in the minority."""
         if len(self._heap) > 2 * len(self._pending) + SPARE_ENTRIES:
             self._heap = [entry for entry in self._heap if self._is_pending(entry)]

@@ -8,9 +8,9 @@ ALL = "*"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token grants to `subject`: to join `streams`, and to subscribe to `clients`.
+    """What a token allows `subject` to do: join `streams`, and subscribe to `clients`.
 
-    Both are sets of ids, in which `ALL` stands for every id. The grant ends at `expires_at`, in seconds since the
+    Both are sets of ids, in which `ALL` stands for every id. The grant expires at `expires_at`, in seconds since the
     Unix epoch.
     """
 

@@ -1,1 +1,1 @@
-"""Sends audio to listeners: sessions, which bytes they are due, and the pump that sends them."""
+"""Streaming: the sessions of listeners, the decision which bytes are due, and the pump that sends them."""

@@ -1,4 +1,4 @@
-"""Where sessions are let in: at once, or when their stream is announced."""
+"""Admits sessions: at once, or when their stream is announced."""
 
 from asf.domain.clock import Clock
 from asf.domain.errors import AsfError, CatalogUnavailable, Draining, EpochChanged, StreamNotFound
@@ -15,11 +15,11 @@ from asf.domain.streams.stream import AudioStream, StreamState
 
 
 class Admission:
-    """Finds what a session asks for, and begins it, or lets it wait for its stream.
+    """Finds the audio that a session asks for and starts the session, or lets it wait for its stream.
 
-    A session is pending from `admit` until it begins or waits: until then its join is not answered. A session whose
-    stream may still change follows it in the catalog, to begin or to end with it. With `with_simulation` the stream
-    id `simulation` stands for the simulation, unless audio is announced under it.
+    A session is pending from `admit` until it starts or waits: until then its join is not answered. A session whose
+    stream may still change follows it in the catalog, to start when it is announced, and to end when it ends. With
+    `with_simulation` the stream id `simulation` stands for the simulation, unless audio is announced under it.
 
     Looking up a stream and opening its audio may yield to other tasks, so a session may have ended when they return.
     """
@@ -49,15 +49,15 @@ class Admission:
 
     @property
     def closed(self) -> bool:
-        """Whether no further session is admitted."""
+        """Whether no further sessions are admitted."""
         return self._closed
 
     def close(self) -> None:
-        """Admit no further session. Those that wait for their stream still begin when it is announced."""
+        """Admit no further sessions. Those that wait for their stream still start when it is announced."""
         self._closed = True
 
     def is_pending(self, session: ListenerSession) -> bool:
-        """Return whether the session neither has begun nor waits for its stream yet."""
+        """Return whether the session neither has started nor waits for its stream yet."""
         return session in self._pending
 
     def open(self, stream_id: str, until: float | None) -> OpenedAudio:
@@ -70,30 +70,30 @@ class Admission:
         return OpenedAudio(stream, self._pool.acquire(stream), until)
 
     def release(self, opened: OpenedAudio) -> None:
-        """Give back what `open` returned. A session that has begun on it keeps the audio open."""
+        """Release what `open` returned. A session that has started on it keeps the audio open."""
         self._pool.release(opened.audio)
 
     def admit(self, session: ListenerSession, opened: OpenedAudio | None = None) -> None:
-        """Begin the session on its stream, or on the audio that was `opened` for it, or let it wait.
+        """Start the session on its stream, or on the audio that was `opened` for it, or let it wait.
 
         May yield to other tasks. Raises `Draining`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`,
-        `GenerationFailed` or `CatalogUnavailable`, after which the session has ended. Raises nothing where the
-        session was ended by others in the meantime.
+        `GenerationFailed` or `CatalogUnavailable`, after which the session has ended. Raises nothing if another task
+        has ended the session meanwhile.
         """
         self._pending.add(session)
         try:
             if opened is None:
-                self._find_and_begin(session)
+                self._find_and_start(session)
             else:
                 self._pool.share(opened.audio)
-                self._begin_now(session, opened.stream, opened.audio)
+                self._start_now(session, opened.stream, opened.audio)
         except Exception:
             if not session.ended:
                 session.abandon()
                 raise
 
     def forget(self, session: ListenerSession) -> bool:
-        """Give back what a session that has ended held. Returns whether it had begun or waited."""
+        """Release what a session that has ended held. Returns whether it had started or waited."""
         self._waiting.remove(session)
         if session.audio is not None:
             self._pool.release(session.audio)
@@ -105,7 +105,7 @@ class Admission:
             return False
         return True
 
-    def _find_and_begin(self, session: ListenerSession) -> None:
+    def _find_and_start(self, session: ListenerSession) -> None:
         request = session.request
         try:
             stream = self._catalog.find(request.stream_id)
@@ -125,7 +125,7 @@ class Admission:
         if session.ended:
             self._pool.release(audio)
             return
-        self._begin_now(session, stream, audio)
+        self._start_now(session, stream, audio)
 
     def _simulate(self, session: ListenerSession) -> None:
         session.emitter.emit(*simulation.simulated_events(self._clock.timestamp(), self._pump.chunk_bytes))
@@ -133,67 +133,67 @@ class Admission:
 
     def _wait(self, session: ListenerSession) -> None:
         """Let the session wait until its stream is announced."""
-        self._let_in(session)
+        self._accept(session)
         self._waiting.add(session, self._clock.now())
         session.wait()
-        self._pump.look_again()
+        self._pump.update_wake_up()
         if not session.ended:
             self._follow(session)
 
-    def _begin_now(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
-        """Begin the session, and send what it is due at once. `audio` is held for it."""
+    def _start_now(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
+        """Start the session, and send what is due at once. `audio` has been acquired for it."""
         try:
-            self._let_in(session)
+            self._accept(session)
         except Exception:
             self._pool.release(audio)
             raise
-        self._begin(session, stream, audio)
+        self._start(session, stream, audio)
         if session.flowing:
             self._pump.serve_at_once(session)
         if audio.growing and not session.ended:
             is_there = self._follow(session)
-            if not is_there:  # It was deleted between the two looks.
+            if not is_there:  # It was deleted between the two reads.
                 self._stream_changed(session.stream_id, None)
 
-    def _let_in(self, session: ListenerSession) -> None:
-        """Record that a pending session has what it needs. Raises `Draining`."""
+    def _accept(self, session: ListenerSession) -> None:
+        """Report the join of a pending session, which is pending no longer. Raises `Draining`."""
         if self._closed:
             raise Draining
         self._observer.joined(session.session_id, session.stream_id, session.offset)
         self._pending.remove(session)
 
-    def _begin(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
-        """Begin the session. It holds `audio` from now on, and gives it back when it ends, which may be at once."""
+    def _start(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
+        """Start the session. It holds `audio` from now on, and releases it when it ends, which may be at once."""
         try:
-            session.begin(stream, audio, self._clock.now(), self._clock.timestamp(), self._pump.chunk_bytes)
+            session.start(stream, audio, self._clock.now(), self._clock.timestamp(), self._pump.chunk_bytes)
         except AsfError as error:
             session.fail(error)
 
     def _follow(self, session: ListenerSession) -> bool:
-        """Watch the session's stream from now on, and handle its current state.
+        """Follow the session's stream from now on, and handle its current state.
 
-        Returns whether there is such a stream, as far as is known.
+        Returns False if the stream is known not to exist.
         """
         self._following.add(session)
         try:
             stream = self._catalog.follow(session.stream_id)
-        except CatalogUnavailable:  # `_stream_changed` is called when it is back.
+        except CatalogUnavailable:  # `_stream_changed` is called once the catalog can be reached.
             return True
         if stream is not None:
             self._stream_changed(stream.stream_id, stream)
         return stream is not None
 
     def _stream_changed(self, stream_id: str, stream: AudioStream | None) -> None:
-        """Wake the sessions on a stream that is now `stream` (None: deleted), and begin those that wait for it."""
+        """Wake the sessions on a stream that is now `stream` (None: deleted), and start those that wait for it."""
         for audio in self._pool.growing_of(stream_id):
             if stream is None or stream.epoch != audio.stream.epoch or stream.state is not StreamState.GENERATING:
                 self._pool.finalize(audio, stream)
                 self._pump.wake(audio)
         if stream is not None:
-            self._begin_waiting(stream)
+            self._start_waiting(stream)
 
-    def _begin_waiting(self, stream: AudioStream) -> None:
-        """Begin the sessions that wait for the stream. Its audio is opened once for all of them; that may yield."""
+    def _start_waiting(self, stream: AudioStream) -> None:
+        """Start the sessions that wait for the stream. Its audio is opened once for all of them, which may yield."""
         for session in self._waiting.of(stream.stream_id):
             if session.request.epoch not in {None, stream.epoch}:
                 session.fail(EpochChanged(epoch=stream.epoch))
@@ -212,7 +212,7 @@ class Admission:
                     continue
                 self._waiting.remove(session)
                 self._pool.share(audio)
-                self._begin(session, stream, audio)
+                self._start(session, stream, audio)
                 if session.flowing:
                     self._pump.serve_soon(session)
         finally:

@@ -1,4 +1,4 @@
-"""Batches: pieces of audio on the way from a source to listeners."""
+"""Batches: the units in which audio is read, cached and sent."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,11 +9,11 @@ UNKNOWN_CONTENT_TYPE = "application/octet-stream"
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class AudioBatch:
-    """A run of whole chunks of one audio, shared by all sessions that are due it.
+    """Consecutive whole chunks of audio, shared by all sessions to which they are due.
 
-    `offset` is that of the first byte of `data` in the audio, `chunk_bytes` the size of its chunks (the last one of
-    the audio may be shorter). A batch is equal only to itself, so that emitters can cache by batch what they make of
-    it, such as frames.
+    `offset` is the offset in the audio of the first byte of `data`, `chunk_bytes` the size of its chunks (the last
+    one of the audio may be shorter). A batch is equal only to itself, so that emitters can cache what they derive
+    from it, such as frames.
     """
 
     offset: int

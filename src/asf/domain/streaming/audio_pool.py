@@ -14,9 +14,9 @@ from asf.domain.streams.stream import AudioStream, StreamState
 
 
 class AudioPool:
-    """Opens audio for listeners. All who listen to the same bytes share one source, and its `batches`.
+    """Opens audio for listeners. All listeners of the same bytes share one source, and its `batches`.
 
-    `on_arrival` is called with an audio when bytes that were being fetched may be there.
+    `on_arrival` is called with the audio when bytes that were being fetched may have arrived.
     """
 
     def __init__(self, sources: AudioSources, batches: BatchCache) -> None:
@@ -26,7 +26,7 @@ class AudioPool:
         self._open: dict[Hashable, SharedAudio] = {}
 
     def __len__(self) -> int:
-        """Return how many audios are open."""
+        """Return how many sources are open."""
         return len(self._open)
 
     def acquire(self, stream: AudioStream) -> SharedAudio:
@@ -35,8 +35,8 @@ class AudioPool:
         May yield to other tasks; re-check state afterwards. Raises `AudioUnavailable`, or `GenerationFailed` for a
         failed stream of which nothing was written.
         """
-        if stream.locator.tells_its_end and stream.state is not StreamState.FAILED:
-            audio = self._telling_its_end(stream)
+        if stream.locator.has_end_marker and stream.state is not StreamState.FAILED:
+            audio = self._with_end_marker(stream)
         elif stream.state is StreamState.GENERATING:
             audio = self._growing(stream)
         else:
@@ -45,35 +45,35 @@ class AudioPool:
         return audio
 
     def share(self, audio: SharedAudio) -> None:
-        """Hold an audio that is acquired for one listener more; pair every call with `release`."""
+        """Hold acquired audio for one more listener; pair every call with `release`."""
         audio.retain()
 
     def growing_of(self, stream_id: str) -> list[SharedAudio]:
-        """Return the open audios of a stream that may still grow: one for each of its epochs that has listeners."""
+        """Return a stream's open audio that may still grow: one for each of its epochs that has listeners."""
         return [audio for audio in self._open.values() if audio.growing and audio.stream.stream_id == stream_id]
 
     def release(self, audio: SharedAudio) -> None:
-        """Give back what `acquire` returned. The last listener's call closes the audio."""
+        """Release what `acquire` returned. The call for the last listener closes the audio."""
         if not audio.release():
             return
-        if self._open.get(audio.key) is audio:  # One that was given up may have been replaced.
+        if self._open.get(audio.key) is audio:  # Audio that was given up may have been replaced.
             del self._open[audio.key]
         self.batches.evict(audio)
         audio.close()
 
     def refresh(self, audio: SharedAudio) -> None:
-        """Update the size of a growing audio, which is opened as soon as something has been written.
+        """Update the size of growing audio, which is opened as soon as something has been written.
 
-        Raises `AudioUnavailable` when it cannot be read any more.
+        Raises `AudioUnavailable` when it can no longer be read.
         """
         self._open_if_written(audio)
         audio.refresh()
 
     def finalize(self, audio: SharedAudio, current: AudioStream | None) -> None:
-        """End a growing audio, as its stream has become `current` (None: it was deleted).
+        """Finalize growing audio whose stream is now `current` (None: it was deleted).
 
-        What has been written by now can still be read; then the audio ends as the stream did. An audio that tells its
-        own end is not ended by the announcement that it is complete.
+        What has been written by now can still be read; then the audio ends as the stream did. Audio with an end
+        marker is not finalized by the announcement that it is complete.
         """
         if current is not None and _keeps_growing(audio.stream, current):
             return
@@ -88,14 +88,14 @@ class AudioPool:
     def _growing(self, stream: AudioStream) -> SharedAudio:
         key = (stream.stream_id, stream.epoch)
         audio = self._open.get(key)
-        if audio is None or not audio.growing:  # One that was given up may grow again, for later listeners.
+        if audio is None or not audio.growing:  # Audio that was given up may grow again, for later listeners.
             audio = SharedAudio(key, stream, self._sources.content_type_of(stream.locator))
             self.refresh(audio)
             self._open[key] = audio
         return audio
 
-    def _telling_its_end(self, stream: AudioStream) -> SharedAudio:
-        """Return an audio that grows until its source says that it has ended, whatever was announced."""
+    def _with_end_marker(self, stream: AudioStream) -> SharedAudio:
+        """Return audio that grows until its end marker, whatever was announced."""
         key = (stream.stream_id, stream.epoch)
         audio = self._shared(key)
         if audio is None:
@@ -117,7 +117,7 @@ class AudioPool:
         return audio
 
     def _shared(self, key: Hashable) -> SharedAudio | None:
-        """Return an open audio that tells its own end, unless it was given up before that."""
+        """Return open audio with an end marker, unless it was given up before it reached that."""
         audio = self._open.get(key)
         if audio is None or audio.source is None:
             return None
@@ -148,5 +148,5 @@ class AudioPool:
 
 
 def _keeps_growing(stream: AudioStream, current: AudioStream) -> bool:
-    """Return whether an audio that tells its own end may still grow now that its stream is `current`."""
-    return stream.locator.tells_its_end and current.epoch == stream.epoch and current.state is not StreamState.FAILED
+    """Return whether audio with an end marker may still grow now that its stream is `current`."""
+    return stream.locator.has_end_marker and current.epoch == stream.epoch and current.state is not StreamState.FAILED

@@ -1,4 +1,4 @@
-"""The batches that were read lately, for all listeners of the same audio."""
+"""The cache of recently read batches, for all listeners of the same audio."""
 
 from collections import OrderedDict
 
@@ -7,17 +7,17 @@ from asf.domain.streaming.pacing import Pace
 from asf.domain.streaming.shared_audio import SharedAudio
 
 MAX_CACHED_BATCHES = 1024
-"""Most batches in the cache: it bounds what many small ones cost beside their bytes."""
+"""Maximum batches in the cache. It bounds the overhead of many small ones."""
 
 MAX_CACHED_BYTES = 32 * 1024 * 1024
-"""Most bytes of audio in the cache. A batch has at most 64 KiB, or is a single larger chunk."""
+"""Maximum bytes of audio in the cache. A batch has at most 64 KiB, or is a single larger chunk."""
 
 
 class BatchCache:
-    """A read-through cache of batches: the way of all audio from its source to listeners.
+    """A read-through cache of batches, through which all audio is read.
 
     It holds at most `max_batches` batches with at most `max_bytes` bytes of audio, and evicts the least recently used
-    one first. Batches are cut as `pace` says.
+    one first. `pace` determines the boundaries of batches.
     """
 
     def __init__(self, pace: Pace, max_batches: int = MAX_CACHED_BATCHES, max_bytes: int = MAX_CACHED_BYTES) -> None:
@@ -33,9 +33,9 @@ class BatchCache:
         return len(self._batches)
 
     def batch(self, audio: SharedAudio, offset: int) -> AudioBatch | None:
-        """Return the batch of `audio` in which byte `offset` lies, as far as it has been written.
+        """Return the batch of `audio` that contains byte `offset`, as far as it has been written.
 
-        Returns None while its bytes are being fetched: the source calls its `on_arrival` when it is worth trying
+        Returns None while its bytes are being fetched; the source calls its `on_arrival` when the caller should try
         again. Raises `AudioUnavailable`.
         """
         batch_bytes = self._pace.batch_bytes

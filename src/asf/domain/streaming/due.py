@@ -1,4 +1,4 @@
-"""The decision at the heart of ASF: which bytes of a stream a session is due."""
+"""The decision which bytes of a stream are due to a session."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class WaitUntil:
 
 @dataclass(slots=True)
 class WaitForGrowth:
-    """The session is at the live edge: all that has been written was sent."""
+    """The session is at the live edge: everything that has been written was sent."""
 
 
 @dataclass(slots=True)
@@ -44,20 +44,20 @@ WAIT_FOR_CREDIT = WaitForCredit()
 
 
 class ChunkStreamer:
-    """Decides what a session is due. It does not wait, read or send: the `AudioPump` does, as decided here.
+    """Decides what is due to a session. It does not wait, read or send; the `AudioPump` executes the decisions.
 
-    A batch becomes due with its first chunk, and is due as one: a session is ahead of the pace by less than a batch,
-    and never behind it. Each session's pace counts from its own start. Audio that is still growing is due as it is
-    written, in chunks that may be smaller. What is sent never exceeds the window.
+    A batch becomes due as a whole, with its first chunk: so a session is less than a batch ahead of the pace, and
+    never behind it. Each session's pace counts from its own start. Growing audio is due as it is written, in chunks
+    that may be smaller. Unacknowledged bytes never exceed the window.
     """
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
 
     def decide(self, session: ListenerSession, until: float) -> Decision:
-        """Return what to do for `session`. What is due before `until` (seconds of the clock) is due now."""
+        """Return what to do for `session` now: what is due before `until` (seconds of the clock) counts as due."""
         audio = session.audio
-        assert audio is not None  # noqa: S101 - the session has begun
+        assert audio is not None  # noqa: S101 - the session has started
         offset = session.offset
         if offset >= audio.size:
             return WAIT_FOR_GROWTH if audio.growing else END_REACHED
@@ -73,7 +73,7 @@ class ChunkStreamer:
         return SendAudio(offset, stop)
 
     def _granted(self, offset: int, stop: int, acknowledged: int, window: int) -> int:
-        """Return the end of what the window allows of `offset` to `stop`: full chunks, unless it is below one."""
+        """Return how far from `offset` to `stop` the window allows: whole chunks, unless it is less than one."""
         limit = acknowledged + window
         if limit >= stop:
             return stop

@@ -23,9 +23,9 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """The session on the stream has another status.
+    """The status of the session on the stream has changed.
 
-    `offset`, where it is given, is the first byte that has not been sent.
+    `offset`, if given, is that of the first byte that has not been sent.
     """
 
     stream_id: str
@@ -35,9 +35,9 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class StartOfStream:
-    """Audio follows, from byte `offset` on, in chunks of at most `chunk_bytes`.
+    """Audio follows from byte `offset` on, in chunks of at most `chunk_bytes`.
 
-    `total_bytes` is the size of the complete audio, None while it is not known. `timestamp` is in seconds since the
+    `total_bytes` is the size of the complete audio, or None while it is unknown. `timestamp` is in seconds since the
     Unix epoch.
     """
 
@@ -54,7 +54,7 @@ class StartOfStream:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedChunk:
-    """A text that the simulation stream sends instead of audio."""
+    """Text that the simulation stream sends instead of audio."""
 
     text: str
 
@@ -70,7 +70,7 @@ class EndOfStream:
 
 @dataclass(frozen=True, slots=True)
 class StreamFailed:
-    """The session ends early, for the reason in `error`; `offset` is the first byte that was not sent."""
+    """The session ends early because of `error`; `offset` is that of the first byte that was not sent."""
 
     stream_id: str
     error: AsfError

@@ -1,9 +1,9 @@
-"""The life of a session, as one table of states and events.
+"""The lifecycle of a session, as one table of states and events.
 
-Rules that the table holds:
+Rules that the table implements:
 
-1. A session waits for its audio at most once, at the beginning.
-2. Audio goes out in `FLOWING` only.
+1. A session waits for its audio at most once, at the start.
+2. Audio is sent only in `FLOWING`.
 3. Nothing follows `ENDED`.
 4. A listener may pause, resume, seek and leave at any time before the end.
 """
@@ -15,9 +15,9 @@ class SessionState(Enum):
     """The states of a session."""
 
     WAITING = auto()
-    """The stream has not been announced yet; the session begins when it is."""
-    HELD = auto()
-    """As `WAITING`, and the listener has paused: the session will begin paused."""
+    """The stream has not been announced yet; the session starts when it is."""
+    WAITING_PAUSED = auto()
+    """Waiting and paused: the listener paused before the stream was announced; the session will start paused."""
     FLOWING = auto()
     """Audio is sent as pace, growth, window and back-pressure allow."""
     STALLED = auto()
@@ -25,17 +25,17 @@ class SessionState(Enum):
     PAUSED = auto()
     """The listener has paused."""
     ENDED = auto()
-    """Over: nothing is held for the session any more."""
+    """The session is over and holds nothing."""
 
 
 class SessionEvent(Enum):
     """The events of a session."""
 
-    BEGIN = auto()
-    """The stream is announced, and its audio opened."""
+    START = auto()
+    """The stream is announced, and its audio is open."""
     STALL = auto()
-    """The growing audio has not grown for a while."""
-    GROW = auto()
+    """The audio is still growing, but has not grown for a while."""
+    WAKE = auto()
     """The stalled audio has grown, or has ended."""
     PAUSE = auto()
     RESUME = auto()
@@ -50,18 +50,18 @@ class SessionEvent(Enum):
 
 TRANSITIONS: dict[SessionState, dict[SessionEvent, SessionState]] = {
     SessionState.WAITING: {
-        SessionEvent.BEGIN: SessionState.FLOWING,
-        SessionEvent.PAUSE: SessionState.HELD,
+        SessionEvent.START: SessionState.FLOWING,
+        SessionEvent.PAUSE: SessionState.WAITING_PAUSED,
         SessionEvent.RESUME: SessionState.WAITING,
         SessionEvent.SEEK: SessionState.WAITING,
         SessionEvent.FAIL: SessionState.ENDED,
         SessionEvent.LEAVE: SessionState.ENDED,
     },
-    SessionState.HELD: {
-        SessionEvent.BEGIN: SessionState.PAUSED,
-        SessionEvent.PAUSE: SessionState.HELD,
+    SessionState.WAITING_PAUSED: {
+        SessionEvent.START: SessionState.PAUSED,
+        SessionEvent.PAUSE: SessionState.WAITING_PAUSED,
         SessionEvent.RESUME: SessionState.WAITING,
-        SessionEvent.SEEK: SessionState.HELD,
+        SessionEvent.SEEK: SessionState.WAITING_PAUSED,
         SessionEvent.FAIL: SessionState.ENDED,
         SessionEvent.LEAVE: SessionState.ENDED,
     },
@@ -75,7 +75,7 @@ TRANSITIONS: dict[SessionState, dict[SessionEvent, SessionState]] = {
         SessionEvent.LEAVE: SessionState.ENDED,
     },
     SessionState.STALLED: {
-        SessionEvent.GROW: SessionState.FLOWING,
+        SessionEvent.WAKE: SessionState.FLOWING,
         SessionEvent.PAUSE: SessionState.PAUSED,
         SessionEvent.RESUME: SessionState.STALLED,
         SessionEvent.SEEK: SessionState.FLOWING,
@@ -91,7 +91,7 @@ TRANSITIONS: dict[SessionState, dict[SessionEvent, SessionState]] = {
     },
     SessionState.ENDED: {},
 }
-"""Which state follows which event. What is not listed is impossible: `next_state` raises."""
+"""The next state, by state and event. What is not listed is impossible: `next_state` raises."""
 
 
 class ImpossibleTransition(Exception):

@@ -9,34 +9,34 @@ from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.session import ListenerSession
 from asf.domain.streaming.shared_audio import SharedAudio
 
-LOOK_SECONDS = 0.02
-"""Interval at which a growing audio is polled, in seconds, whatever the number of its listeners."""
+POLL_SECONDS = 0.02
+"""Interval at which growing audio is polled, in seconds, whatever the number of its listeners."""
 
 
 @dataclass(eq=False, slots=True)
 class _Edge:
-    """The live edge of one audio: the size seen last, when that had grown, and the sessions that wait for more."""
+    """The live edge of one audio source: its last known size, when it last grew, and the sessions that wait there."""
 
     size: int
     grown_at: float
     parked: dict[ListenerSession, None] = field(default_factory=dict)
 
     def move(self, size: int, now: float) -> None:
-        """Record that the audio has grown to `size`, or has ended there."""
+        """Record that the audio has grown to `size`, or ended there."""
         self.size = size
         self.grown_at = now
 
     def take_parked(self) -> Iterable[ListenerSession]:
-        """Take out all parked sessions."""
+        """Remove and return all parked sessions."""
         parked, self.parked = self.parked, {}
         return parked
 
 
 class LiveEdge:
-    """Watches the growing audio of sessions that have sent all of it: a `Timer` of the pump.
+    """Polls the growing audio of sessions that have sent all of it: a `Timer` of the pump.
 
-    An audio that has not grown for `stall_seconds` is stalled, which its parked sessions report to their listeners;
-    after `give_up_seconds` it is given up, and those sessions fail.
+    Audio that has not grown for `stall_seconds` is stalled: its parked sessions notify their listeners. After
+    `give_up_seconds` it is given up, and those sessions fail.
     """
 
     def __init__(self, pool: AudioPool, schedule: Schedule, stall_seconds: float, give_up_seconds: float) -> None:
@@ -45,37 +45,37 @@ class LiveEdge:
         self._stall_seconds = stall_seconds
         self._give_up_seconds = give_up_seconds
         self._edges: dict[SharedAudio, _Edge] = {}
-        self._next_look: float | None = None
+        self._next_poll: float | None = None
 
     @property
     def next_time(self) -> float | None:
-        """When to poll next, in seconds of the clock; None while nothing is watched."""
-        return self._next_look
+        """When to poll next, in seconds of the clock; None while there is nothing to poll."""
+        return self._next_poll
 
     def park(self, session: ListenerSession, audio: SharedAudio, now: float) -> None:
-        """Schedule the session again when `audio`, all of which it has sent, has grown or ended."""
+        """Park a session that has sent all of `audio` until that has grown or ended."""
         edge = self._edges.get(audio)
         if edge is None:
             edge = self._edges[audio] = _Edge(audio.size, now)
         edge.parked[session] = None
-        if self._next_look is None:
-            self._next_look = now + LOOK_SECONDS
+        if self._next_poll is None:
+            self._next_poll = now + POLL_SECONDS
 
     def remove(self, session: ListenerSession) -> None:
-        """Forget the session. One that is not parked is ignored."""
+        """Remove a session. One that is not parked is ignored."""
         edge = self._edges.get(session.audio) if session.audio is not None else None
         if edge is not None:
             edge.parked.pop(session, None)
 
     def fire(self, now: float) -> None:
-        """Poll every audio that has parked sessions."""
+        """Poll all audio that has parked sessions."""
         for audio, edge in list(self._edges.items()):
             if not audio.listeners or not audio.growing:
                 self.wake(audio)
                 del self._edges[audio]
             elif edge.parked:
-                self._look(audio, edge, now)
-        self._next_look = now + LOOK_SECONDS if self._edges else None
+                self._poll(audio, edge, now)
+        self._next_poll = now + POLL_SECONDS if self._edges else None
 
     def wake(self, audio: SharedAudio) -> None:
         """Schedule all parked sessions of `audio` at once."""
@@ -84,17 +84,17 @@ class LiveEdge:
             return
         for session in edge.take_parked():
             if not session.flowing:
-                session.grow()
+                session.wake()
             self._schedule.put_due(session)
 
-    def _look(self, audio: SharedAudio, edge: _Edge, now: float) -> None:
+    def _poll(self, audio: SharedAudio, edge: _Edge, now: float) -> None:
         try:
             self._pool.refresh(audio)
         except AudioUnavailable as error:
             self._give_up(audio, error)
             return
         silence = now - edge.grown_at
-        # Compared with what was seen here: opening the audio for another listener refreshes it too.
+        # Compare with the edge's size: opening the audio for another listener refreshes `audio.size` too.
         if audio.size > edge.size or not audio.growing:
             edge.move(audio.size, now)
             self.wake(audio)

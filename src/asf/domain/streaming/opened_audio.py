@@ -1,4 +1,4 @@
-"""A stream's audio, opened before a session begins on it."""
+"""A stream's audio, opened before a session starts on it."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from asf.domain.streams.stream import AudioStream, StreamState
 
 @dataclass(frozen=True, slots=True)
 class OpenedAudio:
-    """The audio of `stream` for one listener, which may listen to it until `until` (as `AccessControl` checked it).
+    """The audio of `stream` for one listener, which has access until `until` (as checked by `AccessControl`).
 
-    A session that begins on it sends the bytes that it describes, whatever is announced or replaced meanwhile.
+    A session that starts on it sends the bytes described here, whatever is announced or replaced meanwhile.
     """
 
     stream: AudioStream
@@ -24,12 +24,12 @@ class OpenedAudio:
 
     @property
     def total_bytes(self) -> int | None:
-        """Size in bytes, None unless the audio is complete."""
+        """Size in bytes, or None unless the audio is complete."""
         return self.audio.total_bytes if self._is_complete else None
 
     @property
     def fingerprint(self) -> str | None:
-        """A text that is equal only for equal bytes, None unless the audio is complete."""
+        """A string that is equal only for equal bytes, or None unless the audio is complete."""
         return self.audio.fingerprint if self._is_complete else None
 
     @property

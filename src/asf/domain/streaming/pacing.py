@@ -3,24 +3,23 @@
 from dataclasses import dataclass, field
 
 MAX_BATCH_BYTES = 65536
-"""Most bytes that are sent to one listener at a time, unless a single chunk is larger. It bounds how long the other
-listeners wait meanwhile."""
+"""Maximum bytes in a batch, unless a single chunk is larger. It bounds how long other listeners wait meanwhile."""
 
 MAX_BATCH_CHUNKS = 64
-"""Most chunks in a batch: the cost of tiny chunks is that of their number, not of their bytes."""
+"""Maximum chunks in a batch: tiny chunks cost by their number, not by their bytes."""
 
 MAX_AHEAD_SECONDS = 1.0
-"""Longest audio in a batch, in seconds, unless a single chunk is longer: how far a session may be ahead of the pace.
-More would make pausing and seeking sluggish; less would cost more wake-ups for the same bytes."""
+"""Maximum duration of a batch, in seconds, unless a single chunk is longer. It bounds how far a session is ahead of
+the pace: more would make pausing and seeking sluggish, less would cost more wake-ups for the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """`chunk_bytes` every `chunk_seconds`, grouped into batches.
 
-    A batch is the run of whole chunks, counted from byte 0 of the audio, that is read and sent as one: as many as
-    fit `MAX_BATCH_BYTES`, `MAX_BATCH_CHUNKS` and `MAX_AHEAD_SECONDS`, at least one. Batches begin at fixed offsets,
-    so that all listeners of a stream share them. `chunk_seconds` of 0 means as fast as the listener takes the bytes.
+    A batch consists of the consecutive chunks that are read and sent together: as many as `MAX_BATCH_BYTES`,
+    `MAX_BATCH_CHUNKS` and `MAX_AHEAD_SECONDS` allow, at least one. Batches are aligned to byte 0 of the audio, so
+    that all listeners of a stream share them. A `chunk_seconds` of 0 means as fast as the listener takes the bytes.
 
     Raises ValueError when `chunk_bytes` is below 1 or `chunk_seconds` is negative or not finite.
     """
@@ -44,5 +43,5 @@ class Pace:
         return length / self.chunk_bytes * self.chunk_seconds
 
     def batch_end(self, offset: int) -> int:
-        """Return the end (exclusive) of the batch in which byte `offset` lies."""
+        """Return the end (exclusive) of the batch that contains byte `offset`."""
         return (offset // self.batch_bytes + 1) * self.batch_bytes

@@ -10,17 +10,17 @@ from asf.domain.streams.stream import AudioEnding, Locator
 
 
 class AudioSource(Protocol):
-    """One opened audio. It yields the same bytes whatever happens to the name that it was opened by.
+    """An open source of audio. It yields the same bytes whatever happens to the name under which it was opened.
 
-    No method blocks: bytes that are not at hand are fetched in the background. `on_arrival`, set by the caller of
-    `open`, is called as soon as bytes that `read` had to fetch are there or have failed; never after `close`.
+    No method blocks: bytes that are not available locally are fetched in the background. `on_arrival`, set by the
+    caller of `open`, is called as soon as bytes that `read` had to fetch have arrived or failed; never after `close`.
     """
 
     on_arrival: Callable[[], None]
 
     @property
     def size(self) -> int:
-        """Length in bytes, as it was when the audio was opened, or at the last `refresh`."""
+        """Length in bytes when the audio was opened, or at the last `refresh`."""
         ...
 
     @property
@@ -30,39 +30,39 @@ class AudioSource(Protocol):
 
     @property
     def identity(self) -> Hashable:
-        """Equal for two sources only if they yield the same bytes. Listeners share a source by it."""
+        """Equal for two sources only if they yield the same bytes. Listeners with equal identities share a source."""
         ...
 
     @property
     def ending(self) -> AudioEnding | None:
-        """How the audio has ended, as of the last `refresh`, where the source knows that itself; otherwise None.
+        """How audio with an end marker ended; None if it had not ended at the last `refresh`, or has no end marker.
 
-        From then on `size` and `identity` are final.
+        Once it has ended, `size` and `identity` are final.
         """
         ...
 
     def read(self, offset: int, length: int) -> bytes | None:
-        """Return exactly `length` bytes from `offset` on, which lie within `size`, or None while they are fetched.
+        """Return exactly `length` bytes from `offset` on, all within `size`, or None while they are fetched.
 
-        After None, `on_arrival` is called once it is worth reading again. Raises `AudioUnavailable` when the bytes
-        cannot be read, and `AudioChanged` when they may not be the original ones: the audio was changed in another
-        way than by growing, or at all where it was not opened as growing.
+        After None, `on_arrival` is called when the caller should read again. Raises `AudioUnavailable` when the bytes
+        cannot be read, and `AudioChanged` when they may not be the original ones: the audio has changed, other than
+        by growing if it was opened as growing.
         """
         ...
 
     def refresh(self) -> int:
-        """Return the present length of an audio opened as growing, in bytes.
+        """Update and return the length, in bytes, of audio opened as growing.
 
         Raises `AudioChanged` when it has shrunk, or was rewritten, moved or replaced.
         """
         ...
 
     def finalize(self) -> int:
-        """As `refresh`; from then on the source behaves as one that was not opened as growing."""
+        """Do as `refresh`; from then on the source behaves as if it had not been opened as growing."""
         ...
 
     def close(self) -> None:
-        """Free what the source holds. A second call does nothing; reading afterwards is an error."""
+        """Release the source's resources. Safe to repeat; reading afterwards is an error."""
         ...
 
 
@@ -70,7 +70,7 @@ class AudioSources(AudioLocations, Protocol):
     """Finds and opens audio."""
 
     def unreachable(self) -> Mapping[str, str]:
-        """Return the locations that cannot be read now, such as a root or a bucket, each with the reason."""
+        """Return the locations, such as roots and buckets, that cannot be read now, each with the reason."""
         ...
 
     def content_type_of(self, locator: Locator) -> str | None:
@@ -78,48 +78,48 @@ class AudioSources(AudioLocations, Protocol):
         ...
 
     def open(self, locator: Locator, *, growing: bool = False) -> AudioSource:
-        """Open the audio, as one that is still growing or as one that is not.
+        """Open the audio. `growing` says whether it is still being written.
 
-        May yield to other tasks, except for growing audio that does not tell its own end. Raises `AudioUnavailable`
-        when the audio is missing, unreadable, or outside of what may be read.
+        May yield to other tasks, except for growing audio without an end marker. Raises `AudioUnavailable` when the
+        audio is missing, unreadable, or outside the locations that may be read.
         """
         ...
 
 
 class ListenerEmitter(Protocol):
-    """The connection to one listener, for one session. What its methods raise ends the session."""
+    """The connection to one listener, for one session. An exception from its methods ends the session."""
 
     def emit(self, *events: ListenerEvent) -> None:
-        """Send `events` to the listener, after all audio and events that were passed before."""
+        """Send `events` to the listener, after all audio and events sent before."""
         ...
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
-        """Send the bytes from `start` to `stop` (exclusive; both are offsets in the audio, inside `batch`).
+        """Send the bytes from `start` to `stop` (exclusive). Both are offsets in the audio, within `batch`.
 
-        Returns how many bytes were taken, from `start` on. Fewer than offered means back-pressure: the listener takes
-        no more now. What was taken is sent; the caller offers the rest again.
+        Returns how many bytes, from `start` on, were taken. Fewer than offered means back-pressure: the listener
+        takes no more now. What was taken will be sent; the caller offers the rest again later.
         """
         ...
 
     def when_ready(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once, as soon as the listener may take audio again. A later call replaces it."""
+        """Call `callback` once, as soon as the listener may take audio again. Replaces an earlier callback."""
         ...
 
     def detach(self) -> None:
-        """Forget the callback, as the session is over. Called once; nothing is emitted or sent after it.
+        """Drop the callback, as the session is over. Called once; nothing is emitted or sent afterwards.
 
         What was taken before is still sent, and the connection stays open: the listener may join again on it. Calls
-        nothing back.
+        no callback.
         """
         ...
 
     def break_off(self) -> None:
-        """Close the connection at once, as events cannot be sent on it."""
+        """Close the connection at once, because sending an event on it failed."""
         ...
 
 
 class Timer(Protocol):
-    """A part of the pump that has work to do at certain times, besides the sessions that are due."""
+    """A component that the pump calls at certain times, besides serving the sessions that are due."""
 
     @property
     def next_time(self) -> float | None:
@@ -132,27 +132,27 @@ class Timer(Protocol):
 
 
 class StreamingObserver(Protocol):
-    """Receives what happens to sessions, for metrics and logs. Session ids are unique in the process."""
+    """Observes sessions, for metrics and logs. Session ids are unique in the process."""
 
     def joined(self, session_id: str, stream_id: str, offset: int) -> None:
-        """Record that a session on the stream has begun, or waits for the stream, from byte `offset` on."""
+        """Record that a session has started on the stream at byte `offset`, or waits for the stream."""
         ...
 
     def join_rejected(self, stream_id: str, error_code: str) -> None:
-        """Record that a join was answered with an error. `stream_id` is as the client sent it: any text."""
+        """Record that a join was answered with an error. `stream_id` is as the client sent it: any string."""
         ...
 
     def first_audio_sent(self, seconds: float) -> None:
-        """Record that a session's first audio was taken, so many seconds after the session began."""
+        """Record that a session's first audio was taken, `seconds` after the session started."""
         ...
 
     def ended(self, session_id: str, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
-        """Record that a session on the stream has ended, after so many seconds and bytes of audio.
+        """Record that a session on the stream has ended, `seconds` after its join, with `sent_bytes` of audio sent.
 
         `outcome` is `complete`, `left`, or the `error_code` of what ended it. Called only after `joined`.
         """
         ...
 
     def pump_lagged(self, seconds: float) -> None:
-        """Record that a tick was served so many seconds after it was due."""
+        """Record that a tick was served `seconds` after it was due."""
         ...

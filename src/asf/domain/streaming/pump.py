@@ -1,4 +1,4 @@
-"""The pump: moves the bytes that are due from the audio to the listeners."""
+"""The pump: reads the audio that is due, and sends it to the listeners."""
 
 import logging
 from collections.abc import Sequence
@@ -18,18 +18,18 @@ from asf.domain.streaming.shared_audio import SharedAudio
 from asf.domain.streaming.slow_listeners import SlowListeners
 
 LISTENERS_PER_TURN = 32
-"""Most sessions served in one turn of the pump, before the other tasks of the process run."""
+"""Maximum sessions served in one turn of the pump, before the other tasks of the process run."""
 
 logger = logging.getLogger(__name__)
 
 
 class AudioPump:
-    """Serves all sessions of the process, one batch each turn, the one that has been due longest first.
+    """Serves all sessions of the process, one batch each at a time, the one that has been due longest first.
 
-    The runtime calls `turn` again and again, and sleeps in between for as long as `turn` returns. `on_due` is called
-    when it should wake up sooner. `live_edge`, `slow_listeners` and the `further_timers` fire in the turns too.
+    The runtime calls `turn` repeatedly, and sleeps in between for as long as `turn` returned. `on_due` is called when
+    it should wake up earlier. `live_edge`, `slow_listeners` and the `further_timers` also fire in turns.
 
-    `bytes_sent` and `chunks_sent` count the audio that was sent since the start of the process.
+    `bytes_sent` and `chunks_sent` count the audio sent since the start of the process.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class AudioPump:
         self._timers: tuple[Timer, ...] = (live_edge, slow_listeners, *further_timers)
         self._clock = clock
         self._observer = observer
-        # The sessions whose next bytes are being fetched.
+        # The sessions whose next bytes are being fetched, by their audio.
         self._awaiting: dict[SharedAudio, dict[ListenerSession, None]] = {}
         self._wake_up: float | None = None
         pool.on_arrival.connect(self._arrived)
@@ -65,23 +65,23 @@ class AudioPump:
         return self._streamer.pace.chunk_bytes
 
     def serve_at_once(self, session: ListenerSession) -> None:
-        """Send what the session is due at this moment, as far as its listener takes it; schedule the rest."""
+        """Send what is due to the session now, as far as its listener takes it; schedule the rest."""
         now = self._clock.now()
         self._serve(session, now, self._advance(now))
-        self.look_again()
+        self.update_wake_up()
 
     def serve_soon(self, session: ListenerSession) -> None:
-        """Serve a session to which something has happened in the next turn."""
+        """Serve a session in the next turn, after its state has changed."""
         self._schedule.put_due(session)
-        self.look_again()
+        self.update_wake_up()
 
     def wake(self, audio: SharedAudio) -> None:
-        """Serve all sessions that are parked at the live edge of `audio`."""
+        """Wake all sessions that are parked at the live edge of `audio`."""
         self._live_edge.wake(audio)
-        self.look_again()
+        self.update_wake_up()
 
-    def look_again(self) -> None:
-        """Call `on_due` if there is something to do sooner than the last turn said."""
+    def update_wake_up(self) -> None:
+        """Call `on_due` if there is work to do earlier than the last turn returned."""
         wake_up = self._next_wake_up()
         if wake_up is not None and (self._wake_up is None or wake_up < self._wake_up):
             self._wake_up = wake_up
@@ -90,7 +90,7 @@ class AudioPump:
     def turn(self) -> float | None:
         """Serve some of the sessions that are due.
 
-        Returns the seconds until the next turn: 0 when there is more to do now, None when nothing is scheduled.
+        Returns the seconds until the next turn: 0 when more is due now, None when nothing is scheduled.
         """
         schedule = self._schedule
         now = self._clock.now()
@@ -107,7 +107,7 @@ class AudioPump:
         return None if self._wake_up is None else max(0.0, self._wake_up - self._clock.now())
 
     def remove(self, session: ListenerSession) -> None:
-        """Forget the session, until it is to be served again."""
+        """Remove the session until it is scheduled again."""
         self._schedule.remove(session)
         self._slow_listeners.remove(session)
         self._live_edge.remove(session)
@@ -115,7 +115,7 @@ class AudioPump:
             self._stop_awaiting(session, session.audio)
 
     def _advance(self, now: float) -> float:
-        """Move to the queue what is due by `now`, and return until when things count as due."""
+        """Queue the sessions that are due by `now`, and return the time before which bytes count as due."""
         due_time = self._schedule.next_time
         if due_time is not None and due_time <= now:
             self._observer.pump_lagged(now - due_time)
@@ -132,7 +132,7 @@ class AudioPump:
 
     def _send_due(self, session: ListenerSession, now: float, until: float) -> None:
         audio = session.audio
-        assert audio is not None  # noqa: S101 - it has begun
+        assert audio is not None  # noqa: S101 - it has started
         if audio in self._awaiting:
             self._stop_awaiting(session, audio)
         decision = self._streamer.decide(session, until)
@@ -152,11 +152,11 @@ class AudioPump:
                     session.complete(self._clock.timestamp())
                 else:
                     session.fail(audio.failure)
-            case _:  # WaitForCredit: the service schedules the session when an acknowledgement comes.
+            case _:  # WaitForCredit: the service schedules the session when an acknowledgement arrives.
                 pass
 
     def _send(self, session: ListenerSession, audio: SharedAudio, due: SendAudio, now: float) -> bool:
-        """Send what is due, and return whether the listener has taken all of it and the session is still open."""
+        """Send what is due. Returns whether the listener has taken all of it and the session has not ended."""
         start = due.start
         batch = self._batches.batch(audio, start)
         if batch is None:
@@ -172,7 +172,7 @@ class AudioPump:
             self._slow_listeners.remove(session)
             if is_first:
                 self._observer.first_audio_sent(now - session.origin_time)
-        if session.ended:  # The connection broke while sending.
+        if session.ended:  # The connection failed while sending.
             return False
         if session.offset < due.stop:
             self._block(session, now)
@@ -180,7 +180,7 @@ class AudioPump:
         return True
 
     def _block(self, session: ListenerSession, now: float) -> None:
-        """Serve the session again when its listener takes audio again."""
+        """Serve the session again when its listener may take audio again."""
         self._slow_listeners.add(session, now)
         session.emitter.when_ready(partial(self._unblock, session))
 
@@ -189,7 +189,7 @@ class AudioPump:
             self.serve_soon(session)
 
     def _await(self, session: ListenerSession, audio: SharedAudio) -> None:
-        """Serve the session again when the audio's next bytes are there. The listener is not slow meanwhile."""
+        """Serve the session again when the audio's next bytes have arrived. Its listener is not slow meanwhile."""
         self._slow_listeners.remove(session)
         self._awaiting.setdefault(audio, {})[session] = None
 
@@ -201,13 +201,13 @@ class AudioPump:
                 del self._awaiting[audio]
 
     def _arrived(self, audio: SharedAudio) -> None:
-        """Serve all sessions that await bytes of `audio`; those whose bytes are not there yet await them again."""
+        """Serve all sessions that await bytes of `audio`. Those whose bytes have not arrived yet await them again."""
         for session in self._awaiting.pop(audio, ()):
             self._schedule.put_due(session)
-        self.look_again()
+        self.update_wake_up()
 
     def _next_wake_up(self) -> float | None:
-        """Return when there is work next, in seconds of the clock: minus infinity while a session is due."""
+        """Return when work is due next, in seconds of the clock: minus infinity while a session is due."""
         if self._schedule.has_due:
             return -inf
         times = [self._schedule.next_time, *(timer.next_time for timer in self._timers)]

@@ -6,17 +6,16 @@ from heapq import heappop, heappush
 from asf.domain.streaming.session import ListenerSession
 
 TICK_SECONDS = 0.05
-"""Width of the grid that due times are put on, in seconds. Sessions that share a tick share a wake-up; a due time is
-moved ahead to its tick, never behind it."""
+"""Interval of the grid to which due times are rounded down, in seconds. Sessions on the same tick share a wake-up."""
 
 WAKE_UP_TOLERANCE = 0.001
-"""How early, in ticks, a wake-up may come and still count: timers and floating point are not exact."""
+"""How early, in ticks, a wake-up may be and still count: timers and floating point are not exact."""
 
 
 class Schedule:
     """A calendar of ticks in front of a first-in-first-out queue. A session is in at most one of them, once.
 
-    Every operation takes constant time, but for a heap operation on the few distinct ticks.
+    Every operation takes constant time, except for a heap operation on the few distinct ticks.
     """
 
     def __init__(self) -> None:
@@ -24,13 +23,13 @@ class Schedule:
         self._calendar: dict[int, list[ListenerSession]] = {}
         self._ticks: list[int] = []
         self._tick = 0
-        # The tick that each session was put on last, which may have passed. Its entries on other ticks are outdated.
+        # The tick on which each session was last put, which may have passed. Its entries on other ticks are outdated.
         self._tick_of: dict[ListenerSession, int] = {}
 
     def advance(self, now: float) -> float:
-        """Move sessions whose tick has come to the queue of those that are due.
+        """Move sessions whose tick has come to the queue of due sessions.
 
-        Returns the end of the current tick, in seconds of the clock: what is due before it is due now.
+        Returns the end of the current tick, in seconds of the clock: what is due before that counts as due now.
         """
         self._tick = int(now / TICK_SECONDS + WAKE_UP_TOLERANCE)
         ticks, tick_of, due = self._ticks, self._tick_of, self._due
@@ -48,20 +47,20 @@ class Schedule:
 
     @property
     def next_time(self) -> float | None:
-        """When the next tick that has sessions begins, in seconds of the clock; None when there is none."""
+        """When the next tick with sessions starts, in seconds of the clock; None when there is none."""
         return self._ticks[0] * TICK_SECONDS if self._ticks else None
 
     def pop(self) -> ListenerSession | None:
-        """Take out the session that has been due longest, or return None when none is due."""
+        """Remove and return the session that has been due longest, or None when none is due."""
         return self._due.popitem(last=False)[0] if self._due else None
 
     def put_due(self, session: ListenerSession) -> None:
-        """Queue a session behind those that are already due, unless it is one of them."""
+        """Queue a session behind those that are already due, unless it is queued itself."""
         self._tick_of.pop(session, None)
         self._due[session] = None
 
     def put_at(self, session: ListenerSession, time: float) -> None:
-        """Put a session that is not due on the tick in which `time` lies, the next one at the earliest.
+        """Put a session that is not due on the tick that contains `time`, the next tick at the earliest.
 
         `time` is in seconds of the clock.
         """
@@ -75,6 +74,6 @@ class Schedule:
             sessions.append(session)
 
     def remove(self, session: ListenerSession) -> None:
-        """Take a session out. What the calendar still holds of it is cleared when the tick comes."""
+        """Remove a session. Its outdated entries in the calendar are cleared when their ticks come."""
         self._tick_of.pop(session, None)
         self._due.pop(session, None)

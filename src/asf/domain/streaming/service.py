@@ -1,4 +1,4 @@
-"""The sessions of this process, and what listeners can do with theirs."""
+"""The streaming service: the sessions of this process, and the commands of their listeners."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ from asf.domain.streaming.session import ListenerSession, ListenRequest
 
 
 class StreamingService:
-    """The sessions of this process: one stream per listener, a session of its own for each.
+    """The sessions of this process, at most one for each listener.
 
-    A listener is known by the id of its connection. At most `max_listeners` have a session at a time. A session
-    counts from the join on, before its stream was looked up, so that `admission` may yield to other tasks.
+    A listener is identified by the id of its connection. At most `max_listeners` have a session at a time. A session
+    counts from its join on, even before its stream is looked up, because `admission` may yield to other tasks.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class StreamingService:
 
     @contextmanager
     def open(self, stream_id: str, token: object = None) -> Iterator[OpenedAudio]:
-        """Open the stream's audio, for a listener that wants to know what it is before it joins, or instead.
+        """Open the stream's audio, for a listener that needs its properties before it joins, or instead of joining.
 
-        A context: at its end the audio is closed, unless a session has begun on it. May yield to other tasks. Raises
-        `Unauthorized`, `StreamNotFound`, `AudioUnavailable`, `GenerationFailed` or `CatalogUnavailable`.
+        When the context exits, the audio is closed unless a session has started on it. May yield to other tasks.
+        Raises `Unauthorized`, `StreamNotFound`, `AudioUnavailable`, `GenerationFailed` or `CatalogUnavailable`.
         """
         try:
             until = self._access.check_stream(token, stream_id)
@@ -69,14 +69,14 @@ class StreamingService:
         emitter: ListenerEmitter,
         opened: OpenedAudio | None = None,
     ) -> None:
-        """Begin a session, in place of the listener's earlier one, and send what is due at once.
+        """Start a session, which replaces the listener's earlier one, and send what is due at once.
 
-        The session ends with the token of the request, where one is required. With `opened`, which `open` returned
-        for the same stream and token, nothing is looked up or checked again. May yield to other tasks.
+        The session ends when the request's token expires, if tokens are required. With `opened`, which `open`
+        returned for the same stream and token, nothing is looked up or checked again. May yield to other tasks.
 
         Raises `Draining`, `Unauthorized`, `TooManyListeners`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`,
-        `GenerationFailed` or `CatalogUnavailable`; the earlier session, if any, has ended all the same. Raises
-        nothing where the listener has left, or joined another stream, in the meantime.
+        `GenerationFailed` or `CatalogUnavailable`; the earlier session, if any, has nevertheless ended. Raises
+        nothing if the listener has left, or joined another stream, meanwhile.
         """
         try:
             self._end_earlier(listener_id)
@@ -93,7 +93,7 @@ class StreamingService:
             raise
 
     def leave(self, listener_id: str, stream_id: str | None = None) -> None:
-        """End the listener's session at its own request. Raises `NoSession` when it has none (on that stream)."""
+        """End the listener's session at its request. Raises `NoSession` when it has none (on that stream)."""
         self._session(listener_id, stream_id).leave()
 
     def disconnect(self, listener_id: str) -> None:
@@ -103,13 +103,13 @@ class StreamingService:
             session.abandon()
 
     def pause(self, listener_id: str, stream_id: str | None = None) -> None:
-        """Send the listener no audio until it resumes. Raises `NoSession`."""
+        """Send no audio to the listener until it resumes. Raises `NoSession`."""
         session = self._session(listener_id, stream_id)
         self._pump.remove(session)
         session.pause()
 
     def resume(self, listener_id: str, stream_id: str | None = None) -> None:
-        """Send the listener audio again. Raises `NoSession`."""
+        """Send audio to the listener again. Raises `NoSession`."""
         session = self._session(listener_id, stream_id)
         session.resume(self._clock.now())
         if session.flowing:
@@ -126,11 +126,11 @@ class StreamingService:
     def acknowledge(self, listener_id: str, received: int) -> None:
         """Record that the listener has everything before byte `received` of the stream.
 
-        Raises `NoSession`, or `InvalidAck` when that is more than was sent; then nothing has changed.
+        Raises `NoSession`, or `InvalidAck` when that is more than was sent, after which nothing has changed.
         """
         session = self._session(listener_id, None)
         if not session.acknowledge(received):
-            raise InvalidAck(f"All before byte {session.offset} was sent.")
+            raise InvalidAck(f"Only bytes before {session.offset} have been sent.")
         if session.window is not None and session.flowing:
             self._pump.serve_soon(session)
 
@@ -140,7 +140,7 @@ class StreamingService:
         return self._admission.closed
 
     def drain(self) -> None:
-        """Reject further joins, and tell all listeners that the server shuts down soon."""
+        """Reject further joins, and notify all listeners that the server will shut down soon."""
         self._admission.close()
         for session in list(self._sessions.values()):
             if not self._admission.is_pending(session):
@@ -178,7 +178,7 @@ class StreamingService:
         return session
 
     def _forget(self, listener_id: str, session: ListenerSession, outcome: str) -> None:
-        """Let all parts forget a session that has ended: each is asked here, once, and nowhere else."""
+        """Remove a session that has ended from all components. Nothing else does."""
         del self._sessions[listener_id]
         self._access.forget(session)
         self._pump.remove(session)

@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ListenRequest:
-    """What a listener asks for.
+    """A listener's request to join a stream.
 
-    `offset` is the first byte wanted. `epoch`, where given, must be the stream's current one. `window` bounds the
-    bytes that are sent and not yet acknowledged (None: no bound). With `wait` the stream need not be announced yet.
-    A listener that is not `paced` gets the audio as fast as it takes it. `token` is what it sent as its token, of
-    any type and not verified yet.
+    `offset` is that of the first byte to send. `epoch`, if given, must be the stream's current one. `window` bounds
+    the bytes that are sent and not yet acknowledged (None: no bound). With `wait` the stream need not be announced
+    yet. A listener that is not `paced` receives audio as fast as it takes it. `token` is the unverified token that it
+    sent, of any type.
     """
 
     stream_id: str
@@ -45,10 +45,10 @@ class ListenerSession:
 
     `session_id` is unique in the process, for the log. `offset` is the next byte to send, `acknowledged` the first
     byte that the listener has not acknowledged. The pace counts from byte `origin_offset` at `origin_time` (seconds
-    of the clock), so that a session never drifts however late it is served. `opened_at` is when the session was
-    opened (seconds of the clock), and `sent_bytes` is how much audio the listener has taken. `stream` and `audio` are
-    None until the session begins. `on_end` is called once, with the session and the outcome, when it ends. The
-    outcome is `complete`, `left`, or the `error_code` of what ended it.
+    of the clock), so that a session never drifts however late it is served. `opened_at` is when the listener joined
+    (seconds of the clock), and `sent_bytes` is how much audio the listener has taken. `stream` and `audio` are None
+    until the session starts. `on_end` is called once, with the session and the outcome, when it ends. The outcome is
+    `complete`, `left`, or the `error_code` of the error that ended it.
     """
 
     __slots__ = (
@@ -104,16 +104,16 @@ class ListenerSession:
 
     @property
     def flowing(self) -> bool:
-        """Whether audio is to be sent."""
+        """Whether audio may be sent."""
         return self.state is SessionState.FLOWING
 
     def wait(self) -> None:
-        """Tell the listener that the stream has not been announced yet."""
+        """Notify the listener that the stream has not been announced yet."""
         self._emit_status(SessionStatus.WAITING)
 
-    def begin(self, stream: AudioStream, audio: SharedAudio, now: float, timestamp: float, chunk_bytes: int) -> None:
-        """Begin with `audio`: tell the listener that it joined and that audio follows. The pace counts from `now`."""
-        self._move(SessionEvent.BEGIN)
+    def start(self, stream: AudioStream, audio: SharedAudio, now: float, timestamp: float, chunk_bytes: int) -> None:
+        """Start on `audio`: notify the listener that it has joined and audio follows. The pace counts from `now`."""
+        self._move(SessionEvent.START)
         self.stream = stream
         self.audio = audio
         self.origin_time = now
@@ -121,7 +121,7 @@ class ListenerSession:
         self._emit(joined, self._start_of_stream(timestamp, chunk_bytes))
 
     def advance(self, taken: int) -> None:
-        """Record that the listener has taken so many bytes, from `offset` on."""
+        """Record that the listener has taken `taken` bytes, from `offset` on."""
         self.offset += taken
         self.sent_bytes += taken
 
@@ -131,7 +131,7 @@ class ListenerSession:
         self._emit_status(SessionStatus.PAUSED)
 
     def resume(self, now: float) -> None:
-        """Send audio again after a pause; the pace counts from `now`. Without a pause before, nothing changes."""
+        """Send audio again after a pause; the pace counts from `now`. Without a pause, only confirm the command."""
         if self.state is SessionState.PAUSED:
             self._restart_pace(now)
         self._move(SessionEvent.RESUME)
@@ -148,7 +148,7 @@ class ListenerSession:
     def acknowledge(self, received: int) -> bool:
         """Record that the listener has everything before byte `received`.
 
-        Returns False, and changes nothing, when that is more than was sent. Less than before changes nothing either.
+        Returns False and changes nothing when that is more than was sent. A value below an earlier one is ignored.
         """
         if received > self.offset:
             return False
@@ -156,29 +156,29 @@ class ListenerSession:
         return True
 
     def stall(self) -> None:
-        """Tell the listener that the audio has not grown for a while."""
+        """Notify the listener that the audio has not grown for a while."""
         self._move(SessionEvent.STALL)
         self._emit_status(SessionStatus.STALLED)
 
-    def grow(self) -> None:
+    def wake(self) -> None:
         """Send audio again after `stall`."""
-        self._move(SessionEvent.GROW)
+        self._move(SessionEvent.WAKE)
 
     def complete(self, timestamp: float) -> None:
-        """End, as all audio was sent. `timestamp` is in seconds since the Unix epoch."""
-        assert self.audio is not None  # noqa: S101 - it has begun
+        """End because all audio was sent. `timestamp` is in seconds since the Unix epoch."""
+        assert self.audio is not None  # noqa: S101 - it has started
         if not self.ended:
             self._emit(EndOfStream(self.stream_id, timestamp, self.audio.size))
             self._end(SessionEvent.COMPLETE, "complete")
 
     def fail(self, error: AsfError) -> None:
-        """End early, and tell the listener why. A session that has ended is left as it is."""
+        """End early, and notify the listener of the reason. A session that has ended is not changed."""
         if not self.ended:
             self._emit(StreamFailed(self.stream_id, error, self.offset))
             self._end(SessionEvent.FAIL, error.error_code)
 
     def leave(self) -> None:
-        """End at the listener's own request, and confirm that to it."""
+        """End at the listener's request, and confirm it."""
         if not self.ended:
             self._emit_status(SessionStatus.LEFT)
             self.abandon()
@@ -188,12 +188,12 @@ class ListenerSession:
         self._end(SessionEvent.LEAVE, "left")
 
     def announce_drain(self) -> None:
-        """Tell the listener that the server shuts down soon, and from which byte to continue on another one."""
+        """Notify the listener that the server will shut down soon, and at which byte to resume on another one."""
         self._emit(StatusChanged(self.stream_id, SessionStatus.SERVER_DRAINING, self.offset))
 
     def _start_of_stream(self, timestamp: float, chunk_bytes: int) -> StartOfStream:
         stream, audio = self.stream, self.audio
-        assert stream is not None  # noqa: S101 - it has begun
+        assert stream is not None  # noqa: S101 - it has started
         assert audio is not None  # noqa: S101
         return StartOfStream(
             stream.stream_id,
@@ -203,7 +203,7 @@ class ListenerSession:
             chunk_bytes,
             audio.content_type,
             stream.epoch,
-            audio.stream.state,  # The audio may have been finalized since this session began.
+            audio.stream.state,  # The audio may have been finalized since this session started.
             stream.metadata,
         )
 
@@ -215,7 +215,7 @@ class ListenerSession:
         self._emit(StatusChanged(self.stream_id, status))
 
     def _emit(self, *events: ListenerEvent) -> None:
-        """Tell the listener. Where that fails, its connection is broken off, and the session ends."""
+        """Send events. If that fails, the connection is closed, and the session ends."""
         try:
             self.emitter.emit(*events)
         except Exception:
@@ -227,7 +227,7 @@ class ListenerSession:
         self.state = next_state(self.state, event)
 
     def _end(self, event: SessionEvent, outcome: str) -> None:
-        if self.ended:  # Emitting may have shown that the listener has disconnected.
+        if self.ended:  # Emitting may have ended it: the listener had disconnected.
             return
         self._move(event)
         self.emitter.detach()

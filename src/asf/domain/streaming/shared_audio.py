@@ -1,4 +1,4 @@
-"""One opened audio, shared by all its listeners."""
+"""Open audio, shared by all its listeners."""
 
 from collections.abc import Hashable
 from dataclasses import replace
@@ -12,12 +12,13 @@ from asf.domain.streams.stream import AudioStream, StreamState
 
 
 class SharedAudio:
-    """One audio, held open while it has listeners. Only its own methods change it.
+    """The audio of one stream, held open while it has listeners. Only its own methods change it.
 
-    `stream` is the stream as this audio knows it, `source` where its bytes come from: None while a growing audio's
-    first byte is still to be written; until then `named_type` is the media type that its name suggests. `size` is
-    how many bytes can be read now. An audio that is `growing` may get more. Otherwise `size` is final, and `failure`
-    is the reason why the audio ends there, or None when it is complete. `listeners` counts who holds the audio open.
+    `stream` is the stream to which the audio belongs, with the state of the audio. `source` provides the bytes; it is
+    None until the first byte of growing audio is written, and until then `named_type` is the media type that the name
+    suggests. `size` is how many bytes can be read now. While the audio is `growing`, there may be more later.
+    Otherwise `size` is final, and `failure` is the reason why the audio ends there, or None if it is complete.
+    `listeners` counts the listeners that hold the audio open.
     """
 
     def __init__(self, key: Hashable, stream: AudioStream, named_type: str | None = None) -> None:
@@ -34,28 +35,28 @@ class SharedAudio:
 
     @property
     def content_type(self) -> str:
-        """The media type: as announced, else as the source or the name says."""
+        """The media type: as announced, or else according to the source or the name."""
         own_type = self.source.content_type if self.source else self._named_type
         return self.stream.content_type or own_type or UNKNOWN_CONTENT_TYPE
 
     @cached_property
     def fingerprint(self) -> str:
-        """A text that is equal for two audios only if their bytes are. Must not be asked while the audio grows."""
+        """A string that is equal only for equal bytes. Must not be read while the audio is growing."""
         assert not self.growing  # noqa: S101 - the result is cached
         identity = self.source.identity if self.source else None
         return blake2b(repr(identity).encode(), digest_size=16).hexdigest()
 
     @property
     def total_bytes(self) -> int | None:
-        """Size of the complete audio in bytes, None while it is not known."""
+        """Size of the complete audio in bytes, or None while it is unknown."""
         return None if self.growing else self.size
 
     def retain(self) -> None:
-        """Count one more listener, which calls `release` in the end."""
+        """Count one more listener; pair every call with `release`."""
         self.listeners += 1
 
     def release(self) -> bool:
-        """Count one listener less. Returns whether that was the last one, after which the audio is to be closed."""
+        """Count one listener fewer. Returns whether it was the last one; then the caller must close the audio."""
         self.listeners -= 1
         return not self.listeners
 
@@ -65,15 +66,15 @@ class SharedAudio:
             self.source.close()
 
     def connect(self, source: AudioSource) -> None:
-        """Read from `source` from now on, and close it in the end. The size of a growing audio awaits `refresh`."""
+        """Read from `source` from now on; `close` closes it. The size of growing audio is set by `refresh`."""
         self.source = source
         if not self.growing:
             self.size = source.size
 
     def refresh(self) -> None:
-        """Update the size of a growing audio, and finalize it where its source says that it has ended.
+        """Update the size of growing audio, and finalize it if its source has an end marker.
 
-        Raises `AudioUnavailable` when it cannot be read any more.
+        Raises `AudioUnavailable` when it can no longer be read.
         """
         if self.source is None:
             return
@@ -87,7 +88,7 @@ class SharedAudio:
             self.failure = GenerationFailed(ending.reason)
 
     def finalize(self, current: AudioStream | None) -> None:
-        """End a growing audio at what has been written by now, as its stream has become `current` (None: deleted)."""
+        """Finalize growing audio at its current size, now that its stream is `current` (None: deleted)."""
         try:
             self.refresh()
             if current is not None and current.epoch == self.stream.epoch:
@@ -101,7 +102,7 @@ class SharedAudio:
             self.failure = self._failure_of(current)
 
     def give_up(self, error: AsfError) -> None:
-        """End a growing audio at its present size, because of `error`."""
+        """End growing audio at its last known size, because of `error`."""
         self.growing = False
         self.failure = error
 

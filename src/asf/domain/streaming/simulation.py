@@ -1,4 +1,4 @@
-"""The simulation stream: texts instead of audio, to try out a client before there is any audio."""
+"""The simulation stream: text instead of audio, to try out a client before there is any audio."""
 
 from asf.domain.streaming.events import (
     EndOfStream,
@@ -15,7 +15,7 @@ TEXTS = ("Audio chunk 1", "Audio chunk 2", "Audio chunk 3", "End of stream")
 
 
 def simulated_events(timestamp: float, chunk_bytes: int) -> list[ListenerEvent]:
-    """Return all events of a session on the simulation. `timestamp` is in seconds since the Unix epoch."""
+    """Return all events of a session on the simulation stream. `timestamp` is in seconds since the Unix epoch."""
     total = sum(map(len, TEXTS))
     return [
         StatusChanged(STREAM_ID, SessionStatus.JOINED),

@@ -7,14 +7,14 @@ from asf.domain.streaming.session import ListenerSession
 
 
 class SlowListeners:
-    """Sessions that are blocked, as their listener takes no more bytes now: a `Timer` of the pump.
+    """Sessions that are blocked by back-pressure: a `Timer` of the pump.
 
-    A session that has been blocked for `slow_seconds` without a byte taken is dropped.
+    A session that has been blocked for `slow_seconds`, without a byte taken, is dropped.
     """
 
     def __init__(self, slow_seconds: float) -> None:
         self._slow_seconds = slow_seconds
-        # Since when each is blocked, in seconds of the clock; the one blocked longest comes first.
+        # Since when each session is blocked, in seconds of the clock; the one blocked longest comes first.
         self._blocked_since: OrderedDict[ListenerSession, float] = OrderedDict()
 
     def __len__(self) -> int:
@@ -27,12 +27,12 @@ class SlowListeners:
         return next(iter(self._blocked_since.values())) + self._slow_seconds if self._blocked_since else None
 
     def add(self, session: ListenerSession, now: float) -> None:
-        """Record that the session is blocked, since `now` or before."""
+        """Record that the session is blocked, since `now` or earlier."""
         if session not in self._blocked_since:
             self._blocked_since[session] = now
 
     def remove(self, session: ListenerSession) -> None:
-        """Record that bytes were taken, or that the session waits for something else now."""
+        """Record that the session is not blocked: bytes were taken, or it waits for something else."""
         self._blocked_since.pop(session, None)
 
     def fire(self, now: float) -> None:

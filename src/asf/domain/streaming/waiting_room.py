@@ -11,7 +11,7 @@ class WaitingRoom:
 
     def __init__(self, wait_seconds: float) -> None:
         self._wait_seconds = wait_seconds
-        # All wait equally long, so the one that came first times out first.
+        # All have the same timeout, so the first one added times out first.
         self._deadlines: OrderedDict[ListenerSession, float] = OrderedDict()
         self._by_stream: dict[str, dict[ListenerSession, None]] = {}
 
@@ -30,7 +30,7 @@ class WaitingRoom:
         self._by_stream.setdefault(session.stream_id, {})[session] = None
 
     def remove(self, session: ListenerSession) -> None:
-        """Forget the session. One that does not wait is ignored."""
+        """Remove a session. One that does not wait is ignored."""
         if self._deadlines.pop(session, None) is None:
             return
         waiting = self._by_stream[session.stream_id]
@@ -43,7 +43,7 @@ class WaitingRoom:
         return list(self._by_stream.get(stream_id, ()))
 
     def fire(self, now: float) -> None:
-        """Fail the sessions that have waited for too long."""
+        """Fail the sessions that have waited too long."""
         while (deadline := self.next_time) is not None and deadline <= now:
             session = next(iter(self._deadlines))
             self.remove(session)

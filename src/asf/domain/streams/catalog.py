@@ -12,14 +12,14 @@ from asf.domain.streams.ports import AudioLocations, CatalogStore, StreamWatcher
 from asf.domain.streams.stream import AudioStream, Locator, StreamState
 
 ATTEMPTS = 10
-"""How often a change is tried while others change the same stream."""
+"""Maximum attempts when others change the same stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
     """What a backend announces about a stream.
 
-    `locator` comes from `StreamCatalog.locate`. It may be None if the stream is known and has failed.
+    `locator` comes from `StreamCatalog.locate`. It may be None only if the stream is known; it is unchanged then.
     """
 
     stream_id: str
@@ -33,7 +33,7 @@ class Announcement:
 class StreamCatalog:
     """Takes announcements of audio, and looks up streams.
 
-    It holds at most `max_streams`. `make_epoch` returns another text at every call.
+    It holds at most `max_streams`. `make_epoch` returns a new unique string at each call.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class StreamCatalog:
         self._followers: Counter[str] = Counter()
 
     def watch(self, watcher: StreamWatcher) -> None:
-        """Call `watcher` with each change of a stream that is followed, as `StreamChanges.on_change` is called."""
+        """Call `watcher` with each change of a followed stream; see `StreamChanges.on_change`."""
         self._store.on_change.connect(watcher)
 
     def follow(self, stream_id: str) -> AudioStream | None:
-        """Report the stream's changes to the watchers, and return what it is; None: unknown or deleted.
+        """Report the stream's changes to the watchers, and return its current value (None: unknown or deleted).
 
         Reference-counted; pair every call with `unfollow`. Raises `CatalogUnavailable` if the store cannot be
-        reached; the watchers are called once it can be.
+        reached; the watchers get the current value once it can be.
         """
         self._followers[stream_id] += 1
         if self._followers[stream_id] == 1:
@@ -81,21 +81,21 @@ class StreamCatalog:
         return self._locations.locate(filepath)
 
     def announce(self, announcement: Announcement) -> AudioStream:
-        """Store what is announced about a stream, and return the stream as it is now.
+        """Store an announcement, and return the stream as it is now.
 
-        The same locator again changes the state and keeps the epoch, and all that the announcement leaves open.
-        Another locator, or generating after an end, starts a new epoch. Raises `InvalidStreamId`, `InvalidFilepath`,
-        `CatalogFull` or `CatalogUnavailable`; then the stream is unchanged.
+        Announcing the same locator again changes the state, and keeps the epoch and all fields that are not given.
+        Another locator, or `generating` after the audio has ended, starts a new epoch. Raises `InvalidStreamId`,
+        `InvalidFilepath`, `CatalogFull` or `CatalogUnavailable`; then the stream is unchanged.
         """
         for _ in range(ATTEMPTS):
             known = self._store.get(announcement.stream_id)
             stream = self._decide(announcement, known)
             if self._store.put(stream, known, self._max_streams):
                 return stream
-        raise CatalogUnavailable("Too many announce this stream at the same time.")
+        raise CatalogUnavailable("Too many concurrent changes of this stream; try again.")
 
     def find(self, stream_id: str) -> AudioStream:
-        """Return the stream of that id. Raises `StreamNotFound` or `CatalogUnavailable`."""
+        """Return the stream with that id. Raises `StreamNotFound` or `CatalogUnavailable`."""
         if problem := stream_id_problem(stream_id):
             raise StreamNotFound(problem)
         stream = self._store.get(stream_id)
@@ -111,17 +111,17 @@ class StreamCatalog:
         return self._store.page(limit, after)
 
     def delete(self, stream_id: str) -> None:
-        """Delete the stream; its listeners finish on the audio there is.
+        """Delete the stream. Its listeners finish with the audio that has been written.
 
         Raises `StreamNotFound` or `CatalogUnavailable`.
         """
         for _ in range(ATTEMPTS):
             if self._store.delete(self.find(stream_id)):
                 return
-        raise CatalogUnavailable("Too many announce this stream at the same time.")
+        raise CatalogUnavailable("Too many concurrent changes of this stream; try again.")
 
     def _decide(self, announcement: Announcement, known: AudioStream | None) -> AudioStream:
-        """Return what the stream, which was `known` before, is after the announcement."""
+        """Return the stream after the announcement. Before, it was `known` (None: not announced)."""
         locator = self._locator(announcement, known)
         if announcement.state is StreamState.GENERATING and not locator.may_grow:
             raise InvalidFilepath("An object appears complete or not at all: announce it when it is complete.")
@@ -148,7 +148,7 @@ class StreamCatalog:
         if announcement.locator is not None:
             return announcement.locator
         if known is None:
-            raise InvalidFilepath("It is missing, and the stream is not known.")
+            raise InvalidFilepath("'filepath' is required: no stream is announced under this id.")
         return known.locator
 
 

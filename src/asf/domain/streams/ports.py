@@ -7,24 +7,24 @@ from asf.domain.signal import Signal
 from asf.domain.streams.stream import AudioStream, Locator, StreamState
 
 StreamWatcher = Callable[[str, AudioStream | None], object]
-"""Called with the id of a stream and what it is now; None: it was deleted."""
+"""Called with the id of a stream and its current value; None: it was deleted."""
 
 
 class StreamStore(Protocol):
-    """Stores the announced streams, for all servers that share it.
+    """Stores the announced streams. Several servers may share it.
 
     Every method raises `CatalogUnavailable` when the store cannot be reached, and may yield.
     """
 
     def get(self, stream_id: str) -> AudioStream | None:
-        """Return the stream of that id, or None."""
+        """Return the stream with that id, or None."""
         ...
 
     def put(self, stream: AudioStream, instead_of: AudioStream | None, max_streams: int) -> bool:
         """Store `stream` if `instead_of` is stored under its id now (None: nothing), and return whether it was.
 
-        One atomic step: of two callers at the same time, one gets False and must decide again. The stream is stored
-        when this returns, whatever watchers do. Raises `CatalogFull` if it would be one more than `max_streams`.
+        Atomic: of two concurrent callers, one gets False and must decide again. The stream is stored when this
+        returns, whatever watchers do. Raises `CatalogFull` if there would be more than `max_streams`.
         """
         ...
 
@@ -41,37 +41,37 @@ class StreamListing(Protocol):
         ...
 
     def count(self) -> Mapping[StreamState, int]:
-        """Return how many streams of each state there are. A missing state has none. Takes constant time."""
+        """Return how many streams there are in each state. A missing state has none. Takes constant time."""
         ...
 
 
 class StreamChanges(Protocol):
-    """Reports the changes of streams that are followed, by whichever server they were made, this one included.
+    """Reports the changes of followed streams, whichever server made them, this one included.
 
     `on_change` is called with each change of a followed stream:
 
-    - For one stream in order and one at a time; different streams side by side.
-    - Before the `put` or `delete` of the change returns, in its task, or later and in another task.
+    - Changes of one stream are reported in order, one at a time; those of different streams concurrently.
+    - The call is made before the `put` or `delete` of the change returns, in its task, or later in another task.
     - It may yield. An exception that it raises is logged, and neither loses the change nor makes `put` fail.
-    - Repeated values are possible, also after reconnecting. Intermediate values may be missing then.
+    - Values may be repeated. After a reconnection, intermediate values may be missing.
     - Changes of streams that are not followed are not reported.
     """
 
     @property
     def on_change(self) -> Signal[str, AudioStream | None]:
-        """Called with the id of a stream and what it is now; None: it was deleted."""
+        """Called with the id of a stream and its current value; None: it was deleted."""
         ...
 
     def follow(self, stream_id: str) -> AudioStream | None:
-        """Report the changes of the stream from now on, and return what it is, or None.
+        """Report the changes of the stream from now on, and return its current value, or None.
 
-        May yield. Following twice is the same as once. Raises `CatalogUnavailable`; the stream is followed all the
-        same, and its current value, if there is one, is reported once the store can be reached again.
+        May yield. Following twice is the same as once. Raises `CatalogUnavailable`; the stream is nevertheless
+        followed, and its current value, if there is one, is reported once the store can be reached again.
         """
         ...
 
     def unfollow(self, stream_id: str) -> None:
-        """Report no more changes of the stream; a call that is under way continues. Raises nothing."""
+        """Report no more changes of the stream. A call that is under way continues. Raises nothing."""
         ...
 
 
@@ -87,7 +87,7 @@ class CatalogStore(StreamStore, StreamListing, StreamChanges, HealthCheck, Proto
     """The storage of the catalog."""
 
     def close(self) -> None:
-        """Release what the store holds open; it must not be used after that. Safe to repeat."""
+        """Release the store's resources; it must not be used afterwards. Safe to repeat."""
         ...
 
 

@@ -15,7 +15,7 @@ class FileLocator:
 
     kind: ClassVar = "file"
     may_grow: ClassVar = True
-    tells_its_end: ClassVar = False
+    has_end_marker: ClassVar = False
 
     path: str
 
@@ -31,7 +31,7 @@ class ObjectLocator:
 
     kind: ClassVar = "object"
     may_grow: ClassVar = False
-    tells_its_end: ClassVar = False
+    has_end_marker: ClassVar = False
 
     url: str
 
@@ -46,17 +46,17 @@ QUEUE_PREFIX = "queue:"
 
 @dataclass(frozen=True, slots=True)
 class QueueLocator:
-    """A queue that audio is added to while it is generated, and finally its end. It need not exist yet."""
+    """A queue to which audio is appended while it is generated, then an end marker. It need not exist yet."""
 
     kind: ClassVar = "queue"
     may_grow: ClassVar = True
-    tells_its_end: ClassVar = True
+    has_end_marker: ClassVar = True
 
     name: str
 
     @property
     def text(self) -> str:
-        """The name behind `queue:`."""
+        """The name, after the prefix `queue:`."""
         return QUEUE_PREFIX + self.name
 
 
@@ -64,8 +64,8 @@ Locator = FileLocator | ObjectLocator | QueueLocator
 """Where the audio of a stream is.
 
 `text` is how it is announced and shown; `locator_of` restores a locator from `kind` and `text`. Audio that `may_grow`
-can be announced while it is generated. Audio that `tells_its_end` grows until it contains its own end, complete or
-failed; announcing it as complete does not end it.
+can be announced while it is generated. `has_end_marker`: audio whose source marks its own end, complete or failed. It
+grows until then; announcing it as complete does not end it.
 """
 
 
@@ -89,12 +89,12 @@ class StreamState(StrEnum):
     """The audio is still growing."""
     COMPLETE = "complete"
     FAILED = "failed"
-    """Generation ended early: the audio will not grow any more."""
+    """Generation ended early: the audio will not grow any further."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioEnding:
-    """The end of audio that tells it itself: `COMPLETE`, or `FAILED` with a `reason`, if one was given."""
+    """How audio with an end marker ended: `COMPLETE`, or `FAILED` with a `reason`, if one was given."""
 
     state: StreamState
     reason: str | None = None
@@ -104,12 +104,12 @@ class AudioEnding:
 class AudioStream:
     """One stream: its id, the locator of its audio, and the state of its generation.
 
-    `epoch` identifies the audio: it changes when the audio is regenerated, and offsets are comparable only within one
+    `epoch` identifies the audio. It changes when the audio is regenerated; offsets are comparable only within one
     epoch. `content_type` is None if the audio's name or content determines it. `metadata` comes from the backend, as
     does `reason`, which says why a stream failed. `announced_at` is the time of the latest announcement, in seconds
     since the Unix epoch.
 
-    Raises `InvalidStreamId` for an id that violates the rules.
+    Raises `InvalidStreamId` for an id that violates the rules for identifiers.
     """
 
     stream_id: str

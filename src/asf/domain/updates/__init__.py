@@ -1,1 +1,1 @@
-"""UI updates: which connection gets which update, in order, and what it missed."""
+"""UI updates: delivers each to the subscribed connections, in order, and replays what they missed."""

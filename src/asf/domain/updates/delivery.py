@@ -13,9 +13,9 @@ from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subsc
 class Delivery:
     """Hands updates to connections. No method blocks or yields.
 
-    A connection that does not take something is dropped, by `drop`: so a connection that is subscribed has all of its
-    updates, and a client that lacks some recovers them when it reconnects. `emitter` is None if the server has no
-    namespace for UI updates.
+    A connection to which something cannot be delivered is dropped, by `drop`. So a subscribed connection has all of
+    its updates, and a client that missed some recovers them when it reconnects. `emitter` is None if the server has
+    no namespace for UI updates.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Delivery:
         _ = self._emitter
 
     def confirm(self, subscriber: Subscriber, subscription: Subscription) -> bool:
-        """Confirm a subscription, with what the subscriber missed. Returns whether the connection took it.
+        """Confirm a subscription, and send the updates that it missed. Returns whether the connection took them.
 
         Raises `UiEmitFailed`.
         """
@@ -41,9 +41,9 @@ class Delivery:
         return True
 
     def offer(self, subscriber: Subscriber, update: SequencedUpdate) -> bool:
-        """Deliver an update if it is the subscriber's next one; hold it if others go before it.
+        """Deliver an update if it is the subscriber's next one; hold it if earlier ones are missing.
 
-        Returns False if the connection did not take it and was dropped; True also for an update that it has.
+        Returns False if the connection did not take it and was dropped, and True also if it had the update before.
         Raises `UiEmitFailed`.
         """
         if subscriber.has_ended or subscriber.has(update):
@@ -56,14 +56,14 @@ class Delivery:
         return False
 
     def deliver(self, subscriber: Subscriber, update: SequencedUpdate) -> None:
-        """Deliver an update at once, unless the subscriber has it. A connection that fails is dropped."""
+        """Deliver an update at once, unless the subscriber had it before. A connection that fails is dropped."""
         if subscriber.has_ended or subscriber.has(update):
             return
         with suppress(UiEmitFailed):
             self._emit(subscriber, update)
 
     def deliver_held(self, subscriber: Subscriber) -> bool:
-        """Deliver held updates up to the first gap. Returns whether there was none, and nothing is held any more."""
+        """Deliver held updates up to the first gap. Returns whether no replay is needed; then nothing is held."""
         held = subscriber.held
         while held and not subscriber.has_ended:
             if not subscriber.has(held[0]) and not subscriber.is_next(held[0]):
@@ -83,7 +83,7 @@ class Delivery:
             self._hand_over(connection_id, partial(self._emitter.end, connection_id, subscriber.client_id, reason))
 
     def break_off(self, subscriber: Subscriber) -> None:
-        """Close the connection, so that its client reconnects and recovers what it missed."""
+        """Close the connection, so that its client reconnects and recovers the updates that it missed."""
         self._emitter.break_off(subscriber.connection_id)
         self._drop(subscriber.connection_id)
 

@@ -1,4 +1,4 @@
-"""Idempotency keys: how long one holds, and how updates with the same key are compared."""
+"""Idempotency keys: how long they are remembered, and how updates with the same key are compared."""
 
 from hashlib import blake2b
 

@@ -1,10 +1,10 @@
 """Limits of UI updates, for each connection."""
 
 MAX_SUBSCRIPTIONS = 100
-"""Most clients that one connection can subscribe to."""
+"""Maximum number of clients that one connection can subscribe to."""
 
 MAX_WAITING_UPDATES = 1000
 MAX_WAITING_BYTES = 1024 * 1024
-"""Most updates that wait for a connection that does not read them, and most bytes of them. With more, the connection
-is broken off; its client reconnects and recovers with `since`. They hold for its send queue, and for what a
-subscription holds back during a replay."""
+"""Maximum number and bytes of updates that wait for one connection. Above either limit the connection is closed; its
+client reconnects and recovers with `since`. Both apply to the send queue of a connection that does not read, and to
+the updates that a subscription holds during a replay."""

@@ -11,13 +11,13 @@ from asf.domain.updates.subscriber import Subscriber
 from asf.domain.updates.update import EVERYTHING, Position
 
 MAX_REPLAYS = 5
-"""How often in a row a connection is replayed what it lacks, before it is closed."""
+"""Maximum consecutive replays before the connection is closed."""
 
 
 class Replay:
-    """Delivers to subscribers that hold updates what goes before these, from the log, and then these.
+    """Delivers missed updates from the log, then the updates held meanwhile.
 
-    The log may yield to other tasks: more may have to be held meanwhile, and subscriptions may end.
+    The log may yield to other tasks: meanwhile more updates may be held, and subscriptions may end.
     """
 
     def __init__(self, delivery: Delivery, log: UpdateLog, clock: Clock) -> None:
@@ -26,14 +26,14 @@ class Replay:
         self._clock = clock
 
     def serve_or_break_off(self, subscribers: list[Subscriber]) -> None:
-        """As `serve`; when the log cannot be reached, the connections that lack something are closed."""
+        """Do as `serve`, but if the log cannot be reached, close the connections that missed updates."""
         with suppress(UiEmitFailed):
             self.serve(subscribers)
 
     def serve(self, subscribers: list[Subscriber]) -> None:
-        """Deliver all that they lack to subscribers of one client, each of which holds updates back.
+        """Deliver all missed updates to subscribers of one client, each of which holds updates back.
 
-        A connection that cannot have it is closed, so that its client reconnects and recovers what it missed.
+        A connection to which they cannot be delivered is closed, so that its client reconnects and recovers them.
         Raises `UiEmitFailed` when the log cannot be reached.
         """
         subscribers = [one for one in subscribers if not one.has_ended]
@@ -53,7 +53,7 @@ class Replay:
                     self._delivery.break_off(subscriber)
 
     def _serve_from(self, position: Position, subscribers: list[Subscriber]) -> None:
-        """Deliver the log's updates after a position to the subscribers that are there."""
+        """Deliver the log's updates after a position to the subscribers at that position."""
         client_id = subscribers[0].client_id
         recovery = self._log.recover(client_id, position, self._clock.now())
         if recovery.recovered:
@@ -68,9 +68,10 @@ class Replay:
             self._serve_remainder(position, subscribers)
 
     def _serve_remainder(self, position: Position, subscribers: list[Subscriber]) -> None:
-        """Deliver what the log still has, in order, although some updates before it are lost.
+        """Deliver what the log still has, in order, although earlier updates are no longer kept.
 
-        These subscribers get no positions, so they would not learn that something is missing.
+        These subscribers get no positions: they cannot detect the gap, and closing the connection would not recover
+        it.
         """
         recovery = self._log.recover(subscribers[0].client_id, EVERYTHING, self._clock.now())
         for subscriber in subscribers:

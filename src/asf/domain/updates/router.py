@@ -1,10 +1,10 @@
-"""Which connection gets which UI update.
+"""The router: delivers each UI update to the connections that subscribed to its client.
 
 `publish` appends an update to the log, which returns it with its position, and then delivers it: `append` never calls
-back into the domain. A shared log also broadcasts each update to the routers of all servers, in `seq` order, among
-them the one that it was published at; that calls `deliver`. A subscriber takes an update from whichever comes first,
-but only as its next one: a repeat is ignored, and one that came early is left to the broadcast. So local and shared
-logs give subscribers the same order, and publishers the same answer.
+back into the domain. A shared log also broadcasts each update in `seq` order to the routers of all servers, the
+publishing one included, by calling `deliver`. A subscriber takes an update from whichever comes first, but only as
+its next one: a repeat is ignored, and one that came too early is left to the broadcast. So local and shared logs give
+subscribers the same order, and publishers the same answer.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,10 @@ from asf.domain.updates.update import AppendResult, Position, Recovery, Sequence
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The answer to a publisher: the position of the update, which a `duplicate` had before.
+    """The answer to a publisher: the position of the update; for a `duplicate`, of the original.
 
-    `subscribers` is how many connections the update was handed to; with a shared log, or of a duplicate, how many are
-    subscribed.
+    `subscribers` is how many connections the update was handed to; with a shared log, or for a duplicate, how many
+    are subscribed.
     """
 
     epoch: str
@@ -45,10 +45,10 @@ def _run_now(work: Callable[[], object]) -> None:
 class UiUpdateRouter:
     """Delivers each update to exactly the connections that subscribed to its client, in `seq` order.
 
-    `emitter` is None if the server has no namespace for UI updates. `spawn` runs work that asks the log in a task of
+    `emitter` is None if the server has no namespace for UI updates. `spawn` runs work that reads the log in a task of
     its own; a log that never yields needs none. `subscribe` and `publish` may yield while they wait for the log.
-    Updates that arrive meanwhile are held for each subscription, and each is looked up again after every wait, as it
-    may have ended. Delivery itself never yields.
+    Updates that arrive meanwhile are held for each subscription; a subscription may also end meanwhile, so its state
+    is checked again after each wait. Delivery itself never yields.
     """
 
     def __init__(
@@ -81,17 +81,19 @@ class UiUpdateRouter:
     ) -> None:
         """Send the updates of `client_id` to the connection from now on, after a confirmation.
 
-        With `since`, the updates after that position are replayed first, without a gap, a repeat or a change of
-        order, or none at all if some of them are no longer kept; each is sent with its position then. Subscribing
-        again replaces the subscription. It ends with `token`, where one is required. Raises `UiNamespaceMissing`,
-        `TooManySubscriptions` or `Unauthorized`, and then nothing has changed, or `UiEmitFailed` when the log cannot
-        be reached or the transport fails, and then there is no subscription. Nothing is sent if it ended meanwhile.
+        With `since`, each update is sent with its position, and those after `since` are replayed first: in order,
+        without gaps or repeats, or none at all if some of them are no longer kept. Subscribing again replaces the
+        subscription. It ends when `token` expires, if tokens are required. Nothing is sent if it ends before it is
+        confirmed.
+
+        Raises `UiNamespaceMissing`, `TooManySubscriptions` or `Unauthorized`, after which nothing has changed, or
+        `UiEmitFailed` when the log cannot be reached or the transport fails, after which there is no subscription.
         """
         self._delivery.check()
         until = self._access.check_client(token, client_id)
         earlier = self._subscribers.get(connection_id, client_id)
         if earlier is None and len(self._subscribers.of_connection(connection_id)) >= MAX_SUBSCRIPTIONS:
-            raise TooManySubscriptions(f"There are {MAX_SUBSCRIPTIONS}.")
+            raise TooManySubscriptions(f"The limit is {MAX_SUBSCRIPTIONS} per connection.")
         if earlier is not None:
             self._remove(earlier)
         subscriber = Subscriber(connection_id, client_id, with_position=since is not None)
@@ -113,24 +115,25 @@ class UiUpdateRouter:
             self._replay.serve_or_break_off([subscriber])
 
     def unsubscribe(self, connection_id: str, client_id: str) -> None:
-        """Send the updates of `client_id` to the connection no more. Raises `NotSubscribed`."""
+        """Stop sending the updates of `client_id` to the connection. Raises `NotSubscribed`."""
         subscriber = self._subscribers.get(connection_id, client_id)
         if subscriber is None:
             raise NotSubscribed
         self._remove(subscriber)
 
     def drop(self, connection_id: str) -> None:
-        """Forget a connection and all its subscriptions. An unknown one has no effect."""
+        """Remove a connection and all its subscriptions. An unknown one is ignored."""
         for subscriber in self._subscribers.of_connection(connection_id):
             self._remove(subscriber)
 
     def publish(self, update: UiUpdate) -> Published:
         """Append `update` to the log, and deliver it to every connection that subscribed to its client.
 
-        One that was published before, by its idempotency key, is not published again. Raises `UiNamespaceMissing` if
-        this server has no namespace for UI updates, `IdempotencyConflict` when the key belongs to another update, and
-        `UiEmitFailed` when the log cannot keep the update, or when the transport of a connection to this server
-        failed to take it. In the latter case the update is kept, the others have it, and the connection is closed.
+        An update whose idempotency key shows that it was published before is not published again. Raises
+        `UiNamespaceMissing` if this server has no namespace for UI updates, `IdempotencyConflict` when the key
+        belongs to another update, and `UiEmitFailed` when the log cannot store the update, or the transport of a
+        connection to this server fails. In the latter case the update is stored, delivered to the other connections,
+        and the failed connection is closed.
         """
         started = self._clock.now()
         try:
@@ -148,9 +151,9 @@ class UiUpdateRouter:
         self._deliver(update, subscribers, len(subscribers))
 
     def recover_missed(self) -> None:
-        """Deliver to every connection what it lacks, after updates may have been lost on their way from the log.
+        """Deliver the updates that connections missed, after some may have been lost on the way from the log.
 
-        Raises `UiEmitFailed` when the log cannot be reached; call it again then.
+        Raises `UiEmitFailed` when the log cannot be reached; call it again later in that case.
         """
         for client_id in self._subscribers.client_ids():
             behind = []
@@ -170,14 +173,14 @@ class UiUpdateRouter:
             if not appended.duplicate:
                 self._deliver_appended(appended)
                 attempt.check(kept)
-                subscribers = max(0, subscribers - attempt.refused(kept))
+                subscribers = max(0, subscribers - attempt.failed(kept))
         return Published(kept.epoch, kept.seq, subscribers, appended.duplicate)
 
     def _deliver_appended(self, appended: AppendResult) -> None:
         """Deliver an update that was appended here.
 
-        If the log broadcasts it, subscribers that lack something before it, or had it already, are left to that: the
-        broadcasts come in order, the returns of `append` need not.
+        If the log broadcasts it, only subscribers whose next update it is get it here. The broadcast serves the
+        others: it comes in order, the returns of `append` need not.
         """
         subscribers = self._subscribers.of_client(appended.update.client_id)
         count = len(subscribers)
@@ -186,26 +189,26 @@ class UiUpdateRouter:
         self._deliver(appended.update, subscribers, count)
 
     def _deliver(self, update: SequencedUpdate, subscribers: list[Subscriber], count: int) -> None:
-        """Deliver an update to some of the `count` subscribers here, and record who did not take it."""
-        refused = 0
-        failures: list[UiEmitFailed] = []
+        """Deliver an update to `subscribers`, which are some of the `count` here, and record failed deliveries."""
+        failed = 0
+        errors: list[UiEmitFailed] = []
         behind = []
         for subscriber in subscribers:
             held_back = subscriber.holds_back
             try:
-                refused += not self._delivery.offer(subscriber, update)
-            except UiEmitFailed as failure:
-                refused += 1
-                failures.append(failure)
+                failed += not self._delivery.offer(subscriber, update)
+            except UiEmitFailed as error:
+                failed += 1
+                errors.append(error)
             if subscriber.holds_back and not held_back:
                 behind.append(subscriber)
-        if refused:
-            self._attempts.record(update, count, refused, failures)
+        if failed:
+            self._attempts.record(update, count, failed, errors)
         if behind:
             self._spawn(partial(self._replay.serve_or_break_off, behind))
 
     def _start(self, subscriber: Subscriber, since: Position | None) -> Recovery | None:
-        """Follow the client first, and then ask the log for earlier updates, so that none is missed between the two.
+        """Follow the client, and only then read earlier updates from the log, so that none is missed in between.
 
         Returns None if the subscription has ended meanwhile.
         """
@@ -227,7 +230,7 @@ class UiUpdateRouter:
         self._delivery.end(subscriber, reason)
 
     def _remove(self, subscriber: Subscriber) -> None:
-        """End a subscription. One that has ended is left as it is."""
+        """End a subscription. One that has ended is not changed."""
         if subscriber.has_ended:
             return
         subscriber.has_ended = True

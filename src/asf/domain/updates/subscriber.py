@@ -1,4 +1,4 @@
-"""One subscription of a connection: its position in the client's updates, and the updates that wait."""
+"""One subscription of a connection: its position in the client's updates, and the updates held for it."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from asf.domain.updates.update import EVERYTHING, Position, SequencedUpdate
 
 @dataclass(slots=True, eq=False)
 class Subscriber:
-    """A subscription of a connection to a client; `with_position` if each update is sent with its position.
+    """A subscription of a connection to a client. With `with_position` each update is sent with its position.
 
     `delivered` is the position of the latest update that was handed to the connection. While `held` is a queue, a
-    replay is under way or due: new updates wait there for those that go before them. A subscription starts like that.
+    replay is under way or due, and new updates wait there for earlier ones. A subscription starts in this state.
     """
 
     connection_id: str
@@ -24,27 +24,27 @@ class Subscriber:
     must_replay: bool = False
     """Whether updates may have been lost during the replay, so that another one is needed."""
     is_followed: bool = False
-    """Whether it is counted by the log."""
+    """Whether the log counts it."""
     has_ended: bool = False
 
     @property
     def holds_back(self) -> bool:
-        """Whether new updates have to wait."""
+        """Whether new updates are held."""
         return self.held is not None
 
     def hold_back(self) -> None:
-        """Make new updates wait from now on, until `release`. Call it only while nothing is held back."""
+        """Hold new updates from now on, until `release`. Call it only while nothing is held back."""
         self.held = deque()
 
     def hold(self, update: SequencedUpdate) -> bool:
-        """Queue an update behind those held. Returns whether the limits still hold."""
+        """Queue an update behind the held ones. Returns whether the queue is still within its limits."""
         held = self.held = deque() if self.held is None else self.held
         held.append(update)
         self.held_bytes += len(update.data_json)
         return len(held) <= MAX_WAITING_UPDATES and self.held_bytes <= MAX_WAITING_BYTES
 
     def release(self) -> None:
-        """Hold nothing back any more; what is still held is discarded."""
+        """Stop holding updates; those still held are discarded."""
         self.held = None
         self.held_bytes = 0
 

@@ -9,7 +9,7 @@ class Subscriptions:
     """The subscribers of this server, by client and by connection. `len` counts pairs of the two."""
 
     def __init__(self) -> None:
-        # Dictionaries for their order: updates reach the connections in the order in which they subscribed.
+        # Dictionaries, as they are ordered: updates reach the connections in the order in which they subscribed.
         self._by_client: dict[str, dict[str, Subscriber]] = {}
         self._by_connection: dict[str, dict[str, Subscriber]] = {}
 

@@ -11,9 +11,9 @@ from asf.domain.identifiers import client_id_problem, event_name_problem, idempo
 
 @dataclass(frozen=True, slots=True)
 class UiUpdate:
-    """One event for one client. `data` is any JSON value, null included, and `data_json` the same as JSON text.
+    """One event for one client. `data` is any JSON value, including null; `data_json` is its JSON text.
 
-    `idempotency_key`, if there is one, is the same for every attempt to send the same update.
+    `idempotency_key`, if given, is the same for every attempt to send the same update.
 
     Raises `InvalidClientId`, `InvalidEventName` or `InvalidIdempotencyKey`.
     """
@@ -43,7 +43,7 @@ class Position:
 
 
 EVERYTHING = Position("", 0)
-"""The position before all updates that are kept, in any epoch (docs/contract.md, section 4)."""
+"""The position before all stored updates, in any epoch (docs/contract.md, section 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class SequencedUpdate:
 class AppendResult:
     """An update in the log. For a `duplicate`, `update` has the position and the timestamp of the original.
 
-    `subscribers` is how many subscribers the client has now, over all servers. `is_broadcast` says
-    that the log also hands the update to `on_appended` (see `UpdateLog`); otherwise the caller alone has it.
+    `subscribers` is how many subscribers the client has now, on all servers. If `is_broadcast`, the log also passes
+    the update to `on_appended` (see `UpdateLog`); otherwise only the caller has it.
     """
 
     update: SequencedUpdate
