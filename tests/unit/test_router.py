@@ -195,7 +195,7 @@ class RouterMachine(RuleBasedStateMachine):
         for groups in (subscribers._by_client, subscribers._by_connection):  # noqa: SLF001
             assert sum(map(len, groups.values())) == subscribed
             assert all(groups.values())
-        assert self.router._attempts._by_client == {}  # noqa: SLF001
+        assert self.router._attempts._open == {}  # noqa: SLF001
 
     def _take(self, tab: Tab) -> None:
         """Let a tab read what it was sent."""

@@ -307,7 +307,7 @@ def test_whatever_happens_meanwhile_nobody_misses_anything(data: st.DataObject) 
         assert not any(one.holds_back for one in subscribers)
         for subscriber in subscribers:
             server.router.drop(subscriber.connection_id)
-        assert server.router._attempts._by_client == {}  # noqa: SLF001
+        assert server.router._attempts._open == {}  # noqa: SLF001
         assert server.followers == {}
         assert server.router.subscriptions == 0
 

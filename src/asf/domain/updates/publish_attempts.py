@@ -1,8 +1,6 @@
 """Publish attempts: the outcome of the local delivery of an update, for its publisher."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from asf.domain.errors import UiEmitFailed
 from asf.domain.updates.update import Position, SequencedUpdate
@@ -18,26 +16,28 @@ class FailedDeliveries:
     errors: tuple[UiEmitFailed, ...]
 
 
-@dataclass(slots=True, eq=False)
 class Attempt:
     """One call of `publish`, and the failed deliveries of its client's updates since it started."""
 
-    failed_deliveries: list[FailedDeliveries] = field(default_factory=list)
+    __slots__ = ("client_id", "failed_deliveries")
 
-    def failed(self, update: SequencedUpdate) -> int:
-        """Return to how many connections here the update was not delivered."""
-        return sum(one.failed for one in self._of(update))
+    def __init__(self, client_id: str) -> None:
+        self.client_id = client_id
+        self.failed_deliveries: list[FailedDeliveries] = []
 
-    def check(self, update: SequencedUpdate) -> None:
-        """Raise `UiEmitFailed` if a transport failed to send the update."""
-        found = self._of(update)
+    def check(self, update: SequencedUpdate) -> int:
+        """Return to how many connections here the update was not delivered, as they have ended or do not read.
+
+        Raises `UiEmitFailed` if a transport failed to send it.
+        """
+        if not self.failed_deliveries:
+            return 0
+        position = Position(update.epoch, update.seq)
+        found = [one for one in self.failed_deliveries if one.position == position]
         errors = [error for one in found for error in one.errors]
         if errors:
             raise UiEmitFailed(f"{len(errors)} of {found[0].subscribers} connections: {errors[0].details}")
-
-    def _of(self, update: SequencedUpdate) -> list[FailedDeliveries]:
-        position = Position(update.epoch, update.seq)
-        return [one for one in self.failed_deliveries if one.position == position]
+        return sum(one.failed for one in found)
 
 
 class Attempts:
@@ -48,23 +48,21 @@ class Attempts:
     """
 
     def __init__(self) -> None:
-        self._by_client: dict[str, list[Attempt]] = {}
+        self._open: dict[Attempt, None] = {}
 
-    @contextmanager
-    def start(self, client_id: str) -> Iterator[Attempt]:
-        """Yield an attempt to publish an update of the client. It records failed deliveries until the block ends."""
-        attempt = Attempt()
-        self._by_client.setdefault(client_id, []).append(attempt)
-        try:
-            yield attempt
-        finally:
-            attempts = self._by_client[client_id]
-            attempts.remove(attempt)
-            if not attempts:
-                del self._by_client[client_id]
+    def start(self, client_id: str) -> Attempt:
+        """Return an attempt to publish an update of the client. It records failed deliveries until `finish`."""
+        attempt = Attempt(client_id)
+        self._open[attempt] = None
+        return attempt
+
+    def finish(self, attempt: Attempt) -> None:
+        """End an attempt that was started."""
+        del self._open[attempt]
 
     def record(self, update: SequencedUpdate, subscribers: int, failed: int, errors: list[UiEmitFailed]) -> None:
         """Record that an update was not delivered to some connections, for all attempts of its client."""
         failed_deliveries = FailedDeliveries(Position(update.epoch, update.seq), subscribers, failed, tuple(errors))
-        for attempt in self._by_client.get(update.client_id, ()):
-            attempt.failed_deliveries.append(failed_deliveries)
+        for attempt in self._open:
+            if attempt.client_id == update.client_id:
+                attempt.failed_deliveries.append(failed_deliveries)

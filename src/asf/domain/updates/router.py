@@ -167,13 +167,15 @@ class UiUpdateRouter:
 
     def _publish(self, update: UiUpdate) -> Published:
         self._delivery.check()
-        with self._attempts.start(update.client_id) as attempt:
+        attempt = self._attempts.start(update.client_id)
+        try:
             appended = self._log.append(update, self._clock.timestamp(), self._clock.now())
             kept, subscribers = appended.update, appended.subscribers
             if not appended.duplicate:
                 self._deliver_appended(appended)
-                attempt.check(kept)
-                subscribers = max(0, subscribers - attempt.failed(kept))
+                subscribers = max(0, subscribers - attempt.check(kept))
+        finally:
+            self._attempts.finish(attempt)
         return Published(kept.epoch, kept.seq, subscribers, appended.duplicate)
 
     def _deliver_appended(self, appended: AppendResult) -> None:
