@@ -59,7 +59,7 @@ class TokenVerifierContract:
 
         refuses()
 
-    def test_a_changed_token_is_refused(self, verifier: TokenVerifier, mint: Callable[[Grant], str]) -> None:
+    def test_a_changed_token_is_rejected(self, verifier: TokenVerifier, mint: Callable[[Grant], str]) -> None:
         token = mint(Grant("alice", NOW + 1, streams=frozenset({"demo"})))
 
         @given(place=st.integers(0, len(token) - 1), character=st.characters())

@@ -32,7 +32,9 @@ def make_audio() -> bytes:
 
 
 @pytest.mark.long
-def test_a_herd_is_cut_and_comes_back(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
+def test_listeners_that_are_disconnected_at_once_resume(
+    start_server: StartServer, ledger: Ledger, soak: bool
+) -> None:
     """By TCP resets, at their offsets; those that were not cut hear on."""
     cuts = 10 if soak else 1
     server = start_server(SETTINGS, observed=True)

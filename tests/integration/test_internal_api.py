@@ -66,7 +66,7 @@ def ask(
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_every_route_is_locked(locked: ServerProcess, method: str, path: str) -> None:
+def test_every_route_requires_authorization(locked: ServerProcess, method: str, path: str) -> None:
     """From untrusted peers without the token; with the documented error, whatever the body."""
     assert len(ROUTES) >= 6
     for body in (b"", b"{", b'{"stream_id": "a", "filepath": "/etc/passwd"}'):
@@ -97,7 +97,7 @@ def test_every_route_is_locked(locked: ServerProcess, method: str, path: str) ->
         {"Host": TRUSTED},
     ],
 )
-def test_nothing_else_opens_it(locked: ServerProcess, headers: dict[str, str]) -> None:
+def test_nothing_else_grants_access(locked: ServerProcess, headers: dict[str, str]) -> None:
     """No other token, and no header about the sender."""
     assert ask(locked, "GET", "/asf/internal/streams", headers).status == 401
 
@@ -116,7 +116,7 @@ def test_a_forged_header_does_not_affect_a_trusted_peer(locked: ServerProcess) -
     assert ask(locked, "GET", "/asf/internal/streams", forged, source=TRUSTED).status == 200
 
 
-def test_a_stranger_is_refused_before_the_body_is_read(locked: ServerProcess) -> None:
+def test_an_unauthorized_request_is_rejected_before_the_body_is_read(locked: ServerProcess) -> None:
     """The response arrives while the body is still being sent."""
     with socket.create_connection(("127.0.0.1", locked.port), timeout=PATIENCE_SECONDS) as connection:
         head = "POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
@@ -153,7 +153,7 @@ def test_production_trusts_loopback_by_default(start_server: StartServer) -> Non
     assert not any("WARNING" in line for line in server.log)
 
 
-def test_only_the_token_opens_where_no_network_is_trusted(start_server: StartServer) -> None:
+def test_only_the_token_grants_access_without_a_trusted_network(start_server: StartServer) -> None:
     """Not even loopback, for example behind a proxy on the same machine."""
     server = start_server(LOCKED | {"ASF_INTERNAL_TRUSTED_NETWORKS": "none"})
     assert ask(server, "GET", "/asf/internal/streams", source=TRUSTED).status == 401
@@ -167,7 +167,7 @@ def test_peers_of_ipv4_are_known_on_a_socket_for_both_families(start_server: Sta
     assert ask(server, "GET", "/asf/internal/streams").status == 401
 
 
-def test_each_open_door_is_one_warning_at_start(start_server: StartServer) -> None:
+def test_each_unprotected_interface_is_one_warning_at_start(start_server: StartServer) -> None:
     """In debug mode; without a warning about what is protected."""
     assert _warned_of(start_server()) == ["ASF_SECRET_KEY", "The internal API is open", "ASF_REQUIRE_TOKENS"]
     shut = {"ASF_SECRET_KEY": "k" * 32, "ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.0/8", "ASF_REQUIRE_TOKENS": "True"}

@@ -91,7 +91,7 @@ def of_connection(server: ServerProcess) -> str:
 Connect = Callable[[ServerProcess], Raw]
 
 
-def test_one_address_has_so_many_connections_and_no_more(start_server: StartServer, connect: Connect) -> None:
+def test_connections_per_address_are_limited(start_server: StartServer, connect: Connect) -> None:
     """The next is told so, unless it asks what operators and backends ask; far too many are not even heard."""
     server = start_server({"ASF_MAX_CONNECTIONS_PER_IP": "3"})
     early = [connect(server) for _ in range(3)]
@@ -128,7 +128,7 @@ def _status_of(url: str) -> int | None:
         return None
 
 
-def test_all_together_have_so_many_connections(start_server: StartServer, connect: Connect) -> None:
+def test_connections_in_total_are_limited(start_server: StartServer, connect: Connect) -> None:
     """Operators and backends are answered beyond that; a listener under way hears nothing of it."""
     server = start_server({"ASF_MAX_LISTENERS": "1", "TEST_SPARE_CONNECTIONS": "2"}, observed=True)
     audio = audio_of(100_000)
@@ -146,7 +146,7 @@ def test_all_together_have_so_many_connections(start_server: StartServer, connec
     assert listener.audio == audio
 
 
-def test_whoever_has_no_place_does_not_stay(start_server: StartServer, connect: Connect) -> None:
+def test_a_connection_over_the_limit_does_not_stay(start_server: StartServer, connect: Connect) -> None:
     """Neither by silence nor by asking now and then: others without a place want to ask, too."""
     few = {"ASF_MAX_LISTENERS": "1", "TEST_SPARE_CONNECTIONS": "1", "TEST_STANDING_ROOM": "2"}
     server = start_server(few, observed=True)
@@ -160,7 +160,7 @@ def test_whoever_has_no_place_does_not_stay(start_server: StartServer, connect: 
         assert requests.get(f"{server.url}/asf/health", timeout=PATIENCE_SECONDS).status_code == 200
 
 
-def test_listeners_at_their_cap_leave_operators_and_backends_alone(start_server: StartServer) -> None:
+def test_listeners_at_their_limit_do_not_affect_operators_and_backends(start_server: StartServer) -> None:
     """Health, readiness, metrics and the internal API answer; the next listener is told that there is no place."""
     server = start_server({"ASF_MAX_LISTENERS": "2"})
     server.announce("s", audio_of(2_000_000))
@@ -193,7 +193,7 @@ def test_polling_counts_by_its_sessions(start_server: StartServer) -> None:
 
 
 @pytest.mark.parametrize("polling", [True, False])
-def test_whoever_joins_nothing_has_to_go(start_server: StartServer, polling: bool) -> None:
+def test_a_client_that_joins_nothing_is_disconnected(start_server: StartServer, polling: bool) -> None:
     """It is told why. Whoever has joined or subscribed stays."""
     server = start_server({"TEST_JOIN_SECONDS": "1"}, observed=True)
     server.announce("s", b"audio")
@@ -250,7 +250,7 @@ def test_a_subscriber_stays_and_one_that_never_subscribes_does_not(start_server:
     gc.collect()  # The client library leaves the socket that was cut to the collector, which complains.
 
 
-def test_a_connection_that_is_in_no_namespace_has_to_go(start_server: StartServer) -> None:
+def test_a_connection_in_no_namespace_is_closed(start_server: StartServer) -> None:
     """It speaks Engine.IO, and nothing on it."""
     server = start_server({"TEST_JOIN_SECONDS": "0.5"}, observed=True)
     silent = websocket.create_connection(
@@ -260,7 +260,7 @@ def test_a_connection_that_is_in_no_namespace_has_to_go(start_server: StartServe
     silent.shutdown()
 
 
-def test_joins_too_often_are_refused_and_the_stream_under_way_goes_on(start_server: StartServer) -> None:
+def test_joins_above_the_rate_are_rejected_and_the_session_continues(start_server: StartServer) -> None:
     """Each one too many is answered; the last that was not is heard to its end."""
     server = start_server(SELDOM, observed=True)
     audio = audio_of(1_000_000)
@@ -278,7 +278,7 @@ def test_joins_too_often_are_refused_and_the_stream_under_way_goes_on(start_serv
     listener.close()
 
 
-def test_leaving_the_namespace_does_not_forgive_joins(start_server: StartServer) -> None:
+def test_leaving_the_namespace_does_not_reset_the_rate_of_joins(start_server: StartServer) -> None:
     """They are those of the connection, which stays."""
     server = start_server(SELDOM, observed=True)
     server.announce("s", b"audio")
@@ -299,7 +299,7 @@ def test_leaving_the_namespace_does_not_forgive_joins(start_server: StartServer)
     listener.close()
 
 
-def test_subscriptions_too_often_are_refused(start_server: StartServer) -> None:
+def test_subscriptions_above_the_rate_are_rejected(start_server: StartServer) -> None:
     """A page that comes back with all that it may have is not; whoever goes on and on is."""
     server = start_server(SELDOM, observed=True)
     with socketio.SimpleClient() as client:
@@ -313,7 +313,7 @@ def test_subscriptions_too_often_are_refused(start_server: StartServer) -> None:
 
 
 @pytest.mark.parametrize("door", ["socketio", "websocket"])
-def test_whoever_sends_too_fast_is_read_more_slowly_and_told_so(start_server: StartServer, door: str) -> None:
+def test_messages_above_the_rate_are_throttled_with_a_notice(start_server: StartServer, door: str) -> None:
     """Nothing is lost: the last of a flood of acknowledgements has its answer, however long that takes."""
     slowly = {"TEST_FRAMES_PER_SECOND": "10", "TEST_FRAMES_AT_ONCE": "200", "TEST_NOTICE_SECONDS": "3600"} | {
         "ASF_STALL_SECONDS": "3600"
@@ -345,7 +345,7 @@ def test_whoever_sends_too_fast_is_read_more_slowly_and_told_so(start_server: St
     assert [error["error_code"] for error in errors] == ["ASF_SLOWED_DOWN"]
 
 
-def test_a_head_has_its_time(start_server: StartServer, connect: Connect) -> None:
+def test_a_request_head_has_a_time_limit(start_server: StartServer, connect: Connect) -> None:
     """Byte by byte is no way round it; a silent connection has its time, too."""
     server = start_server({"TEST_HEAD_SECONDS": "1", "TEST_FIRST_REQUEST_SECONDS": "5"}, observed=True)
     assert connect(server).is_closed()
@@ -370,7 +370,7 @@ def test_a_head_has_its_time(start_server: StartServer, connect: Connect) -> Non
 @pytest.mark.parametrize(
     ("path", "prefix"), [("/asf/internal/notify_new_audio", b'{"stream_id": "s"'), ("/socket.io/", b"4")]
 )
-def test_a_body_has_its_time(start_server: StartServer, connect: Connect, path: str, prefix: bytes) -> None:
+def test_a_body_has_a_time_limit(start_server: StartServer, connect: Connect, path: str, prefix: bytes) -> None:
     """Whoever posts is told that it took too long, and nothing comes of the part that arrived."""
     server = start_server({"TEST_BODY_SECONDS": "0.5"}, observed=True)
     if path == "/socket.io/":
@@ -386,7 +386,7 @@ def test_a_body_has_its_time(start_server: StartServer, connect: Connect, path: 
 
 @pytest.mark.parametrize("header", ["Accept: */*", "Upgrade: websocket"])
 @pytest.mark.parametrize("body", [b"", b"x"])
-def test_a_body_that_nobody_reads_has_its_time_too(
+def test_a_body_that_nobody_reads_has_a_time_limit(
     start_server: StartServer, connect: Connect, header: str, body: bytes
 ) -> None:
     """The answer does not need it, but the connection waits for it, whatever else the head says."""
@@ -441,9 +441,7 @@ def test_a_body_that_is_too_large_for_socketio_is_not_waited_for(
     assert "Traceback" not in "".join(server.log[logged:])
 
 
-def test_a_connection_that_asks_all_the_time_is_answered_more_slowly(
-    start_server: StartServer, connect: Connect
-) -> None:
+def test_requests_above_the_rate_are_throttled(start_server: StartServer, connect: Connect) -> None:
     """Each of its requests is answered all the same. Backends are not slowed down."""
     server = start_server()
     busy = connect(server)
@@ -455,7 +453,7 @@ def test_a_connection_that_asks_all_the_time_is_answered_more_slowly(
     assert {backend.answer()[0] for _ in range(asked)} == {200}
 
 
-def test_the_catalog_has_an_end(start_server: StartServer) -> None:
+def test_the_catalog_is_limited(start_server: StartServer) -> None:
     """What it holds can be announced again, and deleted to make place."""
     server = start_server({"ASF_MAX_STREAMS": "2"})
     path = server.announce("one", b"audio")

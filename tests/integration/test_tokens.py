@@ -144,7 +144,7 @@ def test_a_token_opens_every_door(locked: ServerProcess, door: str) -> None:
 
 
 @pytest.mark.parametrize("door", REFUSED)
-def test_no_other_token_does(locked: ServerProcess, door: str) -> None:
+def test_no_other_token_is_accepted(locked: ServerProcess, door: str) -> None:
     """None, a wrong or an expired one, one for another stream; and nobody hears which streams there are."""
     bad = [None, "", "x", token(key=KEY[::-1]), token(-1), token(streams="other"), token(clients="demo", streams="")]
     for stream_id, presented in [*(("demo", one) for one in bad), ("unknown", None), ("unknown", token())]:
@@ -153,7 +153,7 @@ def test_no_other_token_does(locked: ServerProcess, door: str) -> None:
 
 
 @pytest.mark.parametrize("door", REFUSED)
-def test_what_is_under_way_ends_with_the_token(locked: ServerProcess, door: str) -> None:
+def test_sessions_end_with_the_token(locked: ServerProcess, door: str) -> None:
     """In the midst of a stream that is still being made; over HTTP nothing but breaking off can tell.
 
     Not before its time; and that it is not later is shown in virtual time (tests/unit/test_streaming.py).
@@ -256,7 +256,7 @@ def joined_again(locked: ServerProcess, seconds: float) -> bool:
     return True
 
 
-def test_ranges_and_heads_are_asked_for_tokens_too(locked: ServerProcess) -> None:
+def test_ranges_and_heads_require_tokens_too(locked: ServerProcess) -> None:
     """No request learns of a stream what its token does not grant."""
     url = locked.stream_url("demo")
     assert requests.head(url, timeout=PATIENCE_SECONDS).status_code == 401
@@ -372,7 +372,7 @@ def test_a_server_waits_for_a_token_of_ten_years(start_server: StartServer) -> N
     eventually(lambda: "asf_listeners 0.0" in server.metrics())
 
 
-def test_no_token_comes_into_the_log(start_server: StartServer) -> None:
+def test_tokens_are_never_logged(start_server: StartServer) -> None:
     """Not even that of a request which fails in the middle, or of one that breaks HTTP."""
     server = start_server(LOCKED, observed=True)
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:

@@ -148,7 +148,7 @@ def test_a_line_in_a_chunked_body_is_bounded(server: ServerProcess, begun: bytes
         b"Transfer-Encoding : chunked",
     ],
 )
-def test_a_body_whose_length_is_in_doubt_is_refused(server: ServerProcess, framing: bytes) -> None:
+def test_a_body_of_ambiguous_length_is_rejected(server: ServerProcess, framing: bytes) -> None:
     """What one reader takes for a body another takes for the next request (RFC 9112, section 11.2)."""
     answer = ask(server, POST + framing + b"\r\n\r\n" + b"GET /asf/health HTTP/1.1\r\nHost: a\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -174,7 +174,7 @@ def test_answers_to_a_client_that_does_not_read_are_bounded(server: ServerProces
     client.close()
 
 
-def test_packets_that_make_no_sense_do_not_fill_the_log(server: ServerProcess) -> None:
+def test_invalid_packets_do_not_fill_the_log(server: ServerProcess) -> None:
     """However many they are; and nothing that clients send is an error of the server."""
     lines = len(server.log)
     client = WireListener(server.url, polling=False)

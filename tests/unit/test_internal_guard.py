@@ -46,7 +46,7 @@ def passes(guard: InternalGuard, peer: str | None = None, headers: Mapping[str, 
         ("010.1.2.3", False),
     ],
 )
-def test_the_peer_opens_it(peer: str, *, trusted: bool) -> None:
+def test_a_trusted_peer_has_access(peer: str, *, trusted: bool) -> None:
     """By the address of the TCP connection, in either family."""
     assert passes(InternalGuard(TOKEN, NETWORKS), peer) is trusted
 
@@ -86,7 +86,7 @@ def test_no_token_is_not_an_empty_token(header: str) -> None:
         st.sampled_from(["10.1.2.3", "127.0.0.1", "::1", "for=10.1.2.3", "10.1.2.3, 192.0.2.1"]),
     )
 )
-def test_what_proxies_say_opens_nothing(headers: dict[str, str]) -> None:
+def test_headers_of_proxies_grant_no_access(headers: dict[str, str]) -> None:
     """Any client can send them."""
     assert not passes(InternalGuard(TOKEN, NETWORKS), "192.0.2.1", headers)
 

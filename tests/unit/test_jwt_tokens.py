@@ -140,7 +140,7 @@ def test_a_short_key_signs_too_and_is_warned_of() -> None:
         {"token": "x"},
     ],
 )
-def test_what_is_not_authentic_is_refused(token: object) -> None:
+def test_a_token_that_is_not_authentic_is_rejected(token: object) -> None:
     """Other keys, other algorithms, none; malformed ones, and other types."""
     assert "not an HS256 JWT" in refusal_of(token)
 
@@ -162,7 +162,7 @@ WRONG_VALUES: list[tuple[str, str, list[Any]]] = [
 @pytest.mark.parametrize(
     ("claims", "word"), [({name: value}, word) for name, word, values in WRONG_VALUES for value in values]
 )
-def test_wrong_claims_are_refused_and_named(claims: dict[str, Any], word: str) -> None:
+def test_wrong_claims_are_rejected_and_named(claims: dict[str, Any], word: str) -> None:
     """Missing, of the wrong type, too early, too late, or for another audience."""
     assert word in refusal_of(with_claims(**claims))
 
@@ -180,7 +180,7 @@ names = st.sampled_from(["sub", "exp", "nbf", "iat", "aud", "iss", "jti", "strea
     st.dictionaries(names, json_values),
     st.booleans(),
 )
-def test_any_signed_token_is_granted_or_refused(
+def test_any_signed_token_is_granted_or_rejected(
     header: dict[str, Any],
     claims: dict[str, Any],
     complete: bool,

@@ -272,7 +272,7 @@ def test_all_invalid_values_are_reported_at_once() -> None:
     assert sorted(line.split()[0] for line in refusal.value.problems) == ["ASF_PORT", "ASF_SECRET_KEY"]
 
 
-def test_production_wants_a_long_secret_and_does_not_show_it() -> None:
+def test_production_requires_a_long_secret_and_does_not_show_it() -> None:
     """A secret that is too short is reported, but not repeated."""
     for key in ("", "hunter2"):
         with pytest.raises(SettingsError) as refusal:
@@ -305,7 +305,7 @@ def test_production_trusts_this_machine_only() -> None:
         "2000::/3",
     ],
 )
-def test_production_does_not_start_half_locked(networks: str) -> None:
+def test_production_does_not_start_with_an_ineffective_protection(networks: str) -> None:
     """A network of half the world protects nothing, however it is written."""
     with pytest.raises(SettingsError) as refusal:
         read_settings(PRODUCTION | {"ASF_INTERNAL_TRUSTED_NETWORKS": networks})
@@ -318,7 +318,7 @@ def test_production_does_not_start_half_locked(networks: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["hunter2", "h" * 31, "hunter2 " * 8, "hunter2ü" * 8, "hunter2\n" * 8, "k" * 32])
-def test_a_bad_token_of_the_internal_api_is_refused_and_not_shown(token: str) -> None:
+def test_a_bad_token_of_the_internal_api_is_rejected_and_not_shown(token: str) -> None:
     """Too short, not valid in a header, or the key that signs other tokens."""
     with pytest.raises(SettingsError) as refusal:
         read_settings(PRODUCTION | {"ASF_INTERNAL_API_TOKEN": token})
