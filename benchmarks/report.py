@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.wording import COUNT, MASS
+from benchmarks.wording import compare
 
 Results = dict[str, Any]
 MISSING = "not installed"
@@ -41,7 +41,7 @@ def table(results: Results) -> str:
             *_yield(results["relays"], "relays_per_cpu_second", "asf, batches of 50"),
         ),
     ]
-    lines = ["| figure | ASF compared | ASF | the other |", "|---|---|---|---|"]
+    lines = ["| figure | ASF compared | ASF | compared server |", "|---|---|---|---|"]
     lines += [f"| {name} | **{words}** | {ours} | {theirs} |" for name, words, ours, theirs in rows]
     gaps = " | ".join(f"{chunk[who]['gap_ms_p99']:.0f} ms" for who in ("asf", "ordinary"))
     per_chunk = " / ".join(f"{results['transports'][name]['cpu_us_per_chunk']:.2f} µs" for name in ("sio", "ws"))
@@ -83,12 +83,12 @@ def _cost(figures: Results, name: str, other: str, unit: str, scale: float = 1) 
     if other not in figures:
         return MISSING, f"{ours * scale:.3g} {unit}", MISSING
     theirs = figures[other][name]
-    return MASS.of(ours, theirs), f"{ours * scale:.3g} {unit}", f"{theirs * scale:.3g} {unit}"
+    return compare(ours, theirs), f"{ours * scale:.3g} {unit}", f"{theirs * scale:.3g} {unit}"
 
 
 def _yield(figures: Results, name: str, who: str) -> tuple[str, str, str]:
     ours, theirs = figures[who][name], figures["ordinary"][name]
-    return COUNT.of(ours, theirs), f"{ours:,.0f}", f"{theirs:,.0f}"
+    return compare(ours, theirs), f"{ours:,.0f}", f"{theirs:,.0f}"
 
 
 def _row(title: str, figures: Results, names: tuple[str, str]) -> str:

@@ -11,7 +11,7 @@ from tests.support.audience import LONG, LONG_AUDIO_BYTES, Audience, longest_gap
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.footprint import footprint_after_use, wait_until_back
-from tests.support.ledger import Ledger
+from tests.support.ledger import Ledger, times
 from tests.support.processes import ServerProcess, eventually
 
 LISTENERS_EACH = 3
@@ -69,7 +69,7 @@ def test_descriptors_run_out(start_server: StartServer, ledger: Ledger, soak: bo
         must_hold="Existing sessions receive every byte; the log is not flooded; once descriptors are free, the "
         "server is ready and accepts connections.",
         lost=lost,
-        measured=f"{rounds} times; longest gap {gap:.2f} s; {lines} lines of log; {back}",
+        measured=f"{times(rounds)}; longest gap {gap:.2f} s; {lines} log lines; {back}",
     )
 
 

@@ -23,7 +23,7 @@ from tests.support.audience import (
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.footprint import footprint_after_use, wait_until_back
-from tests.support.ledger import Ledger
+from tests.support.ledger import Ledger, times
 from tests.support.processes import ServerProcess, eventually
 from tests.support.small_disk import FullDisk, small_disk_at
 
@@ -93,7 +93,7 @@ def test_a_full_disk_under_the_catalog(tmp_path: Path, start_server: StartServer
         must_hold="An announcement is stored, or receives 503 ASF_CATALOG_UNAVAILABLE; /asf/ready names the catalog; "
         "existing and new sessions receive every byte; once there is space, everything works again.",
         lost=lost,
-        measured=f"{rounds} times full; longest gap {gap:.2f} s; {back}",
+        measured=f"full {times(rounds)}; longest gap {gap:.2f} s; {back}",
     )
 
 
@@ -148,7 +148,7 @@ SPARES: tuple[Fault, ...] = (remove, replace, make_directory)
 """Faults that leave an opened file what it was."""
 
 
-def test_audio_that_is_spoilt_in_mid_stream(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
+def test_audio_that_is_changed_in_mid_stream(start_server: StartServer, ledger: Ledger, soak: bool) -> None:
     """What is heard before the error is right, and the error says how much that was; the others do not notice."""
     rounds = 10 if soak else 1
     server = start_server(LONG, observed=True)

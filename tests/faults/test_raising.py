@@ -27,7 +27,12 @@ HTTP_BYTES_PER_SECOND = 2_000_000
 MEMORY_TOLERANCE = MEMORY_TOLERANCE_BYTES + MAX_CACHED_BYTES
 """The audio is longer here: the allocator keeps what its cache took."""
 
-NAMES = {"audio": "audio source", "catalog": "catalog", "emitter": "emitter of a listener", "metrics": "metrics"}
+NAMES = {
+    "audio": "audio source that raises",
+    "catalog": "catalog that raises",
+    "emitter": "emitter of a listener that raises",
+    "metrics": "metrics that raise",
+}
 RATES = {"audio": 0.3, "catalog": 0.3, "emitter": 0.1, "metrics": 0.3}
 WHOM_IT_CONCERNS = {
     "audio": "Affected listeners receive ASF_INTERNAL_ERROR at their offset, and every byte once after resuming",
@@ -72,7 +77,7 @@ def test_a_part_raises_at_random(failing_server: ServerProcess, ledger: Ledger, 
     assert part != "metrics" or set(outcomes) == {"whole"}
     back = wait_until_back(server, before, memory_tolerance=MEMORY_TOLERANCE)
     ledger.note(
-        f"{NAMES[part]} that raises at random",
+        f"{NAMES[part]} at random",
         tried=failures,
         unit="exceptions",
         must_hold=f"{WHOM_IT_CONCERNS[part]}; the others receive every byte.",

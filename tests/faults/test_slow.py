@@ -27,7 +27,7 @@ from tests.support.dripping import BODY_HEAD, HANDSHAKE, LONG_FRAME, REQUEST_LIN
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.footprint import MEMORY_TOLERANCE_BYTES, footprint_after_use, wait_until_back
-from tests.support.ledger import Ledger
+from tests.support.ledger import Ledger, times
 from tests.support.processes import ServerProcess, eventually
 
 CLIENTS_EACH = 20
@@ -273,6 +273,6 @@ def test_a_client_floods(start_server: StartServer, ledger: Ledger, soak: bool, 
         unit="events",
         must_hold="It receives ASF_RATE_LIMITED or ASF_SLOWED_DOWN; the others receive every byte.",
         lost=lost_bytes(well_behaved),
-        measured=f"notified {flooder.times_told} times; longest gap of the others {longest_gap(well_behaved):.2f} s; "
-        f"{back}",
+        measured=f"notified {times(flooder.times_told)}; "
+        f"longest gap of the others {longest_gap(well_behaved):.2f} s; {back}",
     )

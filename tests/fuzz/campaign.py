@@ -152,7 +152,7 @@ def fuzz(
     assert grown <= MEMORY_BYTES
     assert logged <= LOG_BYTES * tally.connections
     assert bystanders.longest_health < HEALTH_SECONDS
-    answers = ", ".join(f"{number:,} times {status}" for status, number in sorted(tally.statuses.items()))
+    answers = ", ".join(f"{number:,} × {status}" for status, number in sorted(tally.statuses.items()))
     ledger.note(
         fault,
         tried=tally.sessions,
@@ -167,6 +167,6 @@ def fuzz(
             f"{seconds:.0f} s; responses: {answers}; other clients: {bystanders.joins:,} streams "
             f"({bystanders.heard:,} bytes) and {bystanders.updates:,} updates; "
             f"/asf/health at most {bystanders.longest_health * 1000:.0f} ms; memory {grown / 2**20:+.1f} MiB; "
-            f"log {logged / max(1, tally.connections):.0f} bytes a connection"
+            f"log {logged / max(1, tally.connections):.0f} bytes per connection"
         ),
     )

@@ -32,6 +32,11 @@ class Entry:
     measured: str
 
 
+def times(number: int) -> str:
+    """Return how often something happened, in words."""
+    return "once" if number == 1 else f"{number} times"
+
+
 class Ledger:
     """The entries of one run. `place` is the number of the test that writes, in the order of the suite."""
 
