@@ -26,10 +26,10 @@ run: $(VENV)/.run $(CLIENT) ## Set up and start the server (port 5006)
 	@echo
 	@echo "  Once ASF is listening, open http://127.0.0.1:5006/, or use another terminal in this directory:"
 	@echo
-	@echo "    $(BIN)/asf demo                                 generate a podcast in real time"
-	@echo "    $(BIN)/asf listen demo -o out.mp3               receive it (then play out.mp3)"
-	@echo "    $(BIN)/asf watch alice                          print the UI updates of client alice"
-	@echo "    $(BIN)/asf push alice progress '{\"percent\": 50}'   send one (third terminal)"
+	@echo "    $(BIN)/asf demo                     generate a podcast in real time"
+	@echo "    $(BIN)/asf listen demo -o out.mp3   receive it (then play out.mp3)"
+	@echo "    $(BIN)/asf watch alice              print the UI updates of client alice, such as this one (third terminal):"
+	@echo "    $(BIN)/asf push alice generation_progress '{\"percentage\": 50}'"
 	@echo
 	@# The demo clip is outside the default audio root. An ASF_AUDIO_ROOTS that is set takes precedence.
 	@grep -qs '^ASF_AUDIO_ROOTS=' .env || export ASF_AUDIO_ROOTS="$${ASF_AUDIO_ROOTS:-./shared_audio:./demo}"; \

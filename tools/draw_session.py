@@ -11,7 +11,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "session.md"
 
 TEXT = """# Session states
 
-Written from the table in [lifecycle.py](../src/asf/domain/streaming/lifecycle.py) by `make docs`.
+Generated from the table in [lifecycle.py](../src/asf/domain/streaming/lifecycle.py) by `make docs`.
 
 {diagram}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from asf.adapters.http_api.errors import HTTP_STATUSES
 from asf.adapters.realtime_api.payloads import PayloadError
 from asf.adapters.realtime_api.plain_websocket import close_code_of
-from asf.domain.errors import AsfError, CatalogUnavailable, InternalError, StreamError, Unauthorized
+from asf.domain.errors import AsfError, AudioChanged, CatalogUnavailable, InternalError, StreamError, Unauthorized
 from asf.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +18,7 @@ EXAMPLE = ROOT / ".env.example"
 
 REFERENCE_TEXT = """# Reference
 
-Written from the code by `make docs`.
+Generated from the code by `make docs`.
 
 ## Settings
 
@@ -34,11 +34,15 @@ plain WebSocket.
 {errors}
 """
 
-EXAMPLE_TEXT = """# Settings of ASF and their defaults. Copy this file to .env in the directory where ASF starts.
-# Environment variables take precedence over this file. Written from the code by `make docs`.
+EXAMPLE_TEXT = """# Settings of ASF and their defaults. Copy the lines that you change to .env, in the directory where
+# ASF starts, without their leading #. Environment variables take precedence over .env.
+# Generated from the code by `make docs`.
 
 {settings}
 """
+
+WHEN: dict[type[AsfError], str] = {AudioChanged: "the audio has changed"}
+"""When an error that has its base's code, and is not retryable as that is, occurs."""
 
 
 def reference() -> str:
@@ -48,10 +52,10 @@ def reference() -> str:
 
 def example() -> str:
     """Return the example of a .env file."""
-    lines = []
+    lines: list[str] = []
     for setting in SETTINGS:
         allowed = f" Allowed: {_range_of(setting)}." if setting.allowed else ""
-        lines += [f"# {setting.meaning}{allowed}", f"{setting.variable}={setting.default}"]
+        lines += [f"# {setting.meaning}{allowed}", f"#{setting.variable}={setting.default}"]
     return EXAMPLE_TEXT.format(settings="\n".join(lines))
 
 
@@ -76,9 +80,16 @@ def _errors_table() -> str:
         closes = issubclass(error, StreamError | PayloadError | CatalogUnavailable | InternalError | Unauthorized)
         lines.append(
             f"| `{error.error_code}` | {error.message} | {meaning} | {status.value if status else ''} "
-            f"| {close_code_of(error()) if closes else ''} | {'yes' if error.retryable else ''} |"
+            f"| {close_code_of(error()) if closes else ''} | {_retryable(error)} |"
         )
     return "\n".join(lines)
+
+
+def _retryable(error: type[AsfError]) -> str:
+    """Return whether to retry, with the exceptions among the errors that share the code."""
+    unlike = [below for below in error.__subclasses__() if below.retryable != error.retryable]
+    exceptions = "".join(f", unless {WHEN[below]}" for below in unlike if "error_code" not in vars(below))
+    return f"yes{exceptions}" if error.retryable else ""
 
 
 def _errors(kind: type[AsfError]) -> Iterator[type[AsfError]]:

@@ -287,8 +287,8 @@ def test_the_readme_example(server: ServerProcess) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     code = readme.split("## A backend\n\n```python\n")[1].split("```")[0]
     path = server.audio_root / "readme.mp3"
-    lines = code.replace("http://127.0.0.1:5006", server.url).replace("/srv/audio/demo.mp3", str(path))
-    exec(lines, {"voice": [b"one", b"two"]})  # noqa: S102 - the README's own code
+    lines = code.replace("http://127.0.0.1:5006", server.url).replace("shared_audio/demo.mp3", str(path))
+    exec(lines, {"voice": lambda: [b"one", b"two"]})  # noqa: S102 - the README's own code
     assert requests.get(server.stream_url("demo"), timeout=PATIENCE_SECONDS).content == b"onetwo"
     with BackendClient(server.url) as backend:
         assert backend.stream("demo").state == "complete"

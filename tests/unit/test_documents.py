@@ -1,6 +1,7 @@
 """What the documents show of the code is what the code says."""
 
 import importlib.util
+import io
 import re
 from pathlib import Path
 from types import ModuleType
@@ -8,7 +9,7 @@ from types import ModuleType
 import pytest
 from dotenv import dotenv_values
 
-from asf.settings import read_settings
+from asf.settings import VARIABLES, read_settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "clients" / "js" / "README.md"]
@@ -38,8 +39,12 @@ def test_what_is_written_from_the_code_is_up_to_date(program: str, function: str
 
 
 def test_the_example_of_settings_can_be_used_as_it_is() -> None:
-    """All values are right, and the defaults."""
-    values = {name: value or "" for name, value in dotenv_values(ROOT / ".env.example").items()}
+    """Copied as it is, it sets nothing. With every line in use, all values are right, and the defaults."""
+    text = (ROOT / ".env.example").read_text()
+    assert dotenv_values(stream=io.StringIO(text)) == {}
+    in_use = re.sub(r"^#(?=ASF_)", "", text, flags=re.MULTILINE)
+    values = {name: value or "" for name, value in dotenv_values(stream=io.StringIO(in_use)).items()}
+    assert set(values) == VARIABLES
     example, defaults = read_settings(values), read_settings({})
     assert {**vars_of(example), "secret_key": ""} == {**vars_of(defaults), "secret_key": ""}
 
