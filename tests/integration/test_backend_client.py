@@ -285,7 +285,7 @@ def test_a_rejected_announcement_leaves_the_file_alone(server: ServerProcess, tm
 def test_the_readme_example(server: ServerProcess) -> None:
     """It works as written there."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    code = readme.split("## A backend\n\n```python\n")[1].split("```")[0]
+    code = readme.partition("\n## A backend\n")[2].split("```python\n")[1].split("```")[0]
     path = server.audio_root / "readme.mp3"
     lines = code.replace("http://127.0.0.1:5006", server.url).replace("shared_audio/demo.mp3", str(path))
     exec(lines, {"voice": lambda: [b"one", b"two"]})  # noqa: S102 - the README's own code
