@@ -75,7 +75,7 @@ scaling: setup ## Write the tables of docs/scaling.md; MEASURE=--measure repeats
 
 client: $(CLIENT) ## Build the browser client and the console page (needs npm)
 
-docs: $(VENV)/.run ## Regenerate the documents that are written from the code
+docs: $(VENV)/.run ## Update the documents that are generated from the code
 	$(BIN)/python tools/draw_session.py
 	$(BIN)/python tools/write_reference.py
 
