@@ -34,8 +34,8 @@ plain WebSocket.
 {errors}
 """
 
-EXAMPLE_TEXT = """# Settings of ASF and their defaults. Copy the lines that you change to .env, in the directory where
-# ASF starts, without their leading #. Environment variables take precedence over .env.
+EXAMPLE_TEXT = """# Settings of ASF and their defaults. Copy the lines that you change to .env, in the directory where ASF starts.
+# Environment variables take precedence over .env.
 # Generated from the code by `make docs`.
 
 {settings}
@@ -55,7 +55,7 @@ def example() -> str:
     lines: list[str] = []
     for setting in SETTINGS:
         allowed = f" Allowed: {_range_of(setting)}." if setting.allowed else ""
-        lines += [f"# {setting.meaning}{allowed}", f"#{setting.variable}={setting.default}"]
+        lines += [f"# {setting.meaning}{allowed}", f"{setting.variable}={setting.default}"]
     return EXAMPLE_TEXT.format(settings="\n".join(lines))
 
 

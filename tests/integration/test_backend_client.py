@@ -11,7 +11,7 @@ from asf.client import (
     Announced,
     BackendClient,
     Delivered,
-    RequestRefused,
+    RequestRejected,
     ServerUnreachable,
     Stream,
     UiUpdate,
@@ -50,8 +50,8 @@ def test_a_call_is_retried_with_the_same_key() -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        ((500, {"error_code": "ASF_CONFIG_ERROR_UI_NAMESPACE", "message": "No."}), RequestRefused),
-        ((400, {"error_code": "ASF_SENDUI_MISSING_DATA", "message": "No."}), RequestRefused),
+        ((500, {"error_code": "ASF_CONFIG_ERROR_UI_NAMESPACE", "message": "No."}), RequestRejected),
+        ((400, {"error_code": "ASF_SENDUI_MISSING_DATA", "message": "No."}), RequestRejected),
         ((200, "not JSON"), ServerUnreachable),
         ((200, {"status": "success"}), ServerUnreachable),
         ((404, "<html>Not found</html>"), ServerUnreachable),
@@ -67,7 +67,7 @@ def test_permanent_errors_are_not_retried(answer: tuple[int, object], expected: 
 def test_retries_end() -> None:
     """With the last error, after the configured number of attempts."""
     with ScriptedServer((500, INTERNAL_ERROR)) as server, BackendClient(server.url, retries=2) as backend:
-        with pytest.raises(RequestRefused) as refusal:
+        with pytest.raises(RequestRejected) as refusal:
             backend.notify_new_audio("s", "/x.mp3")
         assert (refusal.value.error_code, refusal.value.status) == ("ASF_INTERNAL_ERROR", 500)
         assert refusal.value.attempt == 3
@@ -89,7 +89,7 @@ def test_a_deletion_whose_response_was_lost_has_succeeded() -> None:
     not_found = (404, {"error_code": "ASF_STREAM_NOT_FOUND", "message": "No."})
     with ScriptedServer("drop", not_found) as server, BackendClient(server.url) as backend:
         backend.delete_stream("a/b c")
-        with pytest.raises(RequestRefused):
+        with pytest.raises(RequestRejected):
             backend.delete_stream("a")
     assert server.requests[0]["path"] == "/asf/internal/streams/a%2Fb%20c"
 
@@ -133,7 +133,7 @@ def test_an_update_whose_response_is_lost_is_sent_once(server: ServerProcess) ->
         again = backend.send_ui_update("once", "e", 2, idempotency_key="k")
         assert (first.seq, first.duplicate) == (3, False)
         assert (again.seq, again.duplicate) == (3, True)
-        with pytest.raises(RequestRefused) as refusal:
+        with pytest.raises(RequestRejected) as refusal:
             backend.send_ui_update("once", "e", 3, idempotency_key="k")
         assert refusal.value.error_code == "ASF_IDEMPOTENCY_CONFLICT"
     proxy.close()
@@ -147,9 +147,9 @@ def test_a_batch_has_a_result_for_each(server: ServerProcess) -> None:
         assert isinstance(first, Delivered)
         assert isinstance(third, Delivered)
         assert (first.seq, third.seq, first.epoch == third.epoch) == (1, 2, True)
-        assert isinstance(second, RequestRefused)
+        assert isinstance(second, RequestRejected)
         assert second.error_code == "ASF_SENDUI_INVALID_EVENT_NAME"
-        with pytest.raises(RequestRefused):
+        with pytest.raises(RequestRejected):
             backend.send_ui_updates([UiUpdate("b", "e", 1)] * 1001)
     proxy = CuttingProxy(server.port, iter([10]))
     with BackendClient(proxy.url) as backend:
@@ -179,10 +179,10 @@ def test_the_catalog(start_server: StartServer) -> None:
             "s/0 ü", "failed", announced.epoch, str(path), "audio/aac", {"n": 0}, "No voice.", stream.announced_at
         )
         backend.delete_stream("s/0 ü")
-        with pytest.raises(RequestRefused) as refusal:
+        with pytest.raises(RequestRejected) as refusal:
             backend.stream("s/0 ü")
         assert refusal.value.error_code == "ASF_STREAM_NOT_FOUND"
-        with pytest.raises(RequestRefused):
+        with pytest.raises(RequestRejected):
             backend.delete_stream("s/0 ü")
 
 
@@ -269,7 +269,7 @@ def test_a_rejected_announcement_leaves_the_file_alone(server: ServerProcess, tm
     precious = tmp_path / "precious.mp3"
     precious.write_bytes(b"precious")
     with BackendClient(server.url) as backend:
-        with pytest.raises(RequestRefused), backend.generating("s", precious):
+        with pytest.raises(RequestRejected), backend.generating("s", precious):
             raise AssertionError
         assert precious.read_bytes() == b"precious"
         assert list(tmp_path.iterdir()) == [precious]

@@ -12,7 +12,7 @@ import pytest
 
 from asf import __version__
 from asf.adapters.http_api import openapi_document
-from asf.client import BackendClient, RequestRefused
+from asf.client import BackendClient, RequestRejected
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.command_line import asf
 from tests.support.fixtures import StartServer
@@ -134,7 +134,7 @@ def test_the_clients_send_the_token(locked: ServerProcess) -> None:
     """In Python and on the command line; and report a rejection."""
     with BackendClient(locked.url, token=TOKEN) as backend:
         backend.notify_new_audio("talk", locked.audio_root / "talk.mp3")
-    with BackendClient(locked.url, token="wrong") as backend, pytest.raises(RequestRefused) as refusal:  # noqa: S106
+    with BackendClient(locked.url, token="wrong") as backend, pytest.raises(RequestRejected) as refusal:  # noqa: S106
         backend.stream("talk")
     assert (refusal.value.status, refusal.value.error_code) == (401, "ASF_UNAUTHORIZED")
     shown = asf("streams", "talk", url=locked.url, environment={"ASF_INTERNAL_API_TOKEN": TOKEN})

@@ -113,7 +113,7 @@ def test_connections_per_address_are_limited(start_server: StartServer, connect:
         PlainListener(server.url, "s")
     more = [connect(server) for _ in range(3)]
     assert connect(server).is_closed()
-    eventually(lambda: "closed at once" in "".join(server.log))
+    eventually(lambda: "connection rejected address=" in "".join(server.log))
     for one in (*early, *more):
         one.close()
     eventually(lambda: _status_of(server.stream_url("s")) == 404)

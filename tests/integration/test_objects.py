@@ -179,7 +179,7 @@ def test_a_wrong_secret_is_a_clear_error(start_server: StartServer, swift: Swift
     listener = join(server, "s")
     error = listener.receive_until("stream_error")
     assert error["error_code"] == "ASF_AUDIO_UNAVAILABLE"
-    assert "refuses access" in error["details"]
+    assert "denied access" in error["details"]
     listener.close()
 
     def problem() -> str:

@@ -154,7 +154,7 @@ print(json.dumps({"outcomes": outcomes, "worked": worked}))
 BUSY = """
 import select, socket
 from eventlet import patcher
-from asf.adapters.redis_store.connection import ANSWER_SECONDS
+from asf.adapters.redis_store.connection import RESPONSE_SECONDS
 
 store.put(AudioStream("one", FileLocator("/audio/one.mp3")), None, 10)
 connection = client.connection_pool.get_connection()
@@ -169,7 +169,7 @@ def send_and_wake(*arguments, **options):
 
 def work():
     woken.recv(1)
-    end = time.monotonic() + 2 * ANSWER_SECONDS
+    end = time.monotonic() + 2 * RESPONSE_SECONDS
     os.kill(pid, signal.SIGCONT)
     patcher.original("select").select([answer], [], [])
     while time.monotonic() < end:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from asf.adapters.jwt_tokens import JwtTokens
-from asf.client import RequestRefused, StreamRefused, Subscribed, Update, listen, watch
+from asf.client import RequestRejected, StreamRejected, Subscribed, Update, listen, watch
 from asf.domain.access.grant import Grant
 from tests.integration.test_ui_updates import Subscriber, has
 from tests.support.bounds import PATIENCE_SECONDS
@@ -394,7 +394,7 @@ def test_the_python_clients_bring_tokens(locked: ServerProcess) -> None:
     listen(locked.url, "demo", audio.extend, token=token())
     assert audio == AUDIO
     for presented, stream_id in ((None, "demo"), (token(LIFETIMES[0], streams="*"), "endless")):
-        with pytest.raises(StreamRefused) as refusal:
+        with pytest.raises(StreamRejected) as refusal:
             listen(locked.url, stream_id, lambda _chunk: None, token=presented)
         assert refusal.value.error_code == "ASF_UNAUTHORIZED"
 
@@ -407,7 +407,7 @@ def test_the_python_clients_bring_tokens(locked: ServerProcess) -> None:
         update = next(watching)
         assert isinstance(update, Update)
         assert update.data == 1
-        with pytest.raises(RequestRefused) as ended:
+        with pytest.raises(RequestRejected) as ended:
             next(watching)
         assert ended.value.error_code == "ASF_UNAUTHORIZED"
         return True

@@ -102,7 +102,7 @@ class FetchedAudioSources(InMemoryAudioSources):
 
     def open(self, locator: Locator, *, growing: bool = False) -> FetchedAudioSource:
         super().open(locator, growing=growing).close()
-        source = FetchedAudioSource(self._audios, locator.text)
+        source = FetchedAudioSource(self._audio_by_name, locator.text)
         self.opened.append(source)
         return source
 
@@ -153,10 +153,10 @@ class QueuedAudioSources(InMemoryAudioSources):
     def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
         assert isinstance(locator, QueueLocator)
         self.while_opening()
-        if locator.name not in self._audios:
+        if locator.name not in self._audio_by_name:
             raise AudioUnavailable("There is no such queue.")
         endings = self._endings if growing else {}
-        source = QueuedAudioSource(self._audios, locator.name, endings)
+        source = QueuedAudioSource(self._audio_by_name, locator.name, endings)
         self.opened.append(source)
         return source
 

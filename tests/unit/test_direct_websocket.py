@@ -62,7 +62,7 @@ class Line:
             self.read(1 << 20)
 
     def close(self) -> None:
-        self.websocket.abort()
+        self.websocket.discard_pending()
         self.near_end.close()
         self.far_end.close()
 

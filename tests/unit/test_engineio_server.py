@@ -12,7 +12,7 @@ import pytest
 from engineio.packet import PING
 
 from asf.adapters.engineio import connections
-from asf.adapters.engineio.patches import MAX_UNREAD_ANSWERS
+from asf.adapters.engineio.patches import MAX_UNREAD_RESPONSES
 from asf.domain.errors import JoinTimeout, Throttled
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_line import HANDSHAKE, WEBSOCKET, EngineIoLine, EngineIoServer, RecordingWebSocket
@@ -64,18 +64,18 @@ def test_a_connection_that_joins_nothing_is_ended_and_notified(monkeypatch: pyte
 def test_a_client_that_sends_without_reading_is_disconnected(caplog: pytest.LogCaptureFixture) -> None:
     """Its messages are handled until then."""
     line = EngineIoServer().open_polling()
-    for number in range(MAX_UNREAD_ANSWERS):
+    for number in range(MAX_UNREAD_RESPONSES):
         line.queue(str(number))
     line.poll()
     line.server.library._trigger_event("message", line.sid, "one", run_async=False)  # noqa: SLF001 - as it does
     assert line.server.received == [(line.sid, "one")]
-    for number in range(MAX_UNREAD_ANSWERS):
+    for number in range(MAX_UNREAD_RESPONSES):
         line.queue(str(number))
     for text in ("two", "three"):
         line.server.library._trigger_event("message", line.sid, text, run_async=False)  # noqa: SLF001 - as it does
     assert line.server.received == [(line.sid, "one")]
     assert line.connection.closed
-    assert caplog.text.count("it sends without reading") == 1
+    assert caplog.text.count(f"client dropped connection={line.sid} reason=not_reading") == 1
 
 
 def test_disconnecting_does_not_wait_for_the_client(line: EngineIoLine) -> None:
@@ -126,7 +126,7 @@ def test_a_handler_of_the_library_that_fails_ends_the_connection(caplog: pytest.
 
     line = EngineIoServer().open_websocket(BrokenWebSocket())
     wait_until(lambda: line.task.dead)
-    assert "Closing a WebSocket connection: ValueError" in caplog.text
+    assert f"websocket closed connection={line.sid} reason=handler_failed error=ValueError " in caplog.text
 
 
 def test_a_message_that_breaks_the_library_ends_the_connection() -> None:

@@ -62,7 +62,7 @@ class SocketLine:
 
     def close(self) -> None:
         self._line.close()
-        self.websocket.abort()
+        self.websocket.discard_pending()
         eventlet.sleep(0)  # The library's writer closes the WebSocket.
         self.near_end.close()
         self.far_end.close()

@@ -77,13 +77,13 @@ class QuotaMachine(RuleBasedStateMachine):
 
     @rule(address=addresses)
     def come(self, address: str) -> None:
-        refusal = self.quota.refusal(address)
+        rejection = self.quota.rejection(address)
         if len(self.there) >= 6:
-            assert isinstance(refusal, TooManyConnections)
+            assert isinstance(rejection, TooManyConnections)
         elif self.of(address) >= 2:
-            assert isinstance(refusal, RateLimited)
+            assert isinstance(rejection, RateLimited)
         else:
-            assert refusal is None
+            assert rejection is None
         room = len(self.there) < 6 + connection_quota.REJECTION_HEADROOM and self.of(address) < 4
         assert self.quota.has_rejection_headroom(address) == room
         if room:
@@ -114,9 +114,9 @@ def test_without_a_limit_for_each_address_one_may_use_the_whole_quota() -> None:
     """As behind a proxy."""
     quota = ConnectionQuota(3, 0)
     for _ in range(3):
-        assert quota.refusal("192.0.2.1") is None
+        assert quota.rejection("192.0.2.1") is None
         quota.take("192.0.2.1")
-    assert isinstance(quota.refusal("192.0.2.1"), TooManyConnections)
+    assert isinstance(quota.rejection("192.0.2.1"), TooManyConnections)
     assert quota.has_rejection_headroom("192.0.2.1")
 
 
@@ -124,16 +124,16 @@ def test_an_address_of_another_family_counts_by_itself() -> None:
     """Such as a path."""
     quota = ConnectionQuota(3, 1)
     quota.take("/run/socket")
-    assert isinstance(quota.refusal("/run/socket"), RateLimited)
-    assert quota.refusal("") is None
+    assert isinstance(quota.rejection("/run/socket"), RateLimited)
+    assert quota.rejection("") is None
 
 
 def test_an_exempt_address_is_subject_to_the_total_limit_only() -> None:
     """Such as a backend, or the proxy in front of all listeners."""
     quota = ConnectionQuota(3, 1, is_exempt=lambda address: address == "10.0.0.1")
     for _ in range(3):
-        assert quota.refusal("10.0.0.1") is None
+        assert quota.rejection("10.0.0.1") is None
         assert quota.has_rejection_headroom("10.0.0.1")
         quota.take("10.0.0.1")
-    assert isinstance(quota.refusal("10.0.0.1"), TooManyConnections)
+    assert isinstance(quota.rejection("10.0.0.1"), TooManyConnections)
     assert quota.has_rejection_headroom("10.0.0.1")

@@ -205,9 +205,9 @@ class MutteringSources(InMemoryAudioSources):
             def content_type(self) -> str:  # type: ignore[override]
                 raise AudioUnavailable("Reading failed.")
 
-        assert locator.text in self._audios
+        assert locator.text in self._audio_by_name
         assert isinstance(growing, bool)
-        return Muttering(self._audios, locator.text)
+        return Muttering(self._audio_by_name, locator.text)
 
 
 @pytest.mark.parametrize("wait", [True, False])

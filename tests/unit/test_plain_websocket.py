@@ -58,7 +58,7 @@ class Line:
         assert not self.connection.ready
 
     def close(self) -> None:
-        self.websocket.abort()
+        self.websocket.discard_pending()
         self.near_end.close()
         self.far_end.close()
 

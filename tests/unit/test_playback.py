@@ -166,7 +166,7 @@ class TestPlaybackBody(ListenerEmitterContract):
 
     @pytest.fixture
     def probe(self, monkeypatch: pytest.MonkeyPatch) -> Probe:
-        monkeypatch.setattr(playback, "LOOK_SECONDS", 0.0)
+        monkeypatch.setattr(playback, "POLL_SECONDS", 0.0)
         return self.Probe()
 
     @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.adapters.media_types import media_type_of
-from asf.adapters.redis_store.connection import ANSWER_SECONDS, connect
+from asf.adapters.redis_store.connection import RESPONSE_SECONDS, connect
 from asf.adapters.redis_store.pauses import SystemTiming
 from asf.adapters.redis_store.queues import reader as queue_reader
 from asf.adapters.redis_store.queues.blocks import BLOCK_BYTES, LEAST_BLOCKS
@@ -426,10 +426,10 @@ def test_what_has_expired_is_empty(nodes: Nodes) -> None:
 @pytest.mark.parametrize(
     ("entries", "problem"),
     [
-        ([{"offset": 5, "audio": b"audio"}], "no bytes 0 to 4"),
-        ([{"offset": 0, "audio": b"audio"}, {"offset": 6, "audio": b"audio"}], "no bytes 5 to 5"),
-        ([{"offset": 0, "audio": b"audio"}, {"offset": 6, "end": "complete"}], "no bytes 5 to 5"),
-        ([{"offset": 0, "audio": b"audio"}, {"offset": 4, "end": "complete"}], "ends at byte 4"),
+        ([{"offset": 5, "audio": b"audio"}], "missing bytes 0 to 4"),
+        ([{"offset": 0, "audio": b"audio"}, {"offset": 6, "audio": b"audio"}], "missing bytes 5 to 5"),
+        ([{"offset": 0, "audio": b"audio"}, {"offset": 6, "end": "complete"}], "missing bytes 5 to 5"),
+        ([{"offset": 0, "audio": b"audio"}, {"offset": 4, "end": "complete"}], "beyond its end at byte 4"),
         ([{"offset": "five", "audio": b"audio"}], "'offset'"),
         ([{"offset": -1, "audio": b"audio"}], "'offset'"),
         ([{"offset": 2**53, "audio": b"audio"}], "'offset'"),
@@ -474,10 +474,10 @@ def test_a_key_that_is_no_queue_harms_no_other(nodes: Nodes) -> None:
     wrong, right = nodes.producer(), nodes.producer()
     opened = nodes.open(node, right)
     nodes.client().set(wrong.key, "text")
-    assert "no queue under that name" in str(problem_of(nodes.open(node, wrong)))
+    assert "is not a stream" in str(problem_of(nodes.open(node, wrong)))
     becomes_wrong = nodes.open(node, other := nodes.producer())
     nodes.client().set(other.key, "text")
-    assert "no queue under that name" in str(eventually(lambda: problem_of(becomes_wrong)))
+    assert "is not a stream" in str(eventually(lambda: problem_of(becomes_wrong)))
     right.put(b"audio")
     wait_for_size(opened, 5)
 
@@ -723,7 +723,7 @@ def test_a_queue_that_is_open_can_be_opened_while_redis_is_lost(
 
 def test_to_open_a_queue_takes_a_bounded_time() -> None:
     """That is what its time-outs are together where Redis is hung: it takes connections all the same."""
-    assert OPEN_ATTEMPTS * 2 * ANSWER_SECONDS < 1.5
+    assert OPEN_ATTEMPTS * 2 * RESPONSE_SECONDS < 1.5
 
 
 def open_or_none(nodes: Nodes, node: RedisAudioQueues, producer: QueueProducer) -> QueueAudioSource | None:

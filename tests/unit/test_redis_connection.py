@@ -10,12 +10,12 @@ import pytest
 import redis
 
 from asf.adapters.redis_store.connection import (
-    ANSWER_SECONDS,
     CONNECT_SECONDS,
-    LAST_LOOK_SECONDS,
-    LOOKS,
+    FINAL_READ_SECONDS,
     MAX_CONNECTIONS,
     POOL_SECONDS,
+    RESPONSE_SECONDS,
+    WAIT_SLICES,
     connect,
 )
 
@@ -35,7 +35,7 @@ def url_of(listening: socket.socket) -> str:
 
 def test_all_together_is_a_second_at_most() -> None:
     """Waiting for a connection, opening it, sending a command and waiting for the answer."""
-    assert POOL_SECONDS + CONNECT_SECONDS + 2 * ANSWER_SECONDS + LAST_LOOK_SECONDS <= 1.0
+    assert POOL_SECONDS + CONNECT_SECONDS + 2 * RESPONSE_SECONDS + FINAL_READ_SECONDS <= 1.0
 
 
 def test_a_command_that_is_not_answered_is_sent_once_with_these_time_outs(
@@ -54,7 +54,7 @@ def test_a_command_that_is_not_answered_is_sent_once_with_these_time_outs(
         with pytest.raises(redis.TimeoutError):
             client.get("key")
         monkeypatch.undo()
-    assert set(handed) == {CONNECT_SECONDS, ANSWER_SECONDS, LAST_LOOK_SECONDS}
+    assert set(handed) == {CONNECT_SECONDS, RESPONSE_SECONDS, FINAL_READ_SECONDS}
     with silent.accept()[0] as connection:
         assert connection.recv(1000) == b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"
         assert connection.recv(1000) == b""
@@ -77,7 +77,7 @@ def test_a_free_connection_is_waited_for_in_parts(silent: socket.socket, monkeyp
         with pytest.raises(redis.ConnectionError):
             client.get("key")
         monkeypatch.undo()
-        assert waits == [POOL_SECONDS / LOOKS] * LOOKS
+        assert waits == [POOL_SECONDS / WAIT_SLICES] * WAIT_SLICES
         for connection in taken:
             pool.release(connection)
 

@@ -13,14 +13,14 @@ from asf.adapters.redis_store.failures import details_of
 @pytest.mark.parametrize(
     ("error", "details"),
     [
-        (redis.TimeoutError("Timeout reading from 10.0.0.5:6379"), "Redis takes too long."),
-        (TimeoutError("timed out"), "Redis takes too long."),
-        (redis.ConnectionError("Error 111 connecting to 10.0.0.5:6379"), "Redis cannot be reached."),
-        (OSError("10.0.0.5"), "Redis cannot be reached."),
-        (redis.AuthenticationError("invalid username-password pair"), "Redis does not permit it."),
-        (redis.exceptions.NoPermissionError("user asf has no permissions"), "Redis does not permit it."),
-        (redis.exceptions.OutOfMemoryError("command not allowed"), "Redis has no more memory."),
-        (redis.ResponseError("script: 4be3, on @user_script:12"), "Redis refuses."),
+        (redis.TimeoutError("Timeout reading from 10.0.0.5:6379"), "Redis timed out."),
+        (TimeoutError("timed out"), "Redis timed out."),
+        (redis.ConnectionError("Error 111 connecting to 10.0.0.5:6379"), "Redis is unreachable."),
+        (OSError("10.0.0.5"), "Redis is unreachable."),
+        (redis.AuthenticationError("invalid username-password pair"), "Redis denied permission."),
+        (redis.exceptions.NoPermissionError("user asf has no permissions"), "Redis denied permission."),
+        (redis.exceptions.OutOfMemoryError("command not allowed"), "Redis is out of memory."),
+        (redis.ResponseError("script: 4be3, on @user_script:12"), "Redis rejected the command."),
     ],
 )
 def test_clients_get_no_internals(error: Exception, details: str) -> None:

@@ -193,7 +193,7 @@ def test_a_fetch_is_retried_for_a_bounded_time(timing: VirtualTiming) -> None:
     assert FETCH_SECONDS - LONGEST_PAUSE_SECONDS <= timing.time - 1000.0 <= FETCH_SECONDS
     assert timing.pauses[:6] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0]
     calls = client.calls
-    with pytest.raises(AudioUnavailable, match="Redis cannot be reached"):
+    with pytest.raises(AudioUnavailable, match="Redis is unreachable"):
         fetcher.read(queue, waiter, 0, 10)
     assert client.calls == calls
     timing.time += FAILURE_SECONDS

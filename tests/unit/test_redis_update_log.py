@@ -177,7 +177,7 @@ def test_a_client_that_cannot_be_followed_has_no_subscribers(
     def fail(*_: object) -> None:
         entered.set()
         assert may_fail.wait(PATIENCE_SECONDS)
-        raise SubscribeFailed("Redis cannot be reached.")
+        raise SubscribeFailed("Redis is unreachable.")
 
     monkeypatch.setattr(logs.pubsub, "follow", fail)
     with ThreadPoolExecutor(2) as threads:
@@ -187,7 +187,7 @@ def test_a_client_that_cannot_be_followed_has_no_subscribers(
         eventually(lambda: log._channels.subscribers_of("alice") == 2)  # noqa: SLF001
         may_fail.set()
         for one in following:
-            with pytest.raises(UiEmitFailed, match="cannot be reached"):
+            with pytest.raises(UiEmitFailed, match="unreachable"):
                 one.result()
     assert log._channels.client_ids() == []  # noqa: SLF001
     logs.close()

@@ -225,7 +225,9 @@ def test_what_redis_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis.connection", None)
     with pytest.raises(SettingsError) as refusal:
         read_settings({"ASF_REDIS_URL": "redis://redis.example"})
-    assert refusal.value.problems == ["ASF_REDIS_URL needs the extra 'redis': pip install 'asf[redis]'."]
+    assert refusal.value.problems == [
+        "ASF_REDIS_URL needs the extra 'redis': run pip install '.[redis]' in the ASF directory."
+    ]
 
 
 def test_what_objects_need_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +236,9 @@ def test_what_objects_need_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not read_settings({"ASF_S3_BUCKETS": " "}).has_object_stores
     with pytest.raises(SettingsError) as refusal:
         read_settings({"ASF_GS_BUCKETS": "one"})
-    assert refusal.value.problems == ["ASF_GS_BUCKETS needs the extra 'objects': pip install 'asf[objects]'."]
+    assert refusal.value.problems == [
+        "ASF_GS_BUCKETS needs the extra 'objects': run pip install '.[objects]' in the ASF directory."
+    ]
 
 
 @pytest.mark.parametrize(

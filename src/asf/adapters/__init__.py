@@ -1,1 +1,1 @@
-"""One package or module per thing outside. They implement the ports of the domain and do not know each other."""
+"""One package or module per external system. They implement the domain's ports, and do not import each other."""

@@ -16,7 +16,7 @@ MAX_PATH_BYTES = 4096
 """Longest path: the kernel's limit (PATH_MAX)."""
 
 TAIL_BYTES = 64
-"""How many bytes at the end of a growing file are compared with what they were, to tell growth from a rewrite."""
+"""Bytes at the end of a growing file that are compared with their earlier content, to tell growth from a rewrite."""
 
 
 class FileAudioSource:
@@ -64,12 +64,12 @@ class FileAudioSource:
 
     def refresh(self) -> int:
         """Return the current length. Raises `AudioChanged`, or `AudioUnavailable` if it cannot be read."""
-        self._grow(self._look())
+        self._grow(self._current_status())
         return self.size
 
     def finalize(self) -> int:
-        """Do as `refresh`. From now on the file must not change."""
-        status = self._look()
+        """Refresh for the last time, and return the length. From now on the file must not change."""
+        status = self._current_status()
         self._grow(status)
         self.identity = _identity_of(self._path, status)
         self._growing = False
@@ -80,7 +80,7 @@ class FileAudioSource:
             self.size = status.st_size
             self._tail = self._read_tail()
 
-    def _look(self) -> os.stat_result:
+    def _current_status(self) -> os.stat_result:
         try:
             status = os.fstat(self._descriptor)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""How many connections there may be: in all, and from one address."""
+"""Limits the number of connections, in total and from one address."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class ConnectionQuota:
         """Return the number of connections."""
         return self._taken
 
-    def refusal(self, address: str) -> AsfError | None:
+    def rejection(self, address: str) -> AsfError | None:
         """Return why another connection from `address` is over a limit, or None."""
         if self._taken >= self._most:
             return TooManyConnections(f"{self._taken} connections are open.")

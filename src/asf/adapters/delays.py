@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 class FixedDelay(Generic[Subject]):
     """Calls `action` once with each object that is added, `seconds` later, if the object still exists by then.
 
-    The actions run one after another in a task, and may wait. One timer serves all objects: a task for each would
+    The actions run one after another in one task, and may wait. One timer serves all objects: a task for each would
     cost memory, and sleep on when its object is long gone.
     """
 

@@ -1,4 +1,4 @@
-"""What all catalog stores do alike: report the changes of streams that are followed."""
+"""Reports the changes of streams that are followed; used by all catalog stores."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,7 +8,7 @@ from asf.domain.streams.stream import AudioStream
 
 
 class FollowedStreams:
-    """The ids of the streams that are followed. Their changes go to `on_change`, as the port `StreamChanges` has it.
+    """The ids of the followed streams. Their changes go to `on_change`, as defined by the port `StreamChanges`.
 
     `start` runs a function that calls `on_change`: in a thread of its own, or at once in the caller's task.
     """
@@ -35,7 +35,7 @@ class FollowedStreams:
         self._ids.discard(stream_id)
 
     def report(self, stream_id: str, stream: AudioStream | None) -> None:
-        """Report what the stream is now, None if it was deleted, unless it is not followed. Raises nothing."""
+        """Report the stream's current value (None: it was deleted), if it is followed. Raises nothing."""
         if stream_id in self._ids:
             self._executor.submit(stream_id, stream)
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text. Raises ValueError, or RecursionError if it is nested too deep."""
+    """Return the value of a JSON text. Raises ValueError, or RecursionError if it is nested too deeply."""
     return json.loads(text, parse_constant=_reject_constant, parse_float=_finite)
 
 

@@ -1,6 +1,6 @@
-"""How locators are written: paths, `file://`, `s3://`, `gs://`, `az://` and `queue:` (docs/contract.md, section 2).
+"""Syntax of locators: paths, `file://`, `s3://`, `gs://`, `az://` and `queue:` (docs/contract.md, section 2).
 
-The only parser of them. It knows the syntax; whether a locator may be read is decided by the adapter of its scheme.
+This is their only parser. It knows the syntax only; the adapter of a scheme decides whether a locator may be read.
 """
 
 import re

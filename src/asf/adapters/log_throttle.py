@@ -1,4 +1,4 @@
-"""Bounds how often a repeated problem is logged: otherwise a client or a failure could fill the disk."""
+"""Limits how often a repeated problem is logged: otherwise a client or a failure could fill the disk."""
 
 import time
 from collections.abc import Callable

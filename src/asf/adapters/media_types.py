@@ -27,7 +27,7 @@ SNIFFED_TYPES = {
     "video/mp4": "audio/mp4",
     "video/webm": "audio/webm",
 }
-"""ASF's names for what the library names otherwise. The containers may hold video; here they hold audio."""
+"""ASF's names for types that the library names differently. The containers may hold video; here they hold audio."""
 
 
 def media_type_of(name: str, beginning: bytes) -> str | None:

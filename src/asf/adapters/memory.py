@@ -54,7 +54,7 @@ class InMemoryCatalogStore:
         return True
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
-        """Return at most `limit` streams in the order of their ids, those after `after`."""
+        """Return at most `limit` streams with ids after `after`, in the order of their ids."""
         stream_ids = sorted(stream_id for stream_id in self._streams if stream_id > after)
         return [self._streams[stream_id] for stream_id in stream_ids[:limit]]
 
@@ -75,16 +75,16 @@ class InMemoryAudioSource:
     content_type = "audio/mpeg"
     ending: AudioEnding | None = None
 
-    def __init__(self, audios: Mapping[str, bytes], name: str) -> None:
-        self._audios = audios
+    def __init__(self, audio_by_name: Mapping[str, bytes], name: str) -> None:
+        self._audio_by_name = audio_by_name
         self._name = name
-        self._data: bytes | None = audios[name]
+        self._data: bytes | None = audio_by_name[name]
         self.on_arrival: Callable[[], None] = _nothing_arrives
         self.size = len(self._data)
         self.identity: bytes | None = self._data
 
     def read(self, offset: int, length: int) -> bytes | None:
-        """Return exactly `length` bytes from `offset` on. Raises `AudioUnavailable`."""
+        """Return exactly `length` bytes from `offset`. Raises `AudioUnavailable`."""
         if self._data is None:
             raise AudioUnavailable("It is closed.")
         data = self._data[offset : offset + length]
@@ -93,8 +93,8 @@ class InMemoryAudioSource:
         return data
 
     def refresh(self) -> int:
-        """Update and return the length. Raises `AudioChanged` if the audio is missing or was replaced."""
-        data = self._audios.get(self._name)
+        """Return the current length. Raises `AudioChanged` if the audio is missing or was replaced."""
+        data = self._audio_by_name.get(self._name)
         if data is None or self._data is None or not data.startswith(self._data):
             raise AudioChanged("It was replaced.")
         self._data = data
@@ -102,7 +102,7 @@ class InMemoryAudioSource:
         return self.size
 
     def finalize(self) -> int:
-        """Do as `refresh`; the identity is final."""
+        """Refresh, and make the identity final."""
         self.refresh()
         self.identity = self._data
         return self.size
@@ -115,8 +115,8 @@ class InMemoryAudioSource:
 class InMemoryAudioSources:
     """Audio by name, from a mapping: implements the `AudioSources` port. Audio grows in the mapping."""
 
-    def __init__(self, audios: Mapping[str, bytes]) -> None:
-        self._audios = audios
+    def __init__(self, audio_by_name: Mapping[str, bytes]) -> None:
+        self._audio_by_name = audio_by_name
 
     def unreachable(self) -> dict[str, str]:
         """Return nothing: memory can always be read."""
@@ -134,9 +134,9 @@ class InMemoryAudioSources:
 
     def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:  # noqa: ARG002 - all audio may grow
         """Open the audio of that name. Raises `AudioUnavailable`."""
-        if locator.text not in self._audios:
+        if locator.text not in self._audio_by_name:
             raise AudioUnavailable("There is no such audio.")
-        return InMemoryAudioSource(self._audios, locator.text)
+        return InMemoryAudioSource(self._audio_by_name, locator.text)
 
 
 def _nothing_arrives() -> None:

@@ -10,7 +10,7 @@ from asf.domain.updates.idempotency import KEY_SECONDS, digest_of
 from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Limit of the memory, in bytes, of all updates that are kept. The oldest are evicted first."""
+"""Memory limit of all kept updates, in bytes. The oldest are evicted first."""
 
 MAX_CLIENTS = 100_000
 """Maximum number of clients whose numbers are remembered."""
@@ -58,7 +58,7 @@ class InMemoryUpdateLog:
         self._max_bytes = max_bytes
         # The client without an update for longest comes first.
         self._clients: OrderedDict[str, _Client] = OrderedDict()
-        # The epoch of new clients. It changes whenever the numbers of a client are forgotten, which may come back.
+        # Epoch of new clients. It changes whenever a client's numbers are evicted, because that client may return.
         self._epoch = make_epoch()
         # All updates that are kept, the oldest first, by their positions: their client, and when they were kept.
         self._kept: OrderedDict[tuple[str, str, int], tuple[_Client, float]] = OrderedDict()
@@ -134,7 +134,7 @@ class InMemoryUpdateLog:
         return client
 
     def _evict_updates(self, now: float) -> None:
-        """Evict updates that are too old or exceed the limit of memory."""
+        """Evict updates that have expired or exceed the memory limit."""
         while self._kept:
             client, since = next(iter(self._kept.values()))
             if self.kept_bytes <= self._max_bytes and since > now - self._max_seconds:

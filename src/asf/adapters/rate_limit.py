@@ -1,12 +1,12 @@
-"""How often something may happen.
+"""A rate limit.
 
-Who uses it: `realtime_api.join_limits` for joins and subscriptions, `websocket.connection` for messages, and
+Used by `realtime_api.join_limits` for joins and subscriptions, `websocket.connection` for messages, and
 `eventlet_runtime.http_protocol` for requests.
 """
 
 
 class RateLimit:
-    """Allows `burst` events at once, and `per_second` in the long run.
+    """Allows `burst` events at once, and `per_second` on average.
 
     The generic cell rate algorithm (ITU-T I.371) with a virtual schedule: the state is one number.
     """

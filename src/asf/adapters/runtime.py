@@ -23,11 +23,11 @@ class Timer(Protocol):
 
 
 class Runtime(Protocol):
-    """Where work runs. Tasks take turns: one runs until it waits for something."""
+    """Where work runs. Tasks are cooperative: one runs until it waits for something."""
 
     @property
     def name(self) -> str:
-        """The name that python-engineio has for this runtime (`async_mode`), such as "eventlet"."""
+        """python-engineio's name for this runtime (`async_mode`), such as "eventlet"."""
         ...
 
     def spawn(self, work: Callable[[], object]) -> None:
@@ -35,14 +35,14 @@ class Runtime(Protocol):
         ...
 
     def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
-        """Call `work` on the event loop after so many seconds. It must not wait."""
+        """Call `work` on the event loop after `seconds`. It must not wait."""
         ...
 
     def run_in_thread(self, work: Callable[[], object], done: Callable[[], object]) -> None:
         """Run `work`, which may block, in a worker thread, and `done` in a task after it. Returns at once.
 
-        `work` must not touch what tasks wait for: no lock, no log. An exception in it is logged; `done` runs all the
-        same.
+        `work` must not touch what tasks wait for: no lock, no log. An exception in it is logged; `done` runs
+        nevertheless.
         """
         ...
 
@@ -51,7 +51,7 @@ class Event(Protocol):
     """Something that happens once and that tasks can wait for; `threading.Event` has these methods, too."""
 
     def set(self) -> None:
-        """Let all tasks that wait go on. Safe to repeat."""
+        """Wake all waiting tasks. Safe to repeat."""
         ...
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -96,7 +96,7 @@ class RawConnection(Protocol):
         ...
 
     def pause(self, seconds: float) -> None:
-        """Suspend the calling task for so many seconds."""
+        """Suspend the calling task for `seconds`."""
         ...
 
 
@@ -115,7 +115,7 @@ class ConnectionControl(Protocol):
         ...
 
     def abort(self) -> None:
-        """End the connection at once, so that a client does not take the part that was sent for a whole response."""
+        """End the connection at once, so that a client does not mistake a partial response for a complete one."""
         ...
 
     def is_gone(self) -> bool:

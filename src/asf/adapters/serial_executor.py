@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class SerialExecutor(Generic[Item]):
-    """Calls `work` with a key and an item: the items of one key in order, one at a time; different keys side by side.
+    """Calls `work` with a key and an item: the items of one key in order, one at a time; different keys concurrently.
 
     `start` runs a function that processes the items of one key: in a thread of its own, or at once in the caller's
     task. An exception that `work` raises is logged.

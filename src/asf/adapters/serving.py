@@ -64,7 +64,7 @@ class Service:
     application: Application
     pump: Pump
     shut_down: Callable[[Callable[[float], object]], object]
-    """Called at SIGTERM or SIGINT, with a function that suspends the calling task for so many seconds."""
+    """Called at SIGTERM or SIGINT, with a function that suspends the calling task for the seconds it is passed."""
 
     connections: ConnectionQuota
     """Limits the open connections, and counts them."""

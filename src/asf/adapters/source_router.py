@@ -11,11 +11,11 @@ from asf.domain.streams.stream import FileLocator, Locator, ObjectLocator, Queue
 SCHEMES: Mapping[str, type[Locator]] = MappingProxyType(
     {FILE: FileLocator, **dict.fromkeys(BUCKET_VARIABLES, ObjectLocator), QUEUE: QueueLocator}
 )
-"""The type of locator of each scheme. A text without a scheme is a path."""
+"""The type of locator of each scheme. A string without a scheme is a path."""
 
 
 class SourceRouter:
-    """Routes to the adapter that has the audio: implements the `AudioSources` port.
+    """Routes to the adapter of a locator's type: implements the `AudioSources` port.
 
     `sources` are the adapters that this server is set up with, by their type of locator; others are rejected.
     """

@@ -1,6 +1,6 @@
 """The catalog in an SQLite database: implements the `CatalogStore` port.
 
-What `put` has written survives the death of the process. SQLite's write-ahead log is not synced at every commit
+What `put` has written survives a crash of the process. SQLite's write-ahead log is not synced at every commit
 (`synchronous=NORMAL`): after a power failure the last announcements may be missing, but the database is intact.
 """
 
@@ -22,8 +22,8 @@ from asf.domain.streams.stream import AudioStream, StreamState, locator_of
 IN_MEMORY = ":memory:"
 
 LOCKED_SECONDS = 0.1
-"""How long to wait for a database that another process has locked. The whole process waits meanwhile: so reading and
-writing are one step, and a tenth of a second is not audible."""
+"""How long to wait for a database that another process has locked. The entire process waits meanwhile, which
+makes reading and writing one atomic step; a tenth of a second is not audible."""
 
 START_LOCKED_SECONDS = 5.0
 """The same while the server starts."""
@@ -123,7 +123,7 @@ class SqliteCatalogStore:
         return True
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
-        """Return at most `limit` streams in the order of their ids, those after `after`.
+        """Return at most `limit` streams with ids after `after`, in the order of their ids.
 
         Raises `CatalogUnavailable`.
         """

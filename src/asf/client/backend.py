@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from asf.client.answers import Announced, Delivered, State, Stream, UiUpdate, read_answer, read_field
-from asf.client.errors import AsfClientError, RequestRefused
+from asf.client.errors import AsfClientError, RequestRejected
 from asf.client.growing import GrowingAudio, out_of_the_way
 from asf.client.internal_api import RETRIES, InternalApi
+from asf.client.responses import Announced, Delivered, State, Stream, UiUpdate, read_field, read_response
 
 MAX_REASON_CHARACTERS = 1000
 """Longest failure reason that ASF accepts."""
@@ -29,7 +29,7 @@ class BackendClient:
 
     `token` is the server's ASF_INTERNAL_API_TOKEN, if set. Calls are retried up to `retries` times with exponential
     back-off if the connection fails or ASF responds with a 5xx other than a configuration error. Every method raises
-    `RequestRefused` if ASF responds with an error, and `ServerUnreachable` if there is no response. Not thread-safe.
+    `RequestRejected` if ASF responds with an error, and `ServerUnreachable` if there is no response. Not thread-safe.
     `close`, or a `with` statement, closes the connections.
     """
 
@@ -73,7 +73,7 @@ class BackendClient:
             "reason": reason,
         }
         payload = {name: value for name, value in fields.items() if value is not None}
-        return read_answer(Announced, self._api.call("POST", "notify_new_audio", payload))
+        return read_response(Announced, self._api.call("POST", "notify_new_audio", payload))
 
     @contextmanager
     def generating(
@@ -95,7 +95,7 @@ class BackendClient:
             self._end_current_epoch(stream_id)
             try:
                 announced = self.notify_new_audio(stream_id, path, "generating", content_type, metadata)
-            except RequestRefused:
+            except RequestRejected:
                 raise
             except BaseException as error:  # The announcement may have arrived.
                 self._report_failure(stream_id, path, error)
@@ -111,7 +111,7 @@ class BackendClient:
 
     def stream(self, stream_id: str) -> Stream:
         """Return one stream of the catalog."""
-        return read_answer(Stream, self._api.call("GET", _route_of(stream_id)))
+        return read_response(Stream, self._api.call("GET", _route_of(stream_id)))
 
     def streams(self, page_size: int = 100) -> Iterator[Stream]:
         """Yield all streams of the catalog, ordered by id, fetched in pages of 1 to 1000."""
@@ -119,16 +119,16 @@ class BackendClient:
         while cursor is not None:
             page = self._api.call("GET", "streams", query={"limit": str(page_size), "cursor": cursor})
             for stream in read_field(page, "streams"):
-                yield read_answer(Stream, stream)
+                yield read_response(Stream, stream)
             cursor = read_field(page, "next_cursor")
 
     def delete_stream(self, stream_id: str) -> None:
         """Delete a stream from the catalog; its file is kept."""
         try:
             self._api.call("DELETE", _route_of(stream_id))
-        except RequestRefused as refusal:
+        except RequestRejected as rejection:
             # Deleted by an earlier attempt whose response was lost.
-            if refusal.error_code != STREAM_NOT_FOUND or refusal.attempt == 1:
+            if rejection.error_code != STREAM_NOT_FOUND or rejection.attempt == 1:
                 raise
 
     def send_ui_update(
@@ -140,9 +140,9 @@ class BackendClient:
         Without a key, a random one ensures that the retries of this call send it once.
         """
         payload = _payload_of(UiUpdate(client_id, event_name, data, idempotency_key))
-        return read_answer(Delivered, self._api.call("POST", "send_ui_update", payload))
+        return read_response(Delivered, self._api.call("POST", "send_ui_update", payload))
 
-    def send_ui_updates(self, updates: Iterable[UiUpdate]) -> list[Delivered | RequestRefused]:
+    def send_ui_updates(self, updates: Iterable[UiUpdate]) -> list[Delivered | RequestRejected]:
         """Send several updates in order in one request: at most 1000, and 1 MiB of JSON.
 
         Returns a result for each of `updates`, in order. A rejected update does not affect the others.
@@ -151,14 +151,14 @@ class BackendClient:
         if not payloads:
             return []
         results = read_field(self._api.call("POST", "send_ui_updates", {"updates": payloads}), "results")
-        return [RequestRefused(one) if "error_code" in one else read_answer(Delivered, one) for one in results]
+        return [RequestRejected(one) if "error_code" in one else read_response(Delivered, one) for one in results]
 
     def _end_current_epoch(self, stream_id: str) -> None:
         """Ensure that the next announcement starts a new epoch, even if the last one was never ended."""
         try:
             earlier = self.stream(stream_id)
-        except RequestRefused as refusal:
-            if refusal.error_code != STREAM_NOT_FOUND:
+        except RequestRejected as rejection:
+            if rejection.error_code != STREAM_NOT_FOUND:
                 raise
             return
         if earlier.state == "generating":

@@ -55,7 +55,7 @@ def make_demo_podcast(
     The audio grows in uneven pieces, in a file below `audio_root`, which must be one of the server's audio roots.
     `pace` is the speed relative to real time, which is `bytes_per_second`. Sends the client `generation_progress`
     events, also passed to `on_progress`, then `task_completed`, or `task_failed` after an exception. Returns the
-    file. Raises OSError, `RequestRefused` and `ServerUnreachable`.
+    file. Raises OSError, `RequestRejected` and `ServerUnreachable`.
     """
     audio = clip.read_bytes()
     path = audio_root / (quote(stream_id, safe=" ") + clip.suffix)

@@ -19,25 +19,30 @@ class ServerUnreachable(AsfClientError):
         self.temporary = temporary
 
 
-class RequestRefused(AsfClientError):
+class RequestRejected(AsfClientError):
     """ASF responded with an error: `error_code` is stable, `message` and `details` (or None) are for humans.
 
     `status` is the HTTP status; None if the error did not come over HTTP. `attempt` is the attempt of a retried
     request that got this response, from 1.
     """
 
-    def __init__(self, answer: Mapping[str, Any], status: int | None = None, attempt: int = 1) -> None:
-        self.error_code = str(answer.get("error_code", ""))
-        self.message = str(answer.get("message", "The request was rejected."))
-        self.details: str | None = answer.get("details")
+    def __init__(self, body: Mapping[str, Any], status: int | None = None, attempt: int = 1) -> None:
+        self.error_code = str(body.get("error_code", ""))
+        self.message = str(body.get("message", "The request was rejected."))
+        self.details: str | None = body.get("details")
         self.status = status
         self.attempt = attempt
         super().__init__(" ".join(filter(None, [self.message, self.details, f"({self.error_code})"])))
 
 
-class StreamRefused(RequestRefused):
+class StreamRejected(RequestRejected):
     """The stream was rejected, or failed while it was sent. `retryable` says whether a retry may succeed."""
 
-    def __init__(self, answer: Mapping[str, Any]) -> None:
-        super().__init__(answer)
-        self.retryable = bool(answer.get("retryable"))
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        super().__init__(body)
+        self.retryable = bool(body.get("retryable"))
+
+
+RequestRefused = RequestRejected
+StreamRefused = StreamRejected
+"""Earlier names of these errors."""

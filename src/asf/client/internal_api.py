@@ -11,7 +11,7 @@ import requests
 from requests.auth import AuthBase
 
 from asf.backoff import Backoff
-from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable
+from asf.client.errors import AsfClientError, RequestRejected, ServerUnreachable
 
 TIMEOUT_SECONDS = 10.0
 """Timeout for connecting, and between bytes of the response."""
@@ -21,7 +21,7 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 JITTER_SECONDS = 0.1
 """Pauses before the second attempt and those after it: none, then 0.2, 0.4, 0.8 … seconds, each with a random extra
-of up to `JITTER_SECONDS`, so that clients that failed together do not return together."""
+of up to `JITTER_SECONDS`, so that clients that failed together do not retry together."""
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 
@@ -55,7 +55,7 @@ class InternalApi:
         payload: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Return the response. Raises `RequestRefused`, `ServerUnreachable`, and what `json.dumps` raises."""
+        """Return the response. Raises `RequestRejected`, `ServerUnreachable`, and what `json.dumps` raises."""
         url = self._internal_url + route
         body = None if payload is None else json.dumps(payload, allow_nan=False).encode()
         send = partial(
@@ -70,7 +70,7 @@ class InternalApi:
         backoff, attempt = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter=0), 1
         while True:
             try:
-                return _answer_to(send, url, attempt)
+                return _response_to(send, url, attempt)
             except AsfClientError as error:
                 if attempt > self._retries or not _may_pass(error):
                     raise
@@ -91,7 +91,8 @@ class _BearerToken(AuthBase):
         return request
 
 
-def _answer_to(send: Callable[[], requests.Response], url: str, attempt: int) -> dict[str, Any]:
+def _response_to(send: Callable[[], requests.Response], url: str, attempt: int) -> dict[str, Any]:
+    """Send a request once, and return the body of the response."""
     try:
         response = send()
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
@@ -99,19 +100,19 @@ def _answer_to(send: Callable[[], requests.Response], url: str, attempt: int) ->
     except requests.RequestException as error:
         raise ServerUnreachable(f"No ASF server responded at {url}: {error}", temporary=False) from error
     try:
-        answer = response.json()
+        body = response.json()
     except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
+        body = None
+    if not isinstance(body, dict):
         temporary = response.status_code >= SERVER_ERRORS
         message = f"No ASF server responded at {url} (HTTP status {response.status_code})."
         raise ServerUnreachable(message, temporary=temporary)
     if not response.ok:
-        raise RequestRefused(answer, response.status_code, attempt)
-    return answer
+        raise RequestRejected(body, response.status_code, attempt)
+    return body
 
 
 def _may_pass(error: AsfClientError) -> bool:
-    if isinstance(error, RequestRefused):
+    if isinstance(error, RequestRejected):
         return (error.status or 0) >= SERVER_ERRORS and not error.error_code.startswith(CONFIGURATION_ERRORS)
     return isinstance(error, ServerUnreachable) and error.temporary

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from asf.client.errors import ServerUnreachable, StreamRefused
+from asf.client.errors import ServerUnreachable, StreamRejected
 from asf.client.ordered_events import OrderedClient
 from asf.client.retry_window import RetryWindow
 
@@ -33,9 +33,9 @@ def listen(
     """Receive the complete stream: calls `on_start` first, then `write` with its bytes, piece by piece.
 
     Both are called from another thread. With `wait` the stream need not be announced yet. `token` grants the stream,
-    if the server requires one; when it expires, `StreamRefused` is raised (`ASF_UNAUTHORIZED`). After a lost
+    if the server requires one; when it expires, `StreamRejected` is raised (`ASF_UNAUTHORIZED`). After a lost
     connection it reconnects and resumes at the same byte, until `patience` seconds have passed without a byte.
-    Returns at the end of the stream. Raises `StreamRefused`, `ServerUnreachable`, and what `write` or `on_start`
+    Returns at the end of the stream. Raises `StreamRejected`, `ServerUnreachable`, and what `write` or `on_start`
     raised.
     """
     progress = _Progress(stream_id, wait, token)
@@ -44,10 +44,10 @@ def listen(
         before = progress.received
         try:
             _Listening(progress, write, on_start).run(base_url)
-        except (ServerUnreachable, StreamRefused) as error:
+        except (ServerUnreachable, StreamRejected) as error:
             if progress.received > before:
                 window.renew()
-            worth_it = progress.joined and not (isinstance(error, StreamRefused) and not error.retryable)
+            worth_it = progress.joined and not (isinstance(error, StreamRejected) and not error.retryable)
             if not worth_it or not window.pause():
                 raise
         else:
@@ -96,8 +96,8 @@ class _Listening:
             "stream_status": self._on_status,
             "audio_control": self._on_control,
             "audio_chunk": self._on_chunk,
-            "stream_error": lambda message: self._end(StreamRefused(message)),
-            "error": lambda message: self._end(StreamRefused(message)),
+            "stream_error": lambda message: self._end(StreamRejected(message)),
+            "error": lambda message: self._end(StreamRejected(message)),
             "disconnect": lambda *_reason: self._end(ServerUnreachable("The connection to ASF was lost.")),
         }
         for event, handler in handlers.items():

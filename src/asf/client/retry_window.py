@@ -18,7 +18,7 @@ class RetryWindow:
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter=0)
 
     def renew(self) -> None:
-        """Take note of progress: the next failure opens a new window."""
+        """Record progress: the next failure opens a new window."""
         self._lost_at = None
         self._backoff.reset()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable
+from asf.client.errors import AsfClientError, RequestRejected, ServerUnreachable
 from asf.client.ordered_events import OrderedClient
 from asf.client.retry_window import RetryWindow
 
@@ -45,11 +45,11 @@ def watch(
     token: str | None = None,
     patience: float = 60.0,
 ) -> Iterator[Subscribed | Update | Missed]:
-    """Yield `Subscribed`, then the client's updates as they arrive, endlessly.
+    """Yield `Subscribed`, then the client's updates as they arrive, until you stop iterating.
 
     With `history` those in the server's history come first. `token` grants the client, if the server requires one;
-    when it expires, `RequestRefused` is raised (`ASF_UNAUTHORIZED`). After a lost connection or a temporary error it
-    reconnects for up to `patience` seconds and yields the missed updates. Raises `RequestRefused` and
+    when it expires, `RequestRejected` is raised (`ASF_UNAUTHORIZED`). After a lost connection or a temporary error it
+    reconnects for up to `patience` seconds and yields the missed updates. Raises `RequestRejected` and
     `ServerUnreachable`.
     """
     position = _Position("", 0) if history else None
@@ -65,9 +65,9 @@ def watch(
                 elif not subscribed:
                     subscribed = True
                     yield item
-        except (ServerUnreachable, RequestRefused) as error:
+        except (ServerUnreachable, RequestRejected) as error:
             position = watching.position
-            is_final = isinstance(error, RequestRefused) and error.error_code not in TEMPORARY
+            is_final = isinstance(error, RequestRejected) and error.error_code not in TEMPORARY
             if is_final or not subscribed or not window.pause():
                 raise
 
@@ -99,7 +99,7 @@ class _Watching:
             "connect": self._subscribe,
             "ui_connection_ack": lambda _message: None,
             "subscribed_ui_updates": self._on_subscribed,
-            "ui_error": lambda message: self._received.put(RequestRefused(message)),
+            "ui_error": lambda message: self._received.put(RequestRejected(message)),
             "disconnect": lambda *_reason: self._received.put(ServerUnreachable("The connection to ASF was lost.")),
             "*": self._on_update,
         }

@@ -1,1 +1,1 @@
-"""Where programs begin: settings, the container, the server and the command line."""
+"""Entry points: the container, server start and shutdown, and the command line."""

@@ -1,4 +1,4 @@
-"""The container: the one place where the parts of the server meet."""
+"""The dependency container: connects all parts of the server."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""The parts of the server whose construction takes more than a call of their class."""
+"""Builds the parts of the server that need more than a call of their class."""
 
 from collections.abc import Callable
 from functools import partial
@@ -38,7 +38,7 @@ CONSOLE_FOLDER = Path(asf.__file__).parent / "console"
 
 
 def create_audio_objects(settings: Settings, runtime: Runtime, clock: Clock) -> AudioSources | None:
-    """Return the object stores, or None if no bucket is set; only then is the extra `objects` not needed.
+    """Return the object stores, or None if no bucket is set. The extra `objects` is needed only if a bucket is set.
 
     Raises `SettingsError` when the library rejects the configuration.
     """
@@ -110,7 +110,7 @@ def create_metrics_page(
     connections: ConnectionQuota,
     socketio_connections: ConnectionQuota,
 ) -> Callable[[], bytes]:
-    """Register what is read at each scrape, and return the function that renders /metrics."""
+    """Register the values that are read at each scrape, and return the function that renders /metrics."""
     gauges.register_streaming(metrics, streaming, slow_listeners, pump)
     gauges.register_connections(metrics, connections, socketio_connections)
     gauges.register_updates(metrics, router, storage.gauge)

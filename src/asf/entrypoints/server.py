@@ -73,5 +73,5 @@ def _security_warnings(settings: Settings) -> Iterator[str]:
     if not settings.require_tokens:
         yield (
             "ASF_REQUIRE_TOKENS is False: "
-            "anyone who can reach this port can listen to every stream and watch every client."
+            "anyone who can reach this port and knows an id can listen to that stream or watch that client."
         )

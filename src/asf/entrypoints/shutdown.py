@@ -1,6 +1,7 @@
-"""What SIGTERM and SIGINT do: drain the server, end what is left, and let the last bytes be sent.
+"""Shutdown: drains the server, ends the remaining sessions, and waits for the last bytes to be sent.
 
-The runtime receives the signal (`eventlet_runtime.os_signals`) and calls `Shutdown`; then it stops listening.
+The runtime receives SIGTERM or SIGINT (`eventlet_runtime.os_signals`) and calls `Shutdown`; then it stops
+listening.
 """
 
 import logging
@@ -10,7 +11,7 @@ from asf.domain.clock import Clock
 from asf.domain.streaming.service import StreamingService
 
 POLL_SECONDS = 0.05
-"""Time between two looks at whether the drain is complete."""
+"""Interval at which it is polled whether the drain is complete."""
 
 FLUSH_SECONDS = 1.0
 """Longest time, after the drain, for clients to read what was sent to them."""
@@ -33,7 +34,7 @@ class Shutdown:
         self._clock = clock
 
     def __call__(self, pause: Callable[[float], object]) -> None:
-        """Shut down, and return when that is done. `pause` suspends the calling task for so many seconds."""
+        """Shut down, and return when that is done. `pause` suspends the calling task for the seconds it is passed."""
         logger.info(
             "Shutting down: waiting up to %g s for %s. Press Ctrl-C again to stop now.",
             self._seconds,

@@ -1,4 +1,4 @@
-"""Where a server keeps what outlives a session: in its own process, or in a Redis that several servers share."""
+"""Storage of what outlives a session: in the server's own process, or in a Redis that several servers share."""
 
 import secrets
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from asf.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The adapters that belong together. `background` runs for as long as the server, each in a task of its own."""
+    """The adapters of one kind of storage. `background` functions run as long as the server, each in its own task."""
 
     name: str
     """As `/asf/ready` names it."""
@@ -28,18 +28,18 @@ class Storage:
     audio_queues: AudioSources | None
     """None where `queue:` cannot be announced."""
     message_queue: Any
-    """Flask-SocketIO's, by which other processes can emit; None for none."""
+    """Flask-SocketIO's, through which other processes can emit; None if there is none."""
     gauge: Reading
     background: tuple[Callable[[], object], ...] = ()
 
 
 def create_storage(settings: Settings, runtime: Runtime) -> Storage:
-    """Return Redis where ASF_REDIS_URL is set, else what one server has alone. Raises `CatalogUnavailable`."""
+    """Return storage in Redis if ASF_REDIS_URL is set, else in this server alone. Raises `CatalogUnavailable`."""
     return _redis(settings, runtime) if settings.redis_url else _local(settings)
 
 
 def make_epoch() -> str:
-    """Return a text that no earlier call returned."""
+    """Return a new unique string."""
     return secrets.token_urlsafe(9)
 
 

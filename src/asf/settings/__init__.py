@@ -1,6 +1,6 @@
 """The settings: a table of variables (`table`), read once from a mapping (`reader`) into a `Settings` (`values`).
 
-Each variable that is wrong is rejected with one line. The table is also the source of docs/reference.md and
+Every invalid variable is reported in one line. The table is also the source of docs/reference.md and
 .env.example.
 """
 

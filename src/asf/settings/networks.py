@@ -9,7 +9,7 @@ ANYWHERE: Networks = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 LOOPBACK: Networks = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 WIDEST_PREFIXES = {4: 8, 6: 7}
-"""Prefixes, by the version of IP, of the widest networks that belong to one owner: 10.0.0.0/8 (RFC 1918) and fc00::/7
+"""Prefix lengths, by IP version, of the widest networks that belong to one owner: 10.0.0.0/8 (RFC 1918) and fc00::/7
 (RFC 4193)."""
 
 

@@ -39,7 +39,7 @@ class InvalidValue(ValueError):
 
 
 def integer(text: str) -> int:
-    """Return a whole number."""
+    """Return an integer."""
     try:
         return int(text)
     except ValueError as error:
@@ -58,7 +58,7 @@ def number(text: str) -> float:
 
 
 def boolean(text: str) -> bool:
-    """Return True or False, of which YAML's spellings are accepted, too."""
+    """Return True or False; also accepts YAML's spellings."""
     if text in TRUE:
         return True
     if text in FALSE:
@@ -72,7 +72,7 @@ def any_text(text: str) -> str:
 
 
 def required(what: str) -> Callable[[str], str]:
-    """Return a parser of text that cannot be empty; `what` it is, for the message."""
+    """Return a parser of non-empty text; `what` describes it in the message."""
 
     def parse(text: str) -> str:
         if not text:
@@ -98,16 +98,18 @@ def origins(text: str) -> list[str]:
 
 
 def paths(text: str) -> list[Path]:
-    """Return paths that are separated by colons."""
+    """Return the paths, which are separated by colons."""
     return [Path(item) for item in _items(text, ":")]
 
 
 def buckets(text: str) -> list[str]:
-    """Return names of buckets; none for empty text. Needs the extra `objects`."""
+    """Return bucket names; none for empty text. Needs the extra `objects`."""
     if not text.strip():
         return []
     if find_spec("obstore") is None:
-        raise InvalidValue("needs the extra 'objects': pip install 'asf[objects]'", is_shown=False)
+        raise InvalidValue(
+            "needs the extra 'objects': run pip install '.[objects]' in the ASF directory", is_shown=False
+        )
     names = [name.strip() for name in text.split(",")]
     if not all(map(is_bucket_name, names)):
         raise InvalidValue("must be a comma-separated list of bucket names, without s3:// or the like")
@@ -143,7 +145,9 @@ def redis_url(text: str) -> str:
     try:
         from redis.connection import parse_url  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise InvalidValue("needs the extra 'redis': pip install 'asf[redis]'", is_shown=False) from error
+        raise InvalidValue(
+            "needs the extra 'redis': run pip install '.[redis]' in the ASF directory", is_shown=False
+        ) from error
     try:
         parse_url(text)  # type: ignore[no-untyped-call]
     except ValueError as error:

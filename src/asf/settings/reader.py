@@ -1,4 +1,4 @@
-"""Reads the settings from a mapping, with one line for each variable that is wrong.
+"""Reads the settings from a mapping, and reports each invalid variable in one line.
 
 environs reads the process's own environment only; this reads any mapping, for `.env` and for tests.
 """
@@ -17,7 +17,7 @@ from asf.settings.values import Settings
 
 
 class SettingsError(Exception):
-    """Some settings are wrong. `problems` has one line for each, with its rule, and its value unless it is secret."""
+    """Some settings are invalid. `problems` has one line for each: its rule, and its value unless that is secret."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -25,7 +25,7 @@ class SettingsError(Exception):
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Return the settings in `environment`. Raises `SettingsError`, which names all that are wrong."""
+    """Return the settings in `environment`. Raises `SettingsError`, which lists all invalid ones."""
     values: dict[str, Any] = {}
     problems = []
     for setting in SETTINGS:
@@ -52,7 +52,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def environment_with_dotenv(environment: Mapping[str, str], dotenv_path: Path) -> dict[str, str]:
-    """Return the variables of `environment`, and of the file at `dotenv_path` those that it lacks."""
+    """Return the variables of the file at `dotenv_path`, overridden by those of `environment`."""
     from_file = {name: value for name, value in dotenv_values(dotenv_path).items() if value is not None}
     return from_file | dict(environment)
 
@@ -64,7 +64,7 @@ def _problem_line(setting: Setting, text: str, error: InvalidValue) -> str:
 
 
 def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with values that are right by themselves. Those that are not are missing in `values`."""
+    """Yield the conflicts between values that are valid by themselves. Invalid ones are missing in `values`."""
     is_debug = values.get("debug_mode", True)
     key, token = values.get("secret_key", ""), values.get("internal_api_token", "")
     networks = values.get("internal_trusted_networks")

@@ -12,9 +12,9 @@ MIN_SECRET_KEY_CHARACTERS = 32
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `default` is text, as in the environment; `allowed` the range of a number.
+    """One setting. `default` is text, as in the environment; `allowed` is the range of a number.
 
-    `meaning` and `when_empty`, which says what an empty value stands for, are for the documents.
+    `meaning`, and `when_empty`, which says what an empty value means, are for the documents.
     """
 
     name: str
@@ -60,7 +60,7 @@ SETTINGS = (
         ANY_ORIGIN,
         "Web origins that may connect: * for all, or a comma-separated list.",
     ),
-    Setting("chunk_size", parsing.integer, "4096", "Bytes in one audio_chunk.", (1, 1048576)),
+    Setting("chunk_size", parsing.integer, "4096", "Maximum size of one audio_chunk, in bytes.", (1, 1048576)),
     Setting(
         "stream_sleep_interval",
         parsing.number,
@@ -154,16 +154,16 @@ SETTINGS = (
         "gs_buckets",
         parsing.buckets,
         "",
-        "The same for Google Cloud Storage, gs://bucket/key. Credentials: GOOGLE_SERVICE_ACCOUNT and related "
-        "variables.",
+        "Comma-separated Google Cloud Storage buckets whose objects may be announced as gs://bucket/key. "
+        "Credentials: GOOGLE_SERVICE_ACCOUNT and related variables. Needs the extra objects.",
         when_empty="none",
     ),
     Setting(
         "az_containers",
         parsing.buckets,
         "",
-        "The same for containers of Azure Blob Storage, az://container/key. Account and credentials: "
-        "AZURE_STORAGE_ACCOUNT_NAME and related variables.",
+        "Comma-separated Azure Blob Storage containers whose objects may be announced as az://container/key. Account "
+        "and credentials: AZURE_STORAGE_ACCOUNT_NAME and related variables. Needs the extra objects.",
         when_empty="none",
     ),
     Setting(
@@ -184,7 +184,7 @@ SETTINGS = (
         "stall_give_up_seconds",
         parsing.number,
         "120",
-        "Seconds without growth after which it counts as failed.",
+        "Seconds without growth after which listeners at the live edge receive ASF_STREAM_STALLED.",
         (0.1, 86400),
     ),
     Setting(
@@ -194,8 +194,10 @@ SETTINGS = (
         "Seconds without taking a byte after which a slow listener is dropped.",
         (0.1, 3600),
     ),
-    Setting("ui_history_size", parsing.integer, "500", "UI updates kept for each client.", (0, 100000)),
-    Setting("ui_history_seconds", parsing.number, "300", "Seconds for which they are kept.", (0, 86400)),
+    Setting(
+        "ui_history_size", parsing.integer, "500", "Maximum number of UI updates kept for each client.", (0, 100000)
+    ),
+    Setting("ui_history_seconds", parsing.number, "300", "How long UI updates are kept, in seconds.", (0, 86400)),
     Setting(
         "drain_seconds",
         parsing.number,
@@ -203,16 +205,16 @@ SETTINGS = (
         "Seconds after SIGTERM in which listeners can finish or reconnect to another server.",
         (0, 3600),
     ),
-    Setting("max_listeners", parsing.integer, "10000", "Limit of listeners at a time.", (1, 1000000)),
+    Setting("max_listeners", parsing.integer, "10000", "Maximum number of concurrent listeners.", (1, 1000000)),
     Setting(
         "max_connections_per_ip",
         parsing.integer,
         "0",
-        "Limit of connections at a time from one address (IPv6: from one /64 network); 0: no limit. Behind a proxy "
-        "leave it 0: all connections come from the proxy's address.",
+        "Maximum number of concurrent connections from one address (IPv6: from one /64 network); 0: no limit. Behind "
+        "a proxy leave it 0: all connections come from the proxy's address.",
         (0, 1000000),
     ),
-    Setting("max_streams", parsing.integer, "1000000", "Limit of streams in the catalog.", (1, 100000000)),
+    Setting("max_streams", parsing.integer, "1000000", "Maximum number of streams in the catalog.", (1, 100000000)),
 )
 
 VARIABLES = frozenset(setting.variable for setting in SETTINGS)

@@ -8,7 +8,7 @@ from asf.settings.networks import Networks, include_strangers
 from asf.settings.parsing import ANY_ORIGIN
 
 LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
-"""For values of ASF_HOST that mean all addresses: one that can be connected to on this machine."""
+"""The loopback address for each value of ASF_HOST that means all addresses."""
 
 SPARE_CONNECTIONS = 1_000
 """Connections beyond those of listeners: of backends, of subscribers to UI updates, of listeners that reconnect."""
@@ -59,7 +59,7 @@ class Settings:
 
     @property
     def max_connections(self) -> int:
-        """Limit of connections at a time."""
+        """Maximum number of concurrent connections."""
         return self.max_listeners + SPARE_CONNECTIONS
 
     @property
@@ -73,7 +73,7 @@ class Settings:
 
     @property
     def open_files(self) -> int:
-        """How many files can be open at a time, including connections that are about to be rejected."""
+        """Maximum number of open files, including connections that are about to be rejected."""
         return self.max_connections + REJECTION_HEADROOM + SPARE_FILES
 
     @property

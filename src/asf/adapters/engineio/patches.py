@@ -14,8 +14,8 @@ from asf.adapters.engineio.upgrade import CreateUpgrade, EngineIoUpgrade
 from asf.adapters.runtime import Runtime
 from asf.adapters.websocket.handshake import WebSocketUpgrade
 
-MAX_UNREAD_ANSWERS = 1000
-"""Most messages queued for a client that keeps sending. With more the client is not reading, and is disconnected."""
+MAX_UNREAD_RESPONSES = 1000
+"""Maximum number of messages queued for a client that sends. Beyond it the client does not read, and is dropped."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ def _from_readers(
         transport = connections.get(sid)
         if transport is None or transport.is_closed:  # by an earlier message of the same packet
             return None
-        if transport.queued_messages >= MAX_UNREAD_ANSWERS:
-            logger.warning("Client disconnected: it sends without reading the responses")
+        if transport.queued_messages >= MAX_UNREAD_RESPONSES:
+            logger.warning("client dropped connection=%s reason=not_reading", sid)
             transport.disconnect()
             return None
         return handle_message(sid, data)

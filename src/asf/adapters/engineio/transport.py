@@ -1,8 +1,8 @@
 """One Engine.IO connection, as messages and audio are sent on it.
 
 Engine.IO keeps a queue of packets for each connection and, once that is a WebSocket, a task that writes them. Audio
-and messages skip the queue where possible: they are written straight to the socket when nothing is queued in front of
-them. On long polling, and during the upgrade, they take the queue.
+and messages skip the queue where possible: they are written directly to the socket when nothing is queued in front of
+them. On long polling, and during the upgrade, they go through the queue.
 """
 
 from collections.abc import Callable, Sequence
@@ -89,14 +89,14 @@ class EngineIoTransport:
         return websocket.write_chunks(chunk_framing(envelope), batch, start, stop)
 
     def send(self, text: str) -> bool:
-        """Send a text message, straight to the socket where possible, else by the queue.
+        """Send a text message, directly to the socket if possible, else through the queue.
 
         Returns False when the connection has ended.
         """
         return self.send_all((text,))
 
     def send_all(self, texts: Sequence[str]) -> bool:
-        """Send text messages, as `send` does, in one write where possible."""
+        """Send text messages, as `send` does, in one write if possible."""
         websocket = self._direct_websocket
         if websocket is not None:
             websocket.write_whole(message_frames(texts))

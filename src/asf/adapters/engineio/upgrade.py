@@ -1,5 +1,6 @@
 """Engine.IO's WebSockets: takes the place of python-engineio's WebSocket class."""
 
+import json
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -69,7 +70,12 @@ class EngineIoUpgrade:
         try:
             self._engineio_handler(websocket)
         except Exception as error:  # noqa: BLE001 - what a client sends may break the library's handler anywhere
-            logger.warning("Closing a WebSocket connection: %s: %s", type(error).__name__, error)
+            logger.warning(
+                "websocket closed connection=%s reason=handler_failed error=%s details=%s",
+                connection.sid,
+                type(error).__name__,
+                json.dumps(str(error)),
+            )
             if connection.upgraded:
                 connection.queue.put(None)
                 connection.close(wait=False, abort=True, reason=connection.server.reason.TRANSPORT_ERROR)

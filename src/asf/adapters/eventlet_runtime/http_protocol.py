@@ -1,4 +1,4 @@
-"""The library's HTTP, bounded: number of connections, deadlines for requests, and rate of requests."""
+"""The WSGI library's HTTP protocol with limits: number of connections, deadlines and rate of requests."""
 
 import string
 import sys
@@ -50,13 +50,13 @@ class SocketControl:
         self.rejection = rejection
 
     def abort(self) -> None:
-        """End the connection at once, so that a client does not take the part that was sent for a whole response."""
+        """End the connection at once, so that a client does not mistake a partial response for a complete one."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def is_gone(self) -> bool:
         """Return whether the client has closed the connection, or the connection is broken."""
-        # Reading ahead would not tell: another request may be in between.
+        # Reading ahead would not tell: another request may have arrived first.
         try:
             state: int = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         except OSError:
@@ -72,9 +72,9 @@ class ConnectionPool(eventlet.GreenPool):
         self._quota = quota
 
     def spawn(self, serve: Callable[..., object], connection: list[Any]) -> Any:
-        """Serve a connection, given as the library's list about it. Appends to the list why it is over a limit."""
+        """Serve a connection, given as the library's list. Appends the error if it is over a limit, else None."""
         address = _host_of(connection[0])
-        connection.append(self._quota.refusal(address))
+        connection.append(self._quota.rejection(address))
         self._quota.take(address)
         thread = super().spawn(serve, connection)
         thread.link(self._served, address)
@@ -173,7 +173,7 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         return environ
 
     def _wait_for_request(self) -> bool:
-        """Wait for the first byte, and return whether one came."""
+        """Wait for the first byte, and return whether it arrived."""
         self.connection.settimeout(self._idle_seconds)
         self._idle_seconds = self._timeouts.idle
         try:

@@ -1,4 +1,4 @@
-"""The listening socket: its options, the limit of open files, and accepting when the machine runs short."""
+"""The listening socket: its options, the limit of open files, and accepting when resources run out."""
 
 import errno
 import logging
@@ -26,7 +26,7 @@ ERROR_LOG_SECONDS = 10.0
 """Shortest time between two log lines about connections that were not accepted."""
 
 ACCEPT_RETRY_SECONDS = 0.1
-"""Pause after an accept has failed for want of file descriptors or memory."""
+"""Pause after an accept has failed for lack of file descriptors or memory."""
 
 ACCEPT_AGAIN = {
     errno.ECONNABORTED,
@@ -43,11 +43,11 @@ logger = logging.getLogger(__name__)
 
 
 class EventletListeningSocket:
-    """A listening socket that keeps accepting when the machine runs short.
+    """A listening socket that keeps accepting when file descriptors or memory run out.
 
-    `has_headroom` tells whether another connection from an address is accepted at all; one that is not is closed at
-    once. `on_failure` is called with the error of an accept that cannot succeed again. The server's WSGI library
-    takes this for a socket, and uses the four attributes `family`, `getsockname`, `accept` and `close`.
+    `has_headroom` returns whether another connection from an address is accepted at all; if not, it is closed at
+    once. `on_failure` is called with the error of an accept that cannot succeed again. The server's WSGI library uses
+    this as a socket, of which it needs `family`, `getsockname`, `accept` and `close`.
     """
 
     def __init__(self, listening: Any) -> None:
@@ -80,7 +80,7 @@ class EventletListeningSocket:
             if self.has_headroom(address[0]):
                 return connection, address
             connection.close()
-            self._log_error("Connection from %s closed at once: too far over the limit", address[0])
+            self._log_error("connection rejected address=%s reason=over_limit", address[0])
             eventlet.sleep(0)
 
     def _log_error(self, message: str, reason: str | None) -> None:

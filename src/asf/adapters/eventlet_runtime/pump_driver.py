@@ -36,7 +36,7 @@ class _Alarm:
         self._event = Event()
 
     def sleep(self, seconds: float | None) -> None:
-        """Sleep for so many seconds (None: without limit), or until `ring`."""
+        """Sleep for `seconds` (None: without limit), or until `ring`."""
         with eventlet.Timeout(seconds, exception=False):
             self._event.wait()
         self._event = Event()

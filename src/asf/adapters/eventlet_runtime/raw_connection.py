@@ -1,4 +1,4 @@
-"""A TCP connection under eventlet, as the runtime port describes it (`asf.adapters.runtime`)."""
+"""A TCP connection under eventlet, as defined by the runtime port (`asf.adapters.runtime`)."""
 
 import errno
 import socket
@@ -13,7 +13,7 @@ from eventlet.event import Event
 WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
 
 RECEIVED_AT_ONCE = 16 * 1024
-"""Most bytes that one call of `receive` returns."""
+"""Maximum number of bytes that one call of `receive` returns."""
 
 
 class EventletConnection:
@@ -99,7 +99,7 @@ class GreenEvent:
         self._event = Event()
 
     def set(self) -> None:
-        """Let all green threads that wait go on."""
+        """Wake all waiting green threads."""
         if not self._event.ready():
             self._event.send()
 

@@ -33,7 +33,7 @@ class EventletRuntime:
         eventlet.spawn_n(_run_logged, work)
 
     def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
-        """Call `work` on the event loop after so many seconds. It must not wait."""
+        """Call `work` on the event loop after `seconds`. It must not wait."""
         timer: Timer = hubs.get_hub().schedule_call_global(seconds, work)
         return timer
 

@@ -183,7 +183,9 @@ def error_body(error: AsfError) -> dict[str, Any]:
 
 def error_of_exception(exception: HTTPException) -> AsfError:
     """Return the error for an exception of Flask or Werkzeug."""
-    if isinstance(exception.__context__, TimeoutError):  # Werkzeug takes a body that times out for a lost client.
+    if isinstance(
+        exception.__context__, TimeoutError
+    ):  # Werkzeug mistakes a body that times out for a disconnected client.
         return RequestTimedOut()
     error_class = _ERRORS_OF_STATUSES.get(exception.code or 0, BadRequest)
     return error_class(exception.description if error_class is BadRequest else None)

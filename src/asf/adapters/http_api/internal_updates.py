@@ -22,7 +22,7 @@ def create_internal_updates_blueprint(router: UiUpdateRouter, guard: InternalGua
     @blueprint.post("/send_ui_update")
     def send_ui_update() -> Response:
         fields = update_schema.read(read_json_object(SendUiMalformedJson, SendUiInvalidPayload))
-        return jsonify(_answer_to(router.publish(fields["update"])))
+        return jsonify(_response_to(router.publish(fields["update"])))
 
     @blueprint.post("/send_ui_updates")
     def send_ui_updates() -> Response:
@@ -33,14 +33,14 @@ def create_internal_updates_blueprint(router: UiUpdateRouter, guard: InternalGua
         try:
             if not isinstance(update, dict) or not update:
                 raise SendUiInvalidPayload("The update is not a non-empty JSON object.")
-            return _answer_to(router.publish(update_schema.read(update)["update"]))
+            return _response_to(router.publish(update_schema.read(update)["update"]))
         except AsfError as error:
             return {"status": "error"} | error_body(error)
 
     return blueprint
 
 
-def _answer_to(published: Published) -> dict[str, Any]:
+def _response_to(published: Published) -> dict[str, Any]:
     return {
         "status": "success",
         "message": "UI update sent to client.",

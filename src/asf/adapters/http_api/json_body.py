@@ -10,7 +10,7 @@ from asf.adapters.json_values import parse_json
 from asf.domain.errors import AsfError
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Largest request body, in bytes (docs/contract.md, section 1)."""
+"""Largest request body, in bytes (docs/contract.md, section 2)."""
 
 MAX_JSON_DEPTH = 64
 """Deepest nesting of arrays and objects in a body, within the limits of all JSON libraries that handle it."""

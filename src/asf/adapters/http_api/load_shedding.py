@@ -51,16 +51,16 @@ class LoadShedding:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         path = environ["PATH_INFO"]
-        refusal: AsfError | None = control_of(environ).rejection or self._refusal_of_session(path, environ)
-        if refusal is None or path in OPERATIONS or is_internal(path):
+        rejection: AsfError | None = control_of(environ).rejection or self._session_rejection(path, environ)
+        if rejection is None or path in OPERATIONS or is_internal(path):
             return self._application(environ, start_response)
         with self._app.app_context():
-            response, status = error_response(refusal)
+            response, status = error_response(rejection)
         response.status_code = status
         self._request_answered("refused", status)
         return response(environ, start_response)
 
-    def _refusal_of_session(self, path: str, environ: dict[str, Any]) -> AsfError | None:
+    def _session_rejection(self, path: str, environ: dict[str, Any]) -> AsfError | None:
         """Return the error if this request would start a session that is rejected."""
         is_socketio = path.startswith(SOCKETIO_PREFIX)
         if is_socketio and _HAS_CONNECTED.search(environ.get("QUERY_STRING", "")):
@@ -68,4 +68,4 @@ class LoadShedding:
         is_websocket = path.startswith(STREAM_URL) and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
         if self._is_draining() and (is_socketio or is_websocket):
             return Draining()
-        return self._socketio.refusal(environ["REMOTE_ADDR"]) if is_socketio else None
+        return self._socketio.rejection(environ["REMOTE_ADDR"]) if is_socketio else None

@@ -69,7 +69,7 @@ AUDIO = "audio/*"
 
 @dataclass(frozen=True)
 class Route:
-    """One operation: its request, its responses, and its errors beside `EVERY_ROUTE`.
+    """One operation: its request, its responses, and its errors besides `EVERY_ROUTE`.
 
     `content` maps the media types of the 200 to their schemas (None if not JSON); `statuses` describes further
     responses, with the same content (206) or none (304). `security` names the alternative security schemes, which may
@@ -96,7 +96,7 @@ ROUTES = (
     Route(
         "post",
         "/asf/internal/notify_new_audio",
-        "Register a stream's audio, or update its state.",
+        "Announce a stream's audio, or update its state.",
         {JSON: response_schemas.NotifiedSchema},
         body=NotifyNewAudioSchema(locate=FileLocator),
         errors=(
@@ -114,7 +114,7 @@ ROUTES = (
     Route(
         "get",
         "/asf/internal/streams",
-        "List the registered streams, ordered by id.",
+        "List the announced streams, ordered by id.",
         {JSON: response_schemas.StreamsSchema},
         query=StreamPageSchema,
         errors=(errors.Unauthorized, InvalidQuery, *_OF_CATALOG),

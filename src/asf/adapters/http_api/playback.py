@@ -21,14 +21,14 @@ from asf.domain.streaming.session import ListenRequest
 STREAM_URL = f"{STREAM_PATH}/"
 
 PART_BYTES = 16 * 1024
-"""Most bytes of audio that wait to be sent. Each part that a slow client takes shows that it still reads."""
+"""Maximum bytes of audio that wait to be sent. Each part that a slow client takes shows that it still reads."""
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 """Interval at which a client that waits for more audio is checked for having disconnected, in seconds."""
 
 
 class PlaybackBody:
-    """The body of one response: implements the `ListenerEmitter` port, and is the iterator that the server sends.
+    """The body of one response: implements the `ListenerEmitter` port, and is the iterator of what the server sends.
 
     At most `PART_BYTES` wait to be sent. `abort` closes the connection at once: nothing else shows the client that a
     response of unknown length is incomplete. `is_gone` returns whether the client has closed the connection.
@@ -53,13 +53,13 @@ class PlaybackBody:
         self._callback: Callable[[], None] | None = None
 
     def open(self, opened: OpenedAudio, offset: int) -> None:
-        """Begin a session on `opened` at byte `offset`. Raises what `StreamingService.join` does."""
+        """Start a session on `opened` at byte `offset`. Raises what `StreamingService.join` does."""
         self._offset = offset
         request = ListenRequest(self._stream_id, offset, paced=False)
         self._service.join(self._listener_id, request, self, opened)
 
     def emit(self, *events: ListenerEvent) -> None:
-        """Take the end of the audio. Other events are dropped: the headers say what they would."""
+        """Take the end of the audio. Other events are dropped; the response headers carry that information."""
         for event in events:
             if isinstance(event, EndOfStream | StreamFailed):
                 self._parts.put(event)
@@ -106,27 +106,27 @@ class PlaybackBody:
         return part
 
     def _next_part(self) -> bytes | EndOfStream | StreamFailed | None:
-        """Return what is to be sent next, or None when the client has disconnected while there was nothing."""
+        """Return the next part, or None when the client has disconnected while there was none."""
         while True:
             try:
-                return self._parts.get(timeout=LOOK_SECONDS)
+                return self._parts.get(timeout=POLL_SECONDS)
             except Empty:
                 if self._is_gone():
                     self._abort()
                     return None
 
-    # Werkzeug does not read up to the start of a range in what is seekable.
+    # Werkzeug seeks to the start of a range instead of reading up to it.
 
     def seekable(self) -> bool:
-        """Return that the body can begin at any byte."""
+        """Return True: the body can start at any byte."""
         return True
 
     def seek(self, offset: int) -> None:
-        """Do nothing: `open` has begun at this offset, which is that of the same range."""
+        """Do nothing: `open` has started at this offset, which is that of the same range."""
         assert offset == self._offset  # noqa: S101
 
     def tell(self) -> int:
-        """Return the offset at which the body begins."""
+        """Return the offset at which the body starts."""
         return self._offset
 
 

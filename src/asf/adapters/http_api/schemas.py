@@ -40,10 +40,10 @@ MAX_METADATA_BYTES = 16 * 1024
 """Largest `metadata`, in bytes of JSON (docs/contract.md, section 2)."""
 
 MAX_PAGE = 1000
-"""Most streams on one page."""
+"""Maximum number of streams on one page."""
 
 MAX_UPDATES = 1000
-"""Most UI updates in one request."""
+"""Maximum number of UI updates in one request."""
 
 AUDIO_TYPE = re.compile(r"audio/[\w!#$&^.+-]{1,100}(\s*;[\x20-\x7e]{0,200})?", re.ASCII)
 """A media type of audio, with or without parameters (RFC 9110, section 8.3.1)."""
@@ -118,7 +118,7 @@ class NotifyNewAudioSchema(RequestSchema):
     def __init__(self, locate: Callable[[str], Locator]) -> None:
         super().__init__()
         filepath = self.fields["filepath"]
-        assert isinstance(filepath, FilepathField)  # noqa: S101 - as it is declared
+        assert isinstance(filepath, FilepathField)  # noqa: S101 - as declared
         filepath.locate = locate
 
     stream_id = fields.String(required=True, validate=obeys(stream_id_problem), metadata=IDENTIFIER)

@@ -1,4 +1,4 @@
-"""Blocks of objects: each is read once for all sources that want it, and those used lately are cached."""
+"""Blocks of objects: each is read once for all its readers, and recently used ones are cached."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -14,11 +14,11 @@ BLOCK_BYTES = 512 * 1024
 """Size of a block; the last one of an object may be shorter."""
 
 FAILURE_SECONDS = 1.0
-"""For how long a failed read of a block is cached, so that all who wait for the block get the error."""
+"""For how long a failed read of a block is cached, so that all its readers get the error."""
 
 
 class BlockReader(Protocol):
-    """What wants blocks of an object. `on_arrival` is called when one that it was waiting for is there, or failed."""
+    """A reader of an object's blocks. `on_arrival` is called when a block that it waits for has arrived or failed."""
 
     audio: StoredObject
     identity: Hashable
@@ -101,7 +101,7 @@ class BlockCache:
             self._worker.submit(read)
 
     def forget(self, reader: BlockReader) -> None:
-        """Cancel what only `reader` waits for and has not started."""
+        """Cancel the reads that only `reader` waits for and that have not started."""
         for read in self._reads.values():
             read.wanted_by.pop(reader, None)
 

@@ -19,11 +19,11 @@ def translated(error: Exception) -> AudioUnavailable:
         case FileNotFoundError():
             return AudioUnavailable("There is no such object.")
         case PermissionDeniedError() | UnauthenticatedError():
-            return AudioUnavailable("The object store refuses access.")
+            return AudioUnavailable("The object store denied access.")
         case BaseError():
-            return AudioUnavailable("The object store fails, or cannot be reached.")
+            return AudioUnavailable("The object store returned an error or is unreachable.")
         case _:
-            return AudioUnavailable("The object store cannot be read from.")
+            return AudioUnavailable("The read failed.")
 
 
 def error_code_of(error: Exception) -> str | None:
@@ -33,7 +33,7 @@ def error_code_of(error: Exception) -> str | None:
 
 
 def in_one_line(error: Exception) -> str:
-    """Return the library's message and the store's error code. The rest of a store's answer may quote credentials."""
+    """Return the library's message and the store's error code. The rest of the response may quote credentials."""
     code = error_code_of(error)
     line = str(error).partition("\n")[0].partition("<")[0].rstrip(" :")
     return f"{type(error).__name__}: {line}" + (f" ({code})" if code else "")

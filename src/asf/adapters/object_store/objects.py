@@ -34,18 +34,18 @@ class StoredObject:
 
     def read(self, start: int, stop: int) -> bytes:
         """Return the bytes from `start` to `stop`. Blocks. Raises the library's errors, and `AudioUnavailable`."""
-        answer = obstore.get(self.store, self.key, options={"if_match": self.etag, "range": (start, stop)})
-        # Not every store heeds the condition.
-        if (answer.meta["e_tag"], answer.meta["size"]) != (self.etag, self.size):
+        response = obstore.get(self.store, self.key, options={"if_match": self.etag, "range": (start, stop)})
+        # Not every store honours the condition.
+        if (response.meta["e_tag"], response.meta["size"]) != (self.etag, self.size):
             raise AudioChanged("The object was replaced while it was streamed.")
-        data = bytes(answer.bytes())
+        data = bytes(response.bytes())
         if len(data) != stop - start:
             raise AudioUnavailable("The object store sent fewer bytes than requested.")
         return data
 
 
 class HeadRequest(StoreRequest):
-    """Looks an object up, once for all who are opening it. The media type comes from key, store or first bytes."""
+    """Looks an object up, once for all concurrent opens. The media type comes from key, store or first bytes."""
 
     def __init__(
         self, store: "ObjectStore", url: str, key: str, requested_at: float, on_finish: Callable[[], None]
@@ -58,12 +58,12 @@ class HeadRequest(StoreRequest):
         self._on_finish = on_finish
 
     def send(self) -> None:
-        """Send the request, and another one for the first bytes where nothing else gives the media type."""
-        answer = obstore.get(self._store, self._key, options={"head": True})
-        etag, size = answer.meta["e_tag"], answer.meta["size"]
+        """Send the request, and another one for the first bytes if nothing else gives the media type."""
+        response = obstore.get(self._store, self._key, options={"head": True})
+        etag, size = response.meta["e_tag"], response.meta["size"]
         if etag is None:
             raise AudioUnavailable("The object store sends no ETag, so a replaced object could not be detected.")
-        declared = str(answer.attributes.get("Content-Type", ""))
+        declared = str(response.attributes.get("Content-Type", ""))
         content_type = media_type_of(self._key, b"") or (declared if declared.startswith("audio/") else None)
         found = StoredObject(self._store, self.url, self._key, etag, size, content_type or UNKNOWN_CONTENT_TYPE)
         if content_type is None and size:
@@ -72,6 +72,6 @@ class HeadRequest(StoreRequest):
         self.found = found
 
     def finish(self) -> None:
-        """Wake all that wait for it."""
+        """Wake the tasks that wait for it."""
         self._on_finish()
         self.finished.set()

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class Probe(StoreRequest):
-    """Asks a store for an object that need not exist. `problem` is why the store cannot be used, if it cannot."""
+    """Requests an object that need not exist. `problem` is why the store cannot be used, or None."""
 
     def __init__(self, store: "ObjectStore", url: str, requested_at: float) -> None:
         super().__init__(url, requested_at)
@@ -49,7 +49,7 @@ class Probe(StoreRequest):
                 self.problem = f"The object store rejects the credentials ({code})."
 
     def finish(self) -> None:
-        """Wake whatever waits for the result."""
+        """Wake the tasks that wait for the result."""
         if self.error is not None:
             self.problem = self.error.details
         self.finished.set()
@@ -84,7 +84,7 @@ class StoreProbes:
         problems = {}
         for url in self._stores:
             latest = self._latest.get(url)
-            problem = "It has not answered yet." if latest is None else latest.problem
+            problem = "No response yet." if latest is None else latest.problem
             if problem is not None:
                 problems[url] = problem
         return problems

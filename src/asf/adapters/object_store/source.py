@@ -50,11 +50,11 @@ class ObjectAudioSource:
         return self.size
 
     def finalize(self) -> int:
-        """Do as `refresh`."""
+        """Return the size, which is final."""
         return self.size
 
     def close(self) -> None:
-        """Stop waiting for blocks. One that is being read is cached all the same, for others."""
+        """Stop waiting for blocks. A block that is being read is nevertheless cached, for others."""
         if self._blocks is not None:
             self._blocks.forget(self)
             self._blocks = None

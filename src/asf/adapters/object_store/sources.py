@@ -23,8 +23,8 @@ DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
 MAX_BLOCK_READS = 12
 MAX_HEAD_REQUESTS = 8
-"""How many blocks are read, and how many objects are looked up, at a time. Together they do not exceed the worker
-threads that eventlet has, so that neither kind of request waits for the other."""
+"""How many blocks are read, and how many objects are looked up, at a time. Together they do not exceed eventlet's
+worker threads, so that neither kind of request waits for the other."""
 
 OPEN_SECONDS = 2 * RETRY_SECONDS + QUEUE_SECONDS
 """Timeout of `open`: the last attempt may start when the time for retries is nearly over."""
@@ -74,7 +74,7 @@ class ObjectAudioSources:
             raise AudioUnavailable("An object does not grow.")
         request = self._head_requests.get(locator.text) or self._request_head(locator.text)
         if not request.finished.wait(OPEN_SECONDS):
-            raise AudioUnavailable("The object store takes too long.")
+            raise AudioUnavailable("The object store timed out.")
         if request.found is None:
             raise AudioUnavailable(request.error.details if request.error else None)
         return ObjectAudioSource(request.found, self._blocks)
@@ -83,7 +83,7 @@ class ObjectAudioSources:
         url = object_url_of(text)
         store = self._stores.get(url.store)
         if store is None:
-            raise AudioUnavailable(f"'{url.store}' may not be read (any more).")
+            raise AudioUnavailable(f"'{url.store}' is no longer in the settings.")
         request = HeadRequest(store, text, url.key, self._now(), partial(self._finished, text))
         self._head_requests[text] = request
         self._head_worker.submit(request)

@@ -50,7 +50,7 @@ class StoreRequest:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Hand over the result, or the error."""
+        """Deliver the result, or the error."""
         raise NotImplementedError
 
 
@@ -81,7 +81,7 @@ class BoundedWorker:
                 request.error = AudioUnavailable("The request was cancelled.")
                 request.finish()
             elif self._now() - request.requested_at > QUEUE_SECONDS:
-                request.error = AudioUnavailable("The object store takes too long.")
+                request.error = AudioUnavailable("The object store timed out.")
                 request.finish()
             else:
                 self._running += 1

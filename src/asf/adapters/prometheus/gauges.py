@@ -15,7 +15,7 @@ StreamCount = Callable[[], Mapping[StreamState, int]]
 
 
 def register_streaming(metrics: PrometheusMetrics, sessions: Sized, blocked: Sized, pump: AudioPump) -> None:
-    """Register what there is to read of sessions and of the audio that was sent."""
+    """Register the numbers of sessions, and of the bytes and chunks of audio that were sent."""
     metrics.read_gauges(
         [
             ("asf_listeners", "Active sessions.", lambda: len(sessions)),
@@ -41,7 +41,7 @@ def register_connections(metrics: PrometheusMetrics, connections: Sized, socketi
 
 
 def register_updates(metrics: PrometheusMetrics, router: UiUpdateRouter, backend: Reading) -> None:
-    """Register the subscriptions, and what there is to read of the `backend` that keeps the updates."""
+    """Register the number of subscriptions, and the reading of the `backend` that keeps the updates."""
     metrics.read_gauges(
         [("asf_ui_subscriptions", "Subscriptions to UI updates.", lambda: router.subscriptions), backend]
     )

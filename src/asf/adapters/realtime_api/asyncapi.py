@@ -1,4 +1,4 @@
-"""The AsyncAPI description of the real-time API, generated from the schemas of its messages."""
+"""The AsyncAPI document of the real-time API, generated from the schemas of its messages."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -157,7 +157,7 @@ class _Channel:
             },
         }
         if "{stream_id}" in self.address:
-            channel["parameters"] = {"stream_id": {"description": "The stream ID, percent-encoded."}}
+            channel["parameters"] = {"stream_id": {"description": "The stream id, percent-encoded."}}
         return channel
 
 

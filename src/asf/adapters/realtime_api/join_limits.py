@@ -1,6 +1,6 @@
-"""How often one connection may join a stream, or subscribe to UI updates.
+"""Limits how often one connection may join a stream, or subscribe to UI updates.
 
-How many sessions there may be at a time is `ASF_MAX_LISTENERS`, which `StreamingService.join` checks.
+The maximum number of concurrent sessions is `ASF_MAX_LISTENERS`, which `StreamingService.join` checks.
 """
 
 import time
@@ -21,7 +21,7 @@ SUBSCRIPTIONS_AT_ONCE = 2 * MAX_SUBSCRIPTIONS
 
 
 class JoinLimits:
-    """Counts the joins of each connection: at most `at_once`, and `per_second` in the long run."""
+    """Counts the joins of each connection: at most `at_once`, and `per_second` on average."""
 
     def __init__(self, per_second: float, at_once: int) -> None:
         self._per_second = per_second
@@ -35,4 +35,4 @@ class JoinLimits:
         if rate is None:
             rate = self._rates[connection] = RateLimit(self._per_second, self._at_once)
         if not rate.take(time.monotonic()):
-            raise RateLimited(f"At most {self._per_second:g} a second in the long run.")
+            raise RateLimited(f"At most {self._per_second:g} per second on average.")

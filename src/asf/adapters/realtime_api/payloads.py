@@ -77,7 +77,7 @@ class Text(fields.String):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class WholeNumber(fields.Integer):
+class StrictInteger(fields.Integer):
     """An integer, without conversion from other types."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -112,9 +112,9 @@ class JoinStreamSchema(PayloadSchema):
     leading_error = InvalidJoin
 
     stream_id = Text(required=True, validate=obeys(stream_id_problem))
-    offset = WholeNumber(load_default=0, validate=OFFSET_RANGE)
+    offset = StrictInteger(load_default=0, validate=OFFSET_RANGE)
     epoch = Text(load_default=None, allow_none=True)
-    window = WholeNumber(load_default=None, allow_none=True, validate=WINDOW_RANGE)
+    window = StrictInteger(load_default=None, allow_none=True, validate=WINDOW_RANGE)
     wait = Flag(load_default=False)
     token = fields.Raw(load_default=None, allow_none=True, metadata=TOKEN)
 
@@ -147,13 +147,13 @@ class SessionCommandSchema(PayloadSchema):
 class SeekSchema(PayloadSchema):
     """Payload of `seek_stream`."""
 
-    offset = WholeNumber(required=True, validate=OFFSET_RANGE)
+    offset = StrictInteger(required=True, validate=OFFSET_RANGE)
 
 
 class AckSchema(PayloadSchema):
     """Payload of `audio_ack`."""
 
-    received = WholeNumber(required=True, validate=OFFSET_RANGE)
+    received = StrictInteger(required=True, validate=OFFSET_RANGE)
 
 
 class PositionSchema(Schema):
@@ -165,7 +165,7 @@ class PositionSchema(Schema):
         unknown = EXCLUDE
 
     epoch = Text(required=True)
-    seq = WholeNumber(required=True, validate=OFFSET_RANGE)
+    seq = StrictInteger(required=True, validate=OFFSET_RANGE)
 
     @post_load
     def _position(self, values: dict[str, Any], **_options: Any) -> Position:

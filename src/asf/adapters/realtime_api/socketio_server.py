@@ -14,19 +14,19 @@ PING_TIMEOUT_SECONDS = 20.0
 """Time between two pings of a connection, and longest time to its pong: Engine.IO's defaults."""
 
 MAX_ATTACHMENTS = 1
-"""Most binary attachments of an event from a client. No event of ASF has any; one is answered as invalid payload."""
+"""Maximum number of binary attachments of a client's event. ASF's events have none; one is an invalid payload."""
 
 LOG_LINES = 10
 LOG_SECONDS = 10.0
 LOG_CHARACTERS = 300
-"""Most lines that the libraries may log in a period, the period in seconds, and the longest line."""
+"""Maximum number of lines that the libraries may log in a period, the period in seconds, and the longest line."""
 
 MESSAGE_QUEUE_CHANNEL = "flask-socketio"
 """Redis channel for other processes that emit to this server's clients: `SocketIO(message_queue=...)`'s default."""
 
 
 def create_message_queue(url: str, redis_options: Mapping[str, Any]) -> RedisManager:
-    """Return a message queue by which other processes emit to the clients of all servers, on the Redis at `url`.
+    """Return a message queue through which other processes emit to the clients of all servers, on the Redis at `url`.
 
     ASF's own events do not use it: they would be published to every server, and when Redis is unreachable the library
     only logs that.
@@ -89,8 +89,8 @@ class StrictPacket(Packet):
 def _library_logger(name: str) -> logging.Logger:
     """Return a logger that passes warnings on, as one short line each, at a limited rate.
 
-    These libraries log several lines a packet at INFO, and a traceback for each malformed packet: a client could fill
-    a disk. Failures in ASF's own handlers are logged by those.
+    These libraries log several lines per packet at INFO, and a traceback for each malformed packet: a client could
+    fill a disk. Failures in ASF's own handlers are logged by those.
     """
     library_logger = logging.getLogger(f"{__name__}.{name}")
     library_logger.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What this package needs of connections. The packages that hold the connections provide it."""
+"""What this package needs from connections, as protocols. The packages that hold the connections implement them."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

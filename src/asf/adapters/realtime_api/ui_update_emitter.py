@@ -73,7 +73,7 @@ class SocketIoUiUpdateEmitter:
             return Handover.GONE
         try:
             if _is_too_slow(transport, is_replay=bool(missed)):
-                logger.warning("UI update subscriber disconnected: it does not read")
+                logger.warning("subscriber dropped connection=%s reason=not_reading", connection_id)
                 transport.disconnect()
                 return Handover.TOO_SLOW
             if not transport.send(packet):

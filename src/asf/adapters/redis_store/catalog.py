@@ -32,18 +32,18 @@ RETRY_SECONDS = 0.5
 """Pause between attempts to read the streams that are followed."""
 
 STREAMS_AT_ONCE = 100
-"""Most streams that are read with one command."""
+"""Maximum number of streams that are read with one command."""
 
 logger = logging.getLogger(__name__)
 
 
 class RedisCatalogStore:
-    """Entries under keys with the prefix `prefix`, in the Redis of `client`, which need not be up yet.
+    """Entries under keys with the prefix `prefix`, in the Redis of `client`, which need not be running yet.
 
     Changes arrive through `pubsub`, and are reported in threads, one for each stream that changes.
 
-    Every method that asks Redis raises `CatalogUnavailable` when that is lost or takes too long. A change may have
-    been stored then.
+    Every method that queries Redis raises `CatalogUnavailable` when Redis is unreachable or times out. A change may
+    nevertheless have been stored.
     """
 
     def __init__(self, client: redis.Redis, pubsub: RedisPubSub, prefix: str = PREFIX) -> None:
@@ -51,7 +51,7 @@ class RedisCatalogStore:
         self._pubsub = pubsub
         pubsub.on_interrupted.append(self._read_all_followed)
         self._followed = FollowedStreams(start_thread)
-        # Those of them whose channel could not be subscribed to yet.
+        # Followed streams whose channels could not be subscribed to yet.
         self._not_subscribed: set[str] = set()
         self._streams, self._ids, self._counts = self._keys = [prefix + name for name in ("streams", "ids", "counts")]
         self._checked = prefix + "checked"
@@ -98,7 +98,7 @@ class RedisCatalogStore:
         return self._change(self._delete, stream.stream_id, stream) == b"done"
 
     def page(self, limit: int, after: str) -> list[AudioStream]:
-        """Return at most `limit` streams in the order of their ids, those after `after`.
+        """Return at most `limit` streams with ids after `after`, in the order of their ids.
 
         Raises `CatalogUnavailable`.
         """
@@ -115,15 +115,15 @@ class RedisCatalogStore:
     def check(self) -> None:
         """Raise `CatalogUnavailable` unless streams can be read and stored now, and pub/sub works.
 
-        Writes a key of its own, as a replica, and a Redis whose memory or disk is full, can still be read. Publishes,
-        as that is a permission of its own.
+        Writes a key of its own, because a replica, or a Redis whose memory or disk is full, can still be read.
+        Publishes, because that is a separate permission.
         """
         with self._client.pipeline(transaction=False) as pipeline:
             pipeline.set(self._checked, "1")
             pipeline.publish(self._checked, "")
             self._ask(pipeline.execute)
         if not self._pubsub.is_connected:
-            raise CatalogUnavailable("Announcements on other servers cannot be received now.")
+            raise CatalogUnavailable("Not subscribed to Redis: changes made on other servers are not received.")
 
     def close(self) -> None:
         """Do nothing: the connections to Redis are not the store's own."""

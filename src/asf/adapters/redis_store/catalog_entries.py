@@ -7,7 +7,7 @@ from asf.domain.streams.stream import AudioStream, StreamState, locator_of
 
 
 def entry_of(stream: AudioStream) -> str:
-    """Return the state, a space, and all but the id as JSON in ASCII, whatever characters a path has."""
+    """Return the state, a space, and all fields but the id as JSON in ASCII, whatever characters a path has."""
     rest = json.dumps(
         {
             "locator_kind": stream.locator.kind,

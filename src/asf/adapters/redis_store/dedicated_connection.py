@@ -9,7 +9,7 @@ class DedicatedConnection:
     """One connection with the address and the options of `client`; `options` replace some of those.
 
     The only module that uses redis-py's `Connection` directly, whose methods are not documented. The methods raise
-    `redis.RedisError` or `OSError` when Redis cannot be reached. One task reads; writers take turns.
+    `redis.RedisError` or `OSError` when Redis is unreachable. One task reads; writers take turns.
     """
 
     def __init__(self, client: redis.Redis, **options: Any) -> None:
@@ -18,7 +18,7 @@ class DedicatedConnection:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open, as far as is known."""
+        """Whether the connection is open, as far as known."""
         return bool(self._connection.is_connected)
 
     def connect(self) -> None:
@@ -44,7 +44,7 @@ class DedicatedConnection:
     def read(self, seconds: float) -> Any:
         """Return the next reply or message, as bytes.
 
-        Raises `redis.TimeoutError` after so many seconds; then the connection stays open, and what arrives later can
-        still be read.
+        Raises `redis.TimeoutError` after `seconds`; then the connection stays open, and what arrives later can still
+        be read.
         """
         return self._connection.read_response(disable_decoding=True, timeout=seconds, disconnect_on_error=False)

@@ -7,7 +7,7 @@ import redis
 from asf.adapters.log_throttle import LogThrottle
 
 LOG_SECONDS = 10.0
-"""Redis failures are logged once in this many seconds at most: there may be thousands of them a second."""
+"""Shortest interval between two log lines about Redis failures: there may be thousands of failures per second."""
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +20,12 @@ def details_of(error: Exception) -> str:
         logger.warning("Redis: %s: %s", type(error).__name__, error)
     match error:
         case redis.TimeoutError() | TimeoutError():
-            return "Redis takes too long."
+            return "Redis timed out."
         case redis.AuthenticationError() | redis.exceptions.NoPermissionError():
-            return "Redis does not permit it."
+            return "Redis denied permission."
         case redis.ConnectionError() | OSError():
-            return "Redis cannot be reached."
+            return "Redis is unreachable."
         case redis.exceptions.OutOfMemoryError():
-            return "Redis has no more memory."
+            return "Redis is out of memory."
         case _:
-            return "Redis refuses."
+            return "Redis rejected the command."

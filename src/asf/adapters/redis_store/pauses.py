@@ -1,4 +1,4 @@
-"""Time for parts that wait: tests replace it."""
+"""The time that waiting parts use, which tests replace."""
 
 import time
 from typing import Protocol

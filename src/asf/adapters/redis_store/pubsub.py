@@ -14,23 +14,23 @@ from asf.adapters.redis_store.failures import details_of
 from asf.backoff import Backoff
 
 CONNECTION_SECONDS = 0.2
-"""How long `follow` waits for the connection if it has just been lost."""
+"""How long `follow` waits for the connection to be restored."""
 
 CONFIRMATION_SECONDS = 0.2
 """How long Redis may take to confirm a subscription."""
 
-LOOKS = 4
-"""In how many parts that is waited. Between them confirmations are seen that arrived while this process was busy."""
+WAIT_SLICES = 4
+"""The wait is split into this many slices, so that replies that arrived while the process was busy are noticed."""
 
 SILENCE_SECONDS = 1.0
-"""Silence after which Redis is sent a PING, and how long it may take to answer that."""
+"""Silence after which a PING is sent to Redis, and timeout of its response."""
 
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 2.0
 """Pauses between attempts to connect: twice as long after each failure, between these bounds."""
 
 CHANNELS_AT_ONCE = 500
-"""Most channels in one command."""
+"""Maximum number of channels in one command."""
 
 Listener = Callable[[bytes], object]
 
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class SubscribeFailed(Exception):
-    """Redis is lost, or takes too long."""
+    """Redis is unreachable, or did not respond in time."""
 
 
 class RedisPubSub:
@@ -67,7 +67,7 @@ class RedisPubSub:
 
     @property
     def is_connected(self) -> bool:
-        """Whether all channels are subscribed to now, as far as is known."""
+        """Whether all channels are subscribed to now, as far as known."""
         return self._ready.is_set()
 
     def follow(self, channel: str, listener: Listener) -> None:
@@ -141,7 +141,7 @@ class RedisPubSub:
             with self._lock:
                 self._confirmations += confirmations
             self._write("SUBSCRIBE", *some)
-            while not confirmations[-1].has_come:
+            while not confirmations[-1].has_arrived:
                 self._read_one(SILENCE_SECONDS)
 
     def _start(self) -> None:
@@ -173,16 +173,16 @@ class RedisPubSub:
                 _open(self._connection).send("UNSUBSCRIBE", *some)
 
     def _read_one(self, seconds: float) -> None:
-        """Read one reply or message, and process it. Raises `redis.TimeoutError` after so many seconds."""
+        """Read one reply or message, and process it. Raises `redis.TimeoutError` after `seconds`."""
         try:
-            answer = self._read(seconds)
+            reply = self._read(seconds)
         except redis.TimeoutError:
-            answer = self._read(0)  # It may have arrived while this process was busy.
-        match answer:
+            reply = self._read(0)  # It may have arrived while this process was busy.
+        match reply:
             case [b"message", name, payload]:
                 self._deliver(name, payload)
             case [b"subscribe", *_]:
-                self._confirmations.popleft().come()
+                self._confirmations.popleft().arrive()
 
     def _deliver(self, name: bytes, payload: bytes) -> None:
         listener = self._listeners.get(name)
@@ -215,27 +215,27 @@ class _Confirmation:
     """Redis's reply that a channel is subscribed to."""
 
     def __init__(self) -> None:
-        self.has_come = False
+        self.has_arrived = False
         self._decided = threading.Event()
 
-    def come(self) -> None:
-        self.has_come = True
+    def arrive(self) -> None:
+        self.has_arrived = True
         self._decided.set()
 
     def fail(self) -> None:
         self._decided.set()
 
     def wait(self) -> None:
-        """Wait for it. Raises `SubscribeFailed` if it does not come in time."""
-        for _ in range(LOOKS):
-            if self._decided.wait(CONFIRMATION_SECONDS / LOOKS):
+        """Wait for it. Raises `SubscribeFailed` if it does not arrive in time."""
+        for _ in range(WAIT_SLICES):
+            if self._decided.wait(CONFIRMATION_SECONDS / WAIT_SLICES):
                 break
-        if not self.has_come:
+        if not self.has_arrived:
             raise SubscribeFailed("Redis did not confirm it in time.")
 
 
 def _open(connection: DedicatedConnection | None) -> DedicatedConnection:
-    """Return it, if it is open: otherwise it would open itself, without its subscriptions."""
+    """Return an open connection: a closed one would reopen without subscriptions. Raises `SubscribeFailed`."""
     if connection is None or not connection.is_connected:
-        raise SubscribeFailed("Redis cannot be reached.")
+        raise SubscribeFailed("Redis is unreachable.")
     return connection

@@ -29,8 +29,8 @@ _MIN_WAIT_SECONDS = 0.001
 class DirectWebSocket(FrameSender):
     """One WebSocket connection. One task receives; any may send.
 
-    `message_timeout` returns how many seconds the next message may take (None: no limit); longer is taken for the end
-    of the connection. `timeout`, in seconds, limits every silence of the client (None: no limit). `on_throttled` is
+    `message_timeout` returns how many seconds the next message may take (None: no limit); after that the connection
+    is considered ended. `timeout`, in seconds, limits every silence of the client (None: no limit). `on_throttled` is
     called when frames arrive faster than the rate limit, at most every `THROTTLED_NOTICE_SECONDS`. `received_frames`
     counts all frames that were received.
     """
@@ -66,11 +66,11 @@ class DirectWebSocket(FrameSender):
         finally:
             if message is None:
                 self._has_ended = True
-                self.abort()
+                self.discard_pending()
         return message
 
     def close(self, code: int | None = None, reason: str = "") -> None:
-        """Close the connection, with a close frame if that can be sent. The receiving task gets the end."""
+        """Close the connection, with a close frame if possible. The receiving task sees the end of the connection."""
         self.send_close(EMPTY_CLOSE_FRAME if code is None else close_frame(code, reason))
         self._connection.abort()
 

@@ -1,4 +1,4 @@
-"""Plain WebSockets: the requests that open one, and the connection that each of them gets."""
+"""Plain WebSockets: handshakes below a path, and the connections that they open."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,16 +14,16 @@ from asf.adapters.websocket.pings import PING_SECONDS, Pings
 from asf.domain.streaming.audio import AudioBatch
 
 CLOSE_SECONDS = 5.0
-"""Longest time that a client may take to read what was sent before the close frame, and to answer that."""
+"""Longest time for a client to read what was sent before the close frame, and to respond to that."""
 
 MAX_WAITING_BYTES = 65536
-"""Most bytes of text that wait for a client that does not read; with more, the connection is broken off."""
+"""Maximum number of bytes of text that wait for a client that does not read; beyond it, the connection is ended."""
 
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
 class PlainWebSocket:
-    """One plain WebSocket connection. `close_later` is called when it closes, to break it off in the end."""
+    """One plain WebSocket connection. `close_later` is called when it closes: it calls `break_off` after a delay."""
 
     def __init__(self, websocket: DirectWebSocket, close_later: Callable[["PlainWebSocket"], None]) -> None:
         self._websocket = websocket
@@ -62,11 +62,11 @@ class PlainWebSocket:
         return self._websocket.write_chunks(framing_for(envelope), batch, start, stop) if self.ready else 0
 
     def when_throttled(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when messages arrive faster than the rate limit, but not for each of them."""
+        """Call `callback` when messages arrive faster than the rate limit, at a limited rate."""
         self._websocket.on_throttled = callback
 
     def when_ready(self, callback: Callable[[], None] | None) -> None:
-        """Call `callback` once, as soon as audio can be sent. None cancels an earlier one."""
+        """Call `callback` once, as soon as audio can be sent. None cancels an earlier callback."""
         self._callback = callback
 
     def close(self, code: int, reason: str) -> None:
@@ -79,9 +79,9 @@ class PlainWebSocket:
         self._close_later(self)
 
     def ping(self) -> bool:
-        """Send a ping, unless something else is being sent anyway. Returns whether the connection is still open.
+        """Send a ping, unless something else is being sent. Returns whether the connection is still open.
 
-        The connection of a client that has not answered for too long is broken off.
+        A client that has not answered for too long is considered disconnected.
         """
         if not self._pings.has_answered():
             self.break_off()
@@ -117,12 +117,12 @@ class Delay(Protocol):
     """Calls an action with each connection that was added, a fixed time later, if the connection still exists."""
 
     def add(self, connection: Any) -> None:
-        """Call the action with the connection when the time is over."""
+        """Call the action with the connection when the time has passed."""
         ...
 
 
 MakeDelay = Callable[[float, Callable[[Any], object]], Delay]
-"""Returns a `Delay` of so many seconds with an action."""
+"""Returns a `Delay` with its seconds and its action."""
 
 
 class PlainWebSocketEndpoint:

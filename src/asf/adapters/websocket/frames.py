@@ -41,7 +41,7 @@ def binary_frame(payload: bytes) -> bytes:
 
 
 def pong_frame(payload: bytes) -> bytes:
-    """Return the answer to a ping with this payload (RFC 6455, section 5.5.3)."""
+    """Return the pong for a ping with this payload (RFC 6455, section 5.5.3)."""
     return frame_header(_FINAL_PONG, len(payload)) + payload
 
 

@@ -8,7 +8,7 @@ from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
 MAX_FRAGMENTS = 64
-"""Most frames of one message. Clients of this service have no reason to use more than one."""
+"""Maximum number of frames of one message. Clients of this service have no reason to use more than one."""
 
 _REASONS = {
     CloseReason.INVALID_FRAME_PAYLOAD_DATA: "Text must be UTF-8.",
@@ -43,7 +43,7 @@ class MessageReceiver:
         self._fragments = 0
 
     def feed(self, data: bytes) -> None:
-        """Add received bytes. Must be called when `next_frame` has returned None only."""
+        """Add received bytes. Call it only after `next_frame` has returned None."""
         self._connection.receive_data(data)
         self._events = self._connection.events()
 

@@ -11,7 +11,7 @@ from asf.domain.streaming.audio import AudioBatch
 
 
 class _Pending:
-    """Bytes that the kernel has not taken yet. `sent` is set when it has, or when the connection has failed."""
+    """Bytes that the kernel has not taken yet. `sent` is set when it takes them, or the connection has failed."""
 
     __slots__ = ("rest", "sent")
 
@@ -66,7 +66,7 @@ class FrameSender:
         return taken
 
     def write_whole(self, frames: bytes) -> None:
-        """Write `frames`, now or as soon as the kernel takes them. Must be called while `idle` only."""
+        """Write `frames`, now or as soon as the kernel takes them. Call it only while `idle`."""
         sent = self._write(frames)
         if sent < len(frames):
             self._write_later(frames[sent:])
@@ -83,27 +83,27 @@ class FrameSender:
         self._notify_idle()
 
     def send_close(self, frame: bytes = EMPTY_CLOSE_FRAME) -> None:
-        """Send a close frame, unless the connection is closed. A half-sent message is discarded: see `abort`.
+        """Send a close frame, unless the connection is closed. A half-sent message is discarded.
 
         The close frame would wait for the rest of that message, forever if the client has stopped reading.
         """
-        self.abort()
+        self.discard_pending()
         if not self.websocket_closed:
             with suppress(OSError):
                 self.send_frame(frame)
             self.websocket_closed = True
 
-    def abort(self) -> None:
+    def discard_pending(self) -> None:
         """Discard a half-sent message, if there is one, and so close the WebSocket: no frame can follow it.
 
         Tasks that wait in `send` get an OSError. The receiving task must close the connection.
         """
         if self._pending:
-            self._discard_pending()
+            self._fail()
 
     def break_off(self) -> None:
-        """End the connection at once and discard what is not sent yet. The receiving task gets the end."""
-        self._discard_pending()
+        """End the connection at once and discard unsent data. The receiving task sees the end of the connection."""
+        self._fail()
         self._connection.abort()
 
     def _write(self, data: bytes | memoryview) -> int:
@@ -128,7 +128,7 @@ class FrameSender:
             taken_bytes = self._taken_bytes
             while not (self.websocket_closed or sent.wait(self.timeout)):
                 if self._taken_bytes == taken_bytes:
-                    self._discard_pending()
+                    self._fail()
                 taken_bytes = self._taken_bytes
         finally:
             self._sending_tasks -= 1
@@ -141,7 +141,7 @@ class FrameSender:
             pending = self._pending[0]
             taken = self._write(pending.rest)
             if self.websocket_closed:
-                self._discard_pending()
+                self._fail()
                 return
             self._taken_bytes += taken
             if taken < len(pending.rest):
@@ -153,7 +153,8 @@ class FrameSender:
                 pending.sent.set()
         self._notify_idle()
 
-    def _discard_pending(self) -> None:
+    def _fail(self) -> None:
+        """Close the WebSocket, and discard what is pending. Tasks that wait in `send` get an OSError."""
         self.websocket_closed = True
         self._connection.when_writable(None)
         while self._pending:

@@ -9,8 +9,8 @@ import requests
 from asf.application.diagnosis.finding import Finding, Severity, problem
 from asf.settings import url_of
 
-ANSWER_SECONDS = 3.0
-"""Timeout for the response of a server."""
+RESPONSE_SECONDS = 3.0
+"""Timeout of a request to a server."""
 
 
 def examine_address(host: str, port: int) -> Finding:
@@ -35,13 +35,13 @@ def examine_server(url: str, *, ready: bool = False) -> Finding:
     try:
         with requests.Session() as session:
             session.trust_env = False  # No proxy: the server itself must respond.
-            response = session.get(url + route, timeout=ANSWER_SECONDS)
-            answer = response.json()
+            response = session.get(url + route, timeout=RESPONSE_SECONDS)
+            body = response.json()
     except (requests.RequestException, ValueError):
         return problem("server", f"No ASF server responded at {url}{route}", "Start it: asf serve")
-    if response.ok and answer == {"status": status}:
+    if response.ok and body == {"status": status}:
         return Finding("server", Severity.OK, f"{url} is {status}")
-    details = answer.get("details") if isinstance(answer, dict) else None
+    details = body.get("details") if isinstance(body, dict) else None
     text = f"{url} is not {status}: {details or f'HTTP status {response.status_code}'}"
     return problem("server", text, "See its log, or run asf doctor.")
 

@@ -74,7 +74,7 @@ def examine_redis(url: str) -> Finding:
 
 
 def examine_object_stores(settings: Settings) -> Iterator[Finding]:
-    """Yield whether each bucket can be read. Waits for the timeout of those that do not answer."""
+    """Yield whether each bucket can be read. Waits for the timeout of those that do not respond."""
     from asf.adapters import object_store  # noqa: PLC0415 - an extra
 
     def run_here(work: Callable[[], None], done: Callable[[], None]) -> None:

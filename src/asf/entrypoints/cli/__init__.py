@@ -52,12 +52,12 @@ class CommandLine(click.Group):
             raise click.ClickException(_describe(error)) from error
         except Exception as error:
             # Imported late, for `serve`.
-            from asf.client.errors import AsfClientError, RequestRefused, ServerUnreachable  # noqa: PLC0415
+            from asf.client.errors import AsfClientError, RequestRejected, ServerUnreachable  # noqa: PLC0415
 
             if isinstance(error, ServerUnreachable):
                 hint = "Is the server running (asf serve)? Is the address right (--url)?"
                 raise click.ClickException(f"{error}\n{hint}") from error
-            if isinstance(error, RequestRefused) and error.error_code == "ASF_UNAUTHORIZED":
+            if isinstance(error, RequestRejected) and error.error_code == "ASF_UNAUTHORIZED":
                 raise click.ClickException(f"{error}\n{_token_hint(ctx)}") from error
             if isinstance(error, AsfClientError):
                 raise click.ClickException(str(error)) from error

@@ -10,7 +10,7 @@ from asf.adapters.json_values import parse_json
 DEFAULT_URL = "http://127.0.0.1:5006"
 
 RETRIES = 2
-"""How often a call is retried: less often than by services, as a person is waiting."""
+"""Retries per call; fewer than for services, because a person is waiting."""
 
 
 class ServerUrl(click.ParamType[str]):
@@ -87,7 +87,7 @@ def examples(*commands: str) -> str:
 
 
 def elsewhere(url: str) -> str:
-    """Return the option with which another command reaches the same server: empty for the default."""
+    """Return the option that makes another command use the same server; empty for the default."""
     return "" if url == DEFAULT_URL else f" --url {url}"
 
 

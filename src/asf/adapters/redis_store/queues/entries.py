@@ -24,7 +24,7 @@ REASON = b"reason"
 """Optional field of the last entry: why generation failed, in UTF-8."""
 
 BEFORE_ALL = b"0-0"
-"""An id below that of any entry."""
+"""An id lower than that of any entry."""
 
 ENDS = {b"complete": StreamState.COMPLETE, b"failed": StreamState.FAILED}
 

@@ -21,13 +21,13 @@ FETCH_SECONDS = 15.0
 """How long fetching audio is retried before its listeners get an error."""
 
 MAX_FETCHES = 8
-"""Most queues whose blocks are fetched at a time. Each takes a connection meanwhile."""
+"""Maximum number of queues whose blocks are fetched concurrently. Each takes a connection."""
 
 MAX_WANTED = 16
-"""Most blocks of a queue that are fetched before the readers that wait for any of them are called."""
+"""Maximum number of blocks of a queue that are fetched before the readers that wait for any of them are called."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
-"""Pauses between attempts while Redis is lost."""
+"""Pauses between attempts while Redis is unreachable."""
 
 logger = logging.getLogger(__name__)
 
@@ -138,18 +138,18 @@ class BlockFetcher:
             index.keep(start, data[: index.complete_blocks * BLOCK_BYTES - start])
 
     def _index_more(self, queue: OpenQueue) -> None:
-        """Index some more entries of a queue whose end is known already."""
+        """Index more entries of a queue whose end is already known."""
         index = queue.index
         pieces = self._entries_from(queue, index.last_id, ENTRIES_PER_READ)[1:]
         if not pieces:
-            raise AudioUnavailable(f"The queue has no bytes {index.indexed} to {index.size - 1}.")
+            raise AudioUnavailable(f"The queue is missing bytes {index.indexed} to {index.size - 1}.")
         with self._lock:
             index.take(pieces)
             if index.problem is not None:
                 raise index.problem
 
     def _entries_from(self, queue: OpenQueue, entry_id: bytes, count: int) -> list[Piece]:
-        """Return entries, starting with one that was read before. Raises `AudioChanged` if that is gone."""
+        """Return entries, starting with one that was read before. Raises `AudioChanged` if that no longer exists."""
         self._timing.sleep(0)  # Let other tasks run.
         pieces = pieces_of(self._client.xrange(queue.key, entry_id, "+", count))
         if not pieces or pieces[0].entry_id != entry_id:

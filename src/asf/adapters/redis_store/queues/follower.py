@@ -15,10 +15,10 @@ PAUSE_SECONDS = 0.01
 """Pause after a read that returned all there was, so that many growing queues share the next one."""
 
 CHECK_SECONDS = 1.0
-"""How often it is checked that the growing queues are still the same."""
+"""Interval at which it is checked that the growing queues are still the same."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
-"""Pauses between attempts while Redis is lost."""
+"""Pauses between attempts while Redis is unreachable."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 class QueueFollower:
     """Reads the new entries of all growing `queues` with one `reader`, in a task that runs while there are any.
 
-    `spawn` starts the task. While Redis is lost it retries, and then finds out what has changed.
+    `spawn` starts the task. While Redis is unreachable it retries; then it detects what has changed.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class QueueFollower:
         self._is_running = False
 
     def follow(self, queue: OpenQueue, *, is_new: bool) -> None:
-        """See to it that a queue of `queues` is followed; `is_new`: it was just added."""
+        """Ensure that a queue of `queues` is followed; `is_new`: it was just added."""
         with self._queues.lock:
             must_start = queue.index.grows and not self._is_running
             self._is_running = self._is_running or must_start
@@ -88,7 +88,7 @@ class QueueFollower:
             return growing
 
     def _read(self, growing: Mapping[bytes, OpenQueue]) -> bool:
-        """Read the new entries of some of the queues, and return whether those may be all there are."""
+        """Read new entries of the queues, and return whether those may be all there are."""
         if not growing:
             return False
         found = self._reader.read({key: queue.index.last_id for key, queue in growing.items()})

@@ -8,19 +8,19 @@ from asf.domain.errors import AudioChanged, AudioUnavailable
 from asf.domain.streams.stream import AudioEnding, StreamState
 
 BEGINNING_BYTES = 1024
-"""How many of the first bytes are kept in addition: they tell the media type."""
+"""Number of first bytes that are kept in addition: they identify the media type."""
 
 
 class QueueIndex:
-    """One queue as it was created once: its entries in order, as far as they were read.
+    """One version of a queue: its entries in order, as far as they were read.
 
     `head` is the mark of its first entry, which tells it from a queue that is created under the same name later.
     `last_id` is the entry that was read last, `indexed` the number of bytes up to it. `size` is how many bytes can be
-    read: more than `indexed` once the end was seen. `beginning` has some of the first bytes, `ending` is how the
+    read: more than `indexed` once the end is known. `beginning` has some of the first bytes, `ending` is how the
     queue ended, and `problem` why no more of it can be read.
 
-    A repeat, an entry whose bytes are there already, adds nothing: a producer may add a piece again whose
-    confirmation it missed.
+    A repeat, an entry whose bytes were indexed before, adds nothing: a producer may add a piece again if it missed
+    the confirmation.
     """
 
     def __init__(self, blocks: BlockCache) -> None:
@@ -51,7 +51,7 @@ class QueueIndex:
 
     @property
     def entries_per_block(self) -> int:
-        """How many entries a block takes, on the average of those that were read."""
+        """Average number of entries of one block."""
         return self._entries * BLOCK_BYTES // self.indexed + 1 if self.indexed else 1
 
     def entry_of(self, number: int) -> bytes:
@@ -59,7 +59,7 @@ class QueueIndex:
         return self._entry_ids[number]
 
     def foresee(self, pieces: Iterable[Piece]) -> None:
-        """Record the end, if it is among `pieces`, which were read ahead of the entries in between."""
+        """Record the end if `pieces`, read from the queue's tail, contain it."""
         for piece in pieces:
             if piece.ending is not None and piece.offset >= self.indexed and self.grows:
                 self.ending = piece.ending
@@ -93,7 +93,7 @@ class QueueIndex:
             self.problem = self._take(piece)
 
     def read_again(self) -> None:
-        """Read all entries again, from the first one, as Redis has lost some of the last ones.
+        """Read all entries again, from the first one, because Redis has lost some of the last ones.
 
         Those that it still has are repeats, and those that replace the lost ones may have smaller ids.
         """
@@ -134,7 +134,7 @@ class QueueIndex:
         if piece.problem is not None:
             return AudioUnavailable(piece.problem)
         if piece.offset > self.indexed:
-            return AudioUnavailable(f"The queue has no bytes {self.indexed} to {piece.offset - 1}.")
+            return AudioUnavailable(f"The queue is missing bytes {self.indexed} to {piece.offset - 1}.")
         if piece.ending is not None:
             return self._end(piece.offset, piece.ending)
         self._locate(piece)
@@ -144,7 +144,7 @@ class QueueIndex:
         if self.ending is None:
             self.size = self.indexed
         elif self.indexed > self.size and not self._is_cut:
-            return AudioChanged(f"The queue ended at byte {self.size}, and has more.")
+            return AudioChanged(f"The queue has audio beyond its end at byte {self.size}.")
         return None
 
     def _end(self, offset: int, ending: AudioEnding) -> AudioUnavailable | None:
@@ -152,9 +152,13 @@ class QueueIndex:
         if self._is_cut:
             return None
         if self.ending is not None:  # As foreseen.
-            return None if offset == self.size else AudioChanged(f"The queue ends at byte {offset} and {self.size}.")
+            return (
+                None
+                if offset == self.size
+                else AudioChanged(f"The queue has two ends, at bytes {self.size} and {offset}.")
+            )
         if offset < self.indexed:
-            return AudioUnavailable(f"The queue ends at byte {offset}, but has {self.indexed}.")
+            return AudioUnavailable(f"The queue has audio beyond its end at byte {offset}.")
         self.ending = ending
         return None
 
@@ -177,7 +181,7 @@ class QueueIndex:
 
 
 def join_pieces(pieces: Sequence[Piece], offset: int) -> bytes:
-    """Return the bytes from `offset` on that `pieces` of an indexed queue have. Raises `AudioChanged` for a gap."""
+    """Return the bytes from `offset` that `pieces` of an indexed queue contain. Raises `AudioChanged` for a gap."""
     parts = []
     for piece in pieces:
         if piece.problem is not None or piece.offset > offset:

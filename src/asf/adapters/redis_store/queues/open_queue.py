@@ -1,4 +1,4 @@
-"""The queues that are open in this process, and what is waited for on each."""
+"""The queues that are open in this process, and the blocks that are waited for."""
 
 import threading
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Reader(Protocol):
 
     @property
     def on_arrival(self) -> Callable[[], None]:
-        """The call-back."""
+        """The callback."""
         ...
 
 
@@ -44,14 +44,14 @@ class OpenQueue:
         self._failed: dict[int, tuple[float, AudioUnavailable]] = {}
 
     def start_with(self, ends: QueueEnds | None) -> None:
-        """Index what was read when the queue was opened; None: Redis did not answer."""
+        """Index what was read when the queue was opened; None: Redis did not respond."""
         if ends is not None:
             self.index.problem = ends.problem
             self.index.take(ends.first)
             self.index.foresee(ends.last)
 
     def is_same(self, ends: QueueEnds | None) -> bool:
-        """Return whether `ends` are those of this queue rather than of one created later, as far as is known."""
+        """Return whether `ends` are those of this queue rather than of one created later, as far as known."""
         index = self.index
         if index.problem is not None:
             return False
@@ -89,7 +89,7 @@ class OpenQueues:
         self._queues: dict[bytes, OpenQueue] = {}
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of queues."""
         return len(self._queues)
 
     def __contains__(self, key: bytes) -> bool:

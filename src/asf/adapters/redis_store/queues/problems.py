@@ -5,7 +5,7 @@ from asf.domain.errors import AudioChanged, AudioUnavailable
 
 def not_a_queue() -> AudioUnavailable:
     """Return the error for a key of another type."""
-    return AudioUnavailable("Redis has no queue under that name, but something else.")
+    return AudioUnavailable("The Redis key of this queue is not a stream.")
 
 
 def recreated() -> AudioChanged:

@@ -14,29 +14,29 @@ BLOCK_MILLISECONDS = 100
 """How long Redis holds back a read when there are no new entries. It bounds how late a queue is added to the
 reads when `nudge` comes too early or too late."""
 
-ANSWER_SECONDS = 1.0
-"""How long Redis may take to answer beyond that. A wait that was cut short does no harm: the read is repeated."""
+RESPONSE_SECONDS = 1.0
+"""Timeout of the response beyond that. A timeout does no harm: the read is repeated."""
 
 ENTRIES_PER_READ = 64
-"""Most entries that one read of all queues returns, unless there are more queues than that."""
+"""Maximum number of entries that one read of all queues returns, unless there are more queues than that."""
 
 HEADS_AT_ONCE = 50
-"""Most queues per script call. Redis runs nothing else meanwhile, and first entries may be long."""
+"""Maximum number of queues per script call. Redis runs nothing else meanwhile, and first entries may be long."""
 
 CONNECTION_NAME = "asf-audio-queues"
 """Name of the connection in `CLIENT LIST`."""
 
 
 class QueueReader:
-    """Reads many queues at once, for one task. `client` provides the address and sends `nudge`, nothing else.
+    """Reads many queues at once, for one task. `client` only provides the address and sends the `nudge`.
 
-    The methods that read raise `redis.RedisError` or `OSError` when Redis is lost: call `disconnect`, then retry.
+    Methods that read raise `redis.RedisError` or `OSError` when Redis is unreachable: `disconnect`, then retry.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._connection = DedicatedConnection(
-            client, socket_timeout=BLOCK_MILLISECONDS / 1000 + ANSWER_SECONDS, client_name=CONNECTION_NAME
+            client, socket_timeout=BLOCK_MILLISECONDS / 1000 + RESPONSE_SECONDS, client_name=CONNECTION_NAME
         )
         self._client_id: int | None = None
         self._marks_script = load_script(__package__, "marks")
@@ -44,10 +44,10 @@ class QueueReader:
     def read(self, last_ids: Mapping[bytes, bytes]) -> dict[bytes, list[Piece]]:
         """Return the entries of each queue after the one that was read last. Waits a moment when there are none."""
         count = max(1, ENTRIES_PER_READ // len(last_ids))
-        answer = self._ask(
+        reply = self._ask(
             "XREAD", "COUNT", count, "BLOCK", BLOCK_MILLISECONDS, "STREAMS", *last_ids, *last_ids.values()
         )
-        return {key: [_piece_of(*entry) for entry in entries] for key, entries in answer or []}
+        return {key: [_piece_of(*entry) for entry in entries] for key, entries in reply or []}
 
     def heads(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the mark of each queue's first entry: empty if there is none, `!` and an error for other keys."""
@@ -60,7 +60,7 @@ class QueueReader:
         return [key for key, mark in zip(read, marks, strict=True) if not mark or mark.startswith(b"!")]
 
     def nudge(self) -> None:
-        """Make a `read` that is under way in another task return at once."""
+        """Make a `read` that is running in another task return at once."""
         client_id = self._client_id
         if client_id is not None:
             self._client.client_unblock(client_id)

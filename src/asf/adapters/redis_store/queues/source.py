@@ -1,4 +1,4 @@
-"""One opened queue, as the port `AudioSource` has it."""
+"""One opened queue, as defined by the port `AudioSource`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.streams.stream import AudioEnding
 
 TypeOf = Callable[[str, bytes], str | None]
-"""Returns the media type by an audio's name, or else by its first bytes, of which there may be none; or None."""
+"""Returns the media type by the name, or else by the first bytes (none are permitted); None if unknown."""
 
 
 class QueueAudioSource:
@@ -48,7 +48,7 @@ class QueueAudioSource:
         return (queue.key, queue.index.head, self.size)
 
     def read(self, offset: int, length: int) -> bytes | None:
-        """Return exactly `length` bytes from `offset` on, or None while they are fetched.
+        """Return exactly `length` bytes from `offset`, or None while they are fetched.
 
         Raises `AudioUnavailable`.
         """
@@ -57,7 +57,7 @@ class QueueAudioSource:
         return self._fetcher.read(self._opened, self, offset, length)
 
     def refresh(self) -> int:
-        """Return the length by now. Raises `AudioChanged`, or `AudioUnavailable` for a queue with a bad entry."""
+        """Return the current length. Raises `AudioChanged`, or `AudioUnavailable` for a queue with a bad entry."""
         index = self._opened.index
         if index.ending is None and index.problem is not None:
             raise index.problem
@@ -65,7 +65,7 @@ class QueueAudioSource:
         return self.size
 
     def finalize(self) -> int:
-        """Do the same as `refresh`: the last entry of a queue says how it ended."""
+        """Return the same as `refresh`: the last entry of a queue says how it ended."""
         return self.refresh()
 
     def close(self) -> None:

@@ -4,8 +4,8 @@ Any server reads any queue, from any offset, whether it is complete or still gro
 that are open here and may grow; what is no longer in memory is fetched in blocks.
 
 The first entry tells a queue from one that is created under the same name later. It is compared when a queue is
-opened, when entries do not continue the ones before, after Redis was lost, and every second; and every fetch starts
-with an entry that was read before. So bytes of two queues are never mixed.
+opened, when entries do not continue the ones before, after Redis was unreachable, and every second; every fetch
+starts with an entry that was read before. So bytes of two queues are never mixed.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,24 +29,24 @@ from asf.domain.errors import AudioUnavailable
 from asf.domain.streams.stream import Locator, QueueLocator
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Size of the block cache of all queues together, besides what the pool has read."""
+"""Size of the block cache of all queues together, in addition to what the audio pool holds."""
 
 FIRST_ENTRIES = 16
 """Entries that are read when a queue is opened, so that its first audio is there at once."""
 
 LAST_ENTRIES = 4
-"""Entries at the end that are searched for the ending then: the very last one may be a repeat."""
+"""Entries at the tail that are searched for the ending then: the very last one may be a repeat."""
 
 OPEN_ATTEMPTS = 3
-"""How often Redis is asked when a queue is opened: a busy process may miss an answer."""
+"""Attempts to read a queue when it is opened: a busy process may miss a response."""
 
 
 class RedisAudioQueues:
     """The queues in the Redis of `client`, under keys with the prefix `prefix`.
 
     `spawn` runs a function in a task of its own. `type_of` returns media types. At most `max_bytes` of audio are
-    cached. While Redis is lost, cached audio can be read, fetches are retried for `fetch_seconds`, and open queues
-    grow on when it is back.
+    cached. While Redis is unreachable, cached audio can be read and fetches are retried for `fetch_seconds`; open
+    queues resume growing when it is back.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RedisAudioQueues:
         self._fetcher = BlockFetcher(client, self._blocks, self._queues.lock, spawn, fetch_seconds, timing)
 
     def __len__(self) -> int:
-        """Return how many queues are open as growing."""
+        """Return the number of queues that are open as growing."""
         return len(self._queues)
 
     def unreachable(self) -> Mapping[str, str]:
@@ -77,7 +77,7 @@ class RedisAudioQueues:
         return {}
 
     def locate(self, filepath: str) -> Locator:
-        """Return which queue `queue:NAME` is. Raises `InvalidFilepath`."""
+        """Return the locator of `queue:NAME`. Raises `InvalidFilepath`."""
         return QueueLocator(queue_name_of(filepath))
 
     def content_type_of(self, locator: Locator) -> str | None:
@@ -87,10 +87,11 @@ class RedisAudioQueues:
     def open(self, locator: Locator, *, growing: bool = False) -> QueueAudioSource:
         """Open the queue. Reads its ends first, within a bounded time; may yield.
 
-        A growing one need not exist yet; one that is open already can be opened while Redis is lost. One that is not
-        growing has what was added to it by now. Raises `AudioUnavailable` if that is nothing, or if Redis is lost.
+        With `growing` the queue need not exist yet, and one that is already open can be opened while Redis is
+        unreachable. Otherwise the source has what was added so far. Raises `AudioUnavailable` if that is nothing, or
+        if Redis is unreachable.
         """
-        assert isinstance(locator, QueueLocator)  # noqa: S101 - as the container has it
+        assert isinstance(locator, QueueLocator)  # noqa: S101 - as defined by the container
         key = f"{self._prefix}{locator.name}".encode()
         try:
             ends = self._read_ends_with_retries(key)
@@ -110,7 +111,7 @@ class RedisAudioQueues:
             if queue.index.problem is not None:
                 raise queue.index.problem
             if queue.index.head is None:
-                raise AudioUnavailable("There is nothing in the queue.")
+                raise AudioUnavailable("The queue is empty.")
             return self._source_of(queue, name)
 
     def _open_growing(self, name: str, key: bytes, ends: QueueEnds | None) -> QueueAudioSource:

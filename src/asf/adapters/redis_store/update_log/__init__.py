@@ -1,13 +1,13 @@
 """The latest UI updates of each client in Redis, which several servers share: implements the `UpdateLog` port.
 
-The numbers are given by scripts, each of which Redis runs as one step: without gaps, over all servers. In the same
-step an update is published to the servers that have subscribers of its client, also to that which appends it: one
-order for all, and an update that is kept is on its way, whether or not the answer arrives. Updates and keys expire by
-Redis's clock, as those of several servers differ.
+Scripts, each of which Redis runs as one atomic step, assign the numbers: without gaps, across all servers. The same
+step publishes an update to all servers that have subscribers of its client, including the one that appends it: so all
+receive the same order, and an update that is kept is published, whether or not the response arrives. Updates and keys
+expire by Redis's clock, because the clocks of servers differ.
 
-After a restart Redis may have less than what was published (a snapshot, a file that was cut short): then numbers
-would be given twice. So an epoch outlasts the process of Redis only if that persists what it does (`appendonly yes`),
-and only if no server knows of an update that is missing. One Redis, not a cluster.
+After a restart Redis may have less than what was published (a snapshot, a truncated file): then numbers would be
+assigned twice. So an epoch outlasts the Redis process only if Redis persists every command (`appendonly yes`), and
+only if no server knows of an update that is missing. One Redis, not a cluster.
 """
 
 from asf.adapters.redis_store.update_log.history import (

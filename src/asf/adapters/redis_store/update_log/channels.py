@@ -20,7 +20,7 @@ class _Channel:
 class Channels:
     """Subscribes to the channel of a client once, however many subscribers it has here.
 
-    Channels begin with `prefix`; `receive` is called in the pub/sub reader with the client and the message.
+    Channel names start with `prefix`; `receive` is called in the pub/sub reader with the client and the message.
     """
 
     def __init__(self, pubsub: RedisPubSub, prefix: str, receive: Callable[[str, bytes], object]) -> None:
@@ -45,7 +45,7 @@ class Channels:
     def follow(self, client_id: str) -> None:
         """Count one more subscriber of a client, and wait until its channel is subscribed to.
 
-        Raises `UiEmitFailed` if that fails, for all who wait; none of them is counted then.
+        Raises `UiEmitFailed` if that fails, for all waiting subscribers; none of them is counted then.
         """
         channel = self._channels.get(client_id)
         if channel is not None:
@@ -65,7 +65,7 @@ class Channels:
             channel.decided.set()
 
     def unfollow(self, client_id: str) -> None:
-        """Count one subscriber less. The channel of a client without any is unsubscribed from."""
+        """Count one subscriber fewer, and unsubscribe from the channel of a client without any."""
         channel = self._channels[client_id]
         channel.subscribers -= 1
         if not channel.subscribers:

@@ -14,17 +14,17 @@ from asf.domain.updates.idempotency import KEY_SECONDS, digest_of
 from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
 PREFIX = "asf:1:ui:"
-"""The prefix of all keys. The number is the version of the data: a later version does not touch it."""
+"""Prefix of all keys. The number is the version of the format: a later version does not touch it."""
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Limit of Redis's memory, in bytes, for all updates that are kept. The oldest are evicted first."""
+"""Limit of the memory in Redis of all kept updates, in bytes. The oldest are evicted first."""
 
 MAX_CLIENTS = 100_000
 """Maximum number of clients whose numbers are remembered."""
 
 OVERHEAD_BYTES = 700
 COPIES_OF_CLIENT_ID = 5
-"""Upper bound of what an update takes beside its texts: the case of a client's only update."""
+"""Upper bound of an update's memory besides its strings: the case of a client's only update."""
 
 MAX_EVICTIONS_PER_SCRIPT = 1000
 """Keeps each script short, as Redis does nothing else meanwhile; later calls evict the remainder."""
@@ -32,7 +32,7 @@ MAX_EVICTIONS_PER_SCRIPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is kept: `max_updates` of each client, for `max_seconds`, `max_bytes` and `max_clients` in all."""
+    """What is kept: `max_updates` of each client, for `max_seconds`, `max_bytes` and `max_clients` in total."""
 
     max_updates: int
     max_seconds: float
@@ -41,9 +41,9 @@ class Limits:
 
 
 class History:
-    """The updates within `limits`, under keys that begin with `prefix`. Every method raises `UiEmitFailed`.
+    """The updates within `limits`, under keys with the prefix `prefix`. Every method raises `UiEmitFailed`.
 
-    `make_epoch` returns another text at every call. With `by_callers_clock` updates and keys expire by the times that
+    `make_epoch` returns a new unique string. With `by_callers_clock` updates and keys expire by the times that
     callers pass, rather than by Redis's clock: for tests, in virtual time.
     """
 
@@ -60,7 +60,7 @@ class History:
         self._prefix = prefix
         self._by_callers_clock = by_callers_clock
         self._keys = [prefix + name for name in ("log", "places", "clients")]
-        # The latest number that is known to have been given, and the process of Redis that gave it.
+        # The latest number that is known to have been assigned, and the Redis process that assigned it.
         self._known: tuple[str, int] = ("", 0)
         self._common = {"updates_prefix": f"{prefix}updates:", "max_seconds": limits.max_seconds}
         self._bounds = {
@@ -96,10 +96,10 @@ class History:
             "lease_prefix": lease_prefix,
         }
         payload = json.dumps([update.event_name, update.data_json, timestamp])
-        answer = self._append(keys, arguments, payload, digest_of(content))
-        if answer[0] == b"conflict":
+        reply = self._append(keys, arguments, payload, digest_of(content))
+        if reply[0] == b"conflict":
             raise IdempotencyConflict
-        outcome, epoch, seq, kept_timestamp, subscribers, *known = answer
+        outcome, epoch, seq, kept_timestamp, subscribers, *known = reply
         self._know(*known)
         kept = SequencedUpdate(*content, epoch.decode(), int(seq), float(kept_timestamp))
         return AppendResult(kept, duplicate=outcome == b"duplicate", subscribers=subscribers, is_broadcast=True)
@@ -109,7 +109,7 @@ class History:
     ) -> Recovery:
         """Return the client's updates after `since`, or none if some of them are no longer kept.
 
-        In the same step the `count` of subscribers that this server has is taken, at `counts_key`.
+        The same step stores the `count` of this server's subscribers at `counts_key`.
         """
         arguments = {**self._arguments(client_id, now), **count}
         if since == EVERYTHING:
@@ -127,7 +127,7 @@ class History:
         return Recovery(latest, recovered=bool(recovered), updates=updates)
 
     def read(self, client_id: str, message: bytes) -> SequencedUpdate:
-        """Return the update of a message that a channel of the client brought."""
+        """Return the update in a message from the channel of the client."""
         position, _, payload = message.partition(b"\n")
         seq, number, run, epoch = position.split(b" ", 3)
         self._know(run, int(number))
@@ -147,7 +147,7 @@ class History:
         return arguments
 
     def _know(self, run: bytes, number: int) -> None:
-        """Record the number of the latest update, from an answer or a message: those may overtake each other."""
+        """Record the number of the latest update, from a reply or a message: they may overtake each other."""
         known_run, known_number = self._known
         self._known = (run.decode(), max(number, known_number) if run.decode() == known_run else number)
 

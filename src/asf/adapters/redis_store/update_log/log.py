@@ -1,4 +1,4 @@
-"""The `UpdateLog` port on the history, the channels and the presence of a server in Redis."""
+"""Implements the `UpdateLog` port with the history, the channels and the presence of a server in Redis."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ from asf.domain.errors import UiEmitFailed
 from asf.domain.updates.update import AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
 RETRY_SECONDS = 0.2
-"""Time between two attempts to recover what was lost on the way from Redis, while Redis fails."""
+"""Pause between attempts to recover missed updates, while Redis fails."""
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 class RedisUpdateLog:
     """Keeps updates within `limits` in the Redis of `client`.
 
-    Redis need not be there yet. Keys begin with `prefix`. `make_epoch` returns another text at every call. What
-    servers append is received over `pubsub`, in whose reader `on_appended` is called. `run` must be run by a task,
-    which calls `on_interrupted`.
+    Redis need not be running yet. Keys start with `prefix`. `make_epoch` returns a new unique string. What servers
+    append is received through `pubsub`, whose reader calls `on_appended`. A task must run `run`, which calls
+    `on_interrupted`.
 
-    Every method raises `UiEmitFailed` when Redis is lost or takes too long. An update may have been kept, and
-    published, then: only one with an idempotency key may be sent again without being published twice.
+    Every method raises `UiEmitFailed` when Redis is unreachable or times out. The update may nevertheless have been
+    kept and published: only one with an idempotency key can be sent again without being published twice.
 
     With `by_callers_clock` updates and keys expire by the times that callers pass, rather than by Redis's clock: for
     tests, in virtual time.
@@ -72,14 +72,14 @@ class RedisUpdateLog:
     def recover(self, client_id: str, since: Position | None, now: float) -> Recovery:
         """Return the client's updates after `since`, or none if some of them are no longer kept.
 
-        Redis takes the count of the client's subscribers in the same step. Raises `UiEmitFailed`.
+        The same step stores the count of the client's subscribers. Raises `UiEmitFailed`.
         """
         report = self._presence.report(client_id)
         counts_key = self._presence.counts_key(client_id)
         try:
             recovery = self._history.recover(client_id, since, now, counts_key, report.arguments)
         except UiEmitFailed:
-            self._presence.mark_changed(client_id)  # Redis may take the count nevertheless, later.
+            self._presence.mark_changed(client_id)  # Redis may nevertheless store the count later.
             raise
         self._presence.sent(report)
         return recovery
@@ -89,13 +89,13 @@ class RedisUpdateLog:
         self._channels.follow(client_id)
 
     def unfollow(self, client_id: str) -> None:
-        """Count one subscriber less."""
+        """Count one subscriber fewer."""
         self._channels.unfollow(client_id)
         self._presence.mark_changed(client_id)
         self._wake.set()
 
     def run(self) -> None:
-        """Send heartbeats, and have what was lost on the way from Redis recovered; until `close`."""
+        """Send heartbeats, and recover missed updates, until `close`."""
         while not self._closed.is_set():
             self._wake.clear()
             pause = self._timing.heartbeat_seconds
@@ -133,8 +133,8 @@ class RedisUpdateLog:
 
 
 def _ignore(_update: SequencedUpdate) -> None:
-    """Nobody is connected."""
+    """No listener is connected."""
 
 
 def _nothing_missed() -> None:
-    """Nobody is connected."""
+    """No listener is connected."""

@@ -1,4 +1,4 @@
-"""What Redis knows of the subscribers of this server: a lease for the server, and a count for each client."""
+"""Reports the subscribers of this server to Redis: a lease for the server, and a count for each client."""
 
 import time
 from collections.abc import Collection
@@ -19,11 +19,11 @@ COUNTS_PER_SCRIPT = 250
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long what a server says of itself holds, in seconds.
+    """Heartbeat and lease times, in seconds.
 
     A server sends a heartbeat every `heartbeat_seconds`; the counts of one without a heartbeat for `lease_seconds`
     are ignored. Redis keeps the counts of a client for `counts_seconds` after the latest of them, and each server
-    sends its own again every `refresh_seconds`: so nothing is left of clients whose servers all died.
+    sends its own again every `refresh_seconds`: so nothing remains of clients whose servers have all stopped.
     """
 
     heartbeat_seconds: float = 3.0
@@ -46,7 +46,7 @@ class Report:
 
 
 class Presence:
-    """The lease and the counts of this server, under keys that begin with `prefix`."""
+    """The lease and the counts of this server, under keys with the prefix `prefix`."""
 
     def __init__(self, client: redis.Redis, prefix: str, channels: Channels, timing: Timing) -> None:
         self.lease_prefix = f"{prefix}server:"
@@ -58,7 +58,7 @@ class Presence:
         self._versions = count(1)
         # The clients whose count Redis does not have.
         self._changed: set[str] = set()
-        # Whether Redis has all other counts under the name of this server, and when they are sent again all the same.
+        # Whether Redis has all other counts under the name of this server, and when they are sent again nevertheless.
         self._is_known = False
         self._refresh_at = 0.0
 
@@ -79,7 +79,7 @@ class Presence:
 
     def sent(self, report: Report) -> None:
         """Record that Redis has a count, unless that may have been removed, or has changed since."""
-        # It may have been removed as that of a dead server, or have come after one that says none.
+        # It may have been removed as that of a stopped server, or have arrived after a later count of 0.
         if not report.was_known or report.count != self._channels.subscribers_of(report.client_id):
             self.mark_changed(report.client_id)
 
@@ -111,7 +111,7 @@ class Presence:
     def _send(self, client_ids: Collection[str], earlier_server: str | None = None) -> bool:
         """Renew the lease, and send the counts of some clients. Returns whether the lease was still there.
 
-        What Redis knows under the name `earlier_server` is not counted any more then.
+        Counts under the name `earlier_server` are no longer included then.
         """
         rest = list(client_ids)
         was_there = True
@@ -138,5 +138,5 @@ class Presence:
 
 
 def _make_name() -> str:
-    """Return a name that no server has had."""
+    """Return a new unique name."""
     return uuid4().hex[:16]

@@ -18,9 +18,9 @@ class LuaScript:
         self._script = client.register_script(load_script(__package__, *names))
 
     def __call__(self, keys: Sequence[str], arguments: Mapping[str, Any], *strings: str | bytes) -> Any:
-        """Run the script, and return its answer. Raises `UiEmitFailed` when Redis fails.
+        """Run the script, and return its reply. Raises `UiEmitFailed` when Redis fails.
 
-        `arguments` becomes a Lua table, by way of JSON: numbers are doubles. What must stay as it is to the byte, or
+        `arguments` becomes a Lua table, by way of JSON: numbers are doubles. What must stay unchanged to the byte, or
         is long, goes into `strings`, which follow as `ARGV[2]`, `ARGV[3]` and so on.
         """
         try:

@@ -1,6 +1,6 @@
 -- KEYS are queues. ARGV has two entry ids for each: the start and the end of a range.
--- Returns for each queue the mark of the first entry in the range, as `Piece.mark` has it: empty if there is none, and
--- '!' followed by the error if the key is not a stream.
+-- Returns for each queue the mark of the first entry in the range, as defined by `Piece.mark`: empty if there is none,
+-- and '!' followed by the error if the key is not a stream.
 local marks = {}
 for number, key in ipairs(KEYS) do
     local found = redis.pcall('XRANGE', key, ARGV[2 * number - 1], ARGV[2 * number], 'COUNT', 1)

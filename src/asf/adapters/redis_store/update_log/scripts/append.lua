@@ -2,8 +2,8 @@
 -- client's subscribers, KEYS[5], if the update has one, is its idempotency key. ARGV[2] is the payload, ARGV[3] the
 -- digest of the update.
 --
--- Returns 'conflict', or 'kept' or 'duplicate' with epoch, seq, timestamp, how many subscribers there are, and the
--- process and the number of the latest update.
+-- Returns 'conflict', or 'kept' or 'duplicate' with epoch, seq, timestamp, the number of subscribers, and the process
+-- and the number of the latest update.
 
 local payload, digest = ARGV[2], ARGV[3]
 local counts, key = KEYS[4], KEYS[5]

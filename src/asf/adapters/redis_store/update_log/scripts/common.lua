@@ -1,15 +1,15 @@
--- What the scripts of the history share. ARGV[1] is a JSON object with the named arguments.
+-- Common start of the history's scripts. ARGV[1] is a JSON object with the named arguments.
 --
--- KEYS[1], the log, is a hash: the process of Redis that wrote it last (`run`), how many updates had been appended at
+-- KEYS[1], the log, is a hash: the Redis process that wrote it last (`run`), how many updates had been appended at
 -- the end of each earlier one (`end of …`) and now (`appended`), the epoch of new clients, how many bytes are kept,
--- and the number and epoch of each client. What is lost of it is lost as a whole.
+-- and the number and epoch of each client. It is lost only as a whole.
 --
 -- The updates of a client are a list, one for each epoch. An entry is its number among all updates, its bytes, when it
 -- was kept, and the payload. KEYS[2], the order of all updates, is a sorted set: that number, bytes, time, and the
--- name of the list. Entries of lists that are gone are found when they are due for eviction. KEYS[3] has the clients
+-- name of the list. Entries of deleted lists are found when they are due for eviction. KEYS[3] has the clients
 -- by the number of their latest update.
 --
--- Times are text, as Lua would shorten them.
+-- Times are strings, because Lua would round them.
 
 local args = cjson.decode(ARGV[1])
 local log, order, clients = KEYS[1], KEYS[2], KEYS[3]

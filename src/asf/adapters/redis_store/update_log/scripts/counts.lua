@@ -1,7 +1,7 @@
 -- The counts of subscribers. Each client that has subscribers has a hash with a count for each server, preceded by the
--- version of that count: an older version never replaces a later one. A server counts as long as there is a key with
--- its name, its lease. A server that Redis may have missed something of takes another name; the counts under the old
--- one are removed by whichever script comes across them.
+-- version of that count: an older version never replaces a later one. A server is included as long as its lease,
+-- a key with its name, exists. A server whose counts Redis may have missed takes another name; the counts under the old
+-- one are removed by the next script that finds them.
 
 local function sum_of_counts(counts, lease_prefix)
     local found, sum = redis.call('HGETALL', counts), 0
@@ -23,7 +23,7 @@ local function set_count(counts, counts_seconds, server, version, count)
     if count == 0 then
         redis.call('HDEL', counts, server)
     else
-        redis.pcall('HSET', counts, server, version .. ' ' .. count)  -- a full memory is no reason to fail
+        redis.pcall('HSET', counts, server, version .. ' ' .. count)  -- full memory must not fail the script
         redis.call('EXPIRE', counts, counts_seconds)
     end
 end

@@ -1,5 +1,5 @@
--- Renew the lease of a server, and take its counts of the subscribers of some clients: each with `client_id`,
--- `version` and `count`. What is known under an `earlier_server`, its name until now, is not counted any more.
+-- Renew the lease of a server, and store its counts of the subscribers of some clients: each with `client_id`,
+-- `version` and `count`. Counts under `earlier_server`, its name until now, are no longer included.
 --
 -- Returns whether the lease was still there.
 
@@ -12,7 +12,7 @@ local was_there = redis.call('EXISTS', args.lease_prefix .. args.server)
 redis.call('SET', args.lease_prefix .. args.server, '', 'PX', args.lease_milliseconds)
 for _, one in ipairs(args.counts) do
     local counts = args.counts_prefix .. one.client_id
-    sum_of_counts(counts, args.lease_prefix)  -- removes what dead servers left
+    sum_of_counts(counts, args.lease_prefix)  -- removes the counts of stopped servers
     set_count(counts, args.counts_seconds, args.server, one.version, one.count)
 end
 return was_there

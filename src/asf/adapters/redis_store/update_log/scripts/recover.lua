@@ -1,5 +1,5 @@
 -- Read the updates of a client after a position: `since_epoch` and `since_seq`; all that are kept with `everything`;
--- none without either. In the same step the count of subscribers of a server is taken, in KEYS[4].
+-- none without either. The same step stores a server's count of subscribers in KEYS[4].
 --
 -- Returns epoch and seq of the latest update, whether the updates after the position are all there, these, and the
 -- process and the number of the latest update of all clients.

@@ -9,7 +9,7 @@ from asf.client.errors import ServerUnreachable
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    Answer = TypeVar("Answer", bound=DataclassInstance)
+    Response = TypeVar("Response", bound=DataclassInstance)
 
 State = Literal["generating", "complete", "failed"]
 """State of a stream's audio."""
@@ -26,7 +26,10 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of the catalog. `filepath` is a path on the server, `announced_at` the last announcement."""
+    """One stream of the catalog.
+
+    `filepath` is a path on the server, `announced_at` the time of the last announcement.
+    """
 
     stream_id: str
     state: State
@@ -63,14 +66,14 @@ class Delivered:
     duplicate: bool
 
 
-def read_answer(kind: "type[Answer]", answer: Mapping[str, Any]) -> "Answer":
-    """Return the fields of `answer` that `kind` has. Raises `ServerUnreachable` if one is missing."""
-    return kind(**{field.name: read_field(answer, field.name) for field in fields(kind)})
+def read_response(kind: "type[Response]", body: Mapping[str, Any]) -> "Response":
+    """Return the fields of `body` that `kind` has. Raises `ServerUnreachable` if one is missing."""
+    return kind(**{field.name: read_field(body, field.name) for field in fields(kind)})
 
 
-def read_field(answer: Mapping[str, Any], name: str) -> Any:
+def read_field(body: Mapping[str, Any], name: str) -> Any:
     """Return one field. Raises `ServerUnreachable` if it is missing."""
     try:
-        return answer[name]
+        return body[name]
     except KeyError:
         raise ServerUnreachable(f"This is not a response of ASF: '{name}' is missing.", temporary=False) from None
