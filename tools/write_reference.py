@@ -34,8 +34,8 @@ plain WebSocket.
 {errors}
 """
 
-EXAMPLE_TEXT = """# Settings of ASF and their defaults. Copy the lines that you change to .env, in the directory where ASF starts.
-# Environment variables take precedence over .env.
+EXAMPLE_TEXT = """# Settings of ASF and their defaults. Copy the lines that you change to .env, in the directory where
+# ASF starts. Environment variables take precedence over .env.
 # Generated from the code by `make docs`.
 
 {settings}

@@ -17,7 +17,7 @@ from asf.adapters.media_types import media_type_of
 from asf.adapters.redis_store.connection import RESPONSE_SECONDS, connect
 from asf.adapters.redis_store.pauses import SystemTiming
 from asf.adapters.redis_store.queues import reader as queue_reader
-from asf.adapters.redis_store.queues.blocks import BLOCK_BYTES, LEAST_BLOCKS
+from asf.adapters.redis_store.queues.blocks import BLOCK_BYTES, MIN_BLOCKS
 from asf.adapters.redis_store.queues.entries import PREFIX
 from asf.adapters.redis_store.queues.index import QueueIndex
 from asf.adapters.redis_store.queues.open_queue import FAILURE_SECONDS
@@ -548,7 +548,7 @@ def test_memory_is_bounded(nodes: Nodes) -> None:
     for thread in threads:
         thread.join(PATIENCE_SECONDS)
     assert not wrong
-    assert len(node._blocks) <= LEAST_BLOCKS  # noqa: SLF001 - what is to be bounded
+    assert len(node._blocks) <= MIN_BLOCKS  # noqa: SLF001 - what is to be bounded
 
 
 def nodes_open(node: RedisAudioQueues, producer: QueueProducer) -> QueueAudioSource:

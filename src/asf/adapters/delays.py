@@ -18,7 +18,7 @@ class FixedDelay(Generic[Subject]):
     """Calls `action` once with each object that is added, `seconds` later, if the object still exists by then.
 
     The actions run one after another in one task, and may wait. One timer serves all objects: a task for each would
-    cost memory, and sleep on when its object is long gone.
+    cost memory, and outlive its object.
     """
 
     def __init__(self, runtime: Runtime, seconds: float, action: Callable[[Subject], object]) -> None:

@@ -31,7 +31,7 @@ class FollowedStreams:
         self._ids.add(stream_id)
 
     def discard(self, stream_id: str) -> None:
-        """Report no more changes of the stream. An unknown one has no effect."""
+        """Stop reporting changes of the stream. An unknown one has no effect."""
         self._ids.discard(stream_id)
 
     def report(self, stream_id: str, stream: AudioStream | None) -> None:

@@ -28,7 +28,7 @@ class InMemoryCatalogStore:
         return self.get(stream_id)
 
     def unfollow(self, stream_id: str) -> None:
-        """Report no more changes of the stream."""
+        """Stop reporting changes of the stream."""
         self._followed.discard(stream_id)
 
     def put(self, stream: AudioStream, instead_of: AudioStream | None, max_streams: int) -> bool:

@@ -15,7 +15,7 @@ CONNECTION_CONTROL = "asf.connection_control"
 
 
 class Timer(Protocol):
-    """A call that is due later."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
         """Do not make the call. After the call, or a second time, this has no effect."""
@@ -101,9 +101,9 @@ class RawConnection(Protocol):
 
 
 TAKE_CONNECTION = "asf.take_connection"
-"""The key of a WSGI environment under which there is a function without arguments that returns the request's
-connection, as a `RawConnection`. From then on the WSGI server neither reads from it nor writes to it, and closes it
-when the application returns. Bytes that arrived behind the request are the first that `receive` returns."""
+"""Key of a request's WSGI environment: a function without arguments that returns the request's connection, as a
+`RawConnection`. From then on the WSGI server neither reads from it nor writes to it, and closes it when the
+application returns. Bytes that arrived behind the request are the first that `receive` returns."""
 
 
 class ConnectionControl(Protocol):

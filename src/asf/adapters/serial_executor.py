@@ -47,7 +47,7 @@ class SerialExecutor(Generic[Item]):
             raise
 
     def _next(self, key: str) -> tuple[Item] | None:
-        """Return the next item of the key, or None after the last one; then the key is not running any more."""
+        """Return the next item of the key, or None after the last one; then the key is no longer running."""
         with self._lock:
             waiting = self._waiting[key]
             if waiting:

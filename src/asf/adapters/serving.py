@@ -1,4 +1,4 @@
-"""What a server runs, and what the entry point needs of the runtime that runs it."""
+"""What a server runs, and what the entry point needs from the runtime that runs it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ class Service:
 
 
 class Server(Protocol):
-    """What the entry point needs of a runtime that serves."""
+    """What the entry point needs from a runtime that serves."""
 
     def listen(self, host: str, port: int) -> ListeningSocket:
         """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
@@ -87,6 +87,6 @@ class Server(Protocol):
     def serve(self, listener: ListeningSocket, service: Service, on_ready: Callable[[], object]) -> None:
         """Serve until SIGTERM or SIGINT arrives, shut down, and return.
 
-        Calls `on_ready` when the signals are handled. Raises OSError when no connection can be accepted any more.
+        Calls `on_ready` when the signals are handled. Raises OSError when connections can no longer be accepted.
         """
         ...

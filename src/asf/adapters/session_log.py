@@ -29,7 +29,7 @@ class SessionLog:
         self._pass_on(self._observer.joined, session_id, stream_id, offset)
 
     def join_rejected(self, stream_id: str, error_code: str) -> None:
-        """Log that a join was answered with an error."""
+        """Log that a join was rejected with an error."""
         _log("join rejected", stream_id=stream_id, code=error_code)
         self._pass_on(self._observer.join_rejected, stream_id, error_code)
 

@@ -87,7 +87,7 @@ class SqliteCatalogStore:
             raise
 
     def unfollow(self, stream_id: str) -> None:
-        """Report no more changes of the stream."""
+        """Stop reporting changes of the stream."""
         self._followed.discard(stream_id)
         self._unread.discard(stream_id)
 

@@ -11,7 +11,7 @@ from asf.client.demo import demo_clip, make_demo_podcast
 from asf.settings import LOOPBACK_OF_WILDCARD
 
 MAX_DEMOS = 4
-"""How many can be generated at a time."""
+"""Maximum number of demos that are generated concurrently."""
 
 logger = logging.getLogger(__name__)
 

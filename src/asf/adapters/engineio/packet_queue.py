@@ -18,7 +18,7 @@ MAX_POLLED_BYTES = 64 * 1024
 
 
 class PacketQueue:
-    """Takes the place of python-engineio's queue: counts what waits, and reports progress.
+    """Replaces python-engineio's queue: counts what waits, and reports progress.
 
     `create_queue` makes the queue of the runtime that does the waiting. The library reads packets by
     `Socket.poll`: a blocking `get`, then non-blocking ones until the queue is empty. It does so for the response to a
@@ -84,7 +84,7 @@ class PacketQueue:
         """Return at once. The library waits here when it closes a connection, forever if the client stops polling."""
 
     def _begin_read(self) -> None:
-        """Note that the reader has sent what it took before."""
+        """Record that the reader has sent what it took before."""
         taken, self._taken, self._taken_bytes = self._taken, 0, 0
         if taken:
             self.unsent -= taken

@@ -16,7 +16,7 @@ from asf.adapters.runtime import Runtime
 
 
 class MonotonicTime:
-    """Takes the place of the module `time` where python-engineio measures how long a pong takes.
+    """Replaces the module `time` where python-engineio measures how long a pong takes.
 
     With the wall clock, a jump ahead would end the connections that owe a pong, and a jump back would keep those of
     clients that have vanished for hours.

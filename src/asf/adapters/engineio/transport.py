@@ -146,14 +146,14 @@ class EngineIoTransport:
         return websocket
 
     @property
-    def _room(self) -> int:
-        """How many more chunks may be queued: as many as fit into the next response to a poll."""
+    def _free_chunks(self) -> int:
+        """Number of further chunks that can be queued: as many as fit into the next response to a poll."""
         if self._queue.queued_bytes >= MAX_POLLED_BYTES:
             return 0
         return int(max(0, Payload.max_decode_packets - self._queue.qsize()) // MESSAGES_PER_CHUNK)
 
     def _queue_chunks(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
-        chunks = batch.chunks(start, stop)[: self._room]
+        chunks = batch.chunks(start, stop)[: self._free_chunks]
         if not chunks or not self._is_alive():
             return 0
         for chunk in chunks:
@@ -168,7 +168,7 @@ class EngineIoTransport:
     def _notify_ready(self) -> None:
         if self._callback is None:
             return
-        is_ready = self._direct_websocket is not None if self._connection.upgraded else self._room > 0
+        is_ready = self._direct_websocket is not None if self._connection.upgraded else self._free_chunks > 0
         if is_ready:
             callback, self._callback = self._callback, None
             callback()

@@ -1,4 +1,4 @@
-"""Engine.IO's WebSockets: takes the place of python-engineio's WebSocket class."""
+"""Engine.IO's WebSockets: replaces python-engineio's WebSocket class."""
 
 import json
 import logging

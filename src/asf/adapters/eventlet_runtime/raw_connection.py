@@ -79,7 +79,7 @@ class EventletConnection:
         eventlet.sleep(seconds)
 
     def _on_writable(self, _fileno_or_error: object) -> None:
-        """Make the pending call. The hub calls this again and again until nothing is pending any more."""
+        """Make the pending call. The hub calls this repeatedly until nothing is pending."""
         callback, self._callback = self._callback, None
         if callback is not None:
             callback()

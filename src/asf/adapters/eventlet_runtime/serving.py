@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 def serve(listener: EventletListeningSocket, service: Service, on_ready: Callable[[], object]) -> None:
     """Serve until SIGTERM or SIGINT arrives, shut down, and return.
 
-    Calls `on_ready` when the signals are handled. Raises OSError when no connection can be accepted any more.
+    Calls `on_ready` when the signals are handled. Raises OSError when connections can no longer be accepted.
     """
     _tune_collector()
     stop = Event()

@@ -11,7 +11,7 @@ from asf.domain.errors import AsfError
 
 
 class RequestError(AsfError):
-    """The HTTP request is rejected, whatever it asks for."""
+    """An error that only HTTP requests have."""
 
 
 class NotifyMalformedJson(RequestError):

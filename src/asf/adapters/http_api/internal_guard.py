@@ -43,7 +43,7 @@ class InternalGuard:
         return any(address in network for network in self._trusted_networks)
 
     def is_backend(self, peer: str) -> bool:
-        """Return whether a TCP peer's address is known as that of a backend, or of a proxy, by its network."""
+        """Return whether a TCP peer's network identifies it as a backend, or a proxy."""
         return not self._trusts_strangers and self.trusts(peer)
 
     def _has_token(self) -> bool:

@@ -1,4 +1,4 @@
-"""The audio itself by its URL, for an `<audio>` element, curl or a podcast app (docs/contract.md, section 5)."""
+"""The audio at its URL, for an `<audio>` element, curl or a podcast app (docs/contract.md, section 5)."""
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -152,7 +152,7 @@ def create_playback_blueprint(service: StreamingService, origins: Sequence[str])
 
 
 def _response(body: PlaybackBody, opened: OpenedAudio) -> Response:
-    """Return the response to the current request, with its headers. A range that cannot be satisfied is raised."""
+    """Return the response to the current request, with its headers. Raises for an unsatisfiable range."""
     response = Response(body, content_type=opened.content_type, direct_passthrough=True)
     response.headers["Cache-Control"] = "no-cache"
     if opened.fingerprint is None or opened.total_bytes is None:

@@ -23,8 +23,8 @@ DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
 MAX_BLOCK_READS = 12
 MAX_HEAD_REQUESTS = 8
-"""How many blocks are read, and how many objects are looked up, at a time. Together they do not exceed eventlet's
-worker threads, so that neither kind of request waits for the other."""
+"""Maximum numbers of blocks that are read, and of objects that are looked up, concurrently. Together they do not
+exceed eventlet's worker threads, so that neither kind of request waits for the other."""
 
 OPEN_SECONDS = 2 * RETRY_SECONDS + QUEUE_SECONDS
 """Timeout of `open`: the last attempt may start when the time for retries is nearly over."""

@@ -18,7 +18,7 @@ RETRY_SECONDS = 10
 
 
 class InvalidStoreConfiguration(Exception):
-    """The settings and the environment do not make a usable store. The text names the setting."""
+    """The settings and the environment do not define a usable store. The text names the setting."""
 
 
 def create_stores(

@@ -1,4 +1,4 @@
-"""Runs requests to object stores in worker threads: a bounded number at a time, each with a deadline in the queue."""
+"""Runs requests to object stores in worker threads: a bounded number concurrently, with a deadline in the queue."""
 
 import logging
 from collections import deque
@@ -55,7 +55,7 @@ class StoreRequest:
 
 
 class BoundedWorker:
-    """Runs up to `limit` requests at a time; further ones wait in a queue, up to `QUEUE_SECONDS`."""
+    """Runs up to `limit` requests concurrently; further ones wait in a queue, up to `QUEUE_SECONDS`."""
 
     def __init__(self, run_in_thread: RunInThread, limit: int, now: Callable[[], float]) -> None:
         self._run_in_thread = run_in_thread

@@ -69,7 +69,7 @@ class StrictNamespace(Namespace, Generic[Transport]):
         return self._find_transport(self.server.manager.eio_sid_from_sid(sid, self.namespace))
 
     def _is_raised(self, event: str, sid: str, arguments: tuple[Any, ...]) -> bool:
-        """Return whether the library raised this event, rather than a client sent it."""
+        """Return whether the library raised this event, rather than a client."""
         if event == "disconnect":  # By then the library no longer counts the connection as connected.
             return not self.server.manager.is_connected(sid, self.namespace)
         return bool(arguments) and arguments[0] is self.server.get_environ(sid, self.namespace)

@@ -1,4 +1,4 @@
-"""A stream by its URL, over a plain WebSocket (docs/contract.md, section 5).
+"""A stream at its URL, over a plain WebSocket (docs/contract.md, section 5).
 
 Control messages are JSON text, audio is binary.
 """

@@ -11,7 +11,7 @@ from socketio.packet import Packet
 
 PING_INTERVAL_SECONDS = 25.0
 PING_TIMEOUT_SECONDS = 20.0
-"""Time between two pings of a connection, and longest time to its pong: Engine.IO's defaults."""
+"""Interval between pings of a connection, and timeout of the pong: Engine.IO's defaults."""
 
 MAX_ATTACHMENTS = 1
 """Maximum number of binary attachments of a client's event. ASF's events have none; one is an invalid payload."""

@@ -25,7 +25,7 @@ class MessageTransport(Protocol):
         ...
 
     def send(self, text: str) -> bool:
-        """Send a text message, now or behind those that wait. Returns False when the connection has ended."""
+        """Send a text message, now or after those that wait. Returns False when the connection has ended."""
         ...
 
     def send_late(self, render: Callable[[], str]) -> bool:
@@ -48,7 +48,7 @@ class SocketIoTransport(MessageTransport, Protocol):
     """One Socket.IO connection, on which audio is sent too."""
 
     def send_all(self, texts: Sequence[str]) -> bool:
-        """Send text messages, now or behind those that wait. Returns False when the connection has ended."""
+        """Send text messages, now or after those that wait. Returns False when the connection has ended."""
         ...
 
     def try_write(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
@@ -67,7 +67,7 @@ class WebSocketConnection(Protocol):
     """One plain WebSocket connection."""
 
     def send_texts(self, texts: Sequence[str]) -> bool:
-        """Send text messages, now or behind those that wait. Always returns True."""
+        """Send text messages, now or after those that wait. Always returns True."""
         ...
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
@@ -93,6 +93,6 @@ class WebSocketConnection(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Close the connection after all that was sent before, with a close code (RFC 6455, section 7.4).
 
-        Nothing can be sent any more. A second call has no effect.
+        Nothing can be sent after that. A second call has no effect.
         """
         ...

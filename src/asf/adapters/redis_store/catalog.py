@@ -77,7 +77,7 @@ class RedisCatalogStore:
             raise
 
     def unfollow(self, stream_id: str) -> None:
-        """Report no more changes of the stream."""
+        """Stop reporting changes of the stream."""
         self._followed.discard(stream_id)
         self._pubsub.unfollow(self._channel(stream_id))
 
@@ -163,7 +163,7 @@ class RedisCatalogStore:
                 self._report(stream_id, entry)
 
     def _subscribe_later(self, stream_id: str) -> None:
-        """Subscribe to the channel of a stream, and report its current value, once Redis can be reached."""
+        """Subscribe to the channel of a stream, and report its current value, once Redis is reachable."""
 
         def subscribe_and_read() -> list[bytes | None]:
             self._subscribe(stream_id)
@@ -192,7 +192,7 @@ class RedisCatalogStore:
 
 
 def _if_available(read: Callable[[], list[bytes | None]]) -> list[bytes | None] | None:
-    """Return what `read` does; None if Redis cannot be reached."""
+    """Return what `read` returns; None if Redis is unreachable."""
     try:
         return read()
     except CatalogUnavailable:

@@ -164,7 +164,7 @@ class RedisPubSub:
                 self._read_one(SILENCE_SECONDS)
 
     def _unsubscribe(self) -> None:
-        """Unsubscribe from the channels that have no listener any more."""
+        """Unsubscribe from the channels that no longer have a listener."""
         if not self._unwanted:
             return
         with self._lock:

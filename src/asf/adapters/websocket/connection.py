@@ -97,7 +97,7 @@ class DirectWebSocket(FrameSender):
                 return None
 
     def _receive(self, due: float | None) -> bytes:
-        """Return bytes; none at the end of the connection or of the time for a message. Raises OSError."""
+        """Return bytes; none at the end of the connection, or when the message is overdue. Raises OSError."""
         if due is None:
             return self._connection.receive(self.timeout)
         with suppress(TimeoutError):

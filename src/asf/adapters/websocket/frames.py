@@ -46,7 +46,7 @@ def pong_frame(payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str) -> bytes:
-    """Return the frame that closes a connection (RFC 6455, section 5.5.1); a `reason` that is too long is cut."""
+    """Return the frame that closes a connection (RFC 6455, section 5.5.1); too long a `reason` is truncated."""
     payload = struct.pack("!H", code) + reason.encode()[: _MAX_CONTROL_PAYLOAD - 2]
     return frame_header(_FINAL_CLOSE, len(payload)) + payload
 
@@ -69,8 +69,8 @@ class ChunkFraming:
     def render(self, batch: AudioBatch, start: int, stop: int) -> memoryview:
         """Return the frames of the batch's bytes from `start` to `stop` (offsets in the audio).
 
-        Where both are on boundaries of chunks, which is nearly always, this is a slice of the one rendering of the
-        entire batch.
+        If both are on chunk boundaries, which is nearly always the case, this is a slice of the batch's one
+        rendering.
         """
         chunk = batch.chunk_bytes
         if (start - batch.offset) % chunk or ((stop - batch.offset) % chunk and stop != batch.end):
@@ -85,10 +85,10 @@ class ChunkFraming:
         return memoryview(frames)[first : (stop - batch.offset) // chunk * stride]
 
     def split_sent(self, batch: AudioBatch, start: int, stop: int, sent: int) -> tuple[int, int]:
-        """Return what `sent` bytes of the frames of `start` to `stop` amount to.
+        """Return how far `sent` bytes of the frames from `start` to `stop` reach.
 
-        The first number counts the audio bytes of all messages of which at least a part was sent, the second the
-        bytes that are missing of the last of them.
+        The first number is the audio bytes of all messages that were at least partly sent, the second the missing
+        bytes of the last of them.
         """
         audio = 0
         for chunk in batch.chunks(start, stop):

@@ -14,7 +14,7 @@ VERSIONS = ("8", "13")
 """Versions of the protocol. The two differ in the handshake only, in a header that is not used here."""
 
 CLIENT_IS_GONE = {errno.ECONNRESET, errno.EPIPE, errno.ESHUTDOWN}
-"""How sending fails when the client has closed the connection."""
+"""Errors of sending to a client that has closed the connection."""
 
 StartResponse = Callable[..., Any]
 

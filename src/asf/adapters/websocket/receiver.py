@@ -83,7 +83,7 @@ class MessageReceiver:
 
     def _answer_to(self, event: CloseConnection) -> CloseConnection:
         if self._connection.state is ConnectionState.REMOTE_CLOSING:
-            # Closed by the client: the answer has the same code, or 1000 if there was none.
+            # Closed by the client: the response has the same code, or 1000 if there was none.
             no_code = event.code == CloseReason.NO_STATUS_RCVD
             return CloseConnection(CloseReason.NORMAL_CLOSURE if no_code else event.code, "")
         return CloseConnection(event.code, _REASONS.get(CloseReason(event.code), event.reason))
@@ -104,11 +104,11 @@ class _MessageSizeLimit(Extension):
         self._is_data = False
 
     def enabled(self) -> bool:
-        """Say that the limit applies."""
+        """Return True: the limit always applies."""
         return True
 
     def offer(self) -> bool:
-        """Offer nothing to the other side."""
+        """Return False: nothing is negotiated."""
         return False
 
     def frame_inbound_header(

@@ -27,9 +27,9 @@ class FrameSender:
     message as soon as it takes that. The system call is in the runtime's `RawConnection.write_now`. `send` waits for
     its turn and until the kernel has taken the frame.
 
-    `on_idle` is called when a frame was sent after waiting, or by `send`, and nothing is pending any more. `timeout`
+    `on_idle` is called when a frame was sent after waiting, or by `send`, and nothing else is pending. `timeout`
     is the longest time in seconds in which the kernel takes no byte of what `send` waits for (None: no limit).
-    `websocket_closed` says that nothing can be sent any more.
+    `websocket_closed` says that nothing more can be sent.
     """
 
     def __init__(self, connection: RawConnection) -> None:
@@ -50,7 +50,7 @@ class FrameSender:
         """Write the batch's bytes from `start` to `stop` (offsets in the audio), as far as the kernel takes them.
 
         Returns how many bytes of audio were taken. The rest of a half-sent message counts as taken: it is written as
-        soon as the kernel takes it. A broken connection accepts no bytes; the receiving task learns of the break.
+        soon as the kernel takes it. A broken connection takes no bytes; the receiving task sees its end.
         Call it only while `idle`.
         """
         frames = framing.render(batch, start, stop)

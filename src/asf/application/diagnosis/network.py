@@ -47,7 +47,7 @@ def examine_server(url: str, *, ready: bool = False) -> Finding:
 
 
 def examine_file_limit(needed: int, hard_limit: int) -> Finding:
-    """Return whether `needed` files, as many as the settings allow, can be open at a time.
+    """Return whether `needed` files, as many as the settings permit, can be open.
 
     The server raises its limit to `hard_limit`, which may be RLIM_INFINITY.
     """

@@ -7,15 +7,15 @@ from cachetools import LRUCache
 BLOCK_BYTES = 64 * 1024
 """Audio is cached and fetched in blocks of this size, counted from byte 0."""
 
-LEAST_BLOCKS = 32
-"""Blocks that the cache holds at least: all that one read needs must be there at the same time."""
+MIN_BLOCKS = 32
+"""Minimum capacity of the cache: all blocks of one read must fit at the same time."""
 
 
 class BlockCache:
     """Complete blocks of all queues: at most `max_bytes`, but at least 2 MiB. Evicts the least recently used."""
 
     def __init__(self, max_bytes: int) -> None:
-        size = max(LEAST_BLOCKS * BLOCK_BYTES, max_bytes)
+        size = max(MIN_BLOCKS * BLOCK_BYTES, max_bytes)
         self._blocks: LRUCache[tuple[Hashable, int], bytes] = LRUCache(size, getsizeof=len)
 
     def __len__(self) -> int:

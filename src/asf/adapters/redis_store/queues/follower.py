@@ -116,9 +116,9 @@ class QueueFollower:
                 index.problem = index.problem or head_problem(head, index.head)
 
     def _read_lost_again(self, growing: Mapping[bytes, OpenQueue]) -> None:
-        """Read queues from the start whose latest entries Redis has lost: it may have restarted from older data.
+        """Reread from the start those queues whose latest entries Redis has lost: it may have loaded older data.
 
-        Its ids come from a clock, which may be another machine's then: new entries need not come after `last_id`.
+        Ids come from a clock, which may then be another machine's: new entries need not follow `last_id`.
         """
         last_ids = {key: queue.index.last_id for key, queue in growing.items() if queue.index.grows}
         lost = self._reader.lost_ends(last_ids)

@@ -35,7 +35,7 @@ FIRST_ENTRIES = 16
 """Entries that are read when a queue is opened, so that its first audio is there at once."""
 
 LAST_ENTRIES = 4
-"""Entries at the tail that are searched for the ending then: the very last one may be a repeat."""
+"""Entries at the tail that are then searched for the ending: the very last one may be a repeat."""
 
 OPEN_ATTEMPTS = 3
 """Attempts to read a queue when it is opened: a busy process may miss a response."""
