@@ -1,1 +1,1 @@
-"""One package or module per external system. They implement the domain's ports, and do not import each other."""
+"""One package or module per external system. They implement the domain's ports, and are independent of each other."""

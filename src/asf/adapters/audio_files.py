@@ -139,7 +139,7 @@ class FileAudioSources:
         return problems
 
     def locate(self, filepath: str) -> Locator:
-        """Return the absolute, link-free path. A relative one counts from the working directory.
+        """Return the absolute, link-free path. A relative one is resolved from the working directory.
 
         Accepts a path or a `file://` URL. Raises `InvalidFilepath`.
         """
@@ -201,7 +201,7 @@ def _check_name(path: str) -> None:
         length = len(path.encode())
     except UnicodeEncodeError:
         raise InvalidFilepath("It cannot be encoded as a file name.") from None
-    if length > MAX_PATH_BYTES:  # Resolving takes time with the square of the length.
+    if length > MAX_PATH_BYTES:  # The time to resolve it grows with the square of the length.
         raise InvalidFilepath(f"It has {length} bytes; at most {MAX_PATH_BYTES} are allowed.")
 
 

@@ -67,7 +67,7 @@ class InMemoryUpdateLog:
         self.kept_bytes = 0
 
     def connect(self, on_appended: Callable[[SequencedUpdate], object], on_interrupted: Callable[[], object]) -> None:
-        """Call neither: no other process appends to this log, and `append` returns everything."""
+        """Call neither: only `append` adds updates to this log, and none is lost."""
 
     def append(self, update: UiUpdate, timestamp: float, now: float) -> AppendResult:
         """Store `update` under the next number, unless it was stored before. Raises `IdempotencyConflict`."""

@@ -11,7 +11,7 @@ from asf.domain.clock import Clock
 from asf.domain.streaming.service import StreamingService
 
 POLL_SECONDS = 0.05
-"""Interval at which it is polled whether the drain is complete."""
+"""Interval between checks whether the drain is complete."""
 
 FLUSH_SECONDS = 1.0
 """Longest time, after the drain, for clients to read what was sent to them."""

@@ -15,7 +15,7 @@ from asf.adapters.runtime import Runtime
 from asf.adapters.websocket.handshake import WebSocketUpgrade
 
 MAX_UNREAD_RESPONSES = 1000
-"""Maximum number of messages queued for a client that sends. Beyond it the client does not read, and is dropped."""
+"""Maximum number of messages queued for a client that sends. A client with more does not read, and is dropped."""
 
 logger = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from asf.adapters.runtime import Runtime
 class MonotonicTime:
     """Replaces the module `time` where python-engineio measures how long a pong takes.
 
-    With the wall clock, a jump ahead would end the connections that owe a pong, and a jump back would keep those of
-    clients that have vanished for hours.
+    With the wall clock, a jump forward would end connections that wait for a pong, and a jump back would keep those
+    of vanished clients for hours.
     """
 
     time = staticmethod(time.monotonic)

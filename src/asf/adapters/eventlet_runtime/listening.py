@@ -15,7 +15,7 @@ LISTEN_BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
 
 UNSENT_BYTES = 65536
-"""Bytes that the kernel keeps of a connection beyond what is in flight: about one batch. It bounds what a listener
+"""Bytes that the kernel buffers per connection beyond what is in flight: about one batch. It bounds what a listener
 that stops reading costs, and how long an event waits behind audio, and leaves what is in flight to the kernel's own
 tuning (TCP_NOTSENT_LOWAT, tcp(7))."""
 

@@ -24,7 +24,7 @@ PART_BYTES = 16 * 1024
 """Maximum bytes of audio that wait to be sent. Each part that a slow client takes shows that it still reads."""
 
 POLL_SECONDS = 1.0
-"""Interval at which a client that waits for more audio is checked for having disconnected, in seconds."""
+"""Interval between checks whether a client that waits for more audio has disconnected."""
 
 
 class PlaybackBody:

@@ -106,7 +106,7 @@ class PlainWebSocketEmitter:
 
 
 class PlainWebSocketSessions:
-    """Serves listeners on plain WebSockets. `serve` runs in a task of the connection's own."""
+    """Serves listeners on plain WebSockets. `serve` runs in the connection's own task."""
 
     def __init__(self, service: StreamingService) -> None:
         self._service = service

@@ -1,4 +1,4 @@
-"""The time that waiting parts use, which tests replace."""
+"""A clock to wait on, which tests replace."""
 
 import time
 from typing import Protocol

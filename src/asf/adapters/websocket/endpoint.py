@@ -122,7 +122,7 @@ class Delay(Protocol):
 
 
 MakeDelay = Callable[[float, Callable[[Any], object]], Delay]
-"""Returns a `Delay` with its seconds and its action."""
+"""Returns a `Delay` with the given seconds and action."""
 
 
 class PlainWebSocketEndpoint:

@@ -15,7 +15,7 @@ PAUSE_SECONDS = 0.01
 """Pause after a read that returned all there was, so that many growing queues share the next one."""
 
 CHECK_SECONDS = 1.0
-"""Interval at which it is checked that the growing queues are still the same."""
+"""Interval between checks that the growing queues are still the same."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
 """Pauses between attempts while Redis is unreachable."""

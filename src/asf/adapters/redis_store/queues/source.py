@@ -10,7 +10,7 @@ from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.streams.stream import AudioEnding
 
 TypeOf = Callable[[str, bytes], str | None]
-"""Returns the media type by the name, or else by the first bytes (none are permitted); None if unknown."""
+"""Returns the media type by the name, or else by the first bytes (either may be empty); None if unknown."""
 
 
 class QueueAudioSource:

@@ -17,7 +17,7 @@ PREFIX = "asf:1:ui:"
 """Prefix of all keys. The number is the version of the format: a later version does not touch it."""
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Limit of the memory in Redis of all kept updates, in bytes. The oldest are evicted first."""
+"""Memory limit of all kept updates in Redis, in bytes. The oldest are evicted first."""
 
 MAX_CLIENTS = 100_000
 """Maximum number of clients whose numbers are remembered."""
