@@ -24,8 +24,8 @@ class FrameSender:
     """Writes frames to a connection, each of them as a unit, in the order of the calls.
 
     `write_chunks` and `write_whole` never wait: they write what the kernel takes now, and the rest of a half-sent
-    message as soon as it takes that. The system call is in the runtime's `RawConnection.write_now`. `send` waits for
-    its turn and until the kernel has taken the frame.
+    message as soon as it takes that. `send` waits for its turn and until the kernel has taken the frame. The system
+    call itself is in `eventlet_runtime.raw_connection`. Long polling and HTTP do not pass here.
 
     `on_idle` is called when a frame was sent after waiting, or by `send`, and nothing else is pending. `timeout`
     is the longest time in seconds in which the kernel takes no byte of what `send` waits for (None: no limit).
