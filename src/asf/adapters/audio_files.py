@@ -110,9 +110,9 @@ class FileAudioSource:
 
     def close(self) -> None:
         """Close the file. Safe to repeat."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            _close(descriptor)
 
 
 class FileAudioSources:
@@ -162,10 +162,14 @@ class FileAudioSources:
                 descriptor = self._open_resolved(locator.text)
         except OSError as error:
             raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise AudioUnavailable("It is not a regular file.")
-        return FileAudioSource(descriptor, locator.text, named_type(locator.text), growing=growing)
+        try:
+            return _source_of(descriptor, locator.text, growing=growing)
+        except OSError as error:
+            _close(descriptor)
+            raise _unreadable(error) from error
+        except AudioUnavailable:
+            _close(descriptor)
+            raise
 
     def _open_as_located(self, path: str) -> int | None:
         """Open a located path, which has no links; return None if it is no longer like that."""
@@ -188,6 +192,12 @@ class FileAudioSources:
             if resolved != root and os.path.commonpath([resolved, root]) == root:
                 return root
         return None
+
+
+def _source_of(descriptor: int, path: str, *, growing: bool) -> FileAudioSource:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise AudioUnavailable("It is not a regular file.")
+    return FileAudioSource(descriptor, path, named_type(path), growing=growing)
 
 
 def _ignore() -> None:
@@ -217,6 +227,11 @@ def _open_beneath(root: str, path: str) -> int:
         return os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     finally:
         os.close(directory)
+
+
+def _close(descriptor: int) -> None:
+    with suppress(OSError):  # The descriptor is free, whatever the file system reports (close(2)).
+        os.close(descriptor)
 
 
 def _identity_of(path: str, status: os.stat_result) -> tuple[str | int, ...]:

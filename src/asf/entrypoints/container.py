@@ -175,6 +175,8 @@ class Container(containers.DeclarativeContainer):
         catalog_store,
         audio_sources,
         streaming,
+        pump,
+        clock,
         storage.provided.name,
     )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(

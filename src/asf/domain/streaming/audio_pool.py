@@ -90,7 +90,11 @@ class AudioPool:
         audio = self._open.get(key)
         if audio is None or not audio.growing:  # Audio that was given up may grow again, for later listeners.
             audio = SharedAudio(key, stream, self._sources.content_type_of(stream.locator))
-            self.refresh(audio)
+            try:
+                self.refresh(audio)
+            except Exception:
+                audio.close()
+                raise
             self._open[key] = audio
         return audio
 
@@ -108,8 +112,8 @@ class AudioPool:
             self._connect(audio, source)
             try:
                 audio.refresh()
-            except AudioUnavailable:
-                source.close()
+            except Exception:
+                audio.close()
                 raise
             self._open[key] = audio
         elif audio.growing:

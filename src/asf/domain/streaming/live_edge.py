@@ -1,9 +1,10 @@
 """The live edge: polls growing audio, and wakes the sessions that wait there."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from asf.domain.errors import AudioUnavailable, StreamStalled
+from asf.domain.errors import AsfError, AudioUnavailable, InternalError, StreamStalled
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.session import ListenerSession
@@ -11,6 +12,8 @@ from asf.domain.streaming.shared_audio import SharedAudio
 
 POLL_SECONDS = 0.02
 """Interval at which growing audio is polled, in seconds, whatever the number of its listeners."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -74,7 +77,7 @@ class LiveEdge:
                 self.wake(audio)
                 del self._edges[audio]
             elif edge.parked:
-                self._poll(audio, edge, now)
+                self._poll_contained(audio, edge, now)
         self._next_poll = now + POLL_SECONDS if self._edges else None
 
     def wake(self, audio: SharedAudio) -> None:
@@ -86,6 +89,14 @@ class LiveEdge:
             if not session.flowing:
                 session.wake()
             self._schedule.put_due(session)
+
+    def _poll_contained(self, audio: SharedAudio, edge: _Edge, now: float) -> None:
+        """Poll one audio source. Whatever fails ends only the sessions on that one."""
+        try:
+            self._poll(audio, edge, now)
+        except Exception:
+            logger.exception("Polling the audio of stream %r failed", audio.stream.stream_id)
+            self._give_up(audio, InternalError())
 
     def _poll(self, audio: SharedAudio, edge: _Edge, now: float) -> None:
         try:
@@ -105,6 +116,6 @@ class LiveEdge:
                 if session.flowing:
                     session.stall()
 
-    def _give_up(self, audio: SharedAudio, error: AudioUnavailable | StreamStalled) -> None:
+    def _give_up(self, audio: SharedAudio, error: AsfError) -> None:
         audio.give_up(error)
         self.wake(audio)

@@ -16,6 +16,7 @@ from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.session import ListenerSession
 from asf.domain.streaming.shared_audio import SharedAudio
 from asf.domain.streaming.slow_listeners import SlowListeners
+from asf.domain.streaming.timers import Timers
 
 LISTENERS_PER_TURN = 32
 """Maximum sessions served in one turn of the pump, before the other tasks of the process run."""
@@ -51,8 +52,10 @@ class AudioPump:
         self._schedule = schedule
         self._live_edge = live_edge
         self._slow_listeners = slow_listeners
-        self._timers: tuple[Timer, ...] = (live_edge, slow_listeners, *further_timers)
+        self._timers = Timers((live_edge, slow_listeners, *further_timers))
         self._clock = clock
+        # When the pump last turned without a failure, or was last woken up, in seconds of the clock.
+        self._turned_at = self._woken_at = clock.now()
         self._observer = observer
         # The sessions whose next bytes are being fetched, by their audio.
         self._awaiting: dict[SharedAudio, dict[ListenerSession, None]] = {}
@@ -85,6 +88,7 @@ class AudioPump:
         wake_up = self._next_wake_up()
         if wake_up is not None and (self._wake_up is None or wake_up < self._wake_up):
             self._wake_up = wake_up
+            self._woken_at = self._clock.now()
             self.on_due()
 
     def turn(self) -> float | None:
@@ -95,16 +99,26 @@ class AudioPump:
         schedule = self._schedule
         now = self._clock.now()
         until = self._advance(now)
-        for timer in self._timers:
-            if timer.next_time is not None and timer.next_time <= now:
-                timer.fire(now)
+        self._timers.fire(now)
         for _ in range(LISTENERS_PER_TURN):
             session = schedule.pop()
             if session is None:
                 break
             self._serve(session, now, until)
+        self._turned_at = now
         self._wake_up = self._next_wake_up()
         return None if self._wake_up is None else max(0.0, self._wake_up - self._clock.now())
+
+    def overdue(self, now: float) -> float:
+        """Return for how many seconds work has been due at `now` that is not done: 0 while the pump works.
+
+        It grows when turns fail or are no longer called, and when a timer fails each time.
+        """
+        due_since = self._next_wake_up()
+        if due_since is not None:
+            due_since = max(due_since, self._turned_at, self._woken_at)
+        times = (time for time in (due_since, self._timers.failing_since) if time is not None)
+        return max(0.0, now - min(times, default=now))
 
     def remove(self, session: ListenerSession) -> None:
         """Remove the session until it is scheduled again."""
@@ -125,10 +139,16 @@ class AudioPump:
         try:
             self._send_due(session, now, until)
         except AsfError as error:
-            session.fail(error)
+            self._fail(session, error)
         except Exception:
             logger.exception("Serving session %s on stream %r failed", session.session_id, session.stream_id)
-            session.fail(InternalError())
+            self._fail(session, InternalError())
+
+    def _fail(self, session: ListenerSession, error: AsfError) -> None:
+        try:
+            session.fail(error)
+        except Exception:  # It is no longer due; the turn continues with the others.
+            logger.exception("Ending session %s on stream %r failed", session.session_id, session.stream_id)
 
     def _send_due(self, session: ListenerSession, now: float, until: float) -> None:
         audio = session.audio
@@ -210,5 +230,7 @@ class AudioPump:
         """Return when work is due next, in seconds of the clock: minus infinity while a session is due."""
         if self._schedule.has_due:
             return -inf
-        times = [self._schedule.next_time, *(timer.next_time for timer in self._timers)]
-        return min((time for time in times if time is not None), default=None)
+        tick, timers = self._schedule.next_time, self._timers.next_time
+        if tick is None or timers is None:
+            return timers if tick is None else tick
+        return min(tick, timers)

@@ -230,5 +230,8 @@ class ListenerSession:
         if self.ended:  # Emitting may have ended it: the listener had disconnected.
             return
         self._move(event)
-        self.emitter.detach()
+        try:
+            self.emitter.detach()
+        except Exception:  # What the session holds is released all the same.
+            logger.exception("Detaching session %s on stream %r failed", self.session_id, self.stream_id)
         self._on_end(self, outcome)

@@ -1,5 +1,6 @@
 """Open audio, shared by all its listeners."""
 
+import logging
 from collections.abc import Hashable
 from dataclasses import replace
 from functools import cached_property
@@ -9,6 +10,8 @@ from asf.domain.errors import AsfError, AudioUnavailable, EpochChanged, Generati
 from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.streaming.ports import AudioSource
 from asf.domain.streams.stream import AudioStream, StreamState
+
+logger = logging.getLogger(__name__)
 
 
 class SharedAudio:
@@ -61,9 +64,13 @@ class SharedAudio:
         return not self.listeners
 
     def close(self) -> None:
-        """Close the source, if there is one."""
-        if self.source is not None:
+        """Close the source, if there is one. Raises nothing: the caller has more to release."""
+        if self.source is None:
+            return
+        try:
             self.source.close()
+        except Exception:
+            logger.exception("Closing the audio of stream %r failed", self.stream.stream_id)
 
     def connect(self, source: AudioSource) -> None:
         """Read from `source` from now on; `close` closes it. The size of growing audio is set by `refresh`."""
