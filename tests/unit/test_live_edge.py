@@ -1,6 +1,7 @@
 """Growing audio, waiting, offsets, windows and draining: in virtual time."""
 
 import random
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from asf.domain.streaming.live_edge import POLL_SECONDS
 from asf.domain.streaming.pump import LISTENERS_PER_TURN
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import Locator, StreamState
-from tests.support.virtual import ScriptedListener, VirtualServer
+from tests.support.virtual import QueuedAudioSources, ScriptedListener, VirtualServer
 
 GENERATING, COMPLETE, FAILED = StreamState.GENERATING, StreamState.COMPLETE, StreamState.FAILED
 
@@ -182,6 +183,64 @@ def test_what_was_given_up_is_freed_by_its_last_listener() -> None:
     server.service.disconnect("later")
     assert len(server.pool) == 0
     assert server.observer.outcomes == ["ASF_STREAM_STALLED", "left", "left"]
+
+
+class LaggingSources(InMemoryAudioSources):
+    """Audio whose growth is known one poll late, like that of a file whose attributes are cached."""
+
+    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
+        class Lagging(InMemoryAudioSource):
+            def __init__(self, audio_by_name: Mapping[str, bytes], name: str) -> None:
+                super().__init__(audio_by_name, name)
+                self._found = self.size
+
+            def refresh(self) -> int:
+                self.size, self._found = self._found, super().refresh()
+                return self.size
+
+        assert isinstance(growing, bool)
+        return Lagging(self._audio_by_name, locator.text)
+
+
+@pytest.mark.parametrize(
+    "sources_of", [InMemoryAudioSources, LaggingSources, lambda audios: QueuedAudioSources(audios, {})]
+)
+def test_audio_that_grew_while_nobody_waited_has_not_stalled(
+    sources_of: Callable[[dict[str, bytes]], InMemoryAudioSources],
+) -> None:
+    """Its only listener paused at the live edge; another one joins there long after, and both receive the rest."""
+    audios = {"s": b"abc"}
+    server = VirtualServer(sources=sources_of(audios), stall_seconds=10.0, give_up_seconds=120.0)
+    server.announce("s", state=GENERATING)
+    first = server.join("s", "first")
+    server.run(5.0)
+    server.service.pause("first")
+    for _ in range(130):
+        audios["s"] += b"more"
+        server.run(1.0)
+    second = server.join("s", "second", offset=len(audios["s"]))
+    server.run(5.0)
+    server.service.resume("first")
+    server.run(1.0)
+    audios["s"] += b"rest"
+    server.run(1.0)
+    assert first.received == audios["s"]
+    assert second.received == b"rest"
+    assert "stalled" not in first.kinds + second.kinds
+
+
+def test_a_pause_does_not_count_as_silence() -> None:
+    """Only the time in which the audio was polled without growth counts, before the pause and after it."""
+    server, _audios = growing(b"abc", stall_seconds=10.0, give_up_seconds=30.0)
+    listener = server.join("s")
+    server.run(20.0)
+    server.service.pause("listener")
+    server.run(1000.0)
+    server.service.resume("listener")
+    server.run(9.0)
+    assert listener.kinds[-2:] == ["resumed", "stalled"]
+    server.run(2.0)
+    assert error_of(listener).error_code == "ASF_STREAM_STALLED"
 
 
 def test_a_start_of_stream_has_the_present_state() -> None:

@@ -18,16 +18,33 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class _Edge:
-    """The live edge of one audio source: its last known size, when it last grew, and the sessions that wait there."""
+    """The live edge of one audio source: its last known size, and the sessions that wait there.
+
+    `silence` is for how many seconds the audio has been polled without growth, up to `polled_at` (seconds of the
+    clock). Audio that nobody waits for is not polled, and may have grown.
+    """
 
     size: int
-    grown_at: float
+    polled_at: float
+    silence: float = 0.0
     parked: dict[ListenerSession, None] = field(default_factory=dict)
+
+    def park(self, session: ListenerSession, now: float) -> None:
+        """Let a session wait here. The first one starts the polls at `now`."""
+        if not self.parked:
+            self.polled_at = now
+        self.parked[session] = None
+
+    def stay(self, now: float) -> None:
+        """Record that the audio has not grown since the last poll."""
+        self.silence += now - self.polled_at
+        self.polled_at = now
 
     def move(self, size: int, now: float) -> None:
         """Record that the audio has grown to `size`, or ended there."""
         self.size = size
-        self.grown_at = now
+        self.silence = 0.0
+        self.polled_at = now
 
     def take_parked(self) -> Iterable[ListenerSession]:
         """Remove and return all parked sessions."""
@@ -60,7 +77,7 @@ class LiveEdge:
         edge = self._edges.get(audio)
         if edge is None:
             edge = self._edges[audio] = _Edge(audio.size, now)
-        edge.parked[session] = None
+        edge.park(session, now)
         if self._next_poll is None:
             self._next_poll = now + POLL_SECONDS
 
@@ -104,14 +121,15 @@ class LiveEdge:
         except AudioUnavailable as error:
             self._give_up(audio, error)
             return
-        silence = now - edge.grown_at
         # Compare with the edge's size: opening the audio for another listener refreshes `audio.size` too.
         if audio.size > edge.size or not audio.growing:
             edge.move(audio.size, now)
             self.wake(audio)
-        elif silence >= self._give_up_seconds:
+            return
+        edge.stay(now)
+        if edge.silence >= self._give_up_seconds:
             self._give_up(audio, StreamStalled(f"The audio has not grown for {self._give_up_seconds:g} s."))
-        elif silence >= self._stall_seconds:
+        elif edge.silence >= self._stall_seconds:
             for session in list(edge.parked):
                 if session.flowing:
                     session.stall()
