@@ -17,6 +17,7 @@ from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS, STREAM_SECON
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
+from tests.support.mortal_server import MortalServer
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 
@@ -107,6 +108,27 @@ def test_a_stream_that_stalls_and_is_given_up(start_server: StartServer) -> None
         "stalled",
     ]
     assert plain.messages[-1] | {"error_code": "ASF_STREAM_STALLED", "offset": len(AUDIO)} == plain.messages[-1]
+
+
+def test_a_stream_whose_producer_is_gone_is_given_up_once_for_all(tmp_path: Path) -> None:
+    """The server was killed as well: its first listener waits, and all later ones receive the reason."""
+    with MortalServer(tmp_path, FAST | {"ASF_STALL_GIVE_UP_SECONDS": "1"}) as server:
+        path = server.process.audio_root / "s.mp3"
+        path.write_bytes(AUDIO)
+        server.process.notify("s", str(path), state="generating").raise_for_status()
+        server.kill_and_restart()
+        first = PlainListener(server.process.url, "s")
+        assert first.receive_to_the_end() == 4410
+        assert first.messages[-1]["error_code"] == "ASF_STREAM_STALLED"
+        eventually(lambda: any("is marked as failed" in line for line in server.process.log))
+        later = PlainListener(server.process.url, "s")
+        assert later.receive_to_the_end() == 4410
+        assert later.audio == AUDIO
+        error = later.messages[-1]
+        assert (error["error_code"], error["details"]) == (
+            "ASF_GENERATION_FAILED",
+            "The audio has not grown for 1 s.",
+        )
 
 
 def test_a_generation_that_fails(start_server: StartServer) -> None:

@@ -23,6 +23,7 @@ from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.session import ListenRequest
 from asf.domain.streaming.slow_listeners import SlowListeners
+from asf.domain.streaming.stalled_streams import StalledStreams
 from asf.domain.streaming.waiting_room import WaitingRoom
 from asf.domain.streams.catalog import Announcement, StreamCatalog
 from asf.domain.streams.ports import CatalogStore
@@ -354,7 +355,8 @@ class VirtualServer:
         self.pool = AudioPool(self.sources, self.batches)
         self.observer = RecordingObserver()
         self.schedule = Schedule()
-        self.live_edge = LiveEdge(self.pool, self.schedule, stall_seconds, give_up_seconds)
+        stalled = StalledStreams(self.catalog, lambda work: work(), give_up_seconds)
+        self.live_edge = LiveEdge(self.pool, self.schedule, stall_seconds, give_up_seconds, stalled.give_up)
         self.slow_listeners = SlowListeners(slow_seconds)
         self.waiting = WaitingRoom(wait_seconds)
         self.expiries = Expiries()

@@ -53,7 +53,7 @@ class Streams:
     def __init__(self) -> None:
         self.audios: dict[str, bytes] = {"good": b"abc"}
         self.sources = FaultySources(self.audios)
-        self.server = VirtualServer(self.audios, sources=self.sources, slow_seconds=5.0)
+        self.server = VirtualServer(self.audios, sources=self.sources, wait_seconds=5.0)
         for name in ("bad", "good"):
             self.server.announce(name, state=GENERATING)
         self.bad = self.server.join("bad", "bad")
@@ -182,7 +182,7 @@ def test_a_timer_that_fails_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> 
         raise DISK_ERROR
 
     monkeypatch.setattr(streams.server.waiting, "fire", fail)
-    streams.server.run(200.0)
+    streams.server.run(85.0)
     turns, turn = 0, streams.server.pump.turn
 
     def count() -> float | None:
@@ -191,8 +191,6 @@ def test_a_timer_that_fails_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> 
         return turn()
 
     monkeypatch.setattr(streams.server.pump, "turn", count)
-    assert error_code_of(streams.good) == "ASF_STREAM_STALLED"
-    streams.good = streams.server.join("good", "good")
     streams.grow()
     assert turns <= 2 / POLL_SECONDS
     overdue = streams.server.pump.overdue(streams.server.clock.now())

@@ -176,7 +176,9 @@ def test_what_was_given_up_is_freed_by_its_last_listener() -> None:
     server.join("s", "paused")
     server.service.pause("paused")
     server.join("s", "parked")
-    server.run(3.0)
+    server.run(1.5)
+    server.announce("s", state=GENERATING)  # So it is not given up for later listeners.
+    server.run(1.5)
     assert len(server.service) == 1
     server.join("s", "later")
     server.service.disconnect("paused")

@@ -36,6 +36,7 @@ from asf.domain.streaming.pump import AudioPump
 from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.slow_listeners import SlowListeners
+from asf.domain.streaming.stalled_streams import StalledStreams
 from asf.domain.streaming.waiting_room import WaitingRoom
 from asf.domain.streams.catalog import StreamCatalog
 from asf.domain.streams.ports import CatalogStore
@@ -84,8 +85,16 @@ class Container(containers.DeclarativeContainer):
     batches: providers.Provider[BatchCache] = providers.Singleton(BatchCache, pace)
     pool: providers.Provider[AudioPool] = providers.Singleton(AudioPool, audio_sources, batches)
     schedule: providers.Provider[Schedule] = providers.Singleton(Schedule)
+    stalled_streams: providers.Provider[StalledStreams] = providers.Singleton(
+        StalledStreams, catalog, runtime.provided.spawn, settings.provided.stall_give_up_seconds
+    )
     live_edge: providers.Provider[LiveEdge] = providers.Singleton(
-        LiveEdge, pool, schedule, settings.provided.stall_seconds, settings.provided.stall_give_up_seconds
+        LiveEdge,
+        pool,
+        schedule,
+        settings.provided.stall_seconds,
+        settings.provided.stall_give_up_seconds,
+        stalled_streams.provided.give_up,
     )
     slow_listeners: providers.Provider[SlowListeners] = providers.Singleton(
         SlowListeners, settings.provided.slow_listener_seconds

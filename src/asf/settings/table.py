@@ -184,7 +184,8 @@ SETTINGS = (
         "stall_give_up_seconds",
         parsing.number,
         "120",
-        "Seconds without growth after which listeners at the live edge receive ASF_STREAM_STALLED.",
+        "Seconds without growth after which listeners at the live edge receive ASF_STREAM_STALLED and the stream has "
+        "failed.",
         (0.1, 86400),
     ),
     Setting(

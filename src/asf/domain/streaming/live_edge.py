@@ -1,7 +1,7 @@
 """The live edge: polls growing audio, and wakes the sessions that wait there."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from asf.domain.errors import AsfError, AudioUnavailable, InternalError, StreamStalled
@@ -9,9 +9,14 @@ from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.session import ListenerSession
 from asf.domain.streaming.shared_audio import SharedAudio
+from asf.domain.streams.stream import AudioStream
 
 POLL_SECONDS = 0.02
 """Interval at which growing audio is polled, in seconds, whatever the number of its listeners."""
+
+LONGEST_POLL_SECONDS = 1.0
+"""Time between two polls that counts as silence at most. If it was longer, the server was held up, and the producer
+may have been as well."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +42,7 @@ class _Edge:
 
     def stay(self, now: float) -> None:
         """Record that the audio has not grown since the last poll."""
-        self.silence += now - self.polled_at
+        self.silence += min(now - self.polled_at, LONGEST_POLL_SECONDS)
         self.polled_at = now
 
     def move(self, size: int, now: float) -> None:
@@ -56,14 +61,22 @@ class LiveEdge:
     """Polls the growing audio of sessions that have sent all of it: a `Timer` of the pump.
 
     Audio that has not grown for `stall_seconds` is stalled: its parked sessions notify their listeners. After
-    `give_up_seconds` it is given up, and those sessions fail.
+    `give_up_seconds` it is given up: those sessions fail, and `on_give_up` is called with the stream.
     """
 
-    def __init__(self, pool: AudioPool, schedule: Schedule, stall_seconds: float, give_up_seconds: float) -> None:
+    def __init__(
+        self,
+        pool: AudioPool,
+        schedule: Schedule,
+        stall_seconds: float,
+        give_up_seconds: float,
+        on_give_up: Callable[[AudioStream], object],
+    ) -> None:
         self._pool = pool
         self._schedule = schedule
         self._stall_seconds = stall_seconds
         self._give_up_seconds = give_up_seconds
+        self._on_give_up = on_give_up
         self._edges: dict[SharedAudio, _Edge] = {}
         self._next_poll: float | None = None
 
@@ -129,6 +142,7 @@ class LiveEdge:
         edge.stay(now)
         if edge.silence >= self._give_up_seconds:
             self._give_up(audio, StreamStalled(f"The audio has not grown for {self._give_up_seconds:g} s."))
+            self._on_give_up(audio.stream)
         elif edge.silence >= self._stall_seconds:
             for session in list(edge.parked):
                 if session.flowing:

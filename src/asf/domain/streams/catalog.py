@@ -120,6 +120,30 @@ class StreamCatalog:
                 return
         raise CatalogUnavailable("Too many concurrent changes of this stream; try again.")
 
+    def give_up(self, stream: AudioStream, seconds: float) -> bool:
+        """Store that the generation of `stream` has failed, as it has not grown for `seconds`.
+
+        Returns False and changes nothing if it has ended or was regenerated or deleted, if it was announced again
+        within that time, so that its producer is at work, or if its audio has an end marker. Raises
+        `CatalogUnavailable`.
+        """
+        for _ in range(ATTEMPTS):
+            known = self._store.get(stream.stream_id)
+            if known is None or known.epoch != stream.epoch or not self._is_abandoned(known, seconds):
+                return False
+            failed = replace(known, state=StreamState.FAILED, reason=f"The audio has not grown for {seconds:g} s.")
+            if self._store.put(failed, known, self._max_streams):
+                return True
+        raise CatalogUnavailable("Too many concurrent changes of this stream; try again.")
+
+    def _is_abandoned(self, stream: AudioStream, seconds: float) -> bool:
+        """Return whether a stream whose audio has not grown for `seconds` may be given up."""
+        return (
+            stream.state is StreamState.GENERATING
+            and not stream.locator.has_end_marker
+            and self._clock.timestamp() - stream.announced_at >= seconds
+        )
+
     def _decide(self, announcement: Announcement, known: AudioStream | None) -> AudioStream:
         """Return the stream after the announcement. Before, it was `known` (None: not announced)."""
         locator = self._locator(announcement, known)
