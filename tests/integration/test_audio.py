@@ -412,3 +412,4 @@ def test_metrics_agree_with_what_was_sent(start_server: StartServer) -> None:
     sent = next(line for line in lines if line.startswith("asf_audio_bytes_sent_total"))
     assert float(sent.split()[1]) == 2 * len(AUDIO)
     assert any(line.startswith("asf_pump_lag_seconds_count") for line in lines)
+    assert any(line.startswith("asf_loop_stall_seconds_count") for line in lines)

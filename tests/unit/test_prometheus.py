@@ -26,6 +26,7 @@ def test_events_are_counted() -> None:
     metrics.ended("session", "s", "complete", 5, 1.0)
     metrics.ended("session", "s", "left", 0, 0.0)
     metrics.pump_lagged(0.2)
+    metrics.loop_stalled(0.3)
     metrics.relayed("relayed", 0.0001)
     metrics.request_answered("/asf/health", 200)
     metrics.read_gauges([("asf_listeners", "Sessions under way.", lambda: 7)])
@@ -38,6 +39,8 @@ def test_events_are_counted() -> None:
         "asf_streams_ended_total{outcome=complete}": 1,
         "asf_streams_ended_total{outcome=left}": 1,
         "asf_pump_lag_seconds_count{}": 1,
+        "asf_loop_stall_seconds_bucket{le=0.25}": 0,
+        "asf_loop_stall_seconds_bucket{le=0.5}": 1,
         "asf_ui_updates_total{outcome=relayed}": 1,
         "asf_ui_relay_seconds_count{}": 1,
         "asf_http_requests_total{route=/asf/health,status=200}": 1,

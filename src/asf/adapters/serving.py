@@ -73,6 +73,9 @@ class Service:
     is_unthrottled: Callable[[str], bool]
     """Returns whether a request is exempt from the rate limit of its connection, given its path."""
 
+    on_slow_turn: Callable[[float], object]
+    """Called with the seconds of each turn of the event loop that held up all clients noticeably."""
+
     background: tuple[Callable[[], object], ...] = ()
     """Each runs in a task of its own while the server runs."""
 

@@ -32,6 +32,7 @@ def _serve(container: Container, settings: Settings) -> None:
         container.connections(),
         replace(timeouts, write=max(timeouts.write, settings.slow_listener_seconds)),
         is_internal,
+        container.metrics().loop_stalled,
         container.storage().background,
     )
     listener = runtime.listen(settings.host, settings.port)

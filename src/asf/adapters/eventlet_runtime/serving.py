@@ -13,6 +13,7 @@ from eventlet.event import Event
 
 from asf.adapters.eventlet_runtime.http_protocol import BoundedHttpProtocol, ConnectionPool
 from asf.adapters.eventlet_runtime.listening import EventletListeningSocket
+from asf.adapters.eventlet_runtime.loop_watchdog import watched_loop
 from asf.adapters.eventlet_runtime.os_signals import call_on_signals
 from asf.adapters.eventlet_runtime.pump_driver import drive
 from asf.adapters.eventlet_runtime.raw_connection import take_connection
@@ -51,8 +52,9 @@ def serve(listener: EventletListeningSocket, service: Service, on_ready: Callabl
         keepalive=service.timeouts.idle,
         environ={"wsgi.input_terminated": True},
     )
-    stop.wait()
-    service.shut_down(eventlet.sleep)
+    with watched_loop(service.on_slow_turn):
+        stop.wait()
+        service.shut_down(eventlet.sleep)
     listener.close()
 
 

@@ -13,6 +13,9 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds of the histograms' buckets, in seconds: around what a listener would notice."""
 
+STALL_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the buckets for turns of the event loop, in seconds: those that are short are not observed."""
+
 
 class PrometheusMetrics:
     """Counts events: implements the observers' ports. Each instance has its own registry."""
@@ -31,6 +34,12 @@ class PrometheusMetrics:
             "asf_pump_lag_seconds",
             "Delay of a tick of audio, in seconds.",
             buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self._stalls = Histogram(
+            "asf_loop_stall_seconds",
+            "Turns of the event loop longer than 0.02 seconds, during which all clients wait.",
+            buckets=STALL_BUCKETS,
             registry=self.registry,
         )
         self._updates = Counter("asf_ui_updates", "UI updates, by outcome.", ["outcome"], registry=self.registry)
@@ -70,6 +79,10 @@ class PrometheusMetrics:
     def pump_lagged(self, seconds: float) -> None:
         """Observe how late a tick was served."""
         self._lag.observe(seconds)
+
+    def loop_stalled(self, seconds: float) -> None:
+        """Observe a long turn of the event loop."""
+        self._stalls.observe(seconds)
 
     def relayed(self, outcome: str, seconds: float) -> None:
         """Count an update, and observe how long its delivery took."""

@@ -1,0 +1,145 @@
+"""The watchdog of the event loop: which turns it reports, and whom it names."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import eventlet
+import pytest
+from eventlet.green import socket
+
+from asf.adapters.eventlet_runtime import loop_watchdog
+from asf.adapters.eventlet_runtime.loop_watchdog import LOG_SECONDS, LoopWatchdog, calls_of, watched_loop
+from tests.support.bounds import PATIENCE_SECONDS
+
+
+class VirtualLoop:
+    """A loop in virtual time, whose turns and waits take as long as the test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        self.waits: list[float] = []
+        self.reported: list[float] = []
+        monkeypatch.setattr(loop_watchdog, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(eventlet, "spawn_n", lambda work, *arguments: work(*arguments))
+        self.watchdog = LoopWatchdog(self.reported.append, threading.get_ident())
+        self._poll = self.watchdog.around(self._wait)
+
+    def _wait(self, seconds: float) -> str:
+        self.waits.append(seconds)
+        self.now += seconds
+        return "events"
+
+    def turn(self, seconds: float, wait: float = 60.0) -> None:
+        """Let a turn take `seconds`, and the wait for events after it `wait`."""
+        self.now += seconds
+        assert self._poll(wait) == "events"
+
+
+def test_slow_turns_are_reported_and_waits_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the loop waits for events. A report is made at once, not after the wait."""
+    loop = VirtualLoop(monkeypatch)
+    for seconds in (9.0, 0.001, 0.015, 0.5, 0.001, 0.025, 0.001):  # What precedes the first wait is no turn.
+        loop.turn(seconds)
+    assert loop.reported == pytest.approx([0.5, 0.025])
+    assert loop.waits == [60.0, 60.0, 60.0, 0.0, 60.0, 0.0, 60.0]
+
+
+def test_a_wait_that_fails_ends_and_begins_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a wait like any other, and its error is passed on."""
+    loop = VirtualLoop(monkeypatch)
+
+    def fail(seconds: float) -> None:
+        loop.now += seconds
+        raise OSError
+
+    poll = loop.watchdog.around(fail)
+    for _ in range(2):
+        with pytest.raises(OSError):  # noqa: PT011 - as the library raises it
+            poll(60.0)
+        loop.now += 0.3
+    with pytest.raises(OSError):  # noqa: PT011 - as above
+        poll(60.0)
+    assert loop.reported == pytest.approx([0.3, 0.3])
+
+
+def test_many_slow_turns_are_one_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is reported, and those below a tenth of a second are not logged at all."""
+    loop = VirtualLoop(monkeypatch)
+    for seconds in (0.0, *[LOG_SECONDS / 2] * 10, *[1.5 * LOG_SECONDS] * 10):
+        loop.turn(seconds, 0.0)
+    assert len(loop.reported) == 20
+    assert len(caplog.records) == 1
+    assert "blocked for 0.15 s by an unknown call" in caplog.text
+
+
+@pytest.fixture
+def loop_with_reader() -> Iterator[None]:
+    """Let the event loop of this thread have something to wait for, like that of a server."""
+    reader, writer = socket.socketpair()
+    waiting = eventlet.spawn(reader.recv, 1)
+    eventlet.sleep(0)
+    yield
+    writer.send(b"x")
+    waiting.wait()
+    reader.close()
+    writer.close()
+
+
+def block_until(condition: Callable[[], bool]) -> None:
+    """Block the event loop, as a hung disk does, until `condition`, and for long enough to be logged."""
+    start = time.monotonic()
+    while not condition() or time.monotonic() - start < LOG_SECONDS:
+        assert time.monotonic() - start < PATIENCE_SECONDS
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("loop_with_reader")
+def test_the_culprit_is_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """By the calls that it was in, the innermost first; afterwards nothing is left of the watchdog."""
+    sampled = threading.Event()
+
+    def sample(thread_id: int) -> str:
+        calls = calls_of(thread_id)
+        if "block_until" in calls:
+            sampled.set()
+        return calls
+
+    monkeypatch.setattr(loop_watchdog, "calls_of", sample)
+    reported: list[float] = []
+    with watched_loop(reported.append):
+        eventlet.sleep(0.001)
+        eventlet.spawn(block_until, sampled.is_set).wait()
+        while not reported:
+            eventlet.sleep(0.001)
+    assert max(reported) >= LOG_SECONDS
+    assert "block_until (unit/test_loop_watchdog.py:" in caplog.text
+    assert "do_poll" not in vars(eventlet.hubs.get_hub())
+
+
+@pytest.mark.usefixtures("loop_with_reader")
+def test_a_turn_that_does_not_end_is_logged_while_it_lasts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In the format of the log, past its lock, which the blocked task holds here."""
+    monkeypatch.setattr(loop_watchdog, "STUCK_SECONDS", 0.1)
+    path = tmp_path / "log"
+    with path.open("w") as file:
+        handler = logging.StreamHandler(file)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logging.getLogger().addHandler(handler)
+
+        def block() -> None:
+            with handler.lock:  # type: ignore[union-attr]
+                block_until(lambda: bool(path.read_text()))
+
+        try:
+            with watched_loop(lambda _seconds: None):
+                eventlet.sleep(0.001)
+                eventlet.spawn(block).wait()
+        finally:
+            logging.getLogger().removeHandler(handler)
+    (line,) = path.read_text().splitlines()[:1]
+    assert line.startswith(f"WARNING {loop_watchdog.__name__}: The event loop is blocked, for 0.")
+    assert "block_until (unit/test_loop_watchdog.py:" in line
