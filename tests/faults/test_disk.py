@@ -24,11 +24,15 @@ from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.footprint import footprint_after_use, wait_until_back
 from tests.support.ledger import Ledger, times
+from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 from tests.support.small_disk import FullDisk, small_disk_at
 
 AUDIO = audio_of(1_200_000)
 SHORT_AUDIO = audio_of(6 * LONG_BYTES_PER_SECOND, seed=3)
+
+SPARE_DESCRIPTORS = 20
+"""More than the requests of a test hold at a time, and far fewer than there would be if each attempt left one."""
 
 Fault = Callable[[Path], None]
 
@@ -95,6 +99,36 @@ def test_a_full_disk_under_the_catalog(tmp_path: Path, start_server: StartServer
         lost=lost,
         measured=f"full {times(rounds)}; longest gap {gap:.2f} s; {back}",
     )
+
+
+@pytest.mark.parametrize("fault", ["stat", "tail"])
+def test_a_growing_file_that_cannot_be_examined(start_server: StartServer, fault: str) -> None:
+    """Its listeners wait, and receive all of it once the disk recovers. Nobody else notices; the log is quiet."""
+    server = start_server(LONG, observed=True)
+    server.announce("s", make_long_audio())
+    path = server.audio_root / "broken.mp3"
+    path.write_bytes(AUDIO)
+    with Audience() as audience:
+        listeners = audience.join(*one_of_each(server.port, "s", make_long_audio()))
+        audience.wait_until(lambda listener: listener.hears)
+        server.break_parts(**{fault: 1.0})
+        server.notify("broken", str(path), state="generating").raise_for_status()
+        waiting = PlainListener(server.url, "broken")
+        waiting.receive_until("start_of_stream")
+        descriptors, lines = server.descriptors(), len(server.log)
+        eventually(lambda: server.failures()[fault] >= 100)
+        audience.hear_on()
+        assert _not_ready(server) == ""
+        assert server.descriptors() <= descriptors + SPARE_DESCRIPTORS
+        assert not [line for line in server.log[lines:] if "ERROR" in line or "Traceback" in line]
+        server.break_parts()
+        server.notify("broken", str(path), state="complete").raise_for_status()
+        waiting.receive_to_the_end()
+        assert waiting.audio == AUDIO
+        audience.leap()
+        audience.wait_for_all()
+    assert all(listener.ended and listener.breaks == 0 for listener in listeners)
+    assert lost_bytes(listeners) == 0
 
 
 def _not_ready(server: ServerProcess) -> str:

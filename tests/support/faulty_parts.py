@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -37,6 +38,9 @@ BROKEN = "broken"
 
 DISK = "disk"
 """Reading from a file fails with EIO."""
+
+STAT, TAIL = "stat", "tail"
+"""Examining a file of a `BROKEN` stream, or reading from it, fails with EIO."""
 
 SHORT_READ = "short_read"
 """Reading from a file returns less than was asked for."""
@@ -120,7 +124,16 @@ class _FailingOs:
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
+    def fstat(self, descriptor: int) -> os.stat_result:
+        if _is_broken(descriptor) and _fails(STAT):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return os.fstat(descriptor)
+
     def pread(self, descriptor: int, length: int, offset: int) -> bytes:
-        if _fails(DISK):
+        if _fails(DISK) or (_is_broken(descriptor) and _fails(TAIL)):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return os.pread(descriptor, length // 2 if _fails(SHORT_READ) else length, offset)
+
+
+def _is_broken(descriptor: int) -> bool:
+    return BROKEN in str(Path(f"/proc/self/fd/{descriptor}").readlink())
