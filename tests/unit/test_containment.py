@@ -96,6 +96,15 @@ def test_an_unexpected_error_of_a_poll_ends_that_stream_only() -> None:
     assert len(streams.server.pool) == 1
 
 
+def test_an_unexpected_error_at_the_end_of_a_generation_ends_its_sessions() -> None:
+    """They would wait at the live edge until the stream counts as stalled."""
+    streams = Streams()
+    streams.sources.open_error = DISK_ERROR
+    streams.server.announce("bad")
+    streams.server.run(POLL_SECONDS / 2)
+    assert error_code_of(streams.bad) == "ASF_INTERNAL_ERROR"
+
+
 def test_audio_that_cannot_be_closed_is_released_nevertheless() -> None:
     """The session ends, the server forgets it, and the turn goes on."""
     streams = Streams()

@@ -27,7 +27,7 @@ STUCK_SECONDS = 5.0
 """A turn of this length is logged while it lasts: it may never end."""
 
 LOG_INTERVAL_SECONDS = 10.0
-"""Shortest time between two log lines of the same kind. The metric counts every slow turn."""
+"""Shortest time between two log lines, except for turns of `STUCK_SECONDS`. The metric counts every slow turn."""
 
 MAX_FRAMES = 12
 """Calls that are named in a log line, the innermost first."""
@@ -127,7 +127,7 @@ class LoopWatchdog:
     def _report(self, started: float, seconds: float) -> None:
         """Report a turn that has ended. Runs in a task."""
         self._on_slow_turn(seconds)
-        if seconds >= LOG_SECONDS and self._slow_throttle.permits():
+        if seconds >= STUCK_SECONDS or (seconds >= LOG_SECONDS and self._slow_throttle.permits()):
             sample = self._sample
             calls = sample.calls if sample is not None and sample.started == started else "an unknown call"
             logger.warning("The event loop was blocked for %.2f s by %s", seconds, calls)

@@ -1,16 +1,19 @@
 """The open audio of this process, by stream."""
 
+import logging
 from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from asf.domain.errors import AudioUnavailable, GenerationFailed
+from asf.domain.errors import AudioUnavailable, GenerationFailed, InternalError
 from asf.domain.signal import Signal
 from asf.domain.streaming.batch_cache import BatchCache
 from asf.domain.streaming.ports import AudioSource, AudioSources
 from asf.domain.streaming.shared_audio import SharedAudio
 from asf.domain.streams.stream import AudioStream, StreamState
+
+logger = logging.getLogger(__name__)
 
 
 class AudioPool:
@@ -77,8 +80,12 @@ class AudioPool:
         """
         if current is not None and _keeps_growing(audio.stream, current):
             return
-        self._open_if_written(audio)
-        audio.finalize(current)
+        try:
+            self._open_if_written(audio)
+            audio.finalize(current)
+        except Exception:
+            logger.exception("Finalizing the audio of stream %r failed", audio.stream.stream_id)
+            audio.give_up(InternalError())
 
     def _open_if_written(self, audio: SharedAudio) -> None:
         if audio.source is None:
