@@ -9,7 +9,7 @@ import requests
 
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener, join
-from tests.support.fixtures import audio_of
+from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 from tests.support.redis_server import RedisServer
@@ -62,6 +62,27 @@ def test_who_waits_on_one_server_hears_what_is_announced_on_another(servers: Ser
     assert late.receive_to_the_end() == 1000
     assert waiting.audio == late.audio == AUDIO
     waiting.close()
+
+
+def test_what_one_server_gives_up_has_failed_on_all(start_server: StartServer, persistent_redis: RedisServer) -> None:
+    """Its listener waits for the producer in vain; one elsewhere ends with it, and later ones receive the reason."""
+    settings = {"ASF_REDIS_URL": persistent_redis.url} | PATIENT
+    hasty = start_server(settings | {"ASF_STALL_GIVE_UP_SECONDS": "1"}, observed=True)
+    other = start_server(settings | {"ASF_STALL_GIVE_UP_SECONDS": "3600"}, observed=True)
+    path = hasty.audio_root / "s.mp3"
+    path.write_bytes(AUDIO)
+    other.notify("s", str(path), state="generating").raise_for_status()
+    elsewhere, first = PlainListener(other.url, "s"), PlainListener(hasty.url, "s")
+    for listener in (first, elsewhere):
+        assert listener.receive_to_the_end() == 4410
+        assert listener.audio == AUDIO
+    assert first.messages[-1]["error_code"] == "ASF_STREAM_STALLED"
+    later = PlainListener(other.url, "s")
+    assert later.receive_to_the_end() == 4410
+    for listener in (elsewhere, later):
+        error = listener.messages[-1]
+        assert error["error_code"] == "ASF_GENERATION_FAILED"
+        assert error["details"] == "The audio has not grown for 1 s."
 
 
 @pytest.mark.parametrize(
