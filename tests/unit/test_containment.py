@@ -3,15 +3,18 @@
 import errno
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import eventlet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asf.adapters.audio_files import FileAudioSources
 from asf.adapters.eventlet_runtime import pump_driver
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources
-from asf.domain.errors import AudioUnavailable
+from asf.domain.errors import AsfError, AudioUnavailable
 from asf.domain.signal import Signal
 from asf.domain.streaming.events import StreamFailed
 from asf.domain.streaming.live_edge import POLL_SECONDS
@@ -71,6 +74,38 @@ def error_code_of(listener: ScriptedListener) -> str:
     failure = listener.events[-1]
     assert isinstance(failure, StreamFailed)
     return failure.error.error_code
+
+
+@given(
+    steps=st.lists(
+        st.sampled_from(["unavailable", "disk error", "error at close", "recover", "write", "join", "finish"]),
+        max_size=30,
+    )
+)
+def test_whatever_fails_of_one_stream_the_other_is_heard(steps: list[str]) -> None:
+    """At once, whenever it fails and recovers; and nothing of the failed sessions is left."""
+    streams = Streams()
+    for step in steps:
+        match step:
+            case "unavailable":
+                streams.sources.open_error = AudioUnavailable("Reading failed.")
+            case "disk error":
+                streams.sources.open_error = DISK_ERROR
+            case "error at close":
+                streams.sources.close_error = DISK_ERROR
+            case "recover":
+                streams.sources.open_error = streams.sources.close_error = None
+            case "write":
+                streams.audios["bad"] = streams.audios.get("bad", b"") + b"xyz"
+            case "join":
+                with suppress(AsfError, OSError):
+                    streams.server.join("bad", "bad")
+            case "finish":
+                streams.server.announce("bad")
+        streams.grow(3 * POLL_SECONDS)
+    for listener in ("bad", "good"):
+        streams.server.service.disconnect(listener)
+    assert (len(streams.server.pool), len(streams.server.service)) == (0, 0)
 
 
 def test_audio_that_cannot_be_opened_for_a_while_is_waited_for() -> None:
