@@ -151,6 +151,21 @@ def test_bad_settings_stop_the_start_with_a_line_each(tmp_path: Path) -> None:
     assert sorted(line.split()[0] for line in lines) == ["ASF_CHUNK_SIZE", "ASF_PORT"]
 
 
+def test_a_second_server_on_one_database_is_refused(tmp_path: Path) -> None:
+    """With one line that names the first one. After a kill the database is free again."""
+    server = ServerProcess(tmp_path)
+    result = serve({"ASF_HOST": "127.0.0.1", "ASF_PORT": "0"}, tmp_path)
+    assert result.returncode == 2
+    (line,) = result.stderr.decode().splitlines()
+    assert line.startswith(f"ASF_DATABASE './var/asf.sqlite3' is in use by another server (process {server.pid} on ")
+    doctor = asf("doctor", cwd=tmp_path, environment={"ASF_PORT": "0", "ASF_AUDIO_ROOTS": "audio"})
+    assert (doctor.returncode, b"is in use by another server" in doctor.stdout) == (1, True), doctor.stdout
+    own = {"ASF_HOST": "127.0.0.1", "ASF_PORT": str(server.port), "ASF_AUDIO_ROOTS": "audio"}
+    assert b"is in use by another server" not in asf("doctor", cwd=tmp_path, environment=own).stdout
+    server.kill()
+    assert ServerProcess(tmp_path).stop() == 0
+
+
 def test_a_port_in_use_is_reported(server: ServerProcess, tmp_path: Path) -> None:
     """Rather than shared silently."""
     port = server.url.rsplit(":", 1)[1]

@@ -32,7 +32,7 @@ def test_every_response_is_described(case: Any, server: ServerProcess) -> None:
 def test_every_route_is_described() -> None:
     """And nothing else."""
     container = Container(settings=read_settings(PRODUCTION))
-    with closing(container.catalog_store()):
+    with closing(container.storage()):
         app = container.app()
     routes = {
         (re.sub(r"<\w+:(\w+)>", r"{\1}", rule.rule), method.lower())

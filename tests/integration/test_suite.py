@@ -45,7 +45,7 @@ def test_a_forked_program_is_one_of_its_own(tmp_path: Path) -> None:
 
 def test_a_forked_server_shares_nothing_with_its_template(tmp_path: Path) -> None:
     """Neither the descriptors with which it waits, nor sockets."""
-    first, second = ServerProcess(tmp_path), ServerProcess(tmp_path)
+    first, second = ServerProcess(tmp_path / "a"), ServerProcess(tmp_path / "b")
     try:
         targets = [
             {str(path.readlink()) for path in Path(f"/proc/{server.pid}/fd").iterdir()} for server in (first, second)

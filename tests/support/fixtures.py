@@ -28,6 +28,9 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     def start(
         environment: Mapping[str, str] | None = None, *, observed: bool = False, wrapper: Sequence[str] = ()
     ) -> ServerProcess:
+        # A database has one server at a time.
+        if not (environment or {}).get("ASF_REDIS_URL") and any(one.process.poll() is None for one in servers):
+            environment = {"ASF_DATABASE": f"./var/asf-{len(servers)}.sqlite3", **(environment or {})}
         servers.append(ServerProcess(tmp_path, environment, observed=observed, wrapper=wrapper))
         return servers[-1]
 

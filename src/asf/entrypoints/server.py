@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def run(settings: Settings) -> None:
     """Serve until a signal stops the server. Raises OSError when the address is not available."""
     container = Container(settings=settings)
-    with closing(container.catalog_store()):
+    with closing(container.storage()):
         _serve(container, settings)
 
 

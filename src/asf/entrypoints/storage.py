@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from asf.adapters import realtime_api
+from asf.adapters.database_lock import DatabaseInUse, DatabaseLock
 from asf.adapters.media_types import media_type_of
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.prometheus import Reading, gauges
 from asf.adapters.runtime import Runtime
-from asf.adapters.sqlite_catalog import SqliteCatalogStore
+from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
 from asf.domain.streaming.ports import AudioSources
 from asf.domain.streams.ports import CatalogStore
 from asf.domain.updates.ports import UpdateLog
-from asf.settings import Settings
+from asf.settings import Settings, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,21 @@ class Storage:
     """Flask-SocketIO's, through which other processes can emit; None if there is none."""
     gauge: Reading
     background: tuple[Callable[[], object], ...] = ()
+    lock: DatabaseLock | None = None
+    """None where several servers, or none, use the database."""
+
+    def close(self) -> None:
+        """Close the catalog, and let another server use its database. Safe to repeat."""
+        self.catalog_store.close()
+        if self.lock is not None:
+            self.lock.release()
 
 
 def create_storage(settings: Settings, runtime: Runtime) -> Storage:
-    """Return storage in Redis if ASF_REDIS_URL is set, else in this server alone. Raises `CatalogUnavailable`."""
+    """Return storage in Redis if ASF_REDIS_URL is set, else in this server alone.
+
+    Raises `CatalogUnavailable`, and `SettingsError` if another server uses the database.
+    """
     return _redis(settings, runtime) if settings.redis_url else _local(settings)
 
 
@@ -44,15 +56,37 @@ def make_epoch() -> str:
 
 
 def _local(settings: Settings) -> Storage:
+    lock = _locked(settings.database)
+    try:
+        store = SqliteCatalogStore(settings.database)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
     log = InMemoryUpdateLog(settings.ui_history_size, settings.ui_history_seconds, make_epoch)
     return Storage(
         name="catalog",
-        catalog_store=SqliteCatalogStore(settings.database),
+        catalog_store=store,
         update_log=log,
         audio_queues=None,
         message_queue=None,
         gauge=gauges.reading_of_history(lambda: log.kept_bytes),
+        lock=lock,
     )
+
+
+def _locked(database: str) -> DatabaseLock | None:
+    if database == IN_MEMORY:
+        return None
+    try:
+        return DatabaseLock(database)
+    except DatabaseInUse as error:
+        by = f"another server ({error.holder})" if error.holder else "another server"
+        line = (
+            f"ASF_DATABASE '{database}' is in use by {by}. Stop that server, or set another ASF_DATABASE. "
+            "To run several servers as one, set ASF_REDIS_URL."
+        )
+        raise SettingsError([line]) from error
 
 
 def _redis(settings: Settings, runtime: Runtime) -> Storage:

@@ -4,7 +4,7 @@ import resource
 from collections.abc import Iterator, Mapping
 
 from asf.application.diagnosis.finding import Finding, Severity
-from asf.application.diagnosis.network import examine_address, examine_file_limit
+from asf.application.diagnosis.network import examine_address, examine_file_limit, is_running
 from asf.application.diagnosis.security import examine_posture
 from asf.application.diagnosis.storage import (
     examine_audio_root,
@@ -27,7 +27,10 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield from examine_posture(settings)
     for root in settings.audio_roots:
         yield examine_audio_root(root)
-    yield examine_redis(settings.redis_url) if settings.redis_url else examine_database(settings.database)
+    if settings.redis_url:
+        yield examine_redis(settings.redis_url)
+    else:
+        yield examine_database(settings.database, is_running=is_running(settings.host, settings.port))
     if settings.has_object_stores:
         yield from examine_object_stores(settings)
     yield examine_address(settings.host, settings.port)

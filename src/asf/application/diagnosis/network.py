@@ -23,10 +23,15 @@ def examine_address(host: str, port: int) -> Finding:
     if error.errno != errno.EADDRINUSE:
         remedy = "Correct ASF_HOST or ASF_PORT. Ports below 1024 need a privilege."
         return problem("port", f"cannot listen on {host} port {port}: {error.strerror}", remedy)
-    if examine_server(url_of(host, port)).severity is Severity.OK:
+    if is_running(host, port):
         return Finding("port", Severity.OK, f"ASF is already running on port {port}")
     remedy = f"Stop that program or set another ASF_PORT. To find the program: ss -ltnp 'sport = :{port}'"
     return problem("port", f"{port} is in use by another program", remedy)
+
+
+def is_running(host: str, port: int) -> bool:
+    """Return whether a server responds on this machine, at the address that the settings name."""
+    return port != 0 and examine_server(url_of(host, port)).severity is Severity.OK
 
 
 def examine_server(url: str, *, ready: bool = False) -> Finding:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from asf.adapters.database_lock import holder_of
 from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
 from asf.application.diagnosis.finding import Finding, Severity, problem
 from asf.domain.errors import CatalogUnavailable
@@ -24,8 +25,11 @@ def examine_audio_root(root: Path) -> Finding:
     return Finding("audio root", Severity.OK, f"{path} is readable")
 
 
-def examine_database(database: str) -> Finding:
-    """Return whether the catalog can be opened, or created if it is missing."""
+def examine_database(database: str, *, is_running: bool = False) -> Finding:
+    """Return whether the catalog can be opened, or created if it is missing, and no other server uses it.
+
+    `is_running` is whether the server of these settings is running: it may use it.
+    """
     if database == IN_MEMORY:
         text = "the catalog is in memory, and lost when the server stops"
         return Finding("database", Severity.ADVICE, text, "Set ASF_DATABASE to a file to keep it.")
@@ -42,6 +46,14 @@ def examine_database(database: str) -> Finding:
     if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK | os.X_OK):
         remedy = "Allow the server's user to write to it and to its directory."
         return problem("database", f"{path} is not writable", remedy)
+    holder = None if is_running else holder_of(str(path))
+    if holder is not None:
+        remedy = "Stop that server, or set another ASF_DATABASE. To run several servers as one, set ASF_REDIS_URL."
+        return problem("database", f"{path} is in use by another server ({holder or 'unknown process'})", remedy)
+    return _examine_content(path)
+
+
+def _examine_content(path: Path) -> Finding:
     try:
         with closing(SqliteCatalogStore(str(path))) as store:
             streams = sum(store.count().values())
