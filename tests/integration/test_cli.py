@@ -151,6 +151,22 @@ def test_bad_settings_stop_the_start_with_a_line_each(tmp_path: Path) -> None:
     assert sorted(line.split()[0] for line in lines) == ["ASF_CHUNK_SIZE", "ASF_PORT"]
 
 
+def test_variables_that_are_no_settings_are_warned_of(tmp_path: Path) -> None:
+    """At the start, once. Among those that Kubernetes sets the server starts, on the port in .env."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / ".env").write_text(f"ASF_PORT={port}\nASF_PROT=7\n")
+    links = {"ASF_PORT": "tcp://10.96.0.17:5006", "ASF_SERVICE_HOST": "10.96.0.17", "ASF_SERVICE_PORT": "5006"}
+    server = ServerProcess(tmp_path, links)
+    assert server.port == port
+    said = [line for line in server.log if "is ignored" in line]
+    assert len(said) == 1
+    assert "ASF_PROT is not a setting and is ignored. Did you mean ASF_PORT?" in said[0]
+    health = asf("health", cwd=tmp_path, environment=links | {"ASF_HOST": "127.0.0.1"})
+    assert (health.returncode, health.stdout.decode()) == (0, f"{server.url} is ok\n"), health.stderr
+    assert server.stop() == 0
+
+
 def test_a_second_server_on_one_database_is_refused(tmp_path: Path) -> None:
     """With one line that names the first one. After a kill the database is free again."""
     server = ServerProcess(tmp_path)

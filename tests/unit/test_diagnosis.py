@@ -106,6 +106,15 @@ def test_invalid_settings_end_the_checks() -> None:
     assert not any("hunter2" in finding.text for finding in findings)
 
 
+def test_unknown_variables_are_advice(tmp_path: Path) -> None:
+    """Also where another setting is invalid: one may be the cause of the other."""
+    environment = {"ASF_PROT": "7", "ASF_AUDIO_ROOTS": str(tmp_path), "ASF_PORT": "0", "ASF_DATABASE": ":memory:"}
+    for more in ({}, {"ASF_CHUNK_SIZE": "0"}):
+        advice = next(iter(examine(environment | more)))
+        assert (advice.subject, advice.severity) == ("settings", Severity.ADVICE)
+        assert "ASF_PROT is not a setting and is ignored. Did you mean ASF_PORT?" in advice.text
+
+
 def test_audio_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing, not a directory, not readable."""
     (tmp_path / "file").write_bytes(b"")

@@ -15,6 +15,7 @@ from asf.settings import (
     VARIABLES,
     Settings,
     SettingsError,
+    environment_warnings,
     environment_with_dotenv,
     read_settings,
 )
@@ -351,6 +352,67 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     dotenv.write_text("ASF_PORT=1\nASF_HOST=127.0.0.1\n# ASF_CHUNK_SIZE=5\nASF_DEBUG_MODE\n")
     assert environment_with_dotenv({"ASF_PORT": "2"}, dotenv) == {"ASF_PORT": "2", "ASF_HOST": "127.0.0.1"}
     assert environment_with_dotenv({"A": "b"}, tmp_path / "missing") == {"A": "b"}
+
+
+LINKS = {
+    "ASF_PORT": "tcp://10.96.0.17:5006",
+    "ASF_PORT_5006_TCP": "tcp://10.96.0.17:5006",
+    "ASF_PORT_5006_TCP_ADDR": "10.96.0.17",
+    "ASF_PORT_5006_TCP_PORT": "5006",
+    "ASF_PORT_5006_TCP_PROTO": "tcp",
+    "ASF_SERVICE_HOST": "10.96.0.17",
+    "ASF_SERVICE_PORT": "5006",
+    "ASF_SERVICE_PORT_HTTP": "5006",
+    "ASF_REDIS_PORT": "tcp://10.96.0.18:6379",
+    "ASF_REDIS_SERVICE_HOST": "10.96.0.18",
+}
+"""What Kubernetes sets for two Services, `asf` and `asf-redis`."""
+
+
+def test_service_links_of_kubernetes_are_no_settings() -> None:
+    """One warning for all of them, which names the remedy. An invalid port is still invalid."""
+    assert read_settings(LINKS).port == 5006
+    (warning,) = environment_warnings(LINKS)
+    assert warning.startswith("ASF_PORT is ignored")
+    assert "enableServiceLinks: false" in warning
+    assert list(environment_warnings(LINKS | {"ASF_PORT": "8080"})) == []
+    for invalid in ("10.96.0.17:5006", "http://10.96.0.17", "tcp:5006"):
+        with pytest.raises(SettingsError, match="ASF_PORT"):
+            read_settings({"ASF_PORT": invalid})
+
+
+def test_a_service_link_does_not_hide_the_file(tmp_path: Path) -> None:
+    """Which was written by hand."""
+    (tmp_path / ".env").write_text("ASF_PORT=8080\n")
+    assert read_settings(environment_with_dotenv({"ASF_PORT": "tcp://10.0.0.1:1"}, tmp_path / ".env")).port == 8080
+    alone = environment_with_dotenv({"ASF_PORT": "tcp://10.0.0.1:1"}, tmp_path / "missing")
+    assert len(list(environment_warnings(alone))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ASF_PROT", "ASF_PORT"),
+        ("ASF_MAX_LISTENER", "ASF_MAX_LISTENERS"),
+        ("ASF_INTERNAL_TRUSTED_NETWORK", "ASF_INTERNAL_TRUSTED_NETWORKS"),
+        ("ASF_AUDIO_ROOT", "ASF_AUDIO_ROOTS"),
+        ("asf_debug_mode", "ASF_DEBUG_MODE"),
+        ("ASF_SERVICE", None),
+        ("ASF_X", None),
+    ],
+)
+def test_an_unknown_variable_is_named_with_the_nearest_setting(name: str, meant: str | None) -> None:
+    """Without its value, which may be a secret."""
+    (warning,) = environment_warnings(
+        {name: "s3cret", "PATH": "/bin", "TEST_X": "1", "ASF_URL": "u", "ASF_TOKEN": "t"}
+    )
+    assert warning == f"{name} is not a setting and is ignored." + (f" Did you mean {meant}?" if meant else "")
+
+
+@given(st.dictionaries(st.sampled_from(sorted(VARIABLES)), st.text().filter(lambda text: "://" not in text)))
+def test_settings_are_known(environment: dict[str, str]) -> None:
+    """None of them looks like something else, whatever its value."""
+    assert list(environment_warnings(environment)) == []
 
 
 def test_the_example_lists_every_setting_with_its_default() -> None:

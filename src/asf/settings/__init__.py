@@ -4,6 +4,7 @@ Every invalid variable is reported in one line. The table is also the source of 
 .env.example.
 """
 
+from asf.settings.environment import environment_warnings
 from asf.settings.parsing import ANY_ORIGIN
 from asf.settings.reader import SettingsError, environment_with_dotenv, read_settings
 from asf.settings.table import MIN_SECRET_KEY_CHARACTERS, SETTINGS, VARIABLES, Setting
@@ -18,6 +19,7 @@ __all__ = [
     "Setting",
     "Settings",
     "SettingsError",
+    "environment_warnings",
     "environment_with_dotenv",
     "read_settings",
     "url_of",

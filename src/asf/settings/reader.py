@@ -10,6 +10,7 @@ from typing import Any
 
 from dotenv import dotenv_values
 
+from asf.settings.environment import without_service_links
 from asf.settings.networks import ANYWHERE, LOOPBACK, include_strangers
 from asf.settings.parsing import NO_NETWORK, InvalidValue
 from asf.settings.table import MIN_SECRET_KEY_CHARACTERS, SETTINGS, Setting
@@ -25,7 +26,11 @@ class SettingsError(Exception):
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Return the settings in `environment`. Raises `SettingsError`, which lists all invalid ones."""
+    """Return the settings in `environment`, ignoring Kubernetes' service links.
+
+    Raises `SettingsError`, which lists all invalid ones.
+    """
+    environment = without_service_links(environment)
     values: dict[str, Any] = {}
     problems = []
     for setting in SETTINGS:
@@ -52,9 +57,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def environment_with_dotenv(environment: Mapping[str, str], dotenv_path: Path) -> dict[str, str]:
-    """Return the variables of the file at `dotenv_path`, overridden by those of `environment`."""
+    """Return the variables of the file at `dotenv_path`, overridden by those of `environment`.
+
+    Kubernetes' service links override nothing.
+    """
     from_file = {name: value for name, value in dotenv_values(dotenv_path).items() if value is not None}
-    return from_file | dict(environment)
+    return dict(environment) | from_file | without_service_links(environment)
 
 
 def _problem_line(setting: Setting, text: str, error: InvalidValue) -> str:

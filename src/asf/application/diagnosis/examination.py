@@ -12,11 +12,13 @@ from asf.application.diagnosis.storage import (
     examine_object_stores,
     examine_redis,
 )
-from asf.settings import SettingsError, read_settings
+from asf.settings import SettingsError, environment_warnings, read_settings
 
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yield the findings for the settings in `environment`. Changes nothing on the machine."""
+    for warning in environment_warnings(environment):
+        yield Finding("settings", Severity.ADVICE, warning, "Correct or remove it, in the environment or in .env.")
     try:
         settings = read_settings(environment)
     except SettingsError as error:

@@ -1,5 +1,6 @@
 """`asf serve`."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -29,6 +30,8 @@ def serve() -> None:
     try:
         read = settings.read_settings(environment)
         logs.configure(debug=read.debug_mode)
+        for warning in settings.environment_warnings(environment):
+            logging.getLogger(__name__).warning(warning)
         server.run(read)
     except settings.SettingsError as error:
         click.echo("\n".join(error.problems), err=True)
