@@ -187,15 +187,34 @@ def test_a_port_in_use_is_reported(server: ServerProcess, tmp_path: Path) -> Non
     port = server.url.rsplit(":", 1)[1]
     result = serve({"ASF_HOST": "127.0.0.1", "ASF_PORT": port}, tmp_path)
     assert result.returncode == 1
-    assert b"Address already in use" in result.stderr
+    line = result.stderr.decode().splitlines()[-1]
+    assert line.startswith(
+        f"Error: Port {port} on 127.0.0.1 is in use (ASF_PORT). Stop the other program or set another"
+    )
+    assert b"Errno" not in result.stderr
     assert b"Traceback" not in result.stderr
 
 
 def test_a_host_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     """A typing error in ASF_HOST."""
-    result = serve({"ASF_HOST": "no.such.host.invalid", "ASF_PORT": "0"}, tmp_path)
-    assert result.returncode == 1
-    assert b"Traceback" not in result.stderr
+    for host in ("no.such.host.invalid", "300.1.1.1"):
+        result = serve({"ASF_HOST": host, "ASF_PORT": "0"}, tmp_path)
+        assert result.returncode == 1
+        assert f"Error: ASF_HOST '{host}' cannot be resolved: " in result.stderr.decode().splitlines()[-1]
+        assert b"Errno" not in result.stderr
+        assert b"Traceback" not in result.stderr
+
+
+def test_localhost_is_reached_by_both_of_its_addresses(tmp_path: Path) -> None:
+    """On one port. `asf health` finds it as well."""
+    server = ServerProcess(tmp_path, {"ASF_HOST": "localhost"})
+    assert server.url.startswith("http://127.0.0.1:")
+    for host in ("127.0.0.1", "[::1]"):
+        health = asf("health", "--url", f"http://{host}:{server.port}")
+        assert health.returncode == 0, health.stderr
+    own = asf("health", environment={"ASF_HOST": "localhost", "ASF_PORT": str(server.port)})
+    assert own.returncode == 0, own.stderr
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

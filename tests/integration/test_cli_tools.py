@@ -270,14 +270,14 @@ def test_the_doctor(server: ServerProcess, tmp_path: Path) -> None:
     for expected in (
         "missing does not exist",
         "file is not a database",
-        f"{port} is in use",
+        f"Port {port} on 127.0.0.1 is in use",
     ):
         assert expected in text
     assert "mkdir -p" in text
     with ScriptedServer((200, "<html>")) as other:
         environment = settings | {"ASF_PORT": other.url.rsplit(":", 1)[1]}
         taken = asf("doctor", cwd=tmp_path, environment=environment)
-    assert (taken.returncode, b"in use by another program" in taken.stdout) == (1, True)
+    assert (taken.returncode, b"is in use (ASF_PORT)" in taken.stdout) == (1, True)
     wrong = asf("doctor", cwd=tmp_path, environment={"ASF_CHUNK_SIZE": "0"})
     assert (wrong.returncode, b"ASF_CHUNK_SIZE must be between" in wrong.stdout) == (1, True)
 

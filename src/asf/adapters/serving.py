@@ -1,6 +1,6 @@
 """What a server runs, and what the entry point needs from the runtime that runs it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -83,11 +83,15 @@ class Service:
 class Server(Protocol):
     """What the entry point needs from a runtime that serves."""
 
-    def listen(self, host: str, port: int) -> ListeningSocket:
-        """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
+    def listen(self, host: str, port: int) -> Sequence[ListeningSocket]:
+        """Return a listening socket for each address of `host` that this machine has, IPv4 first.
+
+        Port 0 takes any free port, the same for all. Raises OSError when no address is available, or the port is in
+        use.
+        """
         ...
 
-    def serve(self, listener: ListeningSocket, service: Service, on_ready: Callable[[], object]) -> None:
+    def serve(self, listeners: Sequence[ListeningSocket], service: Service, on_ready: Callable[[], object]) -> None:
         """Serve until SIGTERM or SIGINT arrives, shut down, and return.
 
         Calls `on_ready` when the signals are handled. Raises OSError when connections can no longer be accepted.

@@ -9,14 +9,22 @@ from dataclasses import replace
 from asf.adapters.eventlet_runtime.listening import raise_file_limit
 from asf.adapters.http_api import is_internal
 from asf.adapters.serving import Service
+from asf.application.diagnosis.network import explain_listening_error
 from asf.entrypoints.container import Container
 from asf.settings import Settings, url_of
 
 logger = logging.getLogger(__name__)
 
 
+class CannotListen(Exception):
+    """The address of ASF_HOST and ASF_PORT is not available: `problem`, and what to do about it."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}. {remedy}")
+
+
 def run(settings: Settings) -> None:
-    """Serve until a signal stops the server. Raises OSError when the address is not available."""
+    """Serve until a signal stops the server. Raises `CannotListen` when the address is not available."""
     container = Container(settings=settings)
     with closing(container.storage()):
         _serve(container, settings)
@@ -35,12 +43,15 @@ def _serve(container: Container, settings: Settings) -> None:
         container.metrics().loop_stalled,
         container.storage().background,
     )
-    listener = runtime.listen(settings.host, settings.port)
-    url = url_of(*listener.address)
+    try:
+        listeners = runtime.listen(settings.host, settings.port)
+    except OSError as error:
+        raise CannotListen(*explain_listening_error(settings.host, settings.port, error)) from error
+    urls = " and ".join(url_of(*one.address) for one in listeners)
     _warn(settings)
     _warn_of_low_file_limit(raise_file_limit(), settings)
     runtime.serve(
-        listener, service, on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", url, settings.host)
+        listeners, service, on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", urls, settings.host)
     )
 
 

@@ -1,4 +1,4 @@
-"""The listening socket: its options, the limit of open files, and accepting when resources run out."""
+"""The listening sockets: their options, the limit of open files, and accepting when resources run out."""
 
 import errno
 import logging
@@ -10,6 +10,8 @@ from typing import Any
 
 import eventlet
 from eventlet.green import socket
+
+from asf.adapters.address_binding import bind
 
 LISTEN_BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
@@ -91,20 +93,29 @@ class EventletListeningSocket:
             logger.error(message, reason)
 
 
-def listen(host: str, port: int) -> EventletListeningSocket:
-    """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, kind, protocol)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def listen(host: str, port: int) -> list[EventletListeningSocket]:
+    """Return a listening socket for each address of `host`. Addresses that this machine does not have are left out.
+
+    Port 0 takes any free port, the same for all. Raises OSError when no address is available or the port is in use.
+    """
+    binding = bind(host, port, _create_socket)
+    if binding.missing:
+        logger.warning("ASF_HOST=%s: not listening on %s, which this machine lacks", host, ", ".join(binding.missing))
+    for one in binding.sockets:
+        one.listen(LISTEN_BACKLOG)
+    return [EventletListeningSocket(one) for one in binding.sockets]
+
+
+def _create_socket(family: int) -> Any:
+    created = socket.socket(family, socket.SOCK_STREAM)
+    created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Accepted connections inherit the options. With Nagle's algorithm every first chunk waits for a delayed ACK.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    created.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    created.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     # A connection whose peer has vanished silently ends some minutes later.
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
-    listening.bind(address)
-    listening.listen(LISTEN_BACKLOG)
-    return EventletListeningSocket(listening)
+    created.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    created.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+    return created
 
 
 def raise_file_limit() -> int:

@@ -2,7 +2,7 @@
 
 import atexit
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import eventlet
 from eventlet import hubs, tpool
@@ -41,13 +41,15 @@ class EventletRuntime:
         """Run `work`, which may block, in a worker thread, and `done` in a green thread after it."""
         eventlet.spawn_n(_run_in_thread, work, done)
 
-    def listen(self, host: str, port: int) -> EventletListeningSocket:
-        """Return a listening socket. Port 0 takes any free port. Raises OSError when the address is not available."""
+    def listen(self, host: str, port: int) -> list[EventletListeningSocket]:
+        """Return a listening socket for each address of `host` (see `listening.listen`). Raises OSError."""
         return listen(host, port)
 
-    def serve(self, listener: EventletListeningSocket, service: Service, on_ready: Callable[[], object]) -> None:
+    def serve(
+        self, listeners: Sequence[EventletListeningSocket], service: Service, on_ready: Callable[[], object]
+    ) -> None:
         """Serve until SIGTERM or SIGINT arrives, shut down, and return (see `serving.serve`)."""
-        serving.serve(listener, service, on_ready)
+        serving.serve(listeners, service, on_ready)
 
 
 def _run_logged(work: Callable[[], object]) -> None:

@@ -3,7 +3,7 @@
 import gc
 import logging
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 logger = logging.getLogger(__name__)
 
 
-def serve(listener: EventletListeningSocket, service: Service, on_ready: Callable[[], object]) -> None:
+def serve(listeners: Sequence[EventletListeningSocket], service: Service, on_ready: Callable[[], object]) -> None:
     """Serve until SIGTERM or SIGINT arrives, shut down, and return.
 
     Calls `on_ready` when the signals are handled. Raises OSError when connections can no longer be accepted.
@@ -35,11 +35,22 @@ def serve(listener: EventletListeningSocket, service: Service, on_ready: Callabl
     stop = Event()
     call_on_signals([signal.SIGTERM, signal.SIGINT], stop.send)
     on_ready()
-    listener.on_failure = stop.send_exception
-    listener.has_headroom = service.connections.has_rejection_headroom
     eventlet.spawn(drive, service.pump)
     for work in service.background:
         eventlet.spawn(work)
+    pool = ConnectionPool(service.connections)
+    for listener in listeners:
+        listener.on_failure = stop.send_exception
+        listener.has_headroom = service.connections.has_rejection_headroom
+        _spawn_http_server(listener, service, pool)
+    with watched_loop(service.on_slow_turn):
+        stop.wait()
+        service.shut_down(eventlet.sleep)
+    for listener in listeners:
+        listener.close()
+
+
+def _spawn_http_server(listener: EventletListeningSocket, service: Service, pool: ConnectionPool) -> None:
     eventlet.spawn(
         eventlet.wsgi.server,
         listener,
@@ -48,14 +59,10 @@ def serve(listener: EventletListeningSocket, service: Service, on_ready: Callabl
         log_output=False,
         debug=False,
         protocol=partial(BoundedHttpProtocol, timeouts=service.timeouts, is_unthrottled=service.is_unthrottled),
-        custom_pool=ConnectionPool(service.connections),
+        custom_pool=pool,
         keepalive=service.timeouts.idle,
         environ={"wsgi.input_terminated": True},
     )
-    with watched_loop(service.on_slow_turn):
-        stop.wait()
-        service.shut_down(eventlet.sleep)
-    listener.close()
 
 
 def _tune_collector() -> None:

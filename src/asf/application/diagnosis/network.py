@@ -6,6 +6,7 @@ import socket
 
 import requests
 
+from asf.adapters.address_binding import NOT_ON_THIS_MACHINE, bind
 from asf.application.diagnosis.finding import Finding, Severity, problem
 from asf.settings import url_of
 
@@ -20,13 +21,25 @@ def examine_address(host: str, port: int) -> Finding:
     error = _listening_error(host, port)
     if error is None:
         return Finding("port", Severity.OK, f"{port} is free on {host}")
-    if error.errno != errno.EADDRINUSE:
-        remedy = "Correct ASF_HOST or ASF_PORT. Ports below 1024 need a privilege."
-        return problem("port", f"cannot listen on {host} port {port}: {error.strerror}", remedy)
-    if is_running(host, port):
+    if error.errno == errno.EADDRINUSE and is_running(host, port):
         return Finding("port", Severity.OK, f"ASF is already running on port {port}")
-    remedy = f"Stop that program or set another ASF_PORT. To find the program: ss -ltnp 'sport = :{port}'"
-    return problem("port", f"{port} is in use by another program", remedy)
+    return problem("port", *explain_listening_error(host, port, error))
+
+
+def explain_listening_error(host: str, port: int, error: OSError) -> tuple[str, str]:
+    """Return what is wrong with ASF_HOST or ASF_PORT, without a full stop, and what to do about it."""
+    any_address = "Use an address of this machine: 127.0.0.1 for this machine only, 0.0.0.0 for all networks."
+    if isinstance(error, socket.gaierror):
+        return f"ASF_HOST '{host}' cannot be resolved: {error.strerror}", any_address
+    if error.errno == errno.EADDRINUSE:
+        remedy = f"Stop the other program or set another ASF_PORT. To find the program: ss -ltnp 'sport = :{port}'"
+        return f"Port {port} on {host} is in use (ASF_PORT)", remedy
+    if error.errno in NOT_ON_THIS_MACHINE:
+        return f"ASF_HOST '{host}' is not an address of this machine: {error.strerror}", any_address
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        remedy = "Ports below 1024 need a privilege: set a higher ASF_PORT, or put a proxy in front."
+        return f"Port {port} on {host} is not permitted (ASF_PORT)", remedy
+    return f"Cannot listen on ASF_HOST '{host}', ASF_PORT {port}: {error.strerror or error}", "Correct them."
 
 
 def is_running(host: str, port: int) -> bool:
@@ -64,10 +77,14 @@ def examine_file_limit(needed: int, hard_limit: int) -> Finding:
 
 def _listening_error(host: str, port: int) -> OSError | None:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as listening:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
+        for one in bind(host, port, _create_socket).sockets:
+            one.close()
     except OSError as error:
         return error
     return None
+
+
+def _create_socket(family: int) -> socket.socket:
+    created = socket.socket(family, socket.SOCK_STREAM)
+    created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return created

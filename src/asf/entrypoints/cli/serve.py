@@ -36,5 +36,7 @@ def serve() -> None:
     except settings.SettingsError as error:
         click.echo("\n".join(error.problems), err=True)
         sys.exit(EXIT_USAGE)
+    except server.CannotListen as error:
+        raise click.ClickException(str(error)) from error
     except CatalogUnavailable as error:
         raise click.ClickException(f"ASF_DATABASE: {error}") from error
