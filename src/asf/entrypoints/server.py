@@ -65,7 +65,7 @@ def _warn(settings: Settings) -> None:
 
 def _warn_of_low_file_limit(files: int, settings: Settings) -> None:
     """Log the open-file limit, and warn if it allows fewer connections than the settings: each is an open file."""
-    logger.info("Open-file limit: %d", files)
+    logger.info("Open-file limit: %s", "unlimited" if files == resource.RLIM_INFINITY else files)
     if files != resource.RLIM_INFINITY and files < settings.open_files:
         logger.warning(
             "ASF_MAX_LISTENERS=%d needs an open-file limit of %d (ulimit -n)",

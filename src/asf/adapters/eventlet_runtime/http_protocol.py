@@ -33,6 +33,9 @@ MAX_LINE_BYTES = 4096
 UNESCAPED_IN_QUERY = string.printable.strip()
 """Characters of a query that are not percent-encoded."""
 
+TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)
+"""The option that reads the state of a connection; None on systems without it."""
+
 TCP_ESTABLISHED = 1
 """The state of a connection that neither side has closed (TCP_INFO, tcp(7))."""
 
@@ -56,12 +59,23 @@ class SocketControl:
 
     def is_gone(self) -> bool:
         """Return whether the client has closed the connection, or the connection is broken."""
-        # Reading ahead would not tell: another request may have arrived first.
         try:
-            state: int = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+            if TCP_INFO is None:
+                return self._is_at_end()
+            state: int = self._socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0]
         except OSError:
             return True
         return state != TCP_ESTABLISHED
+
+    def _is_at_end(self) -> bool:
+        """Return whether the client has closed the connection and sent nothing before. Raises OSError if broken.
+
+        For systems without TCP_INFO: after another request that arrived first, a closed connection goes unnoticed.
+        """
+        try:
+            return not self._socket.fd.recv(1, socket.MSG_PEEK)  # The system's socket, which never waits.
+        except BlockingIOError:
+            return False
 
 
 class ConnectionPool(eventlet.GreenPool):

@@ -5,7 +5,8 @@ import logging
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import eventlet
@@ -29,6 +30,10 @@ ERROR_LOG_SECONDS = 10.0
 
 ACCEPT_RETRY_SECONDS = 0.1
 """Pause after an accept has failed for lack of file descriptors or memory."""
+
+FILE_LIMITS = (1_048_576, 65_536, 10_240)
+"""Limits of open files to try where the hard limit cannot be set: Linux's default maximum, what the image sets, and
+OPEN_MAX of macOS."""
 
 ACCEPT_AGAIN = {
     errno.ECONNABORTED,
@@ -111,15 +116,32 @@ def _create_socket(family: int) -> Any:
     created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Accepted connections inherit the options. With Nagle's algorithm every first chunk waits for a delayed ACK.
     created.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    created.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    _set_tcp_option(created, ("TCP_NOTSENT_LOWAT",), UNSENT_BYTES)
     # A connection whose peer has vanished silently ends some minutes later.
     created.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    created.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+    _set_tcp_option(created, ("TCP_KEEPIDLE", "TCP_KEEPALIVE"), KEEPALIVE_IDLE_SECONDS)
     return created
 
 
+def _set_tcp_option(created: Any, names: Sequence[str], value: int) -> None:
+    """Set the first option of `names` that this system has: the names differ, and none is necessary."""
+    for name in names:
+        option: int | None = getattr(socket, name, None)
+        if option is not None:
+            created.setsockopt(socket.IPPROTO_TCP, option, value)
+            return
+
+
 def raise_file_limit() -> int:
-    """Raise the soft limit of open files to the hard one, and return it. Every connection is an open file."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    """Raise the soft limit of open files as far as the system permits, and return it.
+
+    Every connection is an open file. A hard limit may be unlimited, or higher than what the kernel permits: then the
+    highest of `FILE_LIMITS` that is permitted is set.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lower = [limit for limit in FILE_LIMITS if limit > soft]
+    for limit in (hard, *lower) if soft != resource.RLIM_INFINITY else ():
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            return limit
+    return soft

@@ -21,7 +21,9 @@ def call_on_signals(signals: Iterable[signal.Signals], callback: Callable[[], ob
 
     A signal does not wake the event loop by itself, but a byte in a pipe that the loop watches does.
     """
-    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    reader, writer = os.pipe()  # pipe2(2) would need one call instead of three, but not every system has it.
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
     as_usual = _exit_at_once if os.getpid() == INIT_PID else signal.SIG_DFL
 
     def on_signal(_number: int, _frame: object) -> None:
