@@ -73,6 +73,20 @@ def test_everybody_is_told_where_to_go_on(tmp_path: Path) -> None:
     over_socketio.close()
 
 
+def test_ctrl_c_stops_a_development_server_soon(tmp_path: Path) -> None:
+    """While somebody listens. The log says how to stop it at once."""
+    server = ServerProcess(tmp_path, wrapper=["env", "-u", "ASF_DRAIN_SECONDS"])
+    server.announce("s", make_long_audio())
+    listener = WireListener(server.url, polling=False)
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.receive_until("start_of_stream")
+    server.process.send_signal(signal.SIGINT)
+    assert listener.receive_until("stream_error")["error_code"] == "ASF_DRAINING"
+    assert server.wait() == 0
+    assert any("waiting up to 1 s for 1 listener. Press Ctrl-C again to stop now." in line for line in server.log)
+    listener.close()
+
+
 def test_no_session_begins(tmp_path: Path) -> None:
     """Whatever the door: a 503 tells a proxy to ask another server. Who was there goes on, on long polling too."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})

@@ -38,6 +38,13 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (settings.ui_history_size, settings.ui_history_seconds) == (500, 300.0)
 
 
+def test_a_development_server_drains_for_a_second_unless_told() -> None:
+    """Production has the documented default."""
+    assert read_settings({}).drain_seconds == 1.0
+    assert read_settings({"ASF_DRAIN_SECONDS": "20"}).drain_seconds == 20.0
+    assert read_settings({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32}).drain_seconds == 20.0
+
+
 def test_without_a_secret_a_random_one_is_made() -> None:
     """A new one at each start."""
     first, second = read_settings({}), read_settings({})
@@ -421,6 +428,7 @@ def test_the_example_lists_every_setting_with_its_default() -> None:
     lines = [line.removeprefix("#") for line in example.read_text().splitlines()]
     listed = dict(line.split("=", 1) for line in lines if line.startswith("ASF_"))
     assert set(listed) == VARIABLES
-    defaults = asdict(read_settings({})) | {"secret_key": "", "secret_key_is_random": False}
+    unset = read_settings({"ASF_DRAIN_SECONDS": "20"})  # In debug mode it is less unless it is set.
+    defaults = asdict(unset) | {"secret_key": "", "secret_key_is_random": False}
     read = asdict(read_settings(listed)) | {"secret_key": "", "secret_key_is_random": False}
     assert read == defaults

@@ -13,8 +13,10 @@ from dotenv import dotenv_values
 from asf.settings.environment import without_service_links
 from asf.settings.networks import ANYWHERE, LOOPBACK, include_strangers
 from asf.settings.parsing import NO_NETWORK, InvalidValue
-from asf.settings.table import MIN_SECRET_KEY_CHARACTERS, SETTINGS, Setting
+from asf.settings.table import DEBUG_DRAIN_SECONDS, MIN_SECRET_KEY_CHARACTERS, SETTINGS, Setting
 from asf.settings.values import Settings
+
+DRAIN_SECONDS = "ASF_DRAIN_SECONDS"
 
 
 class SettingsError(Exception):
@@ -42,6 +44,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     problems += _conflicts(values)
     if problems:
         raise SettingsError(problems)
+    if values["debug_mode"] and DRAIN_SECONDS not in environment:
+        values["drain_seconds"] = DEBUG_DRAIN_SECONDS
     key = values["secret_key"]
     networks = values["internal_trusted_networks"]
     if networks is None:

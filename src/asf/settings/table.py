@@ -9,6 +9,9 @@ from asf.settings.parsing import ANY_ORIGIN, InvalidValue
 
 MIN_SECRET_KEY_CHARACTERS = 32
 
+DEBUG_DRAIN_SECONDS = 1.0
+"""ASF_DRAIN_SECONDS in debug mode, unless it is set: after Ctrl-C a developer waits for the server to stop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -203,7 +206,8 @@ SETTINGS = (
         "drain_seconds",
         parsing.number,
         "20",
-        "Seconds after SIGTERM in which listeners can finish or reconnect to another server.",
+        "Seconds after SIGTERM in which listeners can finish or reconnect to another server. In debug mode "
+        f"{DEBUG_DRAIN_SECONDS:g} unless it is set.",
         (0, 3600),
     ),
     Setting("max_listeners", parsing.integer, "10000", "Maximum number of concurrent listeners.", (1, 1000000)),
