@@ -21,7 +21,7 @@ CLIENT := src/asf/console/static/.built
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
 
-run: $(VENV)/.run $(CLIENT) ## Set up and start the server (port 5006)
+run: $(VENV)/.run $(CLIENT) ## Set up and start the server on this machine (port 5006)
 	@mkdir -p shared_audio
 	@echo
 	@echo "  Once ASF is listening, open http://127.0.0.1:5006/, or use another terminal in this directory:"
@@ -31,8 +31,11 @@ run: $(VENV)/.run $(CLIENT) ## Set up and start the server (port 5006)
 	@echo "    $(BIN)/asf watch alice              print the UI updates of client alice, such as this one (third terminal):"
 	@echo "    $(BIN)/asf push alice generation_progress '{\"percentage\": 50}'"
 	@echo
-	@# The demo clip is outside the default audio root. An ASF_AUDIO_ROOTS that is set takes precedence.
-	@grep -qs '^ASF_AUDIO_ROOTS=' .env || export ASF_AUDIO_ROOTS="$${ASF_AUDIO_ROOTS:-./shared_audio:./demo}"; \
+	@# The demo clip is outside the default audio root, and a development server has no access control. What is set in the
+	@# environment or in .env takes precedence.
+	@in_dotenv() { grep -qsE "^[[:space:]]*(export[[:space:]]+)?$$1[[:space:]]*=" .env; }; \
+		in_dotenv ASF_AUDIO_ROOTS || export ASF_AUDIO_ROOTS="$${ASF_AUDIO_ROOTS:-./shared_audio:./demo}"; \
+		in_dotenv ASF_HOST || export ASF_HOST="$${ASF_HOST:-127.0.0.1}"; \
 		exec $(BIN)/asf serve
 
 test: setup ## Set up and run the whole test suite; ARGS='-k seek' selects tests
