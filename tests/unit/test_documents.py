@@ -1,14 +1,16 @@
 """What the documents show of the code is what the code says."""
 
 import importlib.util
+import io
 import re
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from dotenv import dotenv_values
 
-from asf.settings import VARIABLES, read_settings
+from asf.settings import VARIABLES, environment_warnings, read_settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "clients" / "js" / "README.md"]
@@ -95,3 +97,63 @@ def test_the_tour_names_files_that_exist() -> None:
             folder = (base / name).parent
     for name in re.findall(r"`([\w/]+\.py)`", tour):
         assert list((ROOT / "src" / "asf").rglob(name)), name
+
+
+def settings_blocks() -> list[tuple[str, str]]:
+    """Return the document and the text of each block of settings."""
+    found = [
+        (str(path.relative_to(ROOT)), block)
+        for path in DOCUMENTS
+        for block in re.findall(r"^```ini\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    assert found
+    return found
+
+
+def as_systemd(text: str) -> dict[str, str]:
+    """Return what `EnvironmentFile=` reads (systemd.exec(5)): without quotes and backslashes."""
+    read = {}
+    for line in map(str.strip, text.splitlines()):
+        if line and line[0] not in "#;":
+            name, _, value = line.partition("=")
+            value = value.strip()
+            for quote in ("'", '"'):
+                if len(value) > 1 and value[0] == value[-1] == quote:
+                    value = value[1:-1]
+            read[name.strip()] = value.replace("\\", "")
+    return read
+
+
+def as_docker(text: str) -> dict[str, str]:
+    """Return what `docker run --env-file` reads: everything behind the equals sign, as it is."""
+    lines = [line.lstrip() for line in text.splitlines()]
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def as_shell(text: str) -> dict[str, str]:
+    """Return what a shell reads that sources the lines, as the manual does for `asf doctor`."""
+    done = subprocess.run(
+        ["env", "-i", "sh", "-ec", f"set -a\n{text}\nunset PWD\nexec env"], capture_output=True, text=True, check=True
+    )
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if not line.startswith("_="))
+
+
+@pytest.mark.parametrize(("document", "block"), settings_blocks())
+def test_settings_can_be_pasted_wherever_they_are_read(document: str, block: str) -> None:
+    """With the same values: .env, EnvironmentFile=, --env-file, and a shell. They are valid."""
+    read = dict(dotenv_values(stream=io.StringIO(block)))
+    assert read == as_systemd(block) == as_docker(block) == as_shell(block), document
+    read_settings(as_docker(block))
+    assert not list(environment_warnings(as_docker(block)))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_settings_are_in_blocks_that_are_checked(path: Path) -> None:
+    """None is indented instead: it would be pasted as well."""
+    assert not re.findall(r"^(?: {4}|\t)[A-Z][A-Z0-9_]+=.*$", path.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", ["A=b  # a comment", "A='b'", 'A="b"', "A=b\\c", "A=b "])
+def test_the_readers_differ(line: str) -> None:
+    """About these, which is why the documents have none."""
+    assert as_systemd(line) != as_docker(line) or as_docker(line) != as_shell(line)
