@@ -2,16 +2,20 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from asf.application.demo_studio import INTERRUPTED
 from asf.client import BackendClient
 from asf.client.demo import FIRST_PIECE_SECONDS, Progress, demo_clip, make_demo_podcast
 from tests.integration.test_ui_updates import Subscriber, has
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import audio_of
-from tests.support.processes import ServerProcess
+from tests.support.processes import ServerProcess, eventually
 
 
 def updates_of(server: ServerProcess, client_id: str, last: str) -> list[tuple[Any, ...]]:
@@ -82,3 +86,18 @@ def test_a_demo_that_fails_says_so(server: ServerProcess) -> None:
         assert updates_of(server, "failing", "task_failed")[-1] == failed
         with pytest.raises(FileNotFoundError):
             make_demo_podcast(backend, Path("missing.mp3"), server.audio_root, "m", "missing")
+
+
+@pytest.mark.parametrize("end", [ServerProcess.stop, ServerProcess.kill], ids=["stopped", "killed"])
+def test_a_demo_of_the_console_fails_with_its_server(tmp_path: Path, end: Callable[[ServerProcess], object]) -> None:
+    """At once, or at the next start after a kill. Nobody waits for the rest of it."""
+    server = ServerProcess(tmp_path)
+    started = requests.post(f"{server.url}/console/demo", timeout=PATIENCE_SECONDS).json()["stream_id"]
+    route = f"/asf/internal/streams/{started}"
+    eventually(lambda: requests.get(server.url + route, timeout=PATIENCE_SECONDS).json().get("state") == "generating")
+    end(server)
+    following = ServerProcess(tmp_path)
+    stream = requests.get(following.url + route, timeout=PATIENCE_SECONDS).json()
+    assert (stream["state"], stream["reason"]) == ("failed", INTERRUPTED)
+    assert following.stop() == 0
+    assert not any("Traceback" in line for line in server.log + following.log)

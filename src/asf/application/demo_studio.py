@@ -1,5 +1,10 @@
-"""Generates demo podcasts as `asf demo` does, in threads of the server, for the console page."""
+"""Generates demo podcasts as `asf demo` does, in threads of the server, for the console page.
 
+The threads end with the server, so nobody else would report that their podcasts will not be completed. The studio
+does so: when the server stops, or at the next start after a kill.
+"""
+
+import json
 import logging
 import secrets
 import threading
@@ -8,10 +13,16 @@ from pathlib import Path
 
 from asf.client import AsfClientError, BackendClient
 from asf.client.demo import demo_clip, make_demo_podcast
+from asf.domain.errors import CatalogUnavailable, StreamNotFound
+from asf.domain.streams.catalog import Announcement, StreamCatalog
+from asf.domain.streams.stream import StreamState
 from asf.settings import LOOPBACK_OF_WILDCARD
 
 MAX_DEMOS = 4
 """Maximum number of demos that are generated concurrently."""
+
+INTERRUPTED = "The server was stopped while it generated this demo."
+"""The reason of a demo's failure, for listeners."""
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +38,31 @@ class Demo:
 class DemoStudio:
     """Generates demo podcasts through the HTTP API of the server at `host`, as voice agents and orchestrators do.
 
-    Their audio is written below `audio_root`. `token` is the internal API's, if it has one.
+    Their audio is written below `audio_root`. `token` is the internal API's, if it has one; `catalog` is that
+    server's. The file at `running_path` contains the ids of the demos that are being generated, for the next start;
+    None for no such file.
     """
 
-    def __init__(self, host: str, audio_root: Path, token: str | None = None) -> None:
+    def __init__(
+        self, host: str, audio_root: Path, token: str | None, catalog: StreamCatalog, running_path: Path | None
+    ) -> None:
         self._host = LOOPBACK_OF_WILDCARD.get(host, host)
         self._audio_root = audio_root
         self._token = token
+        self._catalog = catalog
+        self._running_path = running_path
+        self._running: set[str] = set()
         self._slots = threading.BoundedSemaphore(MAX_DEMOS)
+
+    def fail_interrupted(self) -> None:
+        """Mark the demos as failed that an earlier process was generating when it was killed. Call it at start."""
+        self._running.update(self._read_running())
+        self.close()
+
+    def close(self) -> None:
+        """Mark the demos that are being generated as failed. Call it when their threads no longer run."""
+        for stream_id in sorted(self._running):
+            self._end(stream_id)
 
     def start(self, port: int) -> Demo | None:
         """Start generating one, on the server's `port`. Returns None when `MAX_DEMOS` are being generated."""
@@ -42,6 +70,8 @@ class DemoStudio:
             return None
         name = f"demo-{secrets.token_hex(3)}"
         demo = Demo(stream_id=name, client_id=name)
+        self._running.add(name)
+        self._write_running()
         threading.Thread(target=self._generate, args=(demo, port), name=name, daemon=True).start()
         return demo
 
@@ -53,4 +83,40 @@ class DemoStudio:
         except (AsfClientError, OSError) as error:
             logger.warning("Generating the demo podcast %s failed: %s", demo.stream_id, error)
         finally:
+            self._end(demo.stream_id)
             self._slots.release()
+
+    def _end(self, stream_id: str) -> None:
+        """Forget a demo, which has failed if the catalog still has it as being generated."""
+        try:
+            if self._catalog.find(stream_id).state is StreamState.GENERATING:
+                self._catalog.announce(Announcement(stream_id, None, StreamState.FAILED, reason=INTERRUPTED))
+        except StreamNotFound:
+            pass
+        except CatalogUnavailable as error:  # The next start tries again.
+            logger.warning("The demo podcast %s cannot be marked as failed: %s", stream_id, error)
+            return
+        self._running.discard(stream_id)
+        self._write_running()
+
+    def _read_running(self) -> list[str]:
+        if self._running_path is None or not self._running_path.exists():
+            return []
+        try:
+            return [one for one in json.loads(self._running_path.read_bytes()) if isinstance(one, str)]
+        except (OSError, ValueError, TypeError) as error:
+            logger.warning("%s cannot be read: %s", self._running_path, error)
+            return []
+
+    def _write_running(self) -> None:
+        if self._running_path is None:
+            return
+        try:
+            if not self._running:
+                self._running_path.unlink(missing_ok=True)
+                return
+            complete = self._running_path.with_name(f"{self._running_path.name}.new")
+            complete.write_text(json.dumps(sorted(self._running)))
+            complete.replace(self._running_path)  # A kill leaves the earlier content or this.
+        except OSError as error:
+            logger.warning("%s cannot be written: %s", self._running_path, error)

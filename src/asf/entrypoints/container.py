@@ -20,6 +20,7 @@ from asf.adapters.serving import HttpTimeouts
 from asf.adapters.session_log import SessionLog
 from asf.adapters.system_clock import SystemClock
 from asf.adapters.websocket.endpoint import PlainWebSocketEndpoint
+from asf.application.demo_studio import DemoStudio
 from asf.application.readiness import Readiness
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
@@ -197,8 +198,9 @@ class Container(containers.DeclarativeContainer):
             partial, realtime_api.asyncapi_document, asf.__version__, settings.provided.ui_updates_namespace
         ),
     )
+    demo_studio: providers.Provider[DemoStudio] = providers.Singleton(factories.create_demo_studio, settings, catalog)
     console: providers.Provider[list[Blueprint]] = providers.Singleton(
-        factories.create_console, settings, internal_guard
+        factories.create_console, settings, internal_guard, demo_studio
     )
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
         providers.Singleton(http_api.create_internal_streams_blueprint, catalog, internal_guard),

@@ -20,6 +20,7 @@ from asf.adapters.jwt_tokens import JwtTokens
 from asf.adapters.prometheus import PrometheusMetrics, gauges
 from asf.adapters.runtime import Runtime
 from asf.adapters.source_router import SourceRouter
+from asf.adapters.sqlite_catalog import IN_MEMORY
 from asf.adapters.websocket.endpoint import PlainWebSocketEndpoint
 from asf.application.demo_studio import DemoStudio
 from asf.domain.access.ports import TokenVerifier
@@ -28,6 +29,7 @@ from asf.domain.streaming.ports import AudioSources
 from asf.domain.streaming.pump import AudioPump
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.slow_listeners import SlowListeners
+from asf.domain.streams.catalog import StreamCatalog
 from asf.domain.streams.stream import FileLocator, Locator, ObjectLocator, QueueLocator
 from asf.domain.updates.ports import UiUpdateEmitter
 from asf.domain.updates.router import UiUpdateRouter
@@ -159,11 +161,17 @@ def assemble_app(
     return app
 
 
-def create_console(settings: Settings, guard: http_api.InternalGuard) -> list[Blueprint]:
+def create_demo_studio(settings: Settings, catalog: StreamCatalog) -> DemoStudio:
+    """Return the studio. The demos of a server alone are recorded beside its database, for the next start."""
+    is_kept = not settings.redis_url and settings.database != IN_MEMORY
+    running_path = Path(f"{settings.database}.demos") if is_kept else None
+    return DemoStudio(settings.host, settings.audio_roots[0], settings.internal_api_token, catalog, running_path)
+
+
+def create_console(settings: Settings, guard: http_api.InternalGuard, studio: DemoStudio) -> list[Blueprint]:
     """Return the routes of the console; none in production."""
     if not settings.debug_mode:
         return []
-    studio = DemoStudio(settings.host, settings.audio_roots[0], settings.internal_api_token)
     return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins, guard, studio.start)]
 
 

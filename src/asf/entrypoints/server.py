@@ -50,9 +50,11 @@ def _serve(container: Container, settings: Settings) -> None:
     urls = " and ".join(url_of(*one.address) for one in listeners)
     _warn(settings)
     _warn_of_low_file_limit(raise_file_limit(), settings)
-    runtime.serve(
-        listeners, service, on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", urls, settings.host)
-    )
+    container.demo_studio().fail_interrupted()
+    with closing(container.demo_studio()):
+        runtime.serve(
+            listeners, service, on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", urls, settings.host)
+        )
 
 
 def _warn(settings: Settings) -> None:
