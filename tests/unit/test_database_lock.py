@@ -85,8 +85,10 @@ def test_looking_creates_nothing(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     """As an unusable catalog."""
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(CatalogUnavailable):
+    with pytest.raises(CatalogUnavailable) as raised:
         DatabaseLock(str(tmp_path / "file" / "d.sqlite3"))
+    assert f"{tmp_path / 'file'}: " in str(raised.value.details)
+    assert "Errno" not in str(raised.value.details)
 
 
 def test_a_full_disk_does_not_prevent_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,6 +176,7 @@ def test_addresses() -> None:
     assert examine_address("127.0.0.1", 0).severity is Severity.OK
     nowhere = examine_address("no.such.host.invalid", 5006)
     assert (nowhere.severity, nowhere.subject) == (Severity.PROBLEM, "port")
+    assert examine_address("no.such.host.invalid", 0).severity is Severity.PROBLEM, "with any port"
     assert examine_address("192.0.2.1", 5006).severity is Severity.PROBLEM, "an address of another machine"
 
 

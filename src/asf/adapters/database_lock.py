@@ -52,7 +52,7 @@ class DatabaseLock:
             lock_path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise CatalogUnavailable(f"'{path}': {error}.") from error
+            raise CatalogUnavailable(f"'{path}' cannot be used: {error.filename}: {error.strerror}.") from error
         self._is_released = False
         try:
             self._acquire(path)

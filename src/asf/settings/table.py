@@ -71,7 +71,12 @@ SETTINGS = (
         "Seconds between chunks; 0: as fast as the listener takes them.",
         (0, 60),
     ),
-    Setting("host", parsing.required("a host name or an address"), "0.0.0.0", "Address to listen on."),  # noqa: S104
+    Setting(
+        "host",
+        parsing.required("a host name or an address"),
+        "0.0.0.0",  # noqa: S104
+        "Address to listen on, or a name: then all of its addresses that this machine has.",
+    ),
     Setting("port", parsing.integer, "5006", "Port to listen on; 0: any free one.", (0, 65535)),
     Setting("debug_mode", parsing.boolean, "True", "True for development, False for production."),
     Setting(

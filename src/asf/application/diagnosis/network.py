@@ -16,11 +16,10 @@ RESPONSE_SECONDS = 3.0
 
 def examine_address(host: str, port: int) -> Finding:
     """Return whether the address is free, or ASF is running there."""
-    if port == 0:
-        return Finding("port", Severity.OK, "any free port (ASF_PORT=0)")
     error = _listening_error(host, port)
     if error is None:
-        return Finding("port", Severity.OK, f"{port} is free on {host}")
+        text = f"{port} is free on {host}" if port else "any free port (ASF_PORT=0)"
+        return Finding("port", Severity.OK, text)
     if error.errno == errno.EADDRINUSE and is_running(host, port):
         return Finding("port", Severity.OK, f"ASF is already running on port {port}")
     return problem("port", *explain_listening_error(host, port, error))
