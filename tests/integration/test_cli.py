@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from asf import __version__
+from tests.support.addresses import needs_ipv6
 from tests.support.bounds import COMMAND_SECONDS, STOP_SECONDS
 from tests.support.command_line import asf
 from tests.support.fixtures import audio_of
@@ -205,6 +206,7 @@ def test_a_host_that_does_not_exist_is_reported(tmp_path: Path) -> None:
         assert b"Traceback" not in result.stderr
 
 
+@needs_ipv6
 def test_localhost_is_reached_by_both_of_its_addresses(tmp_path: Path) -> None:
     """On one port. `asf health` finds it as well."""
     server = ServerProcess(tmp_path, {"ASF_HOST": "localhost"})

@@ -14,6 +14,7 @@ from asf.adapters.address_binding import bind
 from asf.adapters.eventlet_runtime.listening import listen
 from asf.application.diagnosis.finding import Severity
 from asf.application.diagnosis.network import examine_address, explain_listening_error
+from tests.support.addresses import needs_ipv6
 
 OF_ANOTHER_MACHINE = "192.0.2.1"
 
@@ -53,6 +54,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
     return install
 
 
+@needs_ipv6
 @pytest.mark.parametrize("listed", [[], ["::1"], ["127.0.0.1"], ["::1", "127.0.0.1"]])
 def test_localhost_is_both_loopback_addresses(resolve: Resolve, listed: list[str]) -> None:
     """Whatever the hosts file lists, on one port, and IPv4 first, for the address that is logged."""
@@ -152,6 +154,7 @@ def test_each_error_names_the_setting_the_value_and_a_remedy(number: int, said: 
     assert "Errno" not in problem
 
 
+@needs_ipv6
 def test_an_address_in_two_families_needs_no_second_port() -> None:
     """The wildcard of IPv6 alone accepts IPv4 as well."""
     with ExitStack() as stack:
