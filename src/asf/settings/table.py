@@ -124,7 +124,8 @@ SETTINGS = (
         "database",
         parsing.required("a file's path or :memory:"),
         "./var/asf.sqlite3",
-        "Catalog of streams: a file, created if missing, or :memory: for one that is lost when the server stops.",
+        "Catalog of streams: a file, created if missing, or :memory: for one that is lost when the server stops. "
+        "One server uses it at a time.",
     ),
     Setting(
         "redis_url",
