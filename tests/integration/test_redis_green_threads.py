@@ -116,7 +116,7 @@ HERDING = """
 import queue
 from types import SimpleNamespace
 from eventlet.greenio import base
-from asf.adapters.redis_store import connection
+from asf.adapters.redis_store import pool
 
 worked = 0.0
 
@@ -132,7 +132,7 @@ def work(seconds):
 # Time passes only while this process works: however slow the machine and Redis are, they take no time.
 eventlet.hubs.get_hub().clock = queue.time = clock
 base.time = SimpleNamespace(time=clock)
-connection.time = SimpleNamespace(monotonic=clock)
+pool.time = SimpleNamespace(monotonic=clock)
 client = connect(plain_url)
 store = RedisCatalogStore(client, RedisPubSub(client))
 

@@ -281,7 +281,7 @@ def test_a_check_finds_that_pubsub_is_not_connected(mortal_redis: RedisServer) -
     with contextlib.closing(connect(mortal_redis.url)) as client:
         store = RedisCatalogStore(client, RedisPubSub(client))
         keep(store, STREAM)
-        with pytest.raises(CatalogUnavailable, match="are not received"):
+        with pytest.raises(CatalogUnavailable, match="not received"):
             store.check()
 
 

@@ -11,13 +11,12 @@ import redis
 
 from asf.adapters.redis_store.connection import (
     CONNECT_SECONDS,
-    FINAL_READ_SECONDS,
     MAX_CONNECTIONS,
     POOL_SECONDS,
     RESPONSE_SECONDS,
-    WAIT_SLICES,
     connect,
 )
+from asf.adapters.redis_store.pool import FINAL_READ_SECONDS, WAIT_SLICES
 
 
 @pytest.fixture

@@ -13,13 +13,26 @@ class DedicatedConnection:
     """
 
     def __init__(self, client: redis.Redis, **options: Any) -> None:
-        pool = client.connection_pool
-        self._connection: Any = pool.connection_class(**(pool.connection_kwargs | options))
+        self._pool: Any = client.connection_pool
+        self._connection: Any = self._pool.connection_class(**(self._pool.connection_kwargs | options))
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open, as far as known."""
-        return bool(self._connection.is_connected)
+        """Whether the connection is open, as far as known, and not given up."""
+        return bool(self._connection.is_connected) and not self.problem
+
+    @property
+    def problem(self) -> str | None:
+        """Why the connection was given up, with all others of the client, for clients; None if it was not.
+
+        It leads to what has proved to be the wrong Redis: disconnect.
+        """
+        problem: str | None = self._connection.problem
+        return problem
+
+    def give_up(self, problem: str) -> None:
+        """Give up this connection and all others of the client: they lead to the wrong Redis."""
+        self._pool.give_up_connections(problem, problem)
 
     def connect(self) -> None:
         """Open the connection. Has no effect if it is open."""

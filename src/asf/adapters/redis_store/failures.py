@@ -5,6 +5,7 @@ import logging
 import redis
 
 from asf.adapters.log_throttle import LogThrottle
+from asf.adapters.redis_store.wrong_server import cause_of
 
 LOG_SECONDS = 10.0
 """Shortest interval between two log lines about Redis failures: there may be thousands of failures per second."""
@@ -18,6 +19,8 @@ def details_of(error: Exception) -> str:
     """Return a sentence for clients: no addresses, users or scripts. The original is logged, throttled."""
     if _throttle.permits():
         logger.warning("Redis: %s: %s", type(error).__name__, error)
+    if cause := cause_of(error):
+        return cause
     match error:
         case redis.TimeoutError() | TimeoutError():
             return "Redis timed out."

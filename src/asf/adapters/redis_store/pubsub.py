@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -11,6 +12,7 @@ import redis
 from asf.adapters.redis_store.batches import batches
 from asf.adapters.redis_store.dedicated_connection import DedicatedConnection
 from asf.adapters.redis_store.failures import details_of
+from asf.adapters.redis_store.wrong_server import cause_of, run_id_of
 from asf.backoff import Backoff
 
 CONNECTION_SECONDS = 0.2
@@ -31,6 +33,9 @@ LAST_PAUSE_SECONDS = 2.0
 
 CHANNELS_AT_ONCE = 500
 """Maximum number of channels in one command."""
+
+NOT_CONNECTED = "Redis is unreachable."
+REPLACED = "The address of Redis leads to another server now."
 
 Listener = Callable[[bytes], object]
 
@@ -60,6 +65,10 @@ class RedisPubSub:
         # Held to write to the connection; only the thread of `run` reads from it.
         self._lock = threading.Lock()
         self._connection: DedicatedConnection | None = None
+        # The Redis process at the other end; empty while it is unknown.
+        self._run_id = ""
+        # Why there is no connection, for clients.
+        self._problem = NOT_CONNECTED
         # In the order of the commands, in which Redis confirms them.
         self._confirmations: deque[_Confirmation] = deque()
         self._ready = threading.Event()
@@ -68,7 +77,8 @@ class RedisPubSub:
     @property
     def is_connected(self) -> bool:
         """Whether all channels are subscribed to now, as far as known."""
-        return self._ready.is_set()
+        connection = self._connection
+        return self._ready.is_set() and connection is not None and connection.is_connected
 
     def follow(self, channel: str, listener: Listener) -> None:
         """Call `listener` with every message that is published on `channel` after this has returned, in order.
@@ -83,7 +93,7 @@ class RedisPubSub:
             with self._lock:
                 self._listeners[name] = listener
                 self._unwanted.discard(name)
-                connection = _open(self._connection if self._ready.is_set() else None)
+                connection = self._open(self._connection if self._ready.is_set() else None)
                 self._confirmations.append(confirmation)
                 connection.send("SUBSCRIBE", name)
             confirmation.wait()
@@ -100,6 +110,15 @@ class RedisPubSub:
         if self._listeners.pop(name, None) is not None:
             self._unwanted.add(name)
 
+    def compare_run(self, run_id: str) -> None:
+        """Reconnect if another Redis process than `run_id`, which serves the commands, is connected here.
+
+        A replica that was left behind receives no more messages, and may keep this connection open for ever.
+        """
+        connection = self._connection
+        if connection is not None and self.is_connected and self._run_id not in {"", run_id}:
+            connection.give_up(REPLACED)
+
     def run(self) -> None:
         """Receive messages, until `close`. Reconnects."""
         backoff = Backoff(FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS)
@@ -112,6 +131,7 @@ class RedisPubSub:
                 self._start()
                 self._receive()
             except (SubscribeFailed, redis.RedisError, OSError) as error:
+                self._problem = str(error) if isinstance(error, SubscribeFailed) else cause_of(error) or NOT_CONNECTED
                 if not is_logged:
                     is_logged = True
                     logger.warning("Not subscribed to Redis: %s", error)
@@ -136,6 +156,7 @@ class RedisPubSub:
             channels = list(self._listeners)
         self._write("PING")
         self._read_one(SILENCE_SECONDS)
+        self._identify()
         for some in batches(channels, CHANNELS_AT_ONCE):
             confirmations = [_Confirmation() for _ in some]
             with self._lock:
@@ -143,6 +164,13 @@ class RedisPubSub:
             self._write("SUBSCRIBE", *some)
             while not confirmations[-1].has_arrived:
                 self._read_one(SILENCE_SECONDS)
+
+    def _identify(self) -> None:
+        """Find out which Redis it is. Raises `redis.exceptions.ReadOnlyError` for a replica."""
+        self._run_id = ""
+        self._write("INFO")
+        with suppress(redis.exceptions.NoPermissionError):
+            self._run_id = run_id_of(self._read(SILENCE_SECONDS))
 
     def _start(self) -> None:
         """Let `follow` proceed, and report that messages may have been missed."""
@@ -170,15 +198,11 @@ class RedisPubSub:
         with self._lock:
             unwanted, self._unwanted = list(self._unwanted), set()
             for some in batches(unwanted, CHANNELS_AT_ONCE):
-                _open(self._connection).send("UNSUBSCRIBE", *some)
+                self._open(self._connection).send("UNSUBSCRIBE", *some)
 
     def _read_one(self, seconds: float) -> None:
         """Read one reply or message, and process it. Raises `redis.TimeoutError` after `seconds`."""
-        try:
-            reply = self._read(seconds)
-        except redis.TimeoutError:
-            reply = self._read(0)  # It may have arrived while this process was busy.
-        match reply:
+        match self._read(seconds):
             case [b"message", name, payload]:
                 self._deliver(name, payload)
             case [b"subscribe", *_]:
@@ -194,11 +218,21 @@ class RedisPubSub:
             logger.exception("A listener of a Redis channel failed")
 
     def _read(self, seconds: float) -> Any:
-        return _open(self._connection).read(seconds)
+        connection = self._open(self._connection)
+        try:
+            return connection.read(seconds)
+        except redis.TimeoutError:
+            return connection.read(0)  # It may have arrived while this process was busy.
 
     def _write(self, *command: bytes | str) -> None:
         with self._lock:
-            _open(self._connection).send(*command)
+            self._open(self._connection).send(*command)
+
+    def _open(self, connection: DedicatedConnection | None) -> DedicatedConnection:
+        """Return an open connection: a closed one would reopen without subscriptions. Raises `SubscribeFailed`."""
+        if connection is None or not connection.is_connected:
+            raise SubscribeFailed((connection and connection.problem) or self._problem)
+        return connection
 
     def _disconnect(self) -> None:
         self._ready.clear()
@@ -232,10 +266,3 @@ class _Confirmation:
                 break
         if not self.has_arrived:
             raise SubscribeFailed("Redis did not confirm it in time.")
-
-
-def _open(connection: DedicatedConnection | None) -> DedicatedConnection:
-    """Return an open connection: a closed one would reopen without subscriptions. Raises `SubscribeFailed`."""
-    if connection is None or not connection.is_connected:
-        raise SubscribeFailed("Redis is unreachable.")
-    return connection

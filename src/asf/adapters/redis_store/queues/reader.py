@@ -80,6 +80,9 @@ class QueueReader:
         return marks
 
     def _ask(self, *command: Any) -> Any:
+        if problem := self._connection.problem:
+            self.disconnect()
+            raise redis.ConnectionError(problem)
         if self._client_id is None:
             self._connection.connect()
             self._client_id = self._connection.ask("CLIENT", "ID")

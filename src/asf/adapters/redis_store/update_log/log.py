@@ -46,6 +46,7 @@ class RedisUpdateLog:
         by_callers_clock: bool = False,
     ) -> None:
         self._timing = timing or presence.DEFAULT_TIMING
+        self._pubsub = pubsub
         self._history = History(client, limits, make_epoch, prefix, by_callers_clock=by_callers_clock)
         self._channels = Channels(pubsub, f"{prefix}news:", self._receive)
         self._presence = Presence(client, prefix, self._channels, self._timing)
@@ -102,6 +103,7 @@ class RedisUpdateLog:
             try:
                 self._recover_missed()
                 self._presence.send_heartbeat()
+                self._pubsub.compare_run(self._presence.run_id)
             except UiEmitFailed:
                 pause = RETRY_SECONDS
             except Exception:

@@ -55,6 +55,8 @@ class Presence:
         self._timing = timing
         self._script = LuaScript(client, "counts", "heartbeat")
         self._server = _make_name()
+        # The Redis process that has received the latest heartbeat; empty before the first one.
+        self.run_id = ""
         self._versions = count(1)
         # The clients whose count Redis does not have.
         self._changed: set[str] = set()
@@ -133,7 +135,9 @@ class Presence:
             }
             if earlier_server is not None:
                 arguments["earlier_server"] = earlier_server
-            was_there = bool(self._script([], arguments)) and was_there
+            was_known, run_id = self._script([], arguments)
+            self.run_id = run_id.decode()
+            was_there = bool(was_known) and was_there
         return was_there
 
 

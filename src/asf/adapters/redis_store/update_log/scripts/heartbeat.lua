@@ -1,7 +1,7 @@
 -- Renew the lease of a server, and store its counts of the subscribers of some clients: each with `client_id`,
 -- `version` and `count`. Counts under `earlier_server`, its name until now, are no longer included.
 --
--- Returns whether the lease was still there.
+-- Returns whether the lease was still there, and the id of this Redis process.
 
 local args = cjson.decode(ARGV[1])
 
@@ -15,4 +15,4 @@ for _, one in ipairs(args.counts) do
     sum_of_counts(counts, args.lease_prefix)  -- removes the counts of stopped servers
     set_count(counts, args.counts_seconds, args.server, one.version, one.count)
 end
-return was_there
+return {was_there, string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''}
