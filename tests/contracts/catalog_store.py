@@ -199,6 +199,48 @@ class CatalogStoreContract:
         assert recorder.of("strm_1") == [ONE, TWO]
         threads[0].join(PATIENCE_SECONDS)
 
+    def test_no_older_value_is_reported_than_was_returned(self, store: CatalogStore) -> None:
+        """Its change was on its way, while the watcher was busy with an earlier one."""
+        first, second, third = (replace(ONE, announced_at=number) for number in (1.0, 2.0, 3.0))
+        reported = self._reported_around(store, first, second, third)
+        assert reported == [first, third]
+
+    def test_a_deletion_on_its_way_is_not_reported_of_the_stream_that_was_returned(self, store: CatalogStore) -> None:
+        """Listeners of the one that is announced under the same id would be told that it is gone."""
+        first, second = (replace(ONE, announced_at=number) for number in (1.0, 2.0))
+        reported = self._reported_around(store, first, None, second)
+        assert reported[0] == first
+        assert set(map(repr, reported[1:])) == {repr(second)}
+
+    def _reported_around(
+        self, store: CatalogStore, first: AudioStream, *changes: AudioStream | None
+    ) -> list[AudioStream | None]:
+        """Return what is reported when `changes` are made, and the last one returned, while `first` is reported."""
+        recorder = Recorder()
+        proceed = threading.Event()
+
+        def watch(stream_id: str, stream: AudioStream | None) -> None:
+            recorder(stream_id, stream)
+            if stream == first:
+                assert proceed.wait(PATIENCE_SECONDS)
+
+        store.on_change.connect(watch)
+        store.follow("strm_1")
+        thread = threading.Thread(target=keep, args=(store, first), daemon=True)
+        thread.start()
+        eventually(lambda: recorder.changes)
+        for change in changes:
+            if change is None:
+                assert store.delete(first)
+            else:
+                keep(store, change)
+        assert store.follow("strm_1") == changes[-1]
+        proceed.set()
+        thread.join(PATIENCE_SECONDS)
+        eventually(lambda: recorder.changes[-1] == ("strm_1", changes[-1]))
+        store.unfollow("strm_1")
+        return recorder.of("strm_1")
+
     def test_what_a_watcher_is_called_with_is_stored(self, store: CatalogStore) -> None:
         """It may ask the store itself."""
         seen: list[AudioStream | None] = []

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -593,3 +594,16 @@ def test_opened_audio_describes_what_is_known() -> None:
     audios["s"] = b"abd"
     assert server.describe("s").fingerprint != complete.fingerprint
     assert len(server.pool) == 0
+
+
+@given(steps=st.lists(st.floats(-100.0, 100.0), min_size=2, max_size=10))
+def test_an_announcement_is_later_than_the_one_that_it_replaces(steps: list[float]) -> None:
+    """Also by a clock that is behind, or stands still: so it tells which of two values is older."""
+    server = VirtualServer()
+    times = []
+    for step in steps:
+        server.clock.advance(step)
+        locator = server.catalog.locate("a")
+        times.append(server.catalog.announce(Announcement("s", locator, StreamState.COMPLETE)).announced_at)
+        assert times[-1] >= server.clock.timestamp()
+    assert all(earlier < later for earlier, later in pairwise(times))

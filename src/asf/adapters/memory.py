@@ -15,7 +15,7 @@ class InMemoryCatalogStore:
 
     def __init__(self) -> None:
         self._streams: dict[str, AudioStream] = {}
-        self._followed = FollowedStreams(run_at_once)
+        self._followed = FollowedStreams(run_at_once, self.get)
 
     @property
     def on_change(self) -> Signal[str, AudioStream | None]:
@@ -25,7 +25,7 @@ class InMemoryCatalogStore:
     def follow(self, stream_id: str) -> AudioStream | None:
         """Report the stream's changes, and return it."""
         self._followed.add(stream_id)
-        return self.get(stream_id)
+        return self._followed.current(stream_id)
 
     def unfollow(self, stream_id: str) -> None:
         """Stop reporting changes of the stream."""

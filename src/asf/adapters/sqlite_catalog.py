@@ -55,7 +55,7 @@ class SqliteCatalogStore:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._followed = FollowedStreams(run_at_once)
+        self._followed = FollowedStreams(run_at_once, self.get)
         self._unread: set[str] = set()  # Streams whose current value `follow` could not read.
         with _translated(path):
             if path != IN_MEMORY:
@@ -81,7 +81,7 @@ class SqliteCatalogStore:
         """Report the stream's changes, and return it. Raises `CatalogUnavailable`."""
         self._followed.add(stream_id)
         try:
-            return self.get(stream_id)
+            return self._followed.current(stream_id)
         except CatalogUnavailable:
             self._unread.add(stream_id)
             raise

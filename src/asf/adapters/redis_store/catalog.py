@@ -50,7 +50,7 @@ class RedisCatalogStore:
         self._client = client
         self._pubsub = pubsub
         pubsub.on_interrupted.append(self._read_all_followed)
-        self._followed = FollowedStreams(start_thread)
+        self._followed = FollowedStreams(start_thread, self.get)
         # Followed streams whose channels could not be subscribed to yet.
         self._not_subscribed: set[str] = set()
         self._streams, self._ids, self._counts = self._keys = [prefix + name for name in ("streams", "ids", "counts")]
@@ -67,10 +67,12 @@ class RedisCatalogStore:
 
     def follow(self, stream_id: str) -> AudioStream | None:
         """Report the stream's changes by any server, and return it. Raises `CatalogUnavailable`."""
+        is_subscribed = stream_id in self._followed and stream_id not in self._not_subscribed
         self._followed.add(stream_id)
         try:
-            self._subscribe(stream_id)
-            return self.get(stream_id)
+            if not is_subscribed:
+                self._subscribe(stream_id)
+            return self._followed.current(stream_id)
         except CatalogUnavailable:
             self._not_subscribed.add(stream_id)
             start_thread(partial(self._subscribe_later, stream_id))
@@ -151,23 +153,29 @@ class RedisCatalogStore:
 
     def _read_all_followed(self) -> None:
         """Report the current values of all streams whose channels are subscribed to again."""
+        self._followed.forget_reads()
         stream_ids = [stream_id for stream_id in list(self._followed) if stream_id not in self._not_subscribed]
         start_thread(partial(self._read_later, stream_ids))
 
     def _read_later(self, stream_ids: Sequence[str]) -> None:
         for some in batches(stream_ids, STREAMS_AT_ONCE):
             read = partial(self._ask, self._client.hmget, self._streams, list(map(_bytes_of, some)))
+            arrivals = list(map(self._followed.arrivals, some))
             while (entries := _if_available(read)) is None:
                 time.sleep(RETRY_SECONDS)
-            for stream_id, entry in zip(some, entries, strict=True):
-                self._report(stream_id, entry)
+                arrivals = list(map(self._followed.arrivals, some))
+            for stream_id, entry, before in zip(some, entries, arrivals, strict=True):
+                if self._followed.arrivals(stream_id) == before:  # Otherwise a change has been reported meanwhile.
+                    self._report(stream_id, entry)
 
     def _subscribe_later(self, stream_id: str) -> None:
         """Subscribe to the channel of a stream, and report its current value, once Redis is reachable."""
 
         def subscribe_and_read() -> list[bytes | None]:
             self._subscribe(stream_id)
-            return [self._ask(self._client.hget, self._streams, _bytes_of(stream_id))]
+            arrivals = self._followed.arrivals(stream_id)
+            entry = self._ask(self._client.hget, self._streams, _bytes_of(stream_id))
+            return [entry if self._followed.arrivals(stream_id) == arrivals else None]
 
         while stream_id in self._followed:
             found = _if_available(subscribe_and_read)
@@ -182,7 +190,7 @@ class RedisCatalogStore:
         if entry is None:
             return
         try:
-            self._followed.report(stream_id, stream_of(stream_id, entry))
+            self._followed.report_read(stream_id, stream_of(stream_id, entry))
         except CatalogUnavailable as error:  # It is damaged.
             logger.warning("%s", error)
 

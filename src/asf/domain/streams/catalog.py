@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import inf, nextafter
 from typing import Any
 
 from asf.domain.clock import Clock
@@ -62,12 +63,7 @@ class StreamCatalog:
         reached; the watchers get the current value once it can be.
         """
         self._followers[stream_id] += 1
-        if self._followers[stream_id] == 1:
-            return self._store.follow(stream_id)
-        try:
-            return self._store.get(stream_id)
-        except CatalogUnavailable:
-            return self._store.follow(stream_id)  # The watchers get the current value later.
+        return self._store.follow(stream_id)
 
     def unfollow(self, stream_id: str) -> None:
         """Undo one `follow`."""
@@ -157,7 +153,7 @@ class StreamCatalog:
             announcement.content_type,
             announcement.metadata,
             announcement.reason,
-            self._clock.timestamp(),
+            _later(self._clock.timestamp(), known),
         )
         if known is None or known.locator != locator or _is_regenerated(known, announcement):
             return stream
@@ -174,6 +170,11 @@ class StreamCatalog:
         if known is None:
             raise InvalidFilepath("'filepath' is required: no stream is announced under this id.")
         return known.locator
+
+
+def _later(timestamp: float, known: AudioStream | None) -> float:
+    """Return `timestamp`, or the next possible one after that of `known`: clocks differ, and are set back."""
+    return timestamp if known is None else max(timestamp, nextafter(known.announced_at, inf))
 
 
 def _is_regenerated(known: AudioStream, announcement: Announcement) -> bool:

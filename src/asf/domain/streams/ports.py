@@ -53,6 +53,7 @@ class StreamChanges(Protocol):
     - Changes of one stream are reported in order, one at a time; those of different streams concurrently.
     - The call is made before the `put` or `delete` of the change returns, in its task, or later in another task.
     - It may yield. An exception that it raises is logged, and neither loses the change nor makes `put` fail.
+    - After `follow` has returned a stream, no older value is reported, even if its change was on its way by then.
     - Values may be repeated. After a reconnection, intermediate values may be missing.
     - Changes of streams that are not followed are not reported.
     """
@@ -65,7 +66,8 @@ class StreamChanges(Protocol):
     def follow(self, stream_id: str) -> AudioStream | None:
         """Report the changes of the stream from now on, and return its current value, or None.
 
-        May yield. Following twice is the same as once. Raises `CatalogUnavailable`; the stream is nevertheless
+        The value is not older than any that was reported before. May yield. Following twice is the same as once, and
+        returns the current value again. Raises `CatalogUnavailable`; the stream is nevertheless
         followed, and its current value, if there is one, is reported once the store can be reached again.
         """
         ...

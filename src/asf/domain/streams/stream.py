@@ -107,7 +107,7 @@ class AudioStream:
     `epoch` identifies the audio. It changes when the audio is regenerated; offsets are comparable only within one
     epoch. `content_type` is None if the audio's name or content determines it. `metadata` comes from the backend, as
     does `reason`, which says why a stream failed. `announced_at` is the time of the latest announcement, in seconds
-    since the Unix epoch.
+    since the Unix epoch. It is later than that of the value which this one has replaced, and so tells which is older.
 
     Raises `InvalidStreamId` for an id that violates the rules for identifiers.
     """
