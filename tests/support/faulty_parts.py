@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from asf.adapters import audio_files
-from asf.adapters.audio_files import FileAudioSource, FileAudioSources
+from asf.adapters.audio_files import FileAudioSource, FileAudioSources, content, direct
 from asf.adapters.engineio.transport import EngineIoTransport
 from asf.adapters.http_api.playback import PlaybackBody
 from asf.adapters.prometheus import PrometheusMetrics
@@ -90,7 +89,8 @@ def install() -> None:
         for owner, methods in places:
             for method in methods:
                 setattr(owner, method, _failing(part, getattr(owner, method)))
-    setattr(audio_files, "os", _FailingOs())  # noqa: B010 - it exports none
+    for module in (content, direct):
+        setattr(module, "os", _FailingOs())  # noqa: B010 - they export none
 
 
 def _fails(part: str) -> bool:

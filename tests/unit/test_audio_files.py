@@ -1,7 +1,10 @@
 """Files below the audio roots only."""
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -10,7 +13,10 @@ from hypothesis import strategies as st
 
 from asf.adapters.audio_files import FileAudioSources
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
-from asf.domain.streams.stream import FileLocator
+from asf.domain.streaming.audio_pool import AudioPool
+from asf.domain.streaming.batch_cache import BatchCache
+from asf.domain.streaming.pacing import Pace
+from asf.domain.streams.stream import AudioStream, FileLocator, StreamState
 from tests.contracts.audio_sources import AUDIO, GrowingAudioSourcesContract
 
 
@@ -270,3 +276,66 @@ def test_the_content_type_follows_from_the_name(root: Path, name: str, content_t
     source = sources.open(sources.locate(str(root / name)))
     assert source.content_type == content_type
     source.close()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("growing", [True, False])
+@pytest.mark.parametrize("call", ["open", "fstat", "pread", "stat"])
+def test_a_call_that_fails_fails_the_stream_alone_and_loses_no_descriptor(
+    root: Path, monkeypatch: pytest.MonkeyPatch, call: str, growing: bool, number: int
+) -> None:
+    """At opening, at the second call and later on; afterwards the file is read as if nothing had been."""
+    sources = FileAudioSources([root])
+    locator = sources.locate(str(root / "show" / "one.mp3"))
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir()))
+    real = getattr(os, call)
+    for calls_before in range(6):
+        left = [calls_before]
+
+        def failing(*arguments: Any, left: list[int] = left, **options: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(number, os.strerror(number))
+            return real(*arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, failing)
+            try:
+                source = sources.open(locator, growing=growing)
+            except AudioUnavailable:
+                continue
+            with suppress(AudioUnavailable):
+                source.refresh()
+                source.read(0, 10)
+                source.finalize()
+            source.close()
+    assert len(list(descriptors.iterdir())) == before
+    source = sources.open(locator, growing=growing)
+    assert source.read(0, source.size) == AUDIO
+    source.close()
+
+
+@pytest.mark.parametrize("call", ["fstat", "pread", "stat"])
+def test_growing_audio_that_fails_at_once_is_closed(root: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """However often listeners try: opening it succeeds, and the first look at its length does not."""
+    path = root / "show" / "one.mp3"
+    pool = AudioPool(FileAudioSources([root]), BatchCache(Pace(1024, 1.0)))
+    stream = AudioStream("a", FileLocator(str(path)), StreamState.GENERATING, "e")
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir()))
+    real = getattr(os, call)
+    for calls_before in range(4):
+        left = [calls_before]
+
+        def failing(*arguments: Any, left: list[int] = left, **options: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return real(*arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, failing)
+            with suppress(AudioUnavailable):
+                pool.release(pool.acquire(stream))
+    assert len(list(descriptors.iterdir())) == before

@@ -99,7 +99,7 @@ class AudioPool:
             audio = SharedAudio(key, stream, self._sources.content_type_of(stream.locator))
             try:
                 self.refresh(audio)
-            except Exception:
+            except BaseException:
                 audio.close()
                 raise
             self._open[key] = audio
@@ -119,7 +119,7 @@ class AudioPool:
             self._connect(audio, source)
             try:
                 audio.refresh()
-            except Exception:
+            except BaseException:
                 audio.close()
                 raise
             self._open[key] = audio

@@ -1,0 +1,33 @@
+"""The identity of files, and the bytes by which growth is distinguished from a rewrite."""
+
+import os
+
+from asf.domain.errors import AudioChanged, AudioUnavailable
+
+TAIL_BYTES = 64
+"""Bytes at the end of a growing file that are compared with their earlier content, to distinguish growth from a rewrite."""
+
+
+def identity_of(path: str, status: os.stat_result) -> tuple[str | int, ...]:
+    """Return what is equal for the same content at the same path, on every machine that mounts the file system."""
+    # Without the device: a network file system has another one on each machine, and the ETag must be the same.
+    return (path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def read_tail(descriptor: int, size: int) -> bytes:
+    """Return the last `TAIL_BYTES` before byte `size`. Raises OSError."""
+    start = max(0, size - TAIL_BYTES)
+    return os.pread(descriptor, size - start, start)
+
+
+def check_growth(descriptor: int, new_size: int, size: int, tail: bytes) -> None:
+    """Check that a file of `size` bytes that ended with `tail` has only grown. Raises `AudioChanged`, OSError."""
+    if new_size < size:
+        raise AudioChanged(f"The file shrank from {size} to {new_size} bytes.")
+    if read_tail(descriptor, size) != tail:
+        raise AudioChanged("The file was rewritten while it was growing.")
+
+
+def unreadable(error: OSError) -> AudioUnavailable:
+    """Return the error that listeners get instead of `error`."""
+    return AudioUnavailable(f"Reading failed: {os.strerror(error.errno or 0)}.")

@@ -1,0 +1,100 @@
+"""One opened file of a local file system, whose calls return at once."""
+
+import os
+from collections.abc import Callable
+
+from asf.adapters.audio_files.content import check_growth, identity_of, read_tail, unreadable
+from asf.adapters.media_types import SNIFFED_BYTES, sniffed_type
+from asf.domain.errors import AudioChanged, AudioUnavailable
+from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
+from asf.domain.streams.stream import AudioEnding
+
+
+class FileAudioSource:
+    """One opened file: implements the `AudioSource` port.
+
+    A growing file may only be appended to, under the same path; any other must stay as it was opened. Reads return at
+    once. `close` closes the descriptor; a constructor that raises, which is OSError, leaves that to the caller.
+    """
+
+    ending: AudioEnding | None = None
+
+    def __init__(
+        self, descriptor: int, status: os.stat_result, path: str, named_type: str | None, *, growing: bool
+    ) -> None:
+        self._path = path
+        self._content_type = named_type
+        self._growing = growing
+        self.on_arrival: Callable[[], None] = _ignore
+        self.size = status.st_size
+        self.identity = identity_of(path, status)
+        self._tail = read_tail(descriptor, self.size) if growing else b""
+        self._descriptor = descriptor
+
+    @property
+    def content_type(self) -> str:
+        """The media type by the file's name, or else by its first bytes."""
+        if self._content_type is None and self.size:
+            self._content_type = sniffed_type(self.read(0, min(self.size, SNIFFED_BYTES)))
+        return self._content_type or UNKNOWN_CONTENT_TYPE
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes from `offset`. Raises `AudioUnavailable`, `AudioChanged`."""
+        try:
+            data = os.pread(self._descriptor, length, offset)
+            status = os.fstat(self._descriptor)
+            # The bytes are valid only if the file is the same after the read.
+            if self._growing:
+                check_growth(self._descriptor, status.st_size, self.size, self._tail)
+        except OSError as error:
+            raise unreadable(error) from error
+        if not self._growing and identity_of(self._path, status) != self.identity:
+            raise AudioChanged("The file was changed while it was streamed.")
+        if len(data) < length:
+            raise AudioUnavailable(f"The file ends at byte {offset + len(data)}.")
+        return data
+
+    def refresh(self) -> int:
+        """Return the current length. Raises `AudioChanged`, or `AudioUnavailable` if it cannot be read."""
+        self._grow(self._current_status())
+        return self.size
+
+    def finalize(self) -> int:
+        """Refresh for the last time, and return the length. From now on the file must not change."""
+        status = self._current_status()
+        self._grow(status)
+        self.identity = identity_of(self._path, status)
+        self._growing = False
+        return self.size
+
+    def _grow(self, status: os.stat_result) -> None:
+        if status.st_size > self.size:
+            try:
+                self._tail = read_tail(self._descriptor, status.st_size)
+            except OSError as error:
+                raise unreadable(error) from error
+            self.size = status.st_size
+
+    def _current_status(self) -> os.stat_result:
+        try:
+            status = os.fstat(self._descriptor)
+            check_growth(self._descriptor, status.st_size, self.size, self._tail)
+        except OSError as error:
+            raise unreadable(error) from error
+        try:
+            named = os.stat(self._path)  # noqa: PTH116 - fifty times a second
+        except OSError:
+            named = None
+        if named is None or (named.st_dev, named.st_ino) != (status.st_dev, status.st_ino):
+            raise AudioChanged("The file was deleted, moved or replaced while it was growing.")
+        return status
+
+    def close(self) -> None:
+        """Close the file. Safe to repeat."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+
+
+def _ignore() -> None:
+    pass
