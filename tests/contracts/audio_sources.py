@@ -1,6 +1,7 @@
 """What every `AudioSources` and its `AudioSource` promise."""
 
 import threading
+import time
 from itertools import pairwise
 
 import pytest
@@ -110,41 +111,43 @@ class GrowingAudioSourcesContract(AudioSourcesContract):
 
     def test_a_growing_audio_yields_what_is_written(self, sources: AudioSources, path: str) -> None:
         source = sources.open(sources.locate(path), growing=True)
+        refreshed(source, len(AUDIO))
         self.grow(path, AUDIO + b"more")
-        assert source.refresh() == source.size == len(AUDIO) + 4
-        assert source.read(len(AUDIO) - 2, 6) == AUDIO[-2:] + b"more"
+        refreshed(source, len(AUDIO) + 4)
+        assert source.size == len(AUDIO) + 4
+        assert read(source, len(AUDIO) - 2, 6) == AUDIO[-2:] + b"more"
         assert source.refresh() == len(AUDIO) + 4
         source.close()
 
     def test_a_growing_audio_that_shrinks_is_an_error(self, sources: AudioSources, path: str) -> None:
-        source = sources.open(sources.locate(path), growing=True)
+        source = opened_growing(sources, path)
         self.grow(path, AUDIO[:-1])
         with pytest.raises(AudioUnavailable):
-            source.refresh()
+            refreshed(source, None)
         source.close()
 
     def test_a_growing_audio_that_is_begun_anew_is_an_error(self, sources: AudioSources, path: str) -> None:
         """However long the new one is by the time of the next look; no byte of it is read."""
-        source = sources.open(sources.locate(path), growing=True)
+        source = opened_growing(sources, path)
         self.rewrite(path, b"x" * (len(AUDIO) + 10))
         never_other_bytes(source)
         with pytest.raises(AudioChanged):
-            source.refresh()
+            refreshed(source, None)
         never_other_bytes(source)
         source.close()
 
     def test_a_growing_audio_that_moves_away_is_an_error(self, sources: AudioSources, path: str) -> None:
-        source = sources.open(sources.locate(path), growing=True)
+        source = opened_growing(sources, path)
         self.move(path)
         with pytest.raises(AudioChanged):
-            source.refresh()
+            refreshed(source, None)
         source.close()
 
     def test_an_audio_that_has_settled_has_all_that_was_written(self, sources: AudioSources, path: str) -> None:
         source = sources.open(sources.locate(path), growing=True)
         self.grow(path, AUDIO + b"more")
         assert source.finalize() == source.size == len(AUDIO) + 4
-        assert source.read(len(AUDIO), 4) == b"more"
+        assert read(source, len(AUDIO), 4) == b"more"
         again = sources.open(sources.locate(path))
         assert source.identity == again.identity
         source.close()
@@ -160,7 +163,7 @@ class GrowingAudioSourcesContract(AudioSourcesContract):
 
     @pytest.mark.parametrize("change", [b"x" * (len(AUDIO) + 10), AUDIO[:-1]])
     def test_settling_finds_what_has_changed(self, sources: AudioSources, path: str, change: bytes) -> None:
-        source = sources.open(sources.locate(path), growing=True)
+        source = opened_growing(sources, path)
         self.rewrite(path, change)
         with pytest.raises(AudioChanged):
             source.finalize()
@@ -176,6 +179,21 @@ class GrowingAudioSourcesContract(AudioSourcesContract):
         assert source.identity != other.identity
         source.close()
         other.close()
+
+
+def opened_growing(sources: AudioSources, path: str) -> AudioSource:
+    """Open the growing audio that has the bytes `AUDIO` so far, and wait until their number is known."""
+    source = sources.open(sources.locate(path), growing=True)
+    refreshed(source, len(AUDIO))
+    return source
+
+
+def refreshed(source: AudioSource, size: int | None) -> None:
+    """Refresh until the audio has this size; with None, until that raises."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while source.refresh() != size:
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def read(source: AudioSource, offset: int, length: int) -> bytes:

@@ -104,13 +104,17 @@ class ServerProcess:
 
     def open_files(self) -> list[str]:
         """Return the files that the process has open below the audio root."""
+        return [name for name in self.all_open_files() if name.startswith(str(self.audio_root))]
+
+    def all_open_files(self) -> list[str]:
+        """Return what the process has open, as its descriptors name it."""
         names = []
         for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
             try:
                 names.append(str(descriptor.readlink()))
             except FileNotFoundError:
                 continue
-        return sorted(name for name in names if name.startswith(str(self.audio_root)))
+        return sorted(names)
 
     def memory(self) -> int:
         """Return the resident memory of the process, in bytes."""

@@ -12,12 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asf.adapters.audio_files import FileAudioSources
+from asf.adapters.audio_files.mounts import Mounts
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.batch_cache import BatchCache
 from asf.domain.streaming.pacing import Pace
 from asf.domain.streams.stream import AudioStream, FileLocator, StreamState
 from tests.contracts.audio_sources import AUDIO, GrowingAudioSourcesContract
+from tests.support.threads_runtime import ThreadsRuntime
 
 
 @pytest.fixture
@@ -61,6 +63,21 @@ class TestFileAudioSources(GrowingAudioSourcesContract):
 
     def move(self, path: str) -> None:
         Path(path).rename(f"{path}.moved")
+
+
+@pytest.mark.parametrize("file_system", ["nfs4", "fuse.sshfs"])
+class TestThreadedFileSources(TestFileAudioSources):
+    """The same on file systems whose calls may wait, in worker threads."""
+
+    @pytest.fixture
+    def sources(self, root: Path, file_system: str) -> FileAudioSources:
+        return threaded_sources(root, file_system)
+
+
+def threaded_sources(root: Path, file_system: str = "nfs4") -> FileAudioSources:
+    """Return sources that take the file system of `root` for another one."""
+    mounts = Mounts(lambda: {"/": "ext4", str(root): file_system})
+    return FileAudioSources([root], ThreadsRuntime(), mounts)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ class Container(containers.DeclarativeContainer):
     )
     audio_sources: providers.Provider[AudioSources] = providers.Singleton(
         factories.create_source_router,
-        providers.Singleton(FileAudioSources, settings.provided.audio_roots),
+        providers.Singleton(FileAudioSources, settings.provided.audio_roots, runtime),
         audio_objects,
         storage.provided.audio_queues,
     )

@@ -1,7 +1,8 @@
 """Audio from files below the audio roots, and from nowhere else.
 
-`sources` finds and opens files below the roots, walking down by `beneath`. `direct` is an opened file, and `content` has
-the rules for content and identity of files.
+`sources` finds and opens files below the roots, walking down by `beneath`; `content` has the rules for their identity
+and growth. Where `mounts` says that a call returns at once, an opened file is `direct`. Otherwise it is `threaded`:
+what `looks` finds, and `openings` opens, in the threads of a `worker`.
 """
 
 from asf.adapters.audio_files.direct import FileAudioSource

@@ -5,13 +5,17 @@ import os
 from asf.domain.errors import AudioChanged, AudioUnavailable
 
 TAIL_BYTES = 64
-"""Bytes at the end of a growing file that are compared with their earlier content, to distinguish growth from a rewrite."""
+"""Bytes at the end of a growing file that are compared with their earlier content, to distinguish growth from a
+rewrite."""
 
 
-def identity_of(path: str, status: os.stat_result) -> tuple[str | int, ...]:
-    """Return what is equal for the same content at the same path, on every machine that mounts the file system."""
+def identity_of(path: str, status: os.stat_result, *, keeps_inode: bool = True) -> tuple[str | int, ...]:
+    """Return what is equal for the same content at the same path, on every machine that mounts the file system.
+
+    `keeps_inode` says whether the file keeps its inode number as long as it exists.
+    """
     # Without the device: a network file system has another one on each machine, and the ETag must be the same.
-    return (path, status.st_ino, status.st_size, status.st_mtime_ns)
+    return (path, status.st_ino if keeps_inode else 0, status.st_size, status.st_mtime_ns)
 
 
 def read_tail(descriptor: int, size: int) -> bytes:

@@ -3,15 +3,25 @@
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from asf.adapters.audio_files.beneath import check_name, is_beneath, open_beneath, status_of_regular
 from asf.adapters.audio_files.content import unreadable
 from asf.adapters.audio_files.direct import FileAudioSource
+from asf.adapters.audio_files.looks import FilePlace
+from asf.adapters.audio_files.mounts import Mounts, NoSlowMounts, walk
+from asf.adapters.audio_files.openings import OPEN_SECONDS, Openings
+from asf.adapters.audio_files.threaded import ThreadedFileSource
+from asf.adapters.audio_files.worker import FileWorker
 from asf.adapters.locator_syntax import path_of
 from asf.adapters.media_types import named_type
+from asf.adapters.runtime import Runtime
 from asf.domain.errors import AudioUnavailable, InvalidFilepath
 from asf.domain.streams.stream import FileLocator, Locator
+
+PROBE_SECONDS = 1.0
+"""How long readiness waits for a root."""
 
 
 class FileAudioSources:
@@ -20,32 +30,42 @@ class FileAudioSources:
     Confinement is checked twice. `locate` resolves symbolic links and rejects paths outside the roots. `open`
     resolves again, as the file may not have existed before, and then walks down from the root without following
     links, so that a link that is swapped in meanwhile cannot lead outside.
+
+    Local file systems are called directly. With a `runtime`, all others are called in its worker threads, a bounded
+    number for each mounted file system, while other tasks run.
     """
 
-    def __init__(self, roots: Iterable[Path]) -> None:
-        self._roots = [Path(root) for root in roots]
-        self._resolved_roots = [os.path.realpath(root) for root in self._roots]
+    def __init__(self, roots: Iterable[Path], runtime: Runtime | None = None, mounts: Mounts | None = None) -> None:
+        self._roots = {str(root): os.path.join(os.getcwd(), root) for root in roots}  # noqa: PTH109, PTH118
+        self._runtime = runtime
+        self._mounts = NoSlowMounts() if runtime is None else mounts or Mounts()
+        self._workers: dict[str, FileWorker] = {}
+        self._openings = Openings()
+        self._resolved: dict[str, str] = {}
+        for root in self._roots.values():
+            self._resolve_root(root, None)
 
     def unreachable(self) -> dict[str, str]:
-        """Return the roots that are not readable directories, and why."""
-        problems = {}
-        for root in self._roots:
-            try:
-                with os.scandir(root):
-                    pass
-            except OSError as error:
-                problems[str(root)] = f"{os.strerror(error.errno or 0)}."
-        return problems
+        """Return the roots that are not readable directories, and why. May yield."""
+        problems = {name: self._problem_of(root) for name, root in self._roots.items()}
+        return {name: problem for name, problem in problems.items() if problem is not None}
 
     def locate(self, filepath: str) -> Locator:
         """Return the absolute, link-free path. A relative one is resolved from the working directory.
 
-        Accepts a path or a `file://` URL. Raises `InvalidFilepath`.
+        Accepts a path or a `file://` URL. May yield. Raises `InvalidFilepath`, and `AudioUnavailable` when a file
+        system does not respond.
         """
         path = path_of(filepath)
         check_name(path)
-        resolved = os.path.realpath(path)
-        if self._root_of(resolved) is None:
+        path = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118
+        resolved, mount = walk(path, self._mounts.slow)
+        if mount is None:
+            root = self._root_of(resolved, None)
+        else:
+            work = partial(self._resolve_in_thread, path, mount)
+            resolved, root = self._worker(mount).run(work, OPEN_SECONDS)
+        if root is None:
             raise InvalidFilepath(f"'{resolved}' is not below one of the audio roots.")
         return FileLocator(resolved)
 
@@ -53,13 +73,18 @@ class FileAudioSources:
         """Return the media type by the file's name, or None."""
         return named_type(locator.text)
 
-    def open(self, locator: Locator, *, growing: bool = False) -> FileAudioSource:
-        """Open the file. Raises `AudioUnavailable`."""
+    def open(self, locator: Locator, *, growing: bool = False) -> FileAudioSource | ThreadedFileSource:
+        """Open the file; may yield unless it is `growing`. Raises `AudioUnavailable`."""
         path = locator.text
+        mount = self._mounts.slow_mount_of(path)
+        descriptor = self._open_as_located(path) if mount is None else None
+        if descriptor is None and mount is None:
+            _, mount = walk(path, self._mounts.slow)
+        if mount is not None:
+            return self._open_in_threads(path, mount, growing=growing)
         try:
-            descriptor = self._open_as_located(path)
             if descriptor is None:
-                descriptor = self._open_resolved(path)
+                descriptor = self._open_resolved(path, None)
         except OSError as error:
             raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
         try:
@@ -71,24 +96,77 @@ class FileAudioSources:
                 raise unreadable(error) from error
             raise
 
+    def _open_in_threads(self, path: str, mount: str, *, growing: bool) -> ThreadedFileSource:
+        place = FilePlace(path, partial(self._open_in_thread, path, mount), self._mounts.keeps_inodes(mount))
+        worker = self._worker(mount)
+        if growing:
+            return ThreadedFileSource(place, worker, None, None)
+        return self._openings.open(place, worker)
+
+    def _open_in_thread(self, path: str, mount: str) -> int:
+        descriptor = self._open_as_located(path)
+        try:
+            return self._open_resolved(path, mount) if descriptor is None else descriptor
+        except OSError as error:
+            raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
+
     def _open_as_located(self, path: str) -> int | None:
         """Open a located path, which has no links; return None if it is no longer like that."""
-        for root in self._resolved_roots:
+        for root in self._resolved.values():
             if path.startswith(root + os.sep):
                 with suppress(OSError):
                     return open_beneath(root, path)
         return None
 
-    def _open_resolved(self, path: str) -> int:
-        """Open what a path resolves to now."""
-        resolved = os.path.realpath(path)
-        root = self._root_of(resolved)
+    def _open_resolved(self, path: str, mount: str | None) -> int:
+        """Open what a path resolves to now. In a thread for `mount`, or else without one, where no call waits."""
+        resolved, root = self._resolve_in_thread(path, mount)
         if root is None:
             raise AudioUnavailable("The path leads outside the audio roots.")
         return open_beneath(root, resolved)
 
-    def _root_of(self, resolved: str) -> str | None:
-        for root in map(os.path.realpath, self._roots):
-            if is_beneath(resolved, root):
-                return root
+    def _resolve_in_thread(self, path: str, mount: str | None) -> tuple[str, str | None]:
+        resolved = os.path.realpath(path)
+        return resolved, self._root_of(resolved, mount)
+
+    def _root_of(self, resolved: str, mount: str | None) -> str | None:
+        for root in self._roots.values():
+            resolved_root = self._resolve_root(root, mount)
+            if is_beneath(resolved, resolved_root):
+                return resolved_root
         return None
+
+    def _resolve_root(self, root: str, mount: str | None) -> str:
+        """Return what a root resolves to; of one that another mount than `mount` may keep waiting, as last known."""
+        resolved, its_mount = walk(root, self._mounts.slow)
+        if its_mount is not None:
+            if its_mount != mount:
+                return self._resolved.setdefault(root, os.path.normpath(root))
+            resolved = os.path.realpath(root)
+        self._resolved[root] = resolved
+        return resolved
+
+    def _problem_of(self, root: str) -> str | None:
+        _, mount = walk(root, self._mounts.slow)
+        if mount is None:
+            return _problem_of(root)
+        try:
+            return self._worker(mount).run(partial(_problem_of, root), PROBE_SECONDS)
+        except AudioUnavailable as error:
+            return error.details
+
+    def _worker(self, mount: str) -> FileWorker:
+        worker = self._workers.get(mount)
+        if worker is None:
+            assert self._runtime is not None  # noqa: S101 - or there would be no such mount
+            worker = self._workers[mount] = FileWorker(self._runtime)
+        return worker
+
+
+def _problem_of(root: str) -> str | None:
+    """Return why a root is not a readable directory; None if it is."""
+    try:
+        with os.scandir(root):
+            return None
+    except OSError as error:
+        return f"{os.strerror(error.errno or 0)}."

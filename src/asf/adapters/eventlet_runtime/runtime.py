@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import os
 from collections.abc import Callable, Sequence
 
 import eventlet
@@ -12,19 +13,25 @@ from asf.adapters.eventlet_runtime.listening import EventletListeningSocket, lis
 from asf.adapters.runtime import Timer
 from asf.adapters.serving import Service
 
+WORKER_THREADS = 40
+"""Twenty for object stores, twenty for file systems that hang (four each) and for short work. They start at first
+use."""
+
 logger = logging.getLogger(__name__)
 
 
 class EventletRuntime:
     """Tasks are green threads of the calling thread's event loop.
 
-    There are as many worker threads as `EVENTLET_THREADPOOL_SIZE` says, 20 by default; other work waits for one of
-    them. `patching.patch_standard_library` must have been called before.
+    There are as many worker threads as `EVENTLET_THREADPOOL_SIZE` says, or else `WORKER_THREADS`; other work waits
+    for one of them. `patching.patch_standard_library` must have been called before.
     """
 
     name = "eventlet"
 
     def __init__(self) -> None:
+        if "EVENTLET_THREADPOOL_SIZE" not in os.environ:
+            tpool.set_num_threads(WORKER_THREADS)
         # A worker thread may wait for something that never comes: the process does not wait for it when it exits.
         atexit.unregister(tpool.killall)
 

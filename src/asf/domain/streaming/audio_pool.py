@@ -73,7 +73,7 @@ class AudioPool:
         audio.refresh()
 
     def finalize(self, audio: SharedAudio, current: AudioStream | None) -> None:
-        """Finalize growing audio whose stream is now `current` (None: it was deleted).
+        """Finalize growing audio whose stream is now `current` (None: it was deleted). May yield.
 
         What has been written by now can still be read; then the audio ends as the stream did. Audio with an end
         marker is not finalized by the announcement that it is complete.

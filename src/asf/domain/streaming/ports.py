@@ -51,14 +51,18 @@ class AudioSource(Protocol):
         ...
 
     def refresh(self) -> int:
-        """Update and return the length, in bytes, of audio opened as growing.
+        """Update and return the length, in bytes, of audio opened as growing, as far as it is known without waiting.
 
         Raises `AudioChanged` when it has shrunk, or was rewritten, moved or replaced.
         """
         ...
 
     def finalize(self) -> int:
-        """Do as `refresh`; from then on the source behaves as if it had not been opened as growing."""
+        """Do as `refresh`, and return the final length. May yield.
+
+        From then on the source behaves as if it had not been opened as growing. Raises what `refresh` does, and
+        `AudioUnavailable` when the length is not known in time.
+        """
         ...
 
     def close(self) -> None:

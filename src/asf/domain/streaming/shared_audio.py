@@ -95,7 +95,10 @@ class SharedAudio:
             self.failure = GenerationFailed(ending.reason)
 
     def finalize(self, current: AudioStream | None) -> None:
-        """Finalize growing audio at its current size, now that its stream is `current` (None: deleted)."""
+        """Finalize growing audio at its current size, now that its stream is `current` (None: deleted).
+
+        May yield. Until it returns, the audio is growing, and may be given up.
+        """
         try:
             self.refresh()
             if current is not None and current.epoch == self.stream.epoch:
