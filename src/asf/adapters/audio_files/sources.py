@@ -76,17 +76,9 @@ class FileAudioSources:
     def open(self, locator: Locator, *, growing: bool = False) -> FileAudioSource | ThreadedFileSource:
         """Open the file; may yield unless it is `growing`. Raises `AudioUnavailable`."""
         path = locator.text
-        mount = self._mounts.slow_mount_of(path)
-        descriptor = self._open_as_located(path) if mount is None else None
-        if descriptor is None and mount is None:
-            _, mount = walk(path, self._mounts.slow)
-        if mount is not None:
-            return self._open_in_threads(path, mount, growing=growing)
-        try:
-            if descriptor is None:
-                descriptor = self._open_resolved(path, None)
-        except OSError as error:
-            raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
+        descriptor = self._mounts.slow_mount_of(path) or self._open_directly(path)
+        if isinstance(descriptor, str):
+            return self._open_in_threads(path, descriptor, growing=growing)
         try:
             status = status_of_regular(descriptor)
             return FileAudioSource(descriptor, status, path, named_type(path), growing=growing)
@@ -96,6 +88,17 @@ class FileAudioSources:
                 raise unreadable(error) from error
             raise
 
+    def _open_directly(self, path: str) -> int | str:
+        """Open a path; return a mount point instead if a link leads there, where calls may wait."""
+        try:
+            descriptor = self._open_as_located(path)
+            if descriptor is not None:
+                return descriptor
+            resolved, mount = walk(path, self._mounts.slow)
+            return mount or _open_below(self._root_of(resolved, None), resolved)
+        except OSError as error:
+            raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
+
     def _open_in_threads(self, path: str, mount: str, *, growing: bool) -> ThreadedFileSource:
         place = FilePlace(path, partial(self._open_in_thread, path, mount), self._mounts.keeps_inodes(mount))
         worker = self._worker(mount)
@@ -104,9 +107,12 @@ class FileAudioSources:
         return self._openings.open(place, worker)
 
     def _open_in_thread(self, path: str, mount: str) -> int:
-        descriptor = self._open_as_located(path)
         try:
-            return self._open_resolved(path, mount) if descriptor is None else descriptor
+            descriptor = self._open_as_located(path)
+            if descriptor is not None:
+                return descriptor
+            resolved, root = self._resolve_in_thread(path, mount)
+            return _open_below(root, resolved)
         except OSError as error:
             raise AudioUnavailable(f"{os.strerror(error.errno or 0)}.") from error
 
@@ -118,14 +124,7 @@ class FileAudioSources:
                     return open_beneath(root, path)
         return None
 
-    def _open_resolved(self, path: str, mount: str | None) -> int:
-        """Open what a path resolves to now. In a thread for `mount`, or else without one, where no call waits."""
-        resolved, root = self._resolve_in_thread(path, mount)
-        if root is None:
-            raise AudioUnavailable("The path leads outside the audio roots.")
-        return open_beneath(root, resolved)
-
-    def _resolve_in_thread(self, path: str, mount: str | None) -> tuple[str, str | None]:
+    def _resolve_in_thread(self, path: str, mount: str) -> tuple[str, str | None]:
         resolved = os.path.realpath(path)
         return resolved, self._root_of(resolved, mount)
 
@@ -161,6 +160,12 @@ class FileAudioSources:
             assert self._runtime is not None  # noqa: S101 - or there would be no such mount
             worker = self._workers[mount] = FileWorker(self._runtime)
         return worker
+
+
+def _open_below(root: str | None, resolved: str) -> int:
+    if root is None:
+        raise AudioUnavailable("The path leads outside the audio roots.")
+    return open_beneath(root, resolved)
 
 
 def _problem_of(root: str) -> str | None:
