@@ -87,6 +87,34 @@ def test_a_disk_that_hangs_holds_up_only_its_own_listeners(server: ServerProcess
     eventually(lambda: not remote_files(server, disk))
 
 
+def test_a_disk_that_hangs_at_the_start_does_not_stop_it(
+    disk: FuseDisk, tmp_path: Path, start_server: StartServer
+) -> None:
+    """What is on other disks is served; what is on this one later on."""
+    disk.hang()
+    local = tmp_path / "audio"
+    server = start_server(FAST | {"ASF_AUDIO_ROOTS": f"{local}:{disk.mount_point}"}, wrapper=disk.wrapper)
+    server.announce("local", AUDIO)
+    assert fetch(server, "local").content == AUDIO
+    disk.recover()
+    announce(server, disk, "far")
+    assert fetch(server, "far").content == AUDIO
+
+
+def test_a_slow_disk_is_slow_for_its_own_listeners_only(server: ServerProcess, disk: FuseDisk) -> None:
+    """Everything else is done while one listener waits for 200 ms a call, and it is heard in full."""
+    announce(server, disk, "far")
+    disk.delay(0.2)
+    listener = join(server, "far")
+    for number in range(5):
+        server.announce(f"new-{number}", AUDIO)
+        assert fetch(server, f"new-{number}").content == AUDIO
+    assert not any(payload.get("event") == "end_of_stream" for _, payload in listener.events)
+    listener.receive_until("end_of_stream")
+    assert listener.audio == AUDIO
+    listener.close()
+
+
 def test_a_listener_waits_while_the_disk_hangs(server: ServerProcess, disk: FuseDisk) -> None:
     """In the middle of its audio: it hears the rest when the disk answers again."""
     announce(server, disk, "far")

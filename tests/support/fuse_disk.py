@@ -207,10 +207,13 @@ def main() -> None:
     flags = MS_NOSUID | MS_NODEV | MS_RDONLY
     if libc.mount(b"asf-test", mount_point.encode(), b"fuse.test", flags, options.encode()) != 0:
         sys.exit(os.strerror(ctypes.get_errno()))
+    reading, writing = os.pipe()
     if os.fork() == 0:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.write(writing, b"1")
         serve(device, Served(Path(source), Path(control)))
         os._exit(0)
+    os.read(reading, 1)  # From now on the child ends with this process.
     os.close(device)
     os.execvp(command[0], command)  # noqa: S606 - it is the test's own
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
+from asf.adapters.audio_files import may_wait
 from asf.adapters.eventlet_runtime.listening import raise_file_limit
 from asf.adapters.http_api import is_internal
 from asf.adapters.serving import Service
@@ -61,7 +62,7 @@ def _warn(settings: Settings) -> None:
     for warning in _security_warnings(settings):
         logger.warning(warning)
     for root in settings.audio_roots:
-        if not root.is_dir():
+        if not may_wait(root) and not root.is_dir():  # `/asf/ready` reports the others.
             logger.warning("ASF_AUDIO_ROOTS: %s is not a directory (yet)", root)
 
 

@@ -6,6 +6,7 @@ what `looks` finds, and `openings` opens, in the threads of a `worker`.
 """
 
 from asf.adapters.audio_files.direct import FileAudioSource
+from asf.adapters.audio_files.mounts import may_wait
 from asf.adapters.audio_files.sources import FileAudioSources
 
-__all__ = ["FileAudioSource", "FileAudioSources"]
+__all__ = ["FileAudioSource", "FileAudioSources", "may_wait"]

@@ -107,6 +107,11 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), text)
 
 
+def may_wait(path: Path) -> bool:
+    """Return whether calls about `path` may wait for another machine or process. Raises nothing."""
+    return walk(os.path.join(os.getcwd(), path), Mounts().slow)[1] is not None  # noqa: PTH109, PTH118
+
+
 def walk(path: str, slow: frozenset[str]) -> tuple[str, str | None]:
     """Resolve all links in an absolute `path`, as far as no call may wait.
 
