@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from asf.adapters.audio_files import FileAudioSource, FileAudioSources, content, direct
+from asf.adapters.audio_files import FileAudioSource, FileAudioSources, beneath, content, direct
 from asf.adapters.engineio.transport import EngineIoTransport
 from asf.adapters.http_api.playback import PlaybackBody
 from asf.adapters.prometheus import PrometheusMetrics
@@ -89,7 +89,7 @@ def install() -> None:
         for owner, methods in places:
             for method in methods:
                 setattr(owner, method, _failing(part, getattr(owner, method)))
-    for module in (content, direct):
+    for module in (beneath, content, direct):
         setattr(module, "os", _FailingOs())  # noqa: B010 - they export none
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 from asf.adapters.audio_files.content import check_growth, identity_of, read_tail, unreadable
 from asf.adapters.media_types import SNIFFED_BYTES, sniffed_type
@@ -93,7 +94,8 @@ class FileAudioSource:
         """Close the file. Safe to repeat."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
-            os.close(descriptor)
+            with suppress(OSError):  # The descriptor is free, whatever the file system reports (close(2)).
+                os.close(descriptor)
 
 
 def _ignore() -> None:

@@ -1,7 +1,7 @@
 """Finds and opens files below the audio roots, and nowhere else."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -47,8 +47,9 @@ class FileAudioSources:
 
     def unreachable(self) -> dict[str, str]:
         """Return the roots that are not readable directories, and why. May yield."""
-        problems = {name: self._problem_of(root) for name, root in self._roots.items()}
-        return {name: problem for name, problem in problems.items() if problem is not None}
+        problems = {name: self._probe(root) for name, root in self._roots.items()}
+        found = {name: problem() for name, problem in problems.items()}
+        return {name: problem for name, problem in found.items() if problem is not None}
 
     def locate(self, filepath: str) -> Locator:
         """Return the absolute, link-free path. A relative one is resolved from the working directory.
@@ -145,14 +146,20 @@ class FileAudioSources:
         self._resolved[root] = resolved
         return resolved
 
-    def _problem_of(self, root: str) -> str | None:
+    def _probe(self, root: str) -> Callable[[], str | None]:
+        """Start to look at a root, and return the function that returns why it cannot be read, or None."""
         _, mount = walk(root, self._mounts.slow)
         if mount is None:
-            return _problem_of(root)
-        try:
-            return self._worker(mount).run(partial(_problem_of, root), PROBE_SECONDS)
-        except AudioUnavailable as error:
-            return error.details
+            return partial(_problem_of, root)
+        wait = self._worker(mount).start(partial(_problem_of, root), PROBE_SECONDS)
+
+        def problem() -> str | None:
+            try:
+                return wait()
+            except AudioUnavailable as error:
+                return error.details
+
+        return problem
 
     def _worker(self, mount: str) -> FileWorker:
         worker = self._workers.get(mount)

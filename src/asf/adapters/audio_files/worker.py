@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from asf.adapters.audio_files.content import unreadable
 from asf.adapters.runtime import Runtime, Timer
@@ -64,7 +64,7 @@ class FileWorker:
     def __init__(self, runtime: Runtime, limit: int = MAX_CALLS) -> None:
         self._runtime = runtime
         self._limit = limit
-        self._queue: deque[FileCall[object]] = deque()
+        self._queue: OrderedDict[FileCall[Any], None] = OrderedDict()
         self._running = 0
 
     def submit(
@@ -74,50 +74,52 @@ class FileWorker:
         call = FileCall(work, then)
         if seconds is not None:
             call.timer = self._runtime.call_later(seconds, partial(self._runtime.spawn, partial(self._expire, call)))
-        self._queue.append(call)  # type: ignore[arg-type]
+        self._queue[call] = None
         self._start_queued()
         return call
 
-    def run(self, work: Callable[[], T], seconds: float, discard: Callable[[T], object] | None = None) -> T:
-        """Run `work` and wait for it, while other tasks run. A result that is late is given to `discard`.
+    def run(self, work: Callable[[], T], seconds: float) -> T:
+        """Run `work` and wait for it, while other tasks run.
 
         Raises what `work` raises, and `AudioUnavailable` after `seconds`.
         """
+        return self.start(work, seconds)()
+
+    def start(self, work: Callable[[], T], seconds: float) -> Callable[[], T]:
+        """Do as `run`, but return a function that waits."""
         finished = threading.Event()
+        call = self.submit(work, lambda _call: finished.set(), seconds)
 
-        def then(call: FileCall[T]) -> None:
-            if call.late and call.returned and call.error is None and discard is not None:
-                discard(call.result)  # type: ignore[arg-type]
-            finished.set()
+        def wait() -> T:
+            finished.wait()
+            return call.outcome()
 
-        call = self.submit(work, then, seconds)
-        finished.wait()
-        return call.outcome()
+        return wait
 
     def _start_queued(self) -> None:
         while self._queue and self._running < self._limit:
-            call = self._queue.popleft()
-            if call.late:  # It is not worth the thread any more.
-                call.error = AudioUnavailable()
-                self._finish(call)
-                continue
+            call, _ = self._queue.popitem(last=False)
             self._running += 1
             self._runtime.run_in_thread(call.run, partial(self._done, call))
 
-    def _done(self, call: FileCall[object]) -> None:
+    def _done(self, call: FileCall[Any]) -> None:
         self._running -= 1
         if call.timer is not None:
             call.timer.cancel()
         if call.cause is not None:
             logger.error("A file call failed", exc_info=call.cause)
         self._start_queued()
-        self._finish(call)
-
-    def _finish(self, call: FileCall[object]) -> None:
         call.returned = True
         call.then(call)
 
-    def _expire(self, call: FileCall[T]) -> None:
-        if not call.returned:
-            call.late = True
+    def _expire(self, call: FileCall[Any]) -> None:
+        if call.returned:
+            return
+        call.late = True
+        is_queued = call in self._queue
+        if is_queued:  # It is not worth a thread any more.
+            del self._queue[call]
+        call.then(call)
+        if is_queued:
+            call.returned = True
             call.then(call)
