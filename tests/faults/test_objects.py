@@ -7,9 +7,11 @@ import requests
 
 from asf.adapters.object_store.blocks import BLOCK_BYTES
 from asf.adapters.object_store.sources import OPEN_SECONDS
+from asf.adapters.realtime_api.plain_websocket import NORMAL_CLOSURE
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
+from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 from tests.support.store_proxy import StoreProxy
 from tests.support.swift_server import SwiftServer
@@ -88,6 +90,43 @@ def test_a_store_that_hangs_blocks_no_other_stream(server: ServerProcess, store_
     assert listener.audio == arriving.audio == AUDIO
     listener.close()
     arriving.close()
+
+
+def test_commands_go_on_while_an_object_is_looked_up(server: ServerProcess, store_proxy: StoreProxy) -> None:
+    """Each is answered at once, also on the connection of the join: pause, leave, another join."""
+    store_proxy.hang()
+    listener = join(server)
+    listener.emit("pause_stream")
+    listener.receive_until_status("paused")
+    listener.emit("leave_stream")
+    listener.receive_until_status("left")
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.emit("join_stream", {"stream_id": "f"})
+    listener.receive_until("end_of_stream")
+    assert listener.audio == FILE_AUDIO
+    assert [name for name, _payload in listener.events].count("stream_error") == 0
+    plain = PlainListener(server.url, "s")
+    plain.send({"event": "leave"})
+    assert plain.receive_to_the_end() == NORMAL_CLOSURE
+    assert [message["status"] for message in plain.messages] == ["left"]
+    listener.close()
+
+
+def test_an_announcement_is_answered_while_its_object_is_looked_up(
+    server: ServerProcess, swift: SwiftServer, store_proxy: StoreProxy
+) -> None:
+    """The listeners that wait for the stream get it when the store answers."""
+    listeners = [join(server, "later", wait=True) for _ in range(3)]
+    for listener in listeners:
+        listener.receive_until_status("waiting")
+    store_proxy.hang()
+    server.notify("later", swift.put(f"{uuid4().hex}.mp3", AUDIO)).raise_for_status()
+    assert [name for name, _payload in listeners[0].events] == ["connection_ack", "stream_status"]
+    store_proxy.go_on()
+    for listener in listeners:
+        listener.receive_until("end_of_stream")
+        assert listener.audio == AUDIO
+        listener.close()
 
 
 def test_a_slow_store_only_costs_time(server: ServerProcess, store_proxy: StoreProxy) -> None:

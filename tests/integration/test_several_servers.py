@@ -167,6 +167,24 @@ def test_audio_goes_on_while_redis_is_killed(servers: Servers, persistent_redis:
         listener.close()
 
 
+def test_commands_go_on_while_redis_does_not_answer(servers: Servers, persistent_redis: RedisServer) -> None:
+    """Those of a connection whose stream is being looked up: none waits for the look-up, and none is refused."""
+    servers[0].announce("s", AUDIO)
+    listener = join(servers[0], "other")
+    listener.receive_until("stream_error")
+    persistent_redis.hang()
+    listener.emit("join_stream", {"stream_id": "s"})
+    listener.emit("pause_stream")
+    listener.receive_until_status("paused")
+    persistent_redis.resume()
+    listener.receive_until("start_of_stream")
+    listener.emit("resume_stream")
+    listener.receive_until("end_of_stream")
+    assert listener.audio == AUDIO
+    assert "error" not in [name for name, _payload in listener.events]
+    listener.close()
+
+
 def test_what_was_announced_while_a_server_heard_nothing_is_heard_afterwards(
     servers: Servers, persistent_redis: RedisServer
 ) -> None:

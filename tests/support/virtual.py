@@ -9,7 +9,7 @@ from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.access.grant import Grant
 from asf.domain.errors import AsfError, AudioUnavailable, UiEmitFailed, Unauthorized
-from asf.domain.streaming.admission import Admission
+from asf.domain.streaming.admission import Admission, Spawn
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.batch_cache import MAX_CACHED_BYTES, BatchCache
@@ -342,6 +342,7 @@ class VirtualServer:
         tokens: ScriptedTokens | None = None,
         store: CatalogStore | None = None,
         cached_bytes: int = MAX_CACHED_BYTES,
+        spawn: Spawn | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.sources = sources or InMemoryAudioSources({} if audios is None else audios)
@@ -378,6 +379,7 @@ class VirtualServer:
             self.clock,
             self.observer,
             with_simulation=True,
+            spawn=spawn,
         )
         self.service = StreamingService(
             self.admission,

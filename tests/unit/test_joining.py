@@ -1,4 +1,4 @@
-"""Joining yields where the catalog is remote: whatever happens meanwhile, no session is lost."""
+"""Joining yields where the catalog or the audio is remote: whatever happens meanwhile, no session is lost."""
 
 import random
 from collections import deque
@@ -10,11 +10,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asf.adapters.memory import InMemoryCatalogStore
-from asf.domain.errors import AsfError, CatalogUnavailable, Draining, StreamNotFound, StreamStalled, TooManyListeners
-from asf.domain.streaming.events import StreamFailed
+from asf.domain.errors import (
+    AsfError,
+    AudioUnavailable,
+    CatalogUnavailable,
+    Draining,
+    InternalError,
+    StreamNotFound,
+    StreamStalled,
+    TooManyListeners,
+)
+from asf.domain.streaming.events import StartOfStream, StreamFailed
 from asf.domain.streaming.session import ListenRequest
-from asf.domain.streams.stream import AudioStream, StreamState
-from tests.support.virtual import ScriptedListener, VirtualServer
+from asf.domain.streams.stream import AudioEnding, AudioStream, QueueLocator, StreamState
+from tests.support.virtual import QueuedAudioSources, ScriptedListener, VirtualServer
 
 AUDIO = random.Random(1).randbytes(30_000)
 
@@ -67,25 +76,50 @@ class DistantStore(InMemoryCatalogStore):
     def _wait(self) -> None:
         if self.is_unavailable:
             raise CatalogUnavailable
+        if not self.is_local:
+            self.pass_turn()
+
+    def pass_turn(self) -> None:
+        """Let other tasks run."""
         for action in self.turns.popleft() if self.turns else ():
             action()
 
 
 class Scene:
-    """One server with listeners, and what may happen around it."""
+    """One server with listeners, and what may happen around it.
 
-    def __init__(self) -> None:
+    Either the catalog is `distant` or the audio; "in tasks": what waits for it does so in a task of its own, which
+    runs when the scene says so.
+    """
+
+    def __init__(self, distant: str = "catalog") -> None:
+        audio_is_distant = distant.startswith("audio")
         self.store = DistantStore()
+        self.store.is_local = audio_is_distant
+        self.tasks: deque[Callable[[], object]] = deque()
         self.audios = {"one": AUDIO[:10_000]}
+        self.endings: dict[str, AudioEnding] = {}
+        queues = QueuedAudioSources(self.audios, self.endings)
+        queues.while_opening = self.store.pass_turn
         self.server = VirtualServer(
-            self.audios, 4096, 0.01, store=self.store, wait_seconds=100, stall_seconds=50, give_up_seconds=200
+            self.audios,
+            4096,
+            0.01,
+            queues if audio_is_distant else None,
+            store=self.store,
+            wait_seconds=100,
+            stall_seconds=50,
+            give_up_seconds=200,
+            spawn=self.tasks.append if distant.endswith("in tasks") else None,
         )
+        self.locator = QueueLocator("one") if audio_is_distant else self.server.sources.locate("one")
         self.listeners: list[ScriptedListener] = []
 
     def announce(self, state: StreamState, epoch: str = "first") -> None:
         if state is StreamState.COMPLETE:
             self.audios["one"] = AUDIO
-        self.store.change("s", AudioStream("s", self.server.sources.locate("one"), state, epoch))
+            self.endings["one"] = AudioEnding(StreamState.COMPLETE)
+        self.store.change("s", AudioStream("s", self.locator, state, epoch))
 
     def join(self) -> None:
         listener = ScriptedListener()
@@ -105,6 +139,11 @@ class Scene:
         with suppress(AsfError):
             self.server.service.resume("listener")
 
+    def run_task(self) -> None:
+        """Run the task that was spawned first, if there is one."""
+        if self.tasks:
+            self.tasks.popleft()()
+
     @property
     def actions(self) -> dict[str, Callable[[], object]]:
         return {
@@ -121,6 +160,7 @@ class Scene:
             "disconnect": lambda: self.server.service.disconnect("listener"),
             "drain": self.server.service.drain,
             "pass": lambda: self.server.run(0.05),
+            "task": self.run_task,
         }
 
     def errors(self) -> list[AsfError]:
@@ -132,28 +172,46 @@ class Scene:
         """Complete the audio, deliver all messages, and let time pass until there is nothing left to do."""
         self.store.turns.clear()
         self.announce(StreamState.COMPLETE, "second")
-        while self.store.messages:
+        while self.store.messages or self.tasks:
             self.store.deliver()
+            self.run_task()
         self.resume()
         self.server.run_until_idle()
 
 
 ACTIONS = sorted(Scene().actions)
+action_lists = st.lists(st.lists(st.sampled_from(ACTIONS), max_size=3))
 
 
-@given(st.sampled_from([None, "generating", "complete"]), st.lists(st.lists(st.sampled_from(ACTIONS), max_size=3)))
-@example(None, [[], [], ["generating"]])  # announced after the look-up, before it is followed
-@example("generating", [[], [], ["complete"]])  # completed after the look-up, before it is followed
-@example(None, [[], [], [], ["generating", "message"]])  # the message overtakes the answer
-@example("generating", [["disconnect"]])  # disconnected while it is looked up
-@example("generating", [["join"], ["join"], ["join"]])
-def test_whatever_happens_meanwhile(before: str | None, turns: list[list[str]]) -> None:
+@given(
+    st.sampled_from(["catalog", "catalog in tasks", "audio", "audio in tasks"]),
+    st.sampled_from([None, "generating", "complete"]),
+    action_lists,
+    st.lists(st.sampled_from(ACTIONS), max_size=12),
+)
+@example("catalog", None, [[], [], ["generating"]], [])  # announced after the look-up, before it is followed
+@example("catalog", "generating", [[], [], ["complete"]], [])  # completed after the look-up, before that
+@example("catalog", None, [[], [], [], ["generating", "message"]], [])  # the message overtakes the answer
+@example("catalog", "generating", [["disconnect"]], [])  # disconnected while it is looked up
+@example("catalog", "generating", [["join"], ["join"], ["join"]], [])
+@example("audio in tasks", "complete", [], ["leave"])  # before the task begins
+@example("audio in tasks", "complete", [["join"]], ["task", "task"])  # while it is opened
+@example(
+    "audio in tasks", None, [["regenerated", "message"]], ["complete", "message", "task"]
+)  # regenerated meanwhile
+@example("audio in tasks", None, [["delete", "message"]], ["complete", "message", "task"])  # deleted meanwhile
+@example("audio in tasks", None, [["generating", "message"]], ["complete", "message", "task", "complete", "message"])
+def test_whatever_happens_meanwhile(
+    distant: str, before: str | None, turns: list[list[str]], afterwards: list[str]
+) -> None:
     """Each session ends as its stream does, as soon as that is known, and nothing is held for ended sessions."""
-    scene = Scene()
+    scene = Scene(distant)
     if before is not None:
         scene.actions[before]()
     scene.store.turns.extend([scene.actions[name] for name in names] for names in turns)
     scene.join()
+    for name in afterwards:
+        scene.actions[name]()
     scene.finish()
     for error in scene.errors():
         assert not isinstance(error, StreamStalled), "It missed the end"
@@ -236,4 +294,127 @@ def test_growing_audio_is_sent_while_the_catalog_is_unavailable() -> None:
     scene.store.on_change("s", AudioStream("s", scene.server.sources.locate("one"), StreamState.COMPLETE, "first"))
     scene.server.run_until_idle()
     assert scene.listeners[0].kinds[-1] == "EndOfStream"
+    assert len(scene.server.service) == 0
+
+
+def test_commands_are_handled_while_the_audio_is_opened() -> None:
+    """Each at once, as by a session that waits; what they have changed counts when it starts."""
+    scene = Scene("audio in tasks")
+    scene.announce(StreamState.COMPLETE)
+    scene.join()
+    (listener,) = scene.listeners
+    assert listener.events == []
+    scene.pause()
+    scene.server.service.seek("listener", 5000)
+    scene.run_task()
+    scene.server.run(1.0)
+    assert listener.kinds == ["paused", "joined", "StartOfStream"]
+    scene.resume()
+    scene.server.run_until_idle()
+    assert listener.received == AUDIO[5000:]
+    assert scene.server.observer.rejections == []
+
+
+def test_who_leaves_while_the_audio_is_opened_has_left_at_once() -> None:
+    """The audio that is opened nevertheless is closed."""
+    scene = Scene("audio in tasks")
+    scene.announce(StreamState.COMPLETE)
+    scene.store.turns.append([scene.leave])
+    scene.join()
+    scene.run_task()
+    assert scene.listeners[0].kinds == ["left"]
+    assert len(scene.server.service) == len(scene.server.pool) == scene.server.observer.joins == 0
+
+
+def test_a_join_that_was_replaced_before_its_task_began_opens_nothing() -> None:
+    """A burst of joins costs one look-up."""
+    scene = Scene("audio in tasks")
+    scene.announce(StreamState.COMPLETE)
+    for _ in range(5):
+        scene.join()
+    openings: list[None] = []
+    scene.store.turns.extend([[lambda: openings.append(None)]] * 5)
+    while scene.tasks:
+        scene.run_task()
+    assert len(openings) == 1
+    assert [listener.kinds[:2] for listener in scene.listeners] == [[]] * 4 + [["joined", "StartOfStream"]]
+
+
+@pytest.mark.parametrize("distant", ["catalog in tasks", "audio in tasks"])
+def test_an_error_of_a_task_reaches_the_listener(distant: str) -> None:
+    """As an event; it counts as a rejected join, and nothing is held."""
+    scene = Scene(distant)
+    scene.announce(StreamState.COMPLETE)
+    scene.join()
+    if distant.startswith("catalog"):
+        scene.store.is_unavailable = True
+    else:
+        scene.audios.clear()
+    scene.run_task()
+    expected = CatalogUnavailable if distant.startswith("catalog") else AudioUnavailable
+    assert [type(error) for error in scene.errors()] == [expected]
+    assert scene.server.observer.rejections == [expected.error_code]
+    assert scene.server.observer.outcomes == []
+    assert len(scene.server.service) == len(scene.server.pool) == 0
+
+
+def fail_unexpectedly() -> None:
+    """Fail as only a bug does."""
+    raise LookupError
+
+
+def test_an_unexpected_failure_of_a_task_reaches_the_listener(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and the listener does not wait for ever."""
+    scene = Scene("audio in tasks")
+    scene.announce(StreamState.COMPLETE)
+    scene.store.turns.append([fail_unexpectedly])
+    scene.join()
+    scene.run_task()
+    assert [type(error) for error in scene.errors()] == [InternalError]
+    assert "Joining stream 's' failed" in caplog.text
+    assert len(scene.server.service) == 0
+
+
+def test_an_announcement_does_not_wait_until_the_audio_is_open() -> None:
+    """It is opened in a task, once for all sessions that wait."""
+    scene = Scene("audio in tasks")
+    listeners = [scene.server.join("s", f"l{number}", wait=True) for number in range(5)]
+    scene.announce(StreamState.COMPLETE)
+    scene.store.deliver()
+    assert [listener.kinds for listener in listeners] == [["waiting"]] * 5
+    scene.store.on_change("s", scene.store.get("s"))  # Told again: it is under way.
+    assert len(scene.tasks) == 1
+    scene.run_task()
+    scene.server.run_until_idle()
+    assert [listener.received for listener in listeners] == [AUDIO] * 5
+
+
+@pytest.mark.parametrize("news", ["delete", "regenerated"])
+def test_what_is_opened_for_an_earlier_announcement_is_not_sent(news: str) -> None:
+    """The sessions that wait start on what the stream is by then, or wait on."""
+    scene = Scene("audio in tasks")
+    listener = scene.server.join("s", wait=True)
+    scene.announce(StreamState.GENERATING)
+    scene.store.turns.append([scene.actions[news], scene.store.deliver])
+    scene.store.deliver()
+    scene.run_task()
+    assert listener.kinds == ["waiting"]
+    assert len(scene.server.pool) == 0
+    scene.finish()
+    start = listener.events[2]
+    assert isinstance(start, StartOfStream)
+    assert start.epoch == "second"
+    assert listener.received == AUDIO
+
+
+def test_audio_that_cannot_be_opened_ends_those_who_wait_for_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the reason, they get one error each."""
+    scene = Scene("audio in tasks")
+    listeners = [scene.server.join("s", f"l{number}", wait=True) for number in range(3)]
+    scene.announce(StreamState.COMPLETE)
+    scene.store.turns.append([fail_unexpectedly])
+    scene.store.deliver()
+    scene.run_task()
+    assert [listener.kinds for listener in listeners] == [["waiting", "StreamFailed"]] * 3
+    assert "Opening the audio of stream 's' failed" in caplog.text
     assert len(scene.server.service) == 0

@@ -13,6 +13,8 @@ from asf.domain.streams.stream import AudioEnding, AudioStream, FileLocator, Loc
 class InMemoryCatalogStore:
     """Implements the `CatalogStore` port, for one process."""
 
+    is_local = True
+
     def __init__(self) -> None:
         self._streams: dict[str, AudioStream] = {}
         self._followed = FollowedStreams(run_at_once, self.get)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from asf.adapters.followed_streams import FollowedStreams
 from asf.adapters.serial_executor import run_at_once
@@ -52,6 +52,8 @@ class SqliteCatalogStore:
 
     Raises `CatalogUnavailable` if the file cannot be opened, is not a database, or is of a later version.
     """
+
+    is_local: ClassVar = True
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -131,6 +131,7 @@ class Container(containers.DeclarativeContainer):
         clock,
         session_log,
         with_simulation=settings.provided.debug_mode,
+        spawn=runtime.provided.spawn,
     )
     streaming: providers.Provider[StreamingService] = providers.Singleton(
         StreamingService, admission, pump, access, clock, session_log, settings.provided.max_listeners

@@ -39,7 +39,7 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
         self._service.disconnect(sid)
 
     def on_join_stream(self, sid: str, payload: Any = None, *_more: Any) -> None:
-        """Start a session."""
+        """Start a session. One that is still being admitted exempts the connection from the join timeout, too."""
         try:
             request = self._join_schema.read(payload)["request"]
             self.check_join_rate(sid)

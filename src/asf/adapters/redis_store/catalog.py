@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import redis
 from redis.commands.core import Script
@@ -45,6 +45,8 @@ class RedisCatalogStore:
     Every method that queries Redis raises `CatalogUnavailable` when Redis is unreachable or times out. A change may
     nevertheless have been stored.
     """
+
+    is_local: ClassVar = False
 
     def __init__(self, client: redis.Redis, pubsub: RedisPubSub, prefix: str = PREFIX) -> None:
         self._client = client

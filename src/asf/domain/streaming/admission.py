@@ -1,7 +1,18 @@
 """Admits sessions: at once, or when their stream is announced."""
 
+import logging
+from collections.abc import Callable
+from functools import partial
+
 from asf.domain.clock import Clock
-from asf.domain.errors import AsfError, CatalogUnavailable, Draining, EpochChanged, StreamNotFound
+from asf.domain.errors import (
+    AsfError,
+    CatalogUnavailable,
+    Draining,
+    EpochChanged,
+    InternalError,
+    StreamNotFound,
+)
 from asf.domain.streaming import simulation
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.opened_audio import OpenedAudio
@@ -13,6 +24,11 @@ from asf.domain.streaming.waiting_room import WaitingRoom
 from asf.domain.streams.catalog import StreamCatalog
 from asf.domain.streams.stream import AudioStream, StreamState
 
+Spawn = Callable[[Callable[[], object]], object]
+"""Runs work in a task of its own, as soon as the caller waits."""
+
+logger = logging.getLogger(__name__)
+
 
 class Admission:
     """Finds the audio that a session asks for and starts the session, or lets it wait for its stream.
@@ -22,6 +38,9 @@ class Admission:
     `with_simulation` the stream id `simulation` stands for the simulation, unless audio is announced under it.
 
     Looking up a stream and opening its audio may yield to other tasks, so a session may have ended when they return.
+    What is not local may keep one waiting for as long as a store does not answer. With `spawn` this is done in a task
+    of its own: neither the listener's further commands nor a backend's announcement wait for it. Local look-ups need
+    no task; without `spawn`, none has one.
     """
 
     def __init__(
@@ -34,6 +53,7 @@ class Admission:
         observer: StreamingObserver,
         *,
         with_simulation: bool = False,
+        spawn: Spawn | None = None,
     ) -> None:
         self._catalog = catalog
         self._pool = pool
@@ -42,8 +62,11 @@ class Admission:
         self._clock = clock
         self._observer = observer
         self._with_simulation = with_simulation
+        self._spawn = spawn
         self._pending: set[ListenerSession] = set()
         self._following: set[ListenerSession] = set()
+        # What is being opened for the sessions that wait, by stream id: the newest value of the stream.
+        self._opening: dict[str, AudioStream] = {}
         self._closed = False
         catalog.watch(self._stream_changed)
 
@@ -78,15 +101,18 @@ class Admission:
 
         May yield to other tasks. Raises `Draining`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`,
         `GenerationFailed` or `CatalogUnavailable`, after which the session has ended. Raises nothing if another task
-        has ended the session meanwhile.
+        has ended the session meanwhile. An error that is found in a task of its own ends the session, which notifies
+        its listener.
         """
         self._pending.add(session)
         try:
-            if opened is None:
-                self._find_and_start(session)
-            else:
+            if opened is not None:
                 self._pool.share(opened.audio)
                 self._start_now(session, opened.stream, opened.audio)
+            elif self._catalog.is_local or self._spawn is None:
+                self._find_and_start(session)
+            else:
+                self._spawn(partial(self._run, session, partial(self._find_and_start, session, in_task=True)))
         except Exception:
             if not session.ended:
                 session.abandon()
@@ -105,7 +131,25 @@ class Admission:
             return False
         return True
 
-    def _find_and_start(self, session: ListenerSession) -> None:
+    def _run(self, session: ListenerSession, work: Callable[[], object]) -> None:
+        """Do what admits the session, in a task of its own: nobody catches what it raises."""
+        if session.ended:  # Before the task began.
+            return
+        error: AsfError
+        try:
+            work()
+        except AsfError as caught:
+            error = caught
+        except Exception:
+            logger.exception("Joining stream %r failed", session.stream_id)
+            error = InternalError()
+        else:
+            return
+        if not session.ended:
+            self._observer.join_rejected(session.stream_id, error.error_code)
+            session.fail(error)
+
+    def _find_and_start(self, session: ListenerSession, *, in_task: bool = False) -> None:
         request = session.request
         try:
             stream = self._catalog.find(request.stream_id)
@@ -121,6 +165,14 @@ class Admission:
             return
         if request.epoch is not None and request.epoch != stream.epoch:
             raise EpochChanged(epoch=stream.epoch)
+        if session.ended:
+            return
+        if in_task or stream.locator.is_local or self._spawn is None:
+            self._open_and_start(session, stream)
+        else:
+            self._spawn(partial(self._run, session, partial(self._open_and_start, session, stream)))
+
+    def _open_and_start(self, session: ListenerSession, stream: AudioStream) -> None:
         audio = self._pool.acquire(stream)
         if session.ended:
             self._pool.release(audio)
@@ -189,20 +241,47 @@ class Admission:
             if stream is None or stream.epoch != audio.stream.epoch or stream.state is not StreamState.GENERATING:
                 self._pool.finalize(audio, stream)
                 self._pump.wake(audio)
-        if stream is not None:
+        if stream is None:
+            self._opening.pop(stream_id, None)
+        elif self._opening.get(stream_id) != stream:
             self._start_waiting(stream)
 
     def _start_waiting(self, stream: AudioStream) -> None:
-        """Start the sessions that wait for the stream. Its audio is opened once for all of them, which may yield."""
+        """Start the sessions that wait for the stream. Its audio is opened once for all of them, which may yield.
+
+        What is being opened for an earlier value of the stream is not wanted any more.
+        """
+        self._opening.pop(stream.stream_id, None)
+        if not self._waiting_for(stream):
+            return
+        self._opening[stream.stream_id] = stream
+        if stream.locator.is_local or self._spawn is None:
+            self._open_for_waiting(stream)
+        else:
+            self._spawn(partial(self._open_for_waiting, stream))
+
+    def _waiting_for(self, stream: AudioStream) -> list[ListenerSession]:
+        """Return the sessions that wait for the stream as it is now; fail those that wait for another epoch."""
         for session in self._waiting.of(stream.stream_id):
             if session.request.epoch not in {None, stream.epoch}:
                 session.fail(EpochChanged(epoch=stream.epoch))
-        waiting = self._waiting.of(stream.stream_id)
-        if not waiting:
-            return
+        return self._waiting.of(stream.stream_id)
+
+    def _open_for_waiting(self, stream: AudioStream) -> None:
+        """Open the stream's audio, which may yield, and start the sessions that wait, if it is still wanted then."""
+        audio: SharedAudio | None = None
+        error: AsfError = InternalError()
         try:
             audio = self._pool.acquire(stream)
-        except AsfError as error:
+        except AsfError as caught:
+            error = caught
+        except Exception:
+            logger.exception("Opening the audio of stream %r failed", stream.stream_id)
+        is_wanted = self._opening.get(stream.stream_id) is stream
+        if is_wanted:
+            del self._opening[stream.stream_id]
+        waiting = self._waiting_for(stream) if is_wanted else []
+        if audio is None:
             for session in waiting:
                 session.fail(error)
             return

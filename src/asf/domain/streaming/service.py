@@ -74,6 +74,9 @@ class StreamingService:
         The session ends when the request's token expires, if tokens are required. With `opened`, which `open`
         returned for the same stream and token, nothing is looked up or checked again. May yield to other tasks.
 
+        `admission` may look up what is not local in a task of its own. The session is pending when this returns, and
+        takes all commands; an error that is found in the task reaches the listener as an event.
+
         Raises `Draining`, `Unauthorized`, `TooManyListeners`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`,
         `GenerationFailed` or `CatalogUnavailable`; the earlier session, if any, has nevertheless ended. Raises
         nothing if the listener has left, or joined another stream, meanwhile.

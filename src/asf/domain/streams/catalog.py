@@ -52,6 +52,11 @@ class StreamCatalog:
         self._max_streams = max_streams
         self._followers: Counter[str] = Counter()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether no method waits for another machine."""
+        return self._store.is_local
+
     def watch(self, watcher: StreamWatcher) -> None:
         """Call `watcher` with each change of a followed stream; see `StreamChanges.on_change`."""
         self._store.on_change.connect(watcher)

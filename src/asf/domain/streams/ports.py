@@ -88,6 +88,11 @@ class HealthCheck(Protocol):
 class CatalogStore(StreamStore, StreamListing, StreamChanges, HealthCheck, Protocol):
     """The storage of the catalog."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether no method waits for another machine."""
+        ...
+
     def close(self) -> None:
         """Release the store's resources; it must not be used afterwards. Safe to repeat."""
         ...

@@ -14,6 +14,7 @@ class FileLocator:
     """A file below one of the audio roots, as an absolute path. It need not exist yet."""
 
     kind: ClassVar = "file"
+    is_local: ClassVar = True
     may_grow: ClassVar = True
     has_end_marker: ClassVar = False
 
@@ -30,6 +31,7 @@ class ObjectLocator:
     """An object in an object store, as a URL such as `s3://bucket/key`. It need not exist yet."""
 
     kind: ClassVar = "object"
+    is_local: ClassVar = False
     may_grow: ClassVar = False
     has_end_marker: ClassVar = False
 
@@ -49,6 +51,7 @@ class QueueLocator:
     """A queue to which audio is appended while it is generated, then an end marker. It need not exist yet."""
 
     kind: ClassVar = "queue"
+    is_local: ClassVar = False
     may_grow: ClassVar = True
     has_end_marker: ClassVar = True
 
@@ -65,7 +68,8 @@ Locator = FileLocator | ObjectLocator | QueueLocator
 
 `text` is how it is announced and shown; `locator_of` restores a locator from `kind` and `text`. Audio that `may_grow`
 can be announced while it is generated. `has_end_marker`: audio whose source marks its own end, complete or failed. It
-grows until then; announcing it as complete does not end it.
+grows until then; announcing it as complete does not end it. Opening audio that is not `is_local` waits for another
+machine, possibly for long.
 """
 
 
