@@ -20,6 +20,7 @@ from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.pacing import Pace
 from asf.domain.streaming.pump import AudioPump
 from asf.domain.streaming.schedule import Schedule
+from asf.domain.streaming.seek_limit import SeekLimit
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.session import ListenRequest
 from asf.domain.streaming.slow_listeners import SlowListeners
@@ -361,13 +362,14 @@ class VirtualServer:
         self.slow_listeners = SlowListeners(slow_seconds)
         self.waiting = WaitingRoom(wait_seconds)
         self.expiries = Expiries()
+        self.seeks = SeekLimit()
         self.pump = AudioPump(
             ChunkStreamer(self.pace),
             self.pool,
             self.schedule,
             self.live_edge,
             self.slow_listeners,
-            [self.waiting, self.expiries],
+            [self.waiting, self.expiries, self.seeks],
             self.clock,
             self.observer,
         )
@@ -388,6 +390,7 @@ class VirtualServer:
             self.clock,
             self.observer,
             max_listeners,
+            self.seeks,
         )
         self._wake_up: float | None = None
         self.pump.on_due.connect(self._wake)

@@ -35,6 +35,7 @@ from asf.domain.streaming.pacing import Pace
 from asf.domain.streaming.ports import AudioSources
 from asf.domain.streaming.pump import AudioPump
 from asf.domain.streaming.schedule import Schedule
+from asf.domain.streaming.seek_limit import SeekLimit
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.slow_listeners import SlowListeners
 from asf.domain.streaming.stalled_streams import StalledStreams
@@ -104,6 +105,7 @@ class Container(containers.DeclarativeContainer):
         WaitingRoom, settings.provided.join_wait_seconds
     )
     expiries: providers.Provider[Expiries] = providers.Singleton(Expiries)
+    seek_limit: providers.Provider[SeekLimit] = providers.Singleton(SeekLimit)
     session_log: providers.Provider[SessionLog] = providers.Singleton(SessionLog, metrics)
     pump: providers.Provider[AudioPump] = providers.Singleton(
         AudioPump,
@@ -112,7 +114,7 @@ class Container(containers.DeclarativeContainer):
         schedule,
         live_edge,
         slow_listeners,
-        providers.List(waiting_room, expiries),
+        providers.List(waiting_room, expiries, seek_limit),
         clock,
         session_log,
     )
@@ -134,7 +136,14 @@ class Container(containers.DeclarativeContainer):
         spawn=runtime.provided.spawn,
     )
     streaming: providers.Provider[StreamingService] = providers.Singleton(
-        StreamingService, admission, pump, access, clock, session_log, settings.provided.max_listeners
+        StreamingService,
+        admission,
+        pump,
+        access,
+        clock,
+        session_log,
+        settings.provided.max_listeners,
+        seek_limit,
     )
 
     bare_app: providers.Provider[Flask] = providers.Singleton(

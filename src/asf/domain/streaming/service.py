@@ -12,6 +12,7 @@ from asf.domain.streaming.admission import Admission
 from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.ports import ListenerEmitter, StreamingObserver
 from asf.domain.streaming.pump import AudioPump
+from asf.domain.streaming.seek_limit import SeekLimit
 from asf.domain.streaming.session import ListenerSession, ListenRequest
 
 
@@ -30,6 +31,7 @@ class StreamingService:
         clock: Clock,
         observer: StreamingObserver,
         max_listeners: int,
+        seeks: SeekLimit,
     ) -> None:
         self._admission = admission
         self._pump = pump
@@ -37,6 +39,7 @@ class StreamingService:
         self._clock = clock
         self._observer = observer
         self._max_listeners = max_listeners
+        self._seeks = seeks
         self._sessions: dict[str, ListenerSession] = {}
         self._numbers = count(1)
 
@@ -119,12 +122,18 @@ class StreamingService:
             self._pump.serve_soon(session)
 
     def seek(self, listener_id: str, offset: int) -> None:
-        """Continue from byte `offset` of the stream. Raises `NoSession`."""
+        """Continue from byte `offset` of the stream. Raises `NoSession`.
+
+        Of seeks that exceed the rate limit, the last one takes effect, as soon as the rate permits. Nothing is sent
+        until then.
+        """
         session = self._session(listener_id, None)
         self._pump.remove(session)
-        session.seek(offset, self._clock.now(), self._clock.timestamp(), self._pump.chunk_bytes)
-        if session.flowing:
-            self._pump.serve_soon(session)
+        if session.audio is None:  # It fetches nothing.
+            self._seek(session, offset)
+        else:
+            self._seeks.make(listener_id, self._clock.now(), partial(self._seek, session, offset))
+            self._pump.update_wake_up()
 
     def acknowledge(self, listener_id: str, received: int) -> None:
         """Record that the listener has everything before byte `received` of the stream.
@@ -160,6 +169,12 @@ class StreamingService:
             raise NoSession
         return session
 
+    def _seek(self, session: ListenerSession, offset: int) -> None:
+        self._pump.remove(session)  # Another command may have scheduled it since the seek was delayed.
+        session.seek(offset, self._clock.now(), self._clock.timestamp(), self._pump.chunk_bytes)
+        if session.flowing:
+            self._pump.serve_soon(session)
+
     def _end_earlier(self, listener_id: str) -> None:
         earlier = self._sessions.get(listener_id)
         if earlier is None:
@@ -184,6 +199,7 @@ class StreamingService:
         """Remove a session that has ended from all components. Nothing else does."""
         del self._sessions[listener_id]
         self._access.forget(session)
+        self._seeks.forget(listener_id)
         self._pump.remove(session)
         if self._admission.forget(session):
             seconds = self._clock.now() - session.opened_at
