@@ -67,6 +67,16 @@ class AudioSourcesContract:
         with pytest.raises(AudioUnavailable):
             source.read(0, 1)
 
+    def test_what_was_cancelled_can_be_read_nevertheless(self, sources: AudioSources, path: str) -> None:
+        source = sources.open(sources.locate(path))
+        source.cancel(0)
+        source.read(0, 10)
+        source.cancel(0)
+        assert read(source, 0, source.size) == AUDIO
+        source.cancel(0)
+        source.close()
+        source.cancel(0)
+
     def test_two_opened_ones_are_independent(self, sources: AudioSources, path: str) -> None:
         first, second = sources.open(sources.locate(path)), sources.open(sources.locate(path))
         first.close()

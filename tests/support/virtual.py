@@ -60,6 +60,7 @@ class FetchedAudioSource(InMemoryAudioSource):
         super().__init__(audios, name)
         self.closed = False
         self.asked: dict[int, int] = {}
+        self.cancelled: list[int] = []
         self._there: dict[int, int] = {}
         self._broken: dict[int, AudioUnavailable] = {}
 
@@ -75,6 +76,10 @@ class FetchedAudioSource(InMemoryAudioSource):
                 self.asked[block] = max(needed, self.asked.get(block, 0))
                 is_there = False
         return data if is_there else None
+
+    def cancel(self, offset: int) -> None:
+        assert not self.closed
+        self.cancelled.append(offset)
 
     def arrive(self, error: AudioUnavailable | None = None) -> None:
         """Let the block arrive that was asked for first, or fail with `error`."""

@@ -99,6 +99,26 @@ def test_nothing_is_done_while_it_is_fetched() -> None:
     assert [listener.received for listener in listeners] == [AUDIO[:FETCHED_BYTES]] * 5
 
 
+@pytest.mark.parametrize("command", ["seek", "pause", "leave", "disconnect"])
+def test_what_the_last_session_no_longer_wants_is_cancelled(command: str) -> None:
+    """Before it has arrived, also while the session is due again because something else has."""
+    server, sources = fetching()
+    for listener_id in ("first", "second"):
+        server.join("s", listener_id, offset=2 * FETCHED_BYTES + 5)
+    server.join("s", "other")
+    source = only(sources)
+    arguments = (0,) if command == "seek" else ()
+    getattr(server.service, command)("first", *arguments)
+    server.run(0.0)
+    assert source.cancelled == []
+    source.asked.pop(2)
+    source.arrive()
+    getattr(server.service, command)("second", *arguments)
+    assert source.cancelled == [2 * FETCHED_BYTES]
+    server.run(0.0)
+    assert 2 * FETCHED_BYTES not in source.cancelled[1:]
+
+
 def test_a_session_that_awaits_the_store_is_not_slow() -> None:
     """A listener that takes audio again is not dropped, however long the next bytes are being fetched."""
     server, sources = fetching(slow_seconds=5.0)

@@ -16,9 +16,10 @@ from asf.adapters.object_store.source import ObjectAudioSource
 from asf.adapters.object_store.sources import DEFAULT_CACHE_BYTES, MAX_BLOCK_READS, MAX_HEAD_REQUESTS
 from asf.adapters.object_store.worker import QUEUE_SECONDS
 from asf.domain.errors import AudioChanged, AudioUnavailable, InvalidFilepath
+from asf.domain.streaming.seek_limit import INTERVAL_SECONDS
 from asf.domain.streams.stream import ObjectLocator
 from tests.contracts.audio_sources import AUDIO, AudioSourcesContract
-from tests.support.virtual import ManualClock
+from tests.support.virtual import ManualClock, VirtualServer
 
 URL = "s3://bucket/show/one.mp3"
 LONG = random.Random(5).randbytes(5 * BLOCK_BYTES + 1000)
@@ -95,16 +96,16 @@ class Rig:
         self.requests = requests
         self.later = Later()
         self.sources = ObjectAudioSources({"s3://bucket": store}, self._begin, max_bytes, self.clock.now)
-        self._opening = False
+        self.opening = False
 
     def _begin(self, work: Callable[[], None], done: Callable[[], None]) -> None:
-        (run_here if self._opening else self.later.submit)(work, done)
+        (run_here if self.opening else self.later.submit)(work, done)
 
     def open(self, key: str = "long.mp3") -> ObjectAudioSource:
         """Open an object, and forget the requests."""
-        self._opening = True
+        self.opening = True
         source = self.sources.open(ObjectLocator(f"s3://bucket/{key}"))
-        self._opening = False
+        self.opening = False
         self.requests.made.clear()
         return source
 
@@ -329,6 +330,110 @@ def test_reads_of_blocks_are_limited(rig: Rig) -> None:
     numbers = [start // BLOCK_BYTES for start, _stop in rig.requests.made]
     assert numbers == [*range(MAX_BLOCK_READS), MAX_BLOCK_READS + 2]
     assert len(arrivals) == 1
+
+
+def test_a_queued_read_that_is_cancelled_is_not_sent(rig: Rig) -> None:
+    """Asked for again, it is a request of its own, at the end of the queue."""
+    obstore.put(rig.store, "huge.mp3", bytes((MAX_BLOCK_READS + 10) * BLOCK_BYTES))
+    source = rig.open("huge.mp3")
+    for number in range(MAX_BLOCK_READS + 2):
+        source.read(number * BLOCK_BYTES, 10)
+    offset = MAX_BLOCK_READS * BLOCK_BYTES
+    source.cancel(offset)
+    source.cancel(offset)
+    source.cancel(0)  # It is being read already.
+    rig.clock.advance(QUEUE_SECONDS - 1)
+    assert source.read(offset, 10) is None
+    rig.later.end()
+    rig.clock.advance(2)
+    rig.later.end_all()
+    numbers = [start // BLOCK_BYTES for start, _stop in rig.requests.made]
+    assert numbers == [*range(MAX_BLOCK_READS), MAX_BLOCK_READS + 1, MAX_BLOCK_READS]
+    assert source.read(offset, 10) == source.read(0, 10) == bytes(10)
+
+
+def test_a_queued_read_that_another_position_needs_is_not_cancelled(rig: Rig) -> None:
+    """Of the same source, or of another one."""
+    obstore.put(rig.store, "huge.mp3", bytes((MAX_BLOCK_READS + 10) * BLOCK_BYTES))
+    source, other = rig.open("huge.mp3"), rig.open("huge.mp3")
+    for number in range(MAX_BLOCK_READS):
+        source.read(number * BLOCK_BYTES, 10)
+    first, second = MAX_BLOCK_READS * BLOCK_BYTES, (MAX_BLOCK_READS + 1) * BLOCK_BYTES
+    arrivals = rig.arrivals_of(other)
+    source.read(first, 10)
+    source.read(first + 20, 10)
+    source.read(second, 10)
+    other.read(second, 10)
+    source.cancel(first)
+    source.cancel(second)
+    rig.later.end_all()
+    assert len(rig.requests.made) == MAX_BLOCK_READS + 2
+    assert source.read(first + 20, 10) == bytes(10)
+    assert len(arrivals) == 1
+
+
+def test_an_object_has_at_most_half_of_the_places_while_others_wait(rig: Rig) -> None:
+    """All of them while it is alone."""
+    obstore.put(rig.store, "huge.mp3", bytes((2 * MAX_BLOCK_READS + 1) * BLOCK_BYTES))
+    popular, rare = rig.open("huge.mp3"), rig.open("long.mp3")
+    for number in range(2 * MAX_BLOCK_READS):
+        popular.read(number * BLOCK_BYTES, 10)
+    assert len(rig.later.under_way) == MAX_BLOCK_READS
+    for number in range(3):
+        rare.read(number * BLOCK_BYTES, 10)
+    for _ in range(3):
+        rig.later.end()
+    for _ in range(3):
+        rig.later.end(MAX_BLOCK_READS - 3)
+    assert [rare.read(number * BLOCK_BYTES, 10) for number in range(3)] == [
+        LONG[number * BLOCK_BYTES :][:10] for number in range(3)
+    ]
+    rig.later.end_all()
+    assert rig.later.submitted == 2 * MAX_BLOCK_READS + 3
+
+
+def test_a_store_that_does_not_answer_leaves_places_to_stores_of_another_kind(
+    store: MemoryStore, requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All buckets of one kind share what the kind may have: they may be one service."""
+    monkeypatch.setattr(sources, "OPEN_SECONDS", 0.0)
+    later = Later()
+    stores = {"s3://one": store, "s3://two": store, "gs://three": store}
+    several = ObjectAudioSources(stores, later.submit)
+    asked = [f"s3://{('one', 'two')[number % 2]}/{number}.mp3" for number in range(2 * MAX_HEAD_REQUESTS)]
+    for url in [*asked, "gs://three/long.mp3"]:
+        with pytest.raises(AudioUnavailable):
+            several.open(ObjectLocator(url))
+    assert len(later.under_way) == MAX_HEAD_REQUESTS - MAX_HEAD_REQUESTS // 4 + 1
+    later.end(-1)
+    assert requests.made == ["head"]
+    later.end_all()
+    assert later.submitted == len(asked) + 1
+
+
+def test_of_many_seeks_few_blocks_are_read(store: MemoryStore, requests: Requests) -> None:
+    """Those of the last seek, besides those that were being read when a later one came."""
+    blocks = 50
+    obstore.put(store, "huge.mp3", bytes(blocks * BLOCK_BYTES))
+    rig = Rig(store, requests)
+    server = VirtualServer(sources=rig.sources, chunk_seconds=1.0)
+    server.announce("s", "s3://bucket/huge.mp3")
+    rig.opening = True
+    listener = server.join("s")
+    rig.opening = False
+    requests.made.clear()
+    for number in range(1900):
+        server.service.seek("listener", number * 7919 % blocks * BLOCK_BYTES)
+        server.run(0.01)
+    last = 1899 * 7919 % blocks
+    server.run(INTERVAL_SECONDS)
+    assert len(rig.later.under_way) == MAX_BLOCK_READS
+    rig.later.end()
+    rig.later.end(len(rig.later.under_way) - 1)
+    server.run(0.05)
+    assert requests.made[-1] == (last * BLOCK_BYTES, (last + 1) * BLOCK_BYTES)
+    assert len(listener.received) > 0
+    assert rig.later.submitted == MAX_BLOCK_READS + 1
 
 
 def test_a_request_that_queues_too_long_fails(rig: Rig) -> None:

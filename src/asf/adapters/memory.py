@@ -94,6 +94,9 @@ class InMemoryAudioSource:
             raise AudioUnavailable(f"It ends at byte {self.size}.")
         return data
 
+    def cancel(self, offset: int) -> None:
+        """Do nothing: nothing is fetched."""
+
     def refresh(self) -> int:
         """Return the current length. Raises `AudioChanged` if the audio is missing or was replaced."""
         data = self._audio_by_name.get(self._name)

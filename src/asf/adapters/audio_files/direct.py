@@ -55,6 +55,9 @@ class FileAudioSource:
             raise AudioUnavailable(f"The file ends at byte {offset + len(data)}.")
         return data
 
+    def cancel(self, offset: int) -> None:
+        """Do nothing: nothing is fetched."""
+
     def refresh(self) -> int:
         """Return the current length. Raises `AudioChanged`, or `AudioUnavailable` if it cannot be read."""
         self._grow(self._current_status())

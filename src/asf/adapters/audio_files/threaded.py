@@ -124,6 +124,9 @@ class ThreadedFileSource:
             self._fetch(key, look)
         return None
 
+    def cancel(self, offset: int) -> None:
+        """Do nothing: a read that was started ends, and is kept for the next one who wants it."""
+
     def refresh(self) -> int:
         """Return the length that the latest look has found. Raises `AudioChanged`, `AudioUnavailable`."""
         if self._error is not None:

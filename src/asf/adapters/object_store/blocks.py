@@ -26,7 +26,7 @@ class BlockReader(Protocol):
 
 
 class BlockRead(StoreRequest):
-    """Reads one block, for the readers in `wanted_by`, or ahead of them."""
+    """Reads one block, for what is in `wanted_by`: readers, and the offsets that they read; or ahead of them."""
 
     def __init__(
         self,
@@ -39,17 +39,12 @@ class BlockRead(StoreRequest):
     ) -> None:
         super().__init__(audio.url, requested_at)
         self.key = (audio.identity, number)
-        self.wanted_by: dict[BlockReader, None] = {}
+        self.wanted_by: dict[tuple[BlockReader, int], None] = {}
         self.data: bytes | None = None
         self._audio = audio
         self._start = number * BLOCK_BYTES
         self._on_finish = on_finish
-        self._ahead = ahead
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether a reader waits for it, or it was to be read ahead."""
-        return self._ahead or bool(self.wanted_by)
+        self.is_ahead = ahead
 
     def send(self) -> None:
         """Read the block."""
@@ -71,10 +66,11 @@ class BlockCache:
         # Oldest first.
         self._failures: OrderedDict[Hashable, tuple[float, AudioUnavailable]] = OrderedDict()
 
-    def get(self, reader: BlockReader, number: int) -> bytes | None:
+    def get(self, reader: BlockReader, number: int, offset: int) -> bytes | None:
         """Return a block of the reader's object, or None: then `on_arrival` is called when that may have changed.
 
-        Raises `AudioUnavailable` if reading the block has failed within the last `FAILURE_SECONDS`.
+        `offset` is that of the read that needs it, for `cancel`. Raises `AudioUnavailable` if reading the block has
+        failed within the last `FAILURE_SECONDS`.
         """
         key = (reader.identity, number)
         try:
@@ -87,23 +83,28 @@ class BlockCache:
         read = self._reads.get(key)
         if read is None:
             read = self._reads[key] = BlockRead(reader.audio, number, self._now(), self._finish, ahead=False)
-            read.wanted_by[reader] = None
+            read.wanted_by[reader, offset] = None
             self._worker.submit(read)
         else:
-            read.wanted_by[reader] = None
+            read.wanted_by[reader, offset] = None
         return None
 
     def read_ahead(self, reader: BlockReader, number: int) -> None:
         """Read a block before it is wanted, unless the worker is busy."""
         key = (reader.identity, number)
-        if key not in self._cached and key not in self._reads and not self._worker.is_full:
+        if key not in self._cached and key not in self._reads and not self._worker.is_full(reader.audio.url):
             read = self._reads[key] = BlockRead(reader.audio, number, self._now(), self._finish, ahead=True)
             self._worker.submit(read)
 
-    def forget(self, reader: BlockReader) -> None:
-        """Cancel the reads that only `reader` waits for and that have not started."""
-        for read in self._reads.values():
-            read.wanted_by.pop(reader, None)
+    def cancel(self, reader: BlockReader, number: int, offset: int) -> None:
+        """Do not read a block if only the read at `offset` needs it and it is not being read yet."""
+        key = (reader.identity, number)
+        read = self._reads.get(key)
+        if read is None:
+            return
+        read.wanted_by.pop((reader, offset), None)
+        if not read.wanted_by and not read.is_ahead and self._worker.cancel(read):
+            del self._reads[key]
 
     def _finish(self, read: BlockRead) -> None:
         del self._reads[read.key]
@@ -111,7 +112,7 @@ class BlockCache:
             self._cached[read.key] = read.data
         elif read.error is not None and read.wanted_by:
             self._failures[read.key] = (self._now(), read.error)
-        for reader in read.wanted_by:
+        for reader in dict.fromkeys(reader for reader, _offset in read.wanted_by):
             reader.on_arrival()
 
     def _forget_failures(self) -> None:

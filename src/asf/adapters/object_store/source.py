@@ -20,6 +20,8 @@ class ObjectAudioSource:
         self.identity = audio.identity
         self.on_arrival: Callable[[], None] = _ignore
         self._blocks: BlockCache | None = blocks
+        # The blocks that were not there, by the offset of the read that needs them.
+        self._fetched: dict[int, range] = {}
 
     def read(self, offset: int, length: int) -> bytes | None:
         """Return the bytes, or None while they are read from the store. Raises `AudioUnavailable`, `AudioChanged`.
@@ -33,8 +35,9 @@ class ObjectAudioSource:
             raise AudioUnavailable(f"The object ends at byte {self.size}.")
         parts = []
         is_complete = True
-        for number in range(offset // BLOCK_BYTES, -(-stop // BLOCK_BYTES)):
-            block = self._blocks.get(self, number)
+        numbers = range(offset // BLOCK_BYTES, -(-stop // BLOCK_BYTES))
+        for number in numbers:
+            block = self._blocks.get(self, number, offset)
             if block is None:
                 is_complete = False
                 continue
@@ -43,7 +46,17 @@ class ObjectAudioSource:
         following = (stop + BLOCK_BYTES // 2) // BLOCK_BYTES
         if following * BLOCK_BYTES >= stop and following * BLOCK_BYTES < self.size:  # In the second half of a block.
             self._blocks.read_ahead(self, following)
-        return b"".join(parts) if is_complete else None
+        if not is_complete:
+            self._fetched[offset] = numbers
+            return None
+        self._fetched.pop(offset, None)
+        return b"".join(parts)
+
+    def cancel(self, offset: int) -> None:
+        """Read no block for `offset` that is not being read yet, unless it is needed elsewhere."""
+        for number in self._fetched.pop(offset, ()):
+            if self._blocks is not None:
+                self._blocks.cancel(self, number, offset)
 
     def refresh(self) -> int:
         """Return the size: an object does not grow."""
@@ -55,9 +68,9 @@ class ObjectAudioSource:
 
     def close(self) -> None:
         """Stop waiting for blocks. A block that is being read is nevertheless cached, for others."""
-        if self._blocks is not None:
-            self._blocks.forget(self)
-            self._blocks = None
+        for offset in list(self._fetched):
+            self.cancel(offset)
+        self._blocks = None
 
 
 def _ignore() -> None:

@@ -1,7 +1,7 @@
 """Finds and opens objects."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -46,8 +46,11 @@ class ObjectAudioSources:
     ) -> None:
         self._stores = dict(stores)
         self._now = now
-        self._blocks = BlockCache(BoundedWorker(run_in_thread, MAX_BLOCK_READS, now), max_bytes, now)
-        self._head_worker = BoundedWorker(run_in_thread, MAX_HEAD_REQUESTS, now)
+        block_worker, self._head_worker = (
+            BoundedWorker(run_in_thread, limit, now, _places_of_one(stores, limit))
+            for limit in (MAX_BLOCK_READS, MAX_HEAD_REQUESTS)
+        )
+        self._blocks = BlockCache(block_worker, max_bytes, now)
         self._head_requests: dict[str, HeadRequest] = {}
         self._probes = StoreProbes(self._stores, run_in_thread, now)
 
@@ -91,3 +94,9 @@ class ObjectAudioSources:
 
     def _finished(self, text: str) -> None:
         del self._head_requests[text]
+
+
+def _places_of_one(stores: Iterable[str], places: int) -> int:
+    """Return how many of the places the requests to one kind of store may have."""
+    has_several = len({url.partition(":")[0] for url in stores}) > 1
+    return places - places // 4 if has_several else places

@@ -32,6 +32,10 @@ class BatchCache:
         """Return how many batches are cached."""
         return len(self._batches)
 
+    def start_of(self, offset: int) -> int:
+        """Return the offset of the batch that contains byte `offset`."""
+        return offset - offset % self._pace.batch_bytes
+
     def batch(self, audio: SharedAudio, offset: int) -> AudioBatch | None:
         """Return the batch of `audio` that contains byte `offset`, as far as it has been written.
 

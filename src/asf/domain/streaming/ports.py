@@ -50,6 +50,13 @@ class AudioSource(Protocol):
         """
         ...
 
+    def cancel(self, offset: int) -> None:
+        """Fetch no longer what `read` has to fetch for `offset`, if that has not begun: nobody waits for it now.
+
+        A later `read` fetches it nevertheless. Safe to call for bytes that are not being fetched, and after `close`.
+        """
+        ...
+
     def refresh(self) -> int:
         """Update and return the length, in bytes, of audio opened as growing, as far as it is known without waiting.
 

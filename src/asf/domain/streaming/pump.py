@@ -10,6 +10,7 @@ from asf.domain.errors import AsfError, InternalError
 from asf.domain.signal import Signal
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.due import ChunkStreamer, EndReached, SendAudio, WaitForGrowth, WaitUntil
+from asf.domain.streaming.fetches import Fetches
 from asf.domain.streaming.live_edge import LiveEdge
 from asf.domain.streaming.ports import StreamingObserver, Timer
 from asf.domain.streaming.schedule import Schedule
@@ -57,8 +58,7 @@ class AudioPump:
         # When the pump last turned without a failure, or was last woken up, in seconds of the clock.
         self._turned_at = self._woken_at = clock.now()
         self._observer = observer
-        # The sessions whose next bytes are being fetched, by their audio.
-        self._awaiting: dict[SharedAudio, dict[ListenerSession, None]] = {}
+        self._fetches = Fetches()
         self._wake_up: float | None = None
         pool.on_arrival.connect(self._arrived)
 
@@ -125,8 +125,7 @@ class AudioPump:
         self._schedule.remove(session)
         self._slow_listeners.remove(session)
         self._live_edge.remove(session)
-        if session.audio is not None:
-            self._stop_awaiting(session, session.audio)
+        self._fetches.remove(session)
 
     def _advance(self, now: float) -> float:
         """Queue the sessions that are due by `now`, and return the time before which bytes count as due."""
@@ -153,8 +152,6 @@ class AudioPump:
     def _send_due(self, session: ListenerSession, now: float, until: float) -> None:
         audio = session.audio
         assert audio is not None  # noqa: S101 - it has started
-        if audio in self._awaiting:
-            self._stop_awaiting(session, audio)
         decision = self._streamer.decide(session, until)
         if isinstance(decision, SendAudio):
             if not self._send(session, audio, decision, now):
@@ -182,6 +179,7 @@ class AudioPump:
         if batch is None:
             self._await(session, audio)
             return False
+        self._fetches.remove(session)
         taken = session.emitter.send_audio(batch, start, due.stop)
         if taken:
             is_first = session.sent_bytes == 0
@@ -211,18 +209,11 @@ class AudioPump:
     def _await(self, session: ListenerSession, audio: SharedAudio) -> None:
         """Serve the session again when the audio's next bytes have arrived. Its listener is not slow meanwhile."""
         self._slow_listeners.remove(session)
-        self._awaiting.setdefault(audio, {})[session] = None
-
-    def _stop_awaiting(self, session: ListenerSession, audio: SharedAudio) -> None:
-        sessions = self._awaiting.get(audio)
-        if sessions is not None:
-            sessions.pop(session, None)
-            if not sessions:
-                del self._awaiting[audio]
+        self._fetches.add(session, audio, self._batches.start_of(session.offset))
 
     def _arrived(self, audio: SharedAudio) -> None:
         """Serve all sessions that await bytes of `audio`. Those whose bytes have not arrived yet await them again."""
-        for session in self._awaiting.pop(audio, ()):
+        for session in self._fetches.arrived(audio):
             self._schedule.put_due(session)
         self.update_wake_up()
 

@@ -56,6 +56,9 @@ class QueueAudioSource:
             raise AudioUnavailable(f"The queue ends at byte {self.size}.")
         return self._fetcher.read(self._opened, self, offset, length)
 
+    def cancel(self, offset: int) -> None:
+        """Do nothing: others may read the same blocks."""
+
     def refresh(self) -> int:
         """Return the current length. Raises `AudioChanged`, or `AudioUnavailable` for a queue with a bad entry."""
         index = self._opened.index
