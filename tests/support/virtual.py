@@ -9,13 +9,14 @@ from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.access.grant import Grant
 from asf.domain.errors import AsfError, AudioUnavailable, UiEmitFailed, Unauthorized
-from asf.domain.streaming.admission import Admission, Spawn
+from asf.domain.streaming.admission import Admission
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.batch_cache import MAX_CACHED_BYTES, BatchCache
 from asf.domain.streaming.due import ChunkStreamer
 from asf.domain.streaming.events import ListenerEvent, StatusChanged
 from asf.domain.streaming.live_edge import LiveEdge
+from asf.domain.streaming.look_ups import Spawn
 from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.pacing import Pace
 from asf.domain.streaming.pump import AudioPump

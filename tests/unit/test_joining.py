@@ -4,6 +4,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from hypothesis import example, given
@@ -21,6 +22,7 @@ from asf.domain.errors import (
     TooManyListeners,
 )
 from asf.domain.streaming.events import StartOfStream, StreamFailed
+from asf.domain.streaming.look_ups import LOOK_UPS_AT_ONCE, LookUps
 from asf.domain.streaming.session import ListenRequest
 from asf.domain.streams.stream import AudioEnding, AudioStream, QueueLocator, StreamState
 from tests.support.virtual import QueuedAudioSources, ScriptedListener, VirtualServer
@@ -338,6 +340,21 @@ def test_a_join_that_was_replaced_before_its_task_began_opens_nothing() -> None:
         scene.run_task()
     assert len(openings) == 1
     assert [listener.kinds[:2] for listener in scene.listeners] == [[]] * 4 + [["joined", "StartOfStream"]]
+
+
+def test_of_many_joins_few_look_ups_run_at_once() -> None:
+    """While a store does not answer; the last join is looked up as soon as one of them has ended."""
+    tasks: list[Callable[[], object]] = []
+    look_ups = LookUps(tasks.append)
+    done: list[int] = []
+    for number in range(50):
+        look_ups.start("listener", partial(done.append, number))
+    look_ups.start("other", partial(done.append, 50))
+    assert len(tasks) == len(look_ups) == LOOK_UPS_AT_ONCE + 1
+    while tasks:
+        tasks.pop(0)()
+    assert done == [*range(LOOK_UPS_AT_ONCE), 50, 49]
+    assert len(look_ups) == 0
 
 
 @pytest.mark.parametrize("distant", ["catalog in tasks", "audio in tasks"])

@@ -15,6 +15,7 @@ from asf.domain.errors import (
 )
 from asf.domain.streaming import simulation
 from asf.domain.streaming.audio_pool import AudioPool
+from asf.domain.streaming.look_ups import LookUps, Spawn
 from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.ports import StreamingObserver
 from asf.domain.streaming.pump import AudioPump
@@ -23,9 +24,6 @@ from asf.domain.streaming.shared_audio import SharedAudio
 from asf.domain.streaming.waiting_room import WaitingRoom
 from asf.domain.streams.catalog import StreamCatalog
 from asf.domain.streams.stream import AudioStream, StreamState
-
-Spawn = Callable[[Callable[[], object]], object]
-"""Runs work in a task of its own, as soon as the caller waits."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +61,7 @@ class Admission:
         self._observer = observer
         self._with_simulation = with_simulation
         self._spawn = spawn
+        self._look_ups = None if spawn is None else LookUps(spawn)
         self._pending: set[ListenerSession] = set()
         self._following: set[ListenerSession] = set()
         # What is being opened for the sessions that wait, by stream id: the newest value of the stream.
@@ -96,8 +95,8 @@ class Admission:
         """Release what `open` returned. A session that has started on it keeps the audio open."""
         self._pool.release(opened.audio)
 
-    def admit(self, session: ListenerSession, opened: OpenedAudio | None = None) -> None:
-        """Start the session on its stream, or on the audio that was `opened` for it, or let it wait.
+    def admit(self, session: ListenerSession, listener_id: str, opened: OpenedAudio | None = None) -> None:
+        """Start the listener's session on its stream, or on the audio that was `opened` for it, or let it wait.
 
         May yield to other tasks. Raises `Draining`, `StreamNotFound`, `EpochChanged`, `AudioUnavailable`,
         `GenerationFailed` or `CatalogUnavailable`, after which the session has ended. Raises nothing if another task
@@ -109,10 +108,14 @@ class Admission:
             if opened is not None:
                 self._pool.share(opened.audio)
                 self._start_now(session, opened.stream, opened.audio)
-            elif self._catalog.is_local or self._spawn is None:
+            elif self._look_ups is None:
                 self._find_and_start(session)
             else:
-                self._spawn(partial(self._run, session, partial(self._find_and_start, session, in_task=True)))
+                run_in_task = partial(self._look_ups.start, listener_id)
+                if self._catalog.is_local:
+                    self._find_and_start(session, run_in_task)
+                else:
+                    run_in_task(partial(self._run, session, partial(self._find_and_start, session)))
         except Exception:
             if not session.ended:
                 session.abandon()
@@ -149,7 +152,8 @@ class Admission:
             self._observer.join_rejected(session.stream_id, error.error_code)
             session.fail(error)
 
-    def _find_and_start(self, session: ListenerSession, *, in_task: bool = False) -> None:
+    def _find_and_start(self, session: ListenerSession, run_in_task: Spawn | None = None) -> None:
+        """Find the stream and start the session; open audio that is not local with `run_in_task`, if given."""
         request = session.request
         try:
             stream = self._catalog.find(request.stream_id)
@@ -167,10 +171,10 @@ class Admission:
             raise EpochChanged(epoch=stream.epoch)
         if session.ended:
             return
-        if in_task or stream.locator.is_local or self._spawn is None:
+        if stream.locator.is_local or run_in_task is None:
             self._open_and_start(session, stream)
         else:
-            self._spawn(partial(self._run, session, partial(self._open_and_start, session, stream)))
+            run_in_task(partial(self._run, session, partial(self._open_and_start, session, stream)))
 
     def _open_and_start(self, session: ListenerSession, stream: AudioStream) -> None:
         audio = self._pool.acquire(stream)

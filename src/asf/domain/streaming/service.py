@@ -93,7 +93,7 @@ class StreamingService:
                 raise TooManyListeners(f"The limit is {self._max_listeners}.")
             session = self._add_session(listener_id, request, emitter)
             self._access.end_at(session, until, session.fail)
-            self._admission.admit(session, opened)
+            self._admission.admit(session, listener_id, opened)
         except AsfError as error:
             self._observer.join_rejected(request.stream_id, error.error_code)
             raise
