@@ -1,5 +1,6 @@
 """An object store that is slow, fails, truncates and disappears: no wrong byte, and no effect on other streams."""
 
+import time
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.store_proxy import StoreProxy
 from tests.support.swift_server import SwiftServer
 
 AUDIO = audio_of(4 * BLOCK_BYTES + 777)
+SEEKS = 600
 FILE_AUDIO = audio_of(600_000, seed=2)
 
 
@@ -127,6 +129,37 @@ def test_an_announcement_is_answered_while_its_object_is_looked_up(
         listener.receive_until("end_of_stream")
         assert listener.audio == AUDIO
         listener.close()
+
+
+def test_who_seeks_without_pause_disturbs_nobody(
+    start_server: StartServer, swift: SwiftServer, store_proxy: StoreProxy
+) -> None:
+    """The last seek takes effect, few of the others do, and a listener of another object receives all of it."""
+    settings = {"ASF_S3_ENDPOINT_URL": store_proxy.url, "ASF_OBJECT_CACHE_BYTES": str(32 * BLOCK_BYTES)}
+    server = start_server(swift.environment | settings)
+    blocks = 80
+    long_audio = audio_of(blocks * BLOCK_BYTES, seed=3)
+    for stream_id, audio in (("long", long_audio), ("s", AUDIO)):
+        server.notify(stream_id, swift.put(f"{stream_id}-{uuid4().hex}.mp3", audio)).raise_for_status()
+    store_proxy.delay = 0.3
+    restless = join(server, "long", window=1)
+    restless.receive_until("start_of_stream")
+    for number in range(SEEKS):
+        restless.emit("seek_stream", {"offset": number * 7 % blocks * BLOCK_BYTES})
+        time.sleep(0.005)  # So that the server turns to each of them.
+    last = len(long_audio) - 1
+    restless.emit("seek_stream", {"offset": last})
+    other = join(server)
+    other.receive_until("end_of_stream")
+    assert other.audio == AUDIO
+    while not any(payload.get("offset") == last for _name, payload in restless.events):
+        restless.receive()
+    starts = [payload for _name, payload in restless.events if payload.get("event") == "start_of_stream"]
+    assert len(starts) < SEEKS // 2
+    path = next(path for _method, path, _part in store_proxy.asked if "long-" in path)
+    assert sum(store_proxy.blocks(path).values()) <= 2 * len(starts)  # The block, and the one ahead.
+    restless.close()
+    other.close()
 
 
 def test_a_slow_store_only_costs_time(server: ServerProcess, store_proxy: StoreProxy) -> None:
