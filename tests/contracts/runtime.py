@@ -83,6 +83,27 @@ class RuntimeContract:
         self.wait_until(lambda: len(order) == 3, pause)
         assert order == ["task", "work", "done"]
 
+    def test_long_work_does_not_hold_up_others(self, runtime: Runtime, pause: Callable[[float], object]) -> None:
+        """Two tasks that each work until another one has had many turns."""
+        turns: list[int] = []
+        done: list[int] = []
+        end = time.monotonic() + PATIENCE_SECONDS
+
+        def work() -> None:
+            while len(turns) < 20:
+                assert time.monotonic() < end
+                runtime.checkpoint()
+            done.append(1)
+
+        def stand_by() -> None:
+            while len(done) < 2:
+                turns.append(1)
+                runtime.pause(0)
+
+        for task in (work, work, stand_by):
+            runtime.spawn(task)
+        self.wait_until(lambda: len(done) == 2, pause)
+
     @staticmethod
     def blocking_event() -> threading.Event:
         """Return an event whose `wait` blocks the thread that calls it."""

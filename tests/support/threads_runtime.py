@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
@@ -15,6 +16,13 @@ class ThreadsRuntime:
     def spawn(self, work: Callable[[], object]) -> None:
         """Run `work` in a thread of its own."""
         threading.Thread(target=_run_logged, args=[work], daemon=True).start()
+
+    def pause(self, seconds: float) -> None:
+        """Suspend the calling thread."""
+        time.sleep(seconds)
+
+    def checkpoint(self) -> None:
+        """Do nothing: the operating system lets other threads run."""
 
     def call_later(self, seconds: float, work: Callable[[], object]) -> threading.Timer:
         """Call `work` in a thread after so many seconds."""

@@ -34,6 +34,17 @@ class Runtime(Protocol):
         """Run `work` in a task of its own, as soon as the caller waits. An exception in it is logged."""
         ...
 
+    def pause(self, seconds: float) -> None:
+        """Suspend the calling task for `seconds`."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Let other tasks run if none has for a few milliseconds: to be called often by work that may take long.
+
+        May yield: re-check state afterwards. Costs next to nothing otherwise.
+        """
+        ...
+
     def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
         """Call `work` on the event loop after `seconds`. It must not wait."""
         ...
@@ -97,6 +108,10 @@ class RawConnection(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Suspend the calling task for `seconds`."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Let other tasks run if none has for a few milliseconds, as `Runtime.checkpoint` does. May yield."""
         ...
 
 

@@ -10,6 +10,8 @@ import eventlet
 from eventlet import hubs, wsgi
 from eventlet.event import Event
 
+from asf.adapters.eventlet_runtime.turns import TURNS
+
 WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
 
 RECEIVED_AT_ONCE = 16 * 1024
@@ -77,6 +79,10 @@ class EventletConnection:
     def pause(self, seconds: float) -> None:
         """Suspend the calling green thread."""
         eventlet.sleep(seconds)
+
+    def checkpoint(self) -> None:
+        """Let other green threads run if none has for a few milliseconds. May yield."""
+        TURNS.checkpoint()
 
     def _on_writable(self, _fileno_or_error: object) -> None:
         """Make the pending call. The hub calls this repeatedly until nothing is pending."""

@@ -10,6 +10,7 @@ from eventlet import hubs, tpool
 
 from asf.adapters.eventlet_runtime import serving
 from asf.adapters.eventlet_runtime.listening import EventletListeningSocket, listen
+from asf.adapters.eventlet_runtime.turns import TURNS
 from asf.adapters.runtime import Timer
 from asf.adapters.serving import Service
 
@@ -38,6 +39,14 @@ class EventletRuntime:
     def spawn(self, work: Callable[[], object]) -> None:
         """Run `work` in a green thread of its own, as soon as the caller waits. An exception in it is logged."""
         eventlet.spawn_n(_run_logged, work)
+
+    def checkpoint(self) -> None:
+        """Let other green threads run if none has for a few milliseconds. May yield."""
+        TURNS.checkpoint()
+
+    def pause(self, seconds: float) -> None:
+        """Suspend the calling green thread for `seconds`."""
+        eventlet.sleep(seconds)
 
     def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
         """Call `work` on the event loop after `seconds`. It must not wait."""
