@@ -68,7 +68,7 @@ class Api:
         app = create_app("secret", lambda route, status: self.answered.append((route, status)))
         guard = InternalGuard("", [ip_network("127.0.0.0/8")])
         app.register_blueprint(create_internal_streams_blueprint(self.catalog, guard))
-        app.register_blueprint(create_internal_updates_blueprint(self.router, guard))
+        app.register_blueprint(create_internal_updates_blueprint(self.router, guard, lambda: None))
         app.register_blueprint(
             create_operations_blueprint(
                 lambda: self.problems, lambda: b"asf_metric 1\n", "text/plain", {"one": lambda: {"a": 1}}

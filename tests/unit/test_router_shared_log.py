@@ -38,7 +38,9 @@ DEEPEST = 3
 class Server:
     """One server: a router, its part of the log, and the messages that are on their way to it."""
 
-    def __init__(self, core: InMemoryUpdateLog, pause: Callable[[], None]) -> None:
+    def __init__(
+        self, core: InMemoryUpdateLog, pause: Callable[[], None], checkpoint: Callable[[], None] = lambda: None
+    ) -> None:
         self.messages: deque[SequencedUpdate] = deque()
         self.followers: dict[str, int] = {}
         self.core = core
@@ -51,7 +53,9 @@ class Server:
         self.subscribers = ScriptedSubscribers()
         clock = ManualClock()
         access = AccessControl(None, Expiries(), clock, lambda: None)
-        self.router = UiUpdateRouter(self.subscribers, self, access, clock, RecordingObserver(), self.tasks.append)
+        self.router = UiUpdateRouter(
+            self.subscribers, self, access, clock, RecordingObserver(), self.tasks.append, checkpoint
+        )
 
     # The log.
 
@@ -172,7 +176,7 @@ class World:
         self.core = core = InMemoryUpdateLog(6, 60.0, lambda: "epoch")
         self.data = data
         self.depth = 0
-        self.servers = [Server(core, self.pause) for _ in range(2)]
+        self.servers = [Server(core, self.pause, self.pause) for _ in range(2)]
         for server in self.servers:
             server.others = self.servers
         self.tabs = [Tab(with_position=number != 3) for number in range(4)]

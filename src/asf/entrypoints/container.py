@@ -177,7 +177,14 @@ class Container(containers.DeclarativeContainer):
         factories.create_ui_emitter, socketio, settings, engineio_connections
     )
     router: providers.Provider[UiUpdateRouter] = providers.Singleton(
-        UiUpdateRouter, ui_emitter, update_log, access, clock, metrics, runtime.provided.spawn
+        UiUpdateRouter,
+        ui_emitter,
+        update_log,
+        access,
+        clock,
+        metrics,
+        runtime.provided.spawn,
+        runtime.provided.checkpoint,
     )
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
         factories.create_metrics_page,
@@ -214,7 +221,9 @@ class Container(containers.DeclarativeContainer):
     )
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
         providers.Singleton(http_api.create_internal_streams_blueprint, catalog, internal_guard),
-        providers.Singleton(http_api.create_internal_updates_blueprint, router, internal_guard),
+        providers.Singleton(
+            http_api.create_internal_updates_blueprint, router, internal_guard, runtime.provided.checkpoint
+        ),
         providers.Singleton(http_api.create_playback_blueprint, streaming, settings.provided.cors_allowed_origins),
         providers.Singleton(
             http_api.create_operations_blueprint,

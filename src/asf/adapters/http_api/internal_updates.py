@@ -1,5 +1,6 @@
 """Internal API of UI updates, for orchestrators (docs/contract.md, section 2)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -12,8 +13,13 @@ from asf.domain.errors import AsfError
 from asf.domain.updates.router import Published, UiUpdateRouter
 
 
-def create_internal_updates_blueprint(router: UiUpdateRouter, guard: InternalGuard) -> Blueprint:
-    """Return the routes of UI updates under /asf/internal/, protected by `guard`."""
+def create_internal_updates_blueprint(
+    router: UiUpdateRouter, guard: InternalGuard, checkpoint: Callable[[], object]
+) -> Blueprint:
+    """Return the routes of UI updates under /asf/internal/, protected by `guard`.
+
+    `checkpoint` is called after each update of a batch, and may yield.
+    """
     blueprint = Blueprint("internal_updates", "asf", url_prefix="/asf/internal")
     blueprint.before_request(guard)
     update_schema = SendUiUpdateSchema()
@@ -27,7 +33,11 @@ def create_internal_updates_blueprint(router: UiUpdateRouter, guard: InternalGua
     @blueprint.post("/send_ui_updates")
     def send_ui_updates() -> Response:
         fields = updates_schema.read(read_json_object(SendUiMalformedJson, SendUiInvalidPayload))
-        return jsonify(results=[publish_one(update) for update in fields["updates"]])
+        results = []
+        for update in fields["updates"]:
+            results.append(publish_one(update))
+            checkpoint()
+        return jsonify(results=results)
 
     def publish_one(update: Any) -> dict[str, Any]:
         try:

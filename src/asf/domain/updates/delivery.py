@@ -1,6 +1,6 @@
 """Delivery of updates to single connections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -11,7 +11,7 @@ from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subsc
 
 
 class Delivery:
-    """Hands updates to connections. No method blocks or yields.
+    """Hands updates to connections. No method blocks; only `deliver_held` and `deliver_all` may yield.
 
     A connection to which something cannot be delivered is dropped, by `drop`. So a subscribed connection has all of
     its updates, and a client that missed some recovers them when it reconnects. `emitter` is None if the server has
@@ -19,11 +19,16 @@ class Delivery:
     """
 
     def __init__(
-        self, emitter: UiUpdateEmitter | None, observer: UiUpdateObserver, drop: Callable[[str], object]
+        self,
+        emitter: UiUpdateEmitter | None,
+        observer: UiUpdateObserver,
+        drop: Callable[[str], object],
+        checkpoint: Callable[[], object],
     ) -> None:
         self._optional_emitter = emitter
         self._observer = observer
         self._drop = drop
+        self._checkpoint = checkpoint
 
     def check(self) -> None:
         """Raise `UiNamespaceMissing` if the server has no namespace for UI updates."""
@@ -62,14 +67,23 @@ class Delivery:
         with suppress(UiEmitFailed):
             self._emit(subscriber, update)
 
+    def deliver_all(self, subscriber: Subscriber, updates: Iterable[SequencedUpdate]) -> None:
+        """Do as `deliver` with each update, while more may be held for the subscriber. May yield."""
+        for update in updates:
+            self.deliver(subscriber, update)
+            self._checkpoint()
+
     def deliver_held(self, subscriber: Subscriber) -> bool:
-        """Deliver held updates up to the first gap. Returns whether no replay is needed; then nothing is held."""
+        """Deliver held updates up to the first gap. Returns whether no replay is needed; then nothing is held.
+
+        May yield: what arrives meanwhile is held, and delivered too.
+        """
         held = subscriber.held
         while held and not subscriber.has_ended:
             if not subscriber.has(held[0]) and not subscriber.is_next(held[0]):
                 return False
-            self.deliver(subscriber, held[0])
-            held.popleft()
+            self.deliver(subscriber, held.popleft())
+            self._checkpoint()
         if subscriber.must_replay and not subscriber.has_ended:
             subscriber.must_replay = False
             return False

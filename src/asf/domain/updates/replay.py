@@ -8,7 +8,7 @@ from asf.domain.errors import UiEmitFailed
 from asf.domain.updates.delivery import Delivery
 from asf.domain.updates.ports import UpdateLog
 from asf.domain.updates.subscriber import Subscriber
-from asf.domain.updates.update import EVERYTHING, Position
+from asf.domain.updates.update import EVERYTHING, Position, SequencedUpdate
 
 MAX_REPLAYS = 5
 """Maximum consecutive replays before the connection is closed."""
@@ -17,7 +17,7 @@ MAX_REPLAYS = 5
 class Replay:
     """Delivers missed updates from the log, then the updates held meanwhile.
 
-    The log may yield to other tasks: meanwhile more updates may be held, and subscriptions may end.
+    The log and the delivery may yield to other tasks: meanwhile more updates may be held, and subscriptions may end.
     """
 
     def __init__(self, delivery: Delivery, log: UpdateLog, clock: Clock) -> None:
@@ -58,8 +58,7 @@ class Replay:
         recovery = self._log.recover(client_id, position, self._clock.now())
         if recovery.recovered:
             for subscriber in subscribers:
-                for update in recovery.updates:
-                    self._delivery.deliver(subscriber, update)
+                self._delivery.deliver_all(subscriber, recovery.updates)
             return
         for subscriber in subscribers:
             if subscriber.with_position:
@@ -75,11 +74,10 @@ class Replay:
         """
         recovery = self._log.recover(subscribers[0].client_id, EVERYTHING, self._clock.now())
         for subscriber in subscribers:
-            held = subscriber.held or deque()
+            held = deque[SequencedUpdate]() if subscriber.held is None else subscriber.held
             if recovery.latest.epoch != position.epoch:
                 while held and held[0].epoch == position.epoch:
                     self._delivery.deliver(subscriber, held.popleft())
-            for update in recovery.updates:
-                self._delivery.deliver(subscriber, update)
+            self._delivery.deliver_all(subscriber, recovery.updates)
             if held and not subscriber.has(held[0]):
                 subscriber.delivered = Position(held[0].epoch, held[0].seq - 1)

@@ -42,13 +42,20 @@ def _run_now(work: Callable[[], object]) -> None:
     work()
 
 
+def _go_on() -> None:
+    """Yield to nobody."""
+
+
 class UiUpdateRouter:
     """Delivers each update to exactly the connections that subscribed to its client, in `seq` order.
 
     `emitter` is None if the server has no namespace for UI updates. `spawn` runs work that reads the log in a task of
     its own; a log that never yields needs none. `subscribe` and `publish` may yield while they wait for the log.
     Updates that arrive meanwhile are held for each subscription; a subscription may also end meanwhile, so its state
-    is checked again after each wait. Delivery itself never yields.
+    is checked again after each wait.
+
+    `checkpoint` is called after each delivery, and may yield: so however many updates and subscribers there are,
+    other tasks run meanwhile. Updates that are published in between overtake none: see `_deliver`.
     """
 
     def __init__(
@@ -59,16 +66,20 @@ class UiUpdateRouter:
         clock: Clock,
         observer: UiUpdateObserver,
         spawn: Callable[[Callable[[], object]], object] = _run_now,
+        checkpoint: Callable[[], object] = _go_on,
     ) -> None:
-        self._delivery = Delivery(emitter, observer, self.drop)
+        self._delivery = Delivery(emitter, observer, self.drop, checkpoint)
         self._replay = Replay(self._delivery, log, clock)
         self._log = log
         self._access = access
         self._clock = clock
         self._observer = observer
         self._spawn = spawn
+        self._checkpoint = checkpoint
         self._subscribers = Subscriptions()
         self._attempts = Attempts()
+        # The updates that are being delivered, by client, in `seq` order.
+        self._in_hand: dict[str, list[SequencedUpdate]] = {}
         log.connect(self.deliver, self.recover_missed)
 
     @property
@@ -146,9 +157,9 @@ class UiUpdateRouter:
         return published
 
     def deliver(self, update: SequencedUpdate) -> None:
-        """Deliver an update that the log broadcasts. Never blocks: subscribers that are behind catch up in a task."""
+        """Deliver an update that the log broadcasts. May yield. Subscribers that are behind catch up in a task."""
         subscribers = self._subscribers.of_client(update.client_id)
-        self._deliver(update, subscribers, len(subscribers))
+        self._deliver(update, subscribers, len(subscribers), [update])
 
     def recover_missed(self) -> None:
         """Deliver the updates that connections missed, after some may have been lost on the way from the log.
@@ -188,26 +199,56 @@ class UiUpdateRouter:
         count = len(subscribers)
         if appended.is_broadcast:
             subscribers = [one for one in subscribers if not one.holds_back and one.is_next(appended.update)]
-        self._deliver(appended.update, subscribers, count)
+            self._deliver(appended.update, subscribers, count, [appended.update])
+            return
+        in_hand = self._in_hand.setdefault(appended.update.client_id, [])
+        in_hand.append(appended.update)
+        try:
+            self._deliver(appended.update, subscribers, count, in_hand)
+        finally:
+            in_hand.remove(appended.update)
+            if not in_hand:
+                del self._in_hand[appended.update.client_id]
 
-    def _deliver(self, update: SequencedUpdate, subscribers: list[Subscriber], count: int) -> None:
-        """Deliver an update to `subscribers`, which are some of the `count` here, and record failed deliveries."""
-        failed = 0
-        errors: list[UiEmitFailed] = []
-        behind = []
-        for subscriber in subscribers:
-            held_back = subscriber.holds_back
+    def _deliver(
+        self, update: SequencedUpdate, subscribers: list[Subscriber], count: int, in_hand: list[SequencedUpdate]
+    ) -> None:
+        """Deliver an update to `subscribers`, which are some of the `count` here, and record failed deliveries.
+
+        May yield after each of them. Then another update of the client may be published before this one has reached
+        everybody. So each subscriber is offered all that is `in_hand`, in order, and takes what it did not have.
+        """
+        behind: list[Subscriber] = []
+        try:
+            for subscriber in subscribers:
+                held_back = subscriber.holds_back
+                self._offer(subscriber, update, count, in_hand)
+                if subscriber.holds_back and not held_back:
+                    behind.append(subscriber)
+                self._checkpoint()
+        finally:
+            if behind:
+                self._spawn(partial(self._replay.serve_or_break_off, behind))
+
+    def _offer(
+        self, subscriber: Subscriber, update: SequencedUpdate, count: int, in_hand: list[SequencedUpdate]
+    ) -> None:
+        is_recorded = False
+        for one in in_hand:
+            if subscriber.has_ended:
+                break
+            errors = []
             try:
-                failed += not self._delivery.offer(subscriber, update)
+                taken = self._delivery.offer(subscriber, one)
             except UiEmitFailed as error:
-                failed += 1
+                taken = False
                 errors.append(error)
-            if subscriber.holds_back and not held_back:
-                behind.append(subscriber)
-        if failed:
-            self._attempts.record(update, count, failed, errors)
-        if behind:
-            self._spawn(partial(self._replay.serve_or_break_off, behind))
+            if not taken:
+                self._attempts.record(one, count, 1, errors)
+                is_recorded |= one is update
+        # It may also have ended before, while the others were served.
+        if subscriber.has_ended and not is_recorded and not subscriber.has(update):
+            self._attempts.record(update, count, 1, [])
 
     def _start(self, subscriber: Subscriber, since: Position | None) -> Recovery | None:
         """Follow the client, and only then read earlier updates from the log, so that none is missed in between.

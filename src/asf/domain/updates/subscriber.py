@@ -37,8 +37,13 @@ class Subscriber:
         self.held = deque()
 
     def hold(self, update: SequencedUpdate) -> bool:
-        """Queue an update behind the held ones. Returns whether the queue is still within its limits."""
+        """Queue an update behind the held ones. Returns whether the queue is still within its limits.
+
+        An update is ignored if it, or a later one of its epoch, is the last one held: it is held too, or in the log.
+        """
         held = self.held = deque() if self.held is None else self.held
+        if held and held[-1].epoch == update.epoch and held[-1].seq >= update.seq:
+            return True
         held.append(update)
         self.held_bytes += len(update.data_json)
         return len(held) <= MAX_WAITING_UPDATES and self.held_bytes <= MAX_WAITING_BYTES
