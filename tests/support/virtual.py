@@ -296,6 +296,10 @@ class ScriptedSubscribers:
         self.ended: list[tuple[str, str, str]] = []
         self.outcomes: dict[str, Handover | UiEmitFailed] = {}
         self.broken_off: list[str] = []
+        self.backlog: dict[str, float] = {}
+
+    def waiting(self, connection_id: str) -> float:
+        return self.backlog.get(connection_id, 0.0)
 
     def break_off(self, connection_id: str) -> None:
         self.broken_off.append(connection_id)
@@ -319,7 +323,7 @@ class ScriptedSubscribers:
         outcome = self.outcomes.get(connection_id, Handover.TAKEN)
         if isinstance(outcome, UiEmitFailed):
             raise outcome
-        if outcome is Handover.TAKEN:
+        if outcome in {Handover.TAKEN, Handover.FILLING}:
             self.sent.setdefault(connection_id, []).extend(items)
         return outcome
 

@@ -11,7 +11,8 @@ from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.errors import UiEmitFailed
-from asf.domain.updates.router import Published, UiUpdateRouter
+from asf.domain.updates.batch import Published
+from asf.domain.updates.router import UiUpdateRouter
 from asf.domain.updates.update import Handover, SequencedUpdate, Subscription, UiUpdate
 from tests.support.examples import examples
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers

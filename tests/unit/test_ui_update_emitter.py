@@ -127,13 +127,19 @@ def test_a_connection_that_has_ended(emitter: Emitter) -> None:
     ("waiting", "limit"), [("queued_messages", MAX_WAITING_UPDATES), ("queued_bytes", MAX_WAITING_BYTES)]
 )
 def test_a_subscriber_that_does_not_read_is_disconnected(emitter: Emitter, waiting: str, limit: int) -> None:
-    """At the limit, and not before it."""
+    """At the limit, and not before it. From half of the limit on the outcome says that much waits."""
+    setattr(emitter.transport, waiting, limit // 2 - 1)
+    assert emitter.emit(update_of(0)) is Handover.TAKEN
+    setattr(emitter.transport, waiting, limit // 2)
+    assert emitter.emit(update_of(0)) is Handover.FILLING
+    assert emitter.emitter.waiting(emitter.sid) == 0.5
+    assert emitter.emitter.waiting("unknown") == 0
     setattr(emitter.transport, waiting, limit - 1)
-    assert emitter.emit(update_of(1)) is Handover.TAKEN
+    assert emitter.emit(update_of(1)) is Handover.FILLING
     setattr(emitter.transport, waiting, limit)
     assert emitter.emit(update_of(2)) is Handover.TOO_SLOW
     assert emitter.transport.disconnected
-    assert emitter.events == [["progress", 1]]
+    assert emitter.events == [["progress", 0], ["progress", 0], ["progress", 1]]
 
 
 def test_a_subscriber_that_does_not_read_a_replay_may_not_ask_for_another(emitter: Emitter) -> None:

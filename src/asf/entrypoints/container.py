@@ -185,6 +185,7 @@ class Container(containers.DeclarativeContainer):
         metrics,
         runtime.provided.spawn,
         runtime.provided.checkpoint,
+        runtime.provided.pause,
     )
     render_metrics: providers.Provider[Callable[[], bytes]] = providers.Singleton(
         factories.create_metrics_page,

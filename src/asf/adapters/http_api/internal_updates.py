@@ -10,7 +10,8 @@ from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
 from asf.adapters.http_api.schemas import SendUiUpdateSchema, SendUiUpdatesSchema
 from asf.domain.errors import AsfError
-from asf.domain.updates.router import Published, UiUpdateRouter
+from asf.domain.updates.batch import Batch, Published
+from asf.domain.updates.router import UiUpdateRouter
 
 
 def create_internal_updates_blueprint(
@@ -34,16 +35,17 @@ def create_internal_updates_blueprint(
     def send_ui_updates() -> Response:
         fields = updates_schema.read(read_json_object(SendUiMalformedJson, SendUiInvalidPayload))
         results = []
+        batch = router.batch()
         for update in fields["updates"]:
-            results.append(publish_one(update))
+            results.append(publish_one(batch, update))
             checkpoint()
         return jsonify(results=results)
 
-    def publish_one(update: Any) -> dict[str, Any]:
+    def publish_one(batch: Batch, update: Any) -> dict[str, Any]:
         try:
             if not isinstance(update, dict) or not update:
                 raise SendUiInvalidPayload("The update is not a non-empty JSON object.")
-            return _response_to(router.publish(update_schema.read(update)["update"]))
+            return _response_to(batch.publish(update_schema.read(update)["update"]))
         except AsfError as error:
             return {"status": "error"} | error_body(error)
 

@@ -14,7 +14,7 @@ from asf.adapters.realtime_api.namespace import FindTransport
 from asf.adapters.realtime_api.socketio_packets import compact_json, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, UiEmitFailed
-from asf.domain.updates.limits import MAX_WAITING_BYTES, MAX_WAITING_UPDATES
+from asf.domain.updates.limits import FILLING, MAX_WAITING_BYTES, MAX_WAITING_UPDATES
 from asf.domain.updates.update import Handover, SequencedUpdate, Subscription
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,13 @@ class SocketIoUiUpdateEmitter:
             self._latest_packet = self._packet_of(update, with_position=with_position)
         return self._send(connection_id, self._latest_packet)
 
+    def waiting(self, connection_id: str) -> float:
+        """Return how much waits to be sent to the connection, as a fraction of what may; 0 for an unknown one."""
+        transport = self._transport(connection_id)
+        if transport is None:
+            return 0.0
+        return max(transport.queued_messages / MAX_WAITING_UPDATES, transport.queued_bytes / MAX_WAITING_BYTES)
+
     def break_off(self, connection_id: str) -> None:
         """End the connection at once, so that its client reconnects. An unknown connection is ignored."""
         transport = self._transport(connection_id)
@@ -85,7 +92,7 @@ class SocketIoUiUpdateEmitter:
             logger.exception("Emitting a UI update failed")
             transport.disconnect()
             raise UiEmitFailed(f"{type(error).__name__}: {error}") from error
-        return Handover.TAKEN
+        return Handover.FILLING if _is_filling(transport) else Handover.TAKEN
 
     def _transport(self, connection_id: str) -> MessageTransport | None:
         return self._find_transport(self._server.manager.eio_sid_from_sid(connection_id, self._namespace))
@@ -95,6 +102,13 @@ class SocketIoUiUpdateEmitter:
             return event_packet(self._namespace, update.event_name, update.data_json)
         position = {"epoch": update.epoch, "seq": update.seq, "timestamp": update.timestamp}
         return event_packet(self._namespace, update.event_name, update.data_json, compact_json(position))
+
+
+def _is_filling(transport: MessageTransport) -> bool:
+    return (
+        transport.queued_messages >= FILLING * MAX_WAITING_UPDATES
+        or transport.queued_bytes >= FILLING * MAX_WAITING_BYTES
+    )
 
 
 def _is_too_slow(transport: MessageTransport, *, is_replay: bool) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 
 from asf.domain.errors import AsfError, UiEmitFailed, UiNamespaceMissing
 from asf.domain.updates.ports import UiUpdateEmitter, UiUpdateObserver
-from asf.domain.updates.subscriber import Subscriber
+from asf.domain.updates.subscriber import Pressure, Subscriber
 from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription
 
 
@@ -40,7 +40,7 @@ class Delivery:
         Raises `UiEmitFailed`.
         """
         connection_id = subscriber.connection_id
-        if not self._hand_over(connection_id, partial(self._emitter.confirm, connection_id, subscription)):
+        if not self._hand_over(subscriber, partial(self._emitter.confirm, connection_id, subscription)):
             return False
         subscriber.delivered = subscription.latest
         return True
@@ -94,7 +94,11 @@ class Delivery:
         """Send a connection the reason why its subscription has ended. A connection that fails is dropped."""
         connection_id = subscriber.connection_id
         with suppress(UiEmitFailed):
-            self._hand_over(connection_id, partial(self._emitter.end, connection_id, subscriber.client_id, reason))
+            self._hand_over(subscriber, partial(self._emitter.end, connection_id, subscriber.client_id, reason))
+
+    def waiting(self, subscriber: Subscriber) -> float:
+        """Return how much waits to be sent to the connection, as a fraction of what may."""
+        return self._emitter.waiting(subscriber.connection_id)
 
     def break_off(self, subscriber: Subscriber) -> None:
         """Close the connection, so that its client reconnects and recovers the updates that it missed."""
@@ -111,19 +115,24 @@ class Delivery:
         subscriber.delivered = Position(update.epoch, update.seq)
         connection_id, with_position = subscriber.connection_id, subscriber.with_position
         return self._hand_over(
-            connection_id, partial(self._emitter.emit, connection_id, update, with_position=with_position)
+            subscriber, partial(self._emitter.emit, connection_id, update, with_position=with_position)
         )
 
-    def _hand_over(self, connection_id: str, hand_over: Callable[[], Handover]) -> bool:
+    def _hand_over(self, subscriber: Subscriber, hand_over: Callable[[], Handover]) -> bool:
         """Hand something to a connection. Returns whether it was taken; if not, the connection is dropped."""
         try:
             outcome = hand_over()
         except UiEmitFailed:
-            self._drop(connection_id)
+            self._drop(subscriber.connection_id)
             raise
         if outcome is Handover.TAKEN:
+            subscriber.pressure = Pressure.NONE
             return True
-        self._drop(connection_id)
+        if outcome is Handover.FILLING:
+            if subscriber.pressure is Pressure.NONE:
+                subscriber.pressure = Pressure.FILLING
+            return True
+        self._drop(subscriber.connection_id)
         if outcome is Handover.TOO_SLOW:
             self._observer.subscriber_dropped()
         return False

@@ -8,3 +8,6 @@ MAX_WAITING_BYTES = 1024 * 1024
 """Maximum number and bytes of updates that wait for one connection. Above either limit the connection is closed; its
 client reconnects and recovers with `since`. Both apply to the send queue of a connection that does not read, and to
 the updates that a subscription holds during a replay."""
+
+FILLING = 0.5
+"""Fraction of these limits from which on a publisher of many updates waits until the client has read some."""

@@ -31,8 +31,9 @@ class UpdateLog(Protocol):
         A shared log calls `on_appended` with each update of a followed client, whichever server appended it, this one
         included: in `seq` order, possibly more than once, and possibly before `append` has returned. It calls
         `on_interrupted` when updates may have been lost on the way, and again later if that raises `UiEmitFailed`.
-        `on_appended` must not block: it runs in the task that receives all messages. Exceptions of either callback
-        are logged, and have no effect on the log. A local log calls neither: `append` returns everything.
+        `on_appended` may yield, but must not wait: it runs in the task that receives all messages. Exceptions of
+        either callback are logged, and have no effect on the log. A local log calls neither: `append` returns
+        everything.
         """
         ...
 
@@ -78,6 +79,10 @@ class UiUpdateEmitter(Protocol):
         With `with_position` the position of the update is sent, too. Raises `UiEmitFailed` when the transport fails,
         which also closes the connection.
         """
+        ...
+
+    def waiting(self, connection_id: str) -> float:
+        """Return how much waits to be sent to the connection, as a fraction of what may; 0 for an unknown one."""
         ...
 
     def break_off(self, connection_id: str) -> None:

@@ -8,34 +8,21 @@ subscribers the same order, and publishers the same answer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from asf.domain.access.control import AccessControl
 from asf.domain.clock import Clock
 from asf.domain.errors import AsfError, NotSubscribed, TooManySubscriptions, UiEmitFailed, UiUpdateError
+from asf.domain.updates.batch import Batch, Published
 from asf.domain.updates.delivery import Delivery
 from asf.domain.updates.limits import MAX_SUBSCRIPTIONS
 from asf.domain.updates.ports import UiUpdateEmitter, UiUpdateObserver, UpdateLog
 from asf.domain.updates.publish_attempts import Attempts
+from asf.domain.updates.readers import Readers
 from asf.domain.updates.replay import Replay
 from asf.domain.updates.subscriber import Subscriber
 from asf.domain.updates.subscriptions import Subscriptions
 from asf.domain.updates.update import AppendResult, Position, Recovery, SequencedUpdate, Subscription, UiUpdate
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The answer to a publisher: the position of the update; for a `duplicate`, of the original.
-
-    `subscribers` is how many connections the update was handed to; with a shared log, or for a duplicate, how many
-    are subscribed.
-    """
-
-    epoch: str
-    seq: int
-    subscribers: int
-    duplicate: bool
 
 
 def _run_now(work: Callable[[], object]) -> None:
@@ -44,6 +31,10 @@ def _run_now(work: Callable[[], object]) -> None:
 
 def _go_on() -> None:
     """Yield to nobody."""
+
+
+def _pass_time(_seconds: float) -> None:
+    """Do not wait."""
 
 
 class UiUpdateRouter:
@@ -55,7 +46,8 @@ class UiUpdateRouter:
     is checked again after each wait.
 
     `checkpoint` is called after each delivery, and may yield: so however many updates and subscribers there are,
-    other tasks run meanwhile. Updates that are published in between overtake none: see `_deliver`.
+    other tasks run meanwhile. Updates that are published in between overtake none: see `_deliver`. `pause` suspends
+    the calling task for a number of seconds: see `batch`.
     """
 
     def __init__(
@@ -67,6 +59,7 @@ class UiUpdateRouter:
         observer: UiUpdateObserver,
         spawn: Callable[[Callable[[], object]], object] = _run_now,
         checkpoint: Callable[[], object] = _go_on,
+        pause: Callable[[float], object] = _pass_time,
     ) -> None:
         self._delivery = Delivery(emitter, observer, self.drop, checkpoint)
         self._replay = Replay(self._delivery, log, clock)
@@ -77,6 +70,7 @@ class UiUpdateRouter:
         self._spawn = spawn
         self._checkpoint = checkpoint
         self._subscribers = Subscriptions()
+        self._readers = Readers(self._subscribers, self._delivery, clock, pause)
         self._attempts = Attempts()
         # The updates that are being delivered, by client, in `seq` order.
         self._in_hand: dict[str, list[SequencedUpdate]] = {}
@@ -155,6 +149,10 @@ class UiUpdateRouter:
         outcome = "relayed" if published.subscribers else "no_subscriber"
         self._observer.relayed("duplicate" if published.duplicate else outcome, self._clock.now() - started)
         return published
+
+    def batch(self) -> Batch:
+        """Return what publishes updates that have arrived together."""
+        return Batch(self.publish, self._readers)
 
     def deliver(self, update: SequencedUpdate) -> None:
         """Deliver an update that the log broadcasts. May yield. Subscribers that are behind catch up in a task."""

@@ -2,9 +2,20 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import Enum
 
 from asf.domain.updates.limits import MAX_WAITING_BYTES, MAX_WAITING_UPDATES
 from asf.domain.updates.update import EVERYTHING, Position, SequencedUpdate
+
+
+class Pressure(Enum):
+    """Whether publishers wait for the client of a connection to read."""
+
+    NONE = "none"
+    FILLING = "filling"
+    """Much waits for it: publishers wait until it has read some."""
+    GIVEN_UP = "given up"
+    """As before, but it reads nothing, or not fast enough: nobody waits for it any longer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +37,7 @@ class Subscriber:
     is_followed: bool = False
     """Whether the log counts it."""
     has_ended: bool = False
+    pressure: Pressure = Pressure.NONE
 
     @property
     def holds_back(self) -> bool:

@@ -101,6 +101,8 @@ class Handover(Enum):
     """The outcome of handing something to the transport of one connection."""
 
     TAKEN = "taken"
+    FILLING = "filling"
+    """Taken, but much waits for the client by now: it should read before more is sent."""
     GONE = "gone"
     """The connection is closed."""
     TOO_SLOW = "too slow"
