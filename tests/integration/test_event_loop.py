@@ -1,17 +1,21 @@
 """The event loop is shared: whatever one client or backend asks for, the others have their turns meanwhile."""
 
 import asyncio
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import requests
 
 from tests.integration.test_ui_updates import Subscriber, has
 from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.engineio_wire import NAMESPACE, SEPARATOR, WireListener
+from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
+from tests.unit.test_direct_websocket import masked_text
 
 MIN_ANSWERS = 10
 """Answers that others get while the server does something in turns; in a single turn there are one or two."""
@@ -89,3 +93,95 @@ def test_batches_for_many_connections_hold_up_nobody_and_lose_nothing(server: Se
 
     asyncio.run(scenario())
     assert min(answered) >= MIN_ANSWERS
+
+
+class Flood(NamedTuple):
+    """What one client sends at once, on a connection that is open, and how to see that all of it was handled."""
+
+    socket: socket.socket
+    data: bytes
+    is_handled: Callable[[], bool]
+
+
+def plain_flood(server: ServerProcess, command: str) -> Flood:
+    """Thousands of commands on a plain WebSocket."""
+    listener = PlainListener(server.url, "s", window=1)
+    while not listener.audio:
+        listener.receive()
+
+    def is_handled() -> bool:
+        listener.receive()
+        return bool(listener.messages) and listener.messages[-1].get("status") == "paused"
+
+    frames = masked_text(command) * 3000 + masked_text('{"event":"pause"}')
+    assert listener.socket.sock is not None
+    return Flood(listener.socket.sock, frames, is_handled)
+
+
+def socketio_flood(server: ServerProcess, event: str) -> Flood:
+    """Thousands of events over Socket.IO on a WebSocket."""
+    listener = WireListener(server.url, polling=False)
+    listener.emit("join_stream", {"stream_id": "s", "window": 1})
+    listener.receive_until_bytes(1)
+
+    def is_handled() -> bool:
+        listener.receive()
+        return any(isinstance(data, dict) and data.get("status") == "paused" for _, data in listener.events[-1:])
+
+    frames = masked_text(f"42{NAMESPACE},{event}") * 3000 + masked_text(f'42{NAMESPACE},["pause_stream"]')
+    return Flood(listener.socket, frames, is_handled)
+
+
+def polling_flood(server: ServerProcess, event: str) -> Flood:
+    """Thousands of events over Socket.IO in long-polling requests of 16 each, sent one behind the other at once."""
+    listener = WireListener(server.url, polling=True)
+    listener.emit("join_stream", {"stream_id": "s", "window": 1})
+    listener.receive_until_bytes(1)
+    body = SEPARATOR.join([f"42{NAMESPACE},{event}"] * 16).encode()
+    head = (
+        f"POST /socket.io/?EIO=4&transport=polling&sid={listener.sid} HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
+    answers = bytearray()
+
+    def is_handled() -> bool:
+        data = connection.recv(1 << 16)
+        assert data
+        answers.extend(data)
+        return answers.count(b"200 OK") == 180
+
+    return Flood(connection, (head + body) * 180, is_handled)
+
+
+SEEK = '{"event":"seek","offset":0}'
+ACK = '{"event":"ack","received":0}'
+
+
+@pytest.mark.parametrize(
+    ("flood", "command"),
+    [
+        (plain_flood, SEEK),
+        (plain_flood, ACK),
+        (socketio_flood, '["seek_stream",{"offset":0}]'),
+        (socketio_flood, '["audio_ack",{"received":0}]'),
+        (socketio_flood, '["join_stream",{"stream_id":"s","window":1}]'),
+        (polling_flood, '["audio_ack",{"received":0}]'),
+    ],
+)
+def test_a_client_that_sends_thousands_of_messages_at_once_holds_up_nobody(
+    server: ServerProcess, flood: Callable[[ServerProcess, str], Flood], command: str
+) -> None:
+    """Its messages are all handled, in order; others have their turns in between."""
+    server.announce("s", bytes(20_000))
+    sent = flood(server, command)
+    sender = threading.Thread(target=sent.socket.sendall, args=[sent.data])
+    with bystander(server) as other:
+        before = other.answers
+        sender.start()
+        while not sent.is_handled():
+            assert other.answers < 1_000_000
+        answers = other.answers - before
+    sender.join()
+    sent.socket.close()
+    assert answers >= MIN_ANSWERS

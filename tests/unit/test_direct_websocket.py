@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import eventlet
@@ -13,7 +15,9 @@ from eventlet.green import socket
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, Pong
 
+from asf.adapters.eventlet_runtime import turns
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
+from asf.adapters.eventlet_runtime.turns import TURN_SECONDS
 from asf.adapters.websocket import connection as connection_module
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.adapters.websocket.frames import close_frame, frame_header, framing_for
@@ -255,3 +259,67 @@ def test_frames_that_come_too_fast_wait(line: Line, monkeypatch: pytest.MonkeyPa
     assert [websocket.wait() for _ in range(15)] == [str(number) for number in range(15)]
     assert pauses == pytest.approx([number / 100 for number in range(1, 11)])
     assert notices == [6]
+
+
+TICK = TURN_SECONDS / 8
+"""How much time passes whenever somebody looks at the clock of `slow_time`."""
+
+
+@pytest.fixture
+def slow_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let turns be measured by a clock that advances with every look."""
+    ticks = count()
+    monkeypatch.setattr(turns.TURNS, "_since", 0.0)
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: 1e6 + TICK * next(ticks)))
+
+
+@pytest.mark.usefixtures("slow_time")
+@pytest.mark.parametrize("frame", [masked_text("m"), masked_text("", 9), masked_text("", 10)])
+def test_others_have_their_turns_while_one_client_sends_thousands_of_frames(line: Line, frame: bytes) -> None:
+    """All of them in one write; however the client's messages are handled, and be it without waiting."""
+    frames = 2000
+    gaps: list[int] = []
+
+    def receive() -> None:
+        while line.websocket.received_frames < frames:
+            line.websocket.wait()
+
+    def stand_by() -> None:
+        while line.websocket.received_frames < frames:
+            before = line.websocket.received_frames
+            eventlet.sleep(0)
+            gaps.append(line.websocket.received_frames - before)
+
+    def read() -> None:
+        while line.websocket.received_frames < frames:
+            line.read(1 << 16)
+
+    threads = [eventlet.spawn(task) for task in (receive, stand_by, read)]
+    line.far_end.sendall(frame * frames + masked_text("m"))
+    for thread in threads:
+        thread.wait()
+    assert max(gaps) <= 20
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_others_have_their_turns_while_much_is_sent(line: Line) -> None:
+    """By the task that writes what is queued."""
+    sent: list[int] = []
+    gaps: list[int] = []
+
+    def write() -> None:
+        for number in range(300):
+            line.websocket.send("m")
+            sent.append(number)
+
+    def stand_by() -> None:
+        while len(sent) < 300:
+            before = len(sent)
+            eventlet.sleep(0)
+            line.read(1 << 16)
+            gaps.append(len(sent) - before)
+
+    threads = [eventlet.spawn(task) for task in (write, stand_by)]
+    for thread in threads:
+        thread.wait()
+    assert max(gaps) <= 20

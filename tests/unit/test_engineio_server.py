@@ -12,7 +12,7 @@ import pytest
 from engineio.packet import PING
 
 from asf.adapters.engineio import connections
-from asf.adapters.engineio.patches import MAX_UNREAD_RESPONSES
+from asf.adapters.engineio.transport import MAX_UNREAD_RESPONSES
 from asf.domain.errors import JoinTimeout, Throttled
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_line import HANDSHAKE, WEBSOCKET, EngineIoLine, EngineIoServer, RecordingWebSocket

@@ -45,6 +45,9 @@ class MemoryConnection:
     def abort(self) -> None:
         self.aborted = True
 
+    def checkpoint(self) -> None:
+        """Yield to nobody."""
+
     def make_event(self) -> Event:
         raise NotImplementedError
 

@@ -61,7 +61,7 @@ class EngineIoConnections:
     def _open(self, connection: Any, address: str) -> None:
         self._addresses[connection.sid] = address
         self._quota.take(address)
-        self._transports[connection.sid] = EngineIoTransport(connection)
+        self._transports[connection.sid] = EngineIoTransport(connection, self._runtime.pause)
         self._join_timeout.add(connection)
 
     def _close(self, sid: str) -> None:

@@ -10,12 +10,10 @@ from asf.adapters.engineio.connections import EngineIoConnections, NotifyError
 from asf.adapters.engineio.packet_queue import PacketQueue
 from asf.adapters.engineio.pings import install_pings
 from asf.adapters.engineio.requests import checked_handler
+from asf.adapters.engineio.transport import MAX_UNREAD_RESPONSES
 from asf.adapters.engineio.upgrade import CreateUpgrade, EngineIoUpgrade
 from asf.adapters.runtime import Runtime
 from asf.adapters.websocket.handshake import WebSocketUpgrade
-
-MAX_UNREAD_RESPONSES = 1000
-"""Maximum number of messages queued for a client that sends. A client with more does not read, and is dropped."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +40,24 @@ def install(
     install_pings(server, runtime)
     server.disconnect = partial(_disconnect, server)
     server.handle_request = checked_handler(server)
-    server.on("message", _from_readers(connections, server.handlers["message"]))
+    server.on("message", _from_readers(connections, server.handlers["message"], runtime.checkpoint))
     connections.install(server)
     return connections
 
 
 def _from_readers(
-    connections: EngineIoConnections, handle_message: Callable[[str, Any], object]
+    connections: EngineIoConnections, handle_message: Callable[[str, Any], object], checkpoint: Callable[[], object]
 ) -> Callable[[str, Any], object]:
-    """Return a handler of messages that disconnects clients that send but do not read the responses."""
+    """Return a handler of messages that disconnects clients that send but do not read the responses.
+
+    It calls `checkpoint`, which may yield, in front of each message: one request may bring many.
+    """
 
     def handle(sid: str, data: Any) -> object:
+        checkpoint()
         transport = connections.get(sid)
+        if transport is not None:
+            transport.back_pressure.wait(lambda: transport.queued_messages)
         if transport is None or transport.is_closed:  # by an earlier message of the same packet
             return None
         if transport.queued_messages >= MAX_UNREAD_RESPONSES:

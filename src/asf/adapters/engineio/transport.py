@@ -12,6 +12,7 @@ from engineio.payload import Payload
 
 from asf.adapters.engineio.packet_queue import MAX_POLLED_BYTES, PacketQueue
 from asf.adapters.engineio.packets import LatePacket, chunk_framing, message_frames, message_packet
+from asf.adapters.websocket.back_pressure import BackPressure
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.domain.streaming.audio import AudioBatch
 
@@ -19,17 +20,26 @@ MESSAGES_PER_CHUNK = 2
 """A binary event of Socket.IO is a text message and a binary one."""
 
 
+MAX_UNREAD_RESPONSES = 1000
+"""Maximum number of messages queued for a client that sends. A client with more does not read, and is dropped."""
+
+
 class EngineIoTransport:
-    """One Engine.IO connection, from its opening to its end. `connection` is python-engineio's object for it."""
+    """One Engine.IO connection, from its opening to its end. `connection` is python-engineio's object for it.
 
-    __slots__ = ("__weakref__", "_callback", "_connection", "_queue", "_websocket", "is_active")
+    `pause` suspends the calling task for a number of seconds.
+    """
 
-    def __init__(self, connection: Any) -> None:
+    __slots__ = ("__weakref__", "_callback", "_connection", "_queue", "_websocket", "back_pressure", "is_active")
+
+    def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
         self._connection = connection
         self._queue: PacketQueue = connection.queue
         self._queue.on_progress = self._notify_ready
         self._websocket: DirectWebSocket | None = None
         self._callback: Callable[[], None] | None = None
+        self.back_pressure = BackPressure(MAX_UNREAD_RESPONSES // 2, pause)
+        """Delays a client's messages while it does not read the responses."""
         self.is_active = False
         """Whether the connection is exempt from the join timeout."""
 

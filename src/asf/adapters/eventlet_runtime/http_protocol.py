@@ -15,6 +15,7 @@ import eventlet.wsgi
 from eventlet.green import socket
 
 from asf.adapters.connection_quota import ConnectionQuota
+from asf.adapters.eventlet_runtime.turns import TURNS
 from asf.adapters.rate_limit import RateLimit
 from asf.adapters.runtime import CONNECTION_CONTROL
 from asf.adapters.serving import HttpTimeouts
@@ -132,6 +133,7 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
     def handle_one_request(self) -> None:
         """Serve one request if it arrives in time; else end the connection. A disconnected client is not an error."""
         self.close_connection = True
+        TURNS.checkpoint()  # Many requests may have arrived together.
         try:
             if self._wait_for_request():
                 super().handle_one_request()

@@ -69,6 +69,10 @@ class DirectWebSocket(FrameSender):
                 self.discard_pending()
         return message
 
+    def pause(self, seconds: float) -> None:
+        """Suspend the calling task for `seconds`."""
+        self._connection.pause(seconds)
+
     def close(self, code: int | None = None, reason: str = "") -> None:
         """Close the connection, with a close frame if possible. The receiving task sees the end of the connection."""
         self.send_close(EMPTY_CLOSE_FRAME if code is None else close_frame(code, reason))
@@ -79,6 +83,8 @@ class DirectWebSocket(FrameSender):
         seconds = self.message_timeout()
         due = None if seconds is None else time.monotonic() + seconds
         while True:
+            # Bytes may have arrived for thousands of messages, and more be there whenever these have been handled.
+            self._connection.checkpoint()
             received = self._receiver.next_frame()
             if received is None:
                 data = self._receive(due)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 from weakref import WeakSet
 
+from asf.adapters.websocket.back_pressure import BackPressure
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.adapters.websocket.frames import close_frame, framing_for, text_frame
 from asf.adapters.websocket.handshake import StartResponse, WebSocketUpgrade
@@ -32,6 +33,7 @@ class PlainWebSocket:
         self._callback: Callable[[], None] | None = None
         self._closing = False
         self._pings = Pings(websocket)
+        self._back_pressure = BackPressure(MAX_WAITING_BYTES // 2, websocket.pause)
         websocket.on_idle = self._continue
 
     @property
@@ -45,7 +47,8 @@ class PlainWebSocket:
         return self._websocket.websocket_closed or (self._websocket.idle and not self._waiting)
 
     def receive(self) -> str | bytes | None:
-        """Wait for the next message; None at the end of the connection."""
+        """Wait for the next message; None at the end of the connection. Lets the client read what waits for it."""
+        self._back_pressure.wait(lambda: self._waiting_bytes)
         return self._websocket.wait()
 
     def send_texts(self, texts: Sequence[str]) -> bool:
@@ -53,7 +56,7 @@ class PlainWebSocket:
         if not self._closing:
             self._waiting.extend(map(text_frame, texts))
             self._flush()
-            if sum(map(len, self._waiting)) > MAX_WAITING_BYTES:
+            if self._waiting_bytes > MAX_WAITING_BYTES:
                 self.break_off()
         return True
 
@@ -94,6 +97,10 @@ class PlainWebSocket:
         self._waiting.clear()
         self._closing = True
         self._websocket.break_off()
+
+    @property
+    def _waiting_bytes(self) -> int:
+        return sum(map(len, self._waiting))
 
     def _continue(self) -> None:
         self._flush()

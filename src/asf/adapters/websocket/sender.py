@@ -74,6 +74,7 @@ class FrameSender:
     def send(self, message: str | bytes) -> None:
         """Send one message, and wait until the kernel has taken it. Raises OSError when the connection is closed."""
         self.send_frame(text_frame(message) if isinstance(message, str) else binary_frame(message))
+        self._connection.checkpoint()
 
     def send_frame(self, frame: bytes) -> None:
         """Send one frame, and wait until the kernel has taken it. Raises OSError when the connection is closed."""
