@@ -63,3 +63,25 @@ def test_an_action_may_wait() -> None:
     delay.add(second)
     wait_for(first, second)
     assert waited == [first, second]
+
+
+def test_others_may_run_after_each_action() -> None:
+    """The runtime decides how many make a turn."""
+    acted: list[Subject] = []
+    runs: list[int] = []
+
+    class CountingRuntime(EventletRuntime):
+        def checkpoint(self) -> None:
+            runs.append(len(acted))
+
+    def act(subject: Subject) -> None:
+        acted.append(subject)
+        subject.act()
+
+    delay = FixedDelay(CountingRuntime(), 0.001, act)
+    subjects = [Subject() for _ in range(50)]
+    for subject in subjects:
+        delay.add(subject)
+    wait_for(*subjects)
+    eventlet.sleep(0)
+    assert runs == list(range(1, 51))

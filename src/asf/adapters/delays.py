@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 class FixedDelay(Generic[Subject]):
     """Calls `action` once with each object that is added, `seconds` later, if the object still exists by then.
 
-    The actions run one after another in one task, and may wait. One timer serves all objects: a task for each would
-    cost memory, and outlive its object.
+    The actions run one after another in one task, which yields every few milliseconds, and may wait. One timer serves
+    all objects: a task for each would cost memory, and outlive its object.
     """
 
     def __init__(self, runtime: Runtime, seconds: float, action: Callable[[Subject], object]) -> None:
@@ -50,6 +50,7 @@ class FixedDelay(Generic[Subject]):
             subject = reference()
             if subject is not None:
                 self._act_on(subject)
+            self._runtime.checkpoint()
         self._is_running = False
 
     def _act_on(self, subject: Subject) -> None:
