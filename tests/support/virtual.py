@@ -392,6 +392,7 @@ class VirtualServer:
             self.observer,
             with_simulation=True,
             spawn=spawn,
+            checkpoint=self._checkpoint,
         )
         self.service = StreamingService(
             self.admission,
@@ -401,11 +402,17 @@ class VirtualServer:
             self.observer,
             max_listeners,
             self.seeks,
+            self._checkpoint,
         )
+        self.meanwhile: Callable[[], object] = lambda: None
+        """Called wherever the services may yield to other tasks, in the midst of much work."""
         self._wake_up: float | None = None
         self.pump.on_due.connect(self._wake)
         for name in audios or {}:
             self.announce(name)
+
+    def _checkpoint(self) -> None:
+        self.meanwhile()
 
     def announce(
         self, stream_id: str, filepath: str | None = None, state: StreamState = StreamState.COMPLETE

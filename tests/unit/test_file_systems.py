@@ -43,6 +43,12 @@ class StoppedRuntime:
     def spawn(self, work: Callable[[], object]) -> None:
         work()
 
+    def pause(self, seconds: float) -> None:
+        """Do nothing: no time passes."""
+
+    def checkpoint(self) -> None:
+        """Do nothing: there is no other task."""
+
     def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
         self.timers.append((seconds, work))
         return threading.Timer(seconds, work)

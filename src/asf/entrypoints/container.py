@@ -134,6 +134,7 @@ class Container(containers.DeclarativeContainer):
         session_log,
         with_simulation=settings.provided.debug_mode,
         spawn=runtime.provided.spawn,
+        checkpoint=runtime.provided.checkpoint,
     )
     streaming: providers.Provider[StreamingService] = providers.Singleton(
         StreamingService,
@@ -144,6 +145,7 @@ class Container(containers.DeclarativeContainer):
         session_log,
         settings.provided.max_listeners,
         seek_limit,
+        runtime.provided.checkpoint,
     )
 
     bare_app: providers.Provider[Flask] = providers.Singleton(

@@ -25,7 +25,14 @@ from asf.domain.streaming.waiting_room import WaitingRoom
 from asf.domain.streams.catalog import StreamCatalog
 from asf.domain.streams.stream import AudioStream, StreamState
 
+STARTS_AT_ONCE = 32
+"""Maximum sessions that start before an announcement is answered. More of them start in a task, which yields."""
+
 logger = logging.getLogger(__name__)
+
+
+def _go_on() -> None:
+    """Yield to nobody."""
 
 
 class Admission:
@@ -38,7 +45,8 @@ class Admission:
     Looking up a stream and opening its audio may yield to other tasks, so a session may have ended when they return.
     What is not local may keep one waiting for as long as a store does not answer. With `spawn` this is done in a task
     of its own: neither the listener's further commands nor a backend's announcement wait for it. Local look-ups need
-    no task; without `spawn`, none has one.
+    no task; without `spawn`, none has one. `checkpoint` is called after each session that has waited and starts, and
+    may yield: thousands may have waited for one stream.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class Admission:
         *,
         with_simulation: bool = False,
         spawn: Spawn | None = None,
+        checkpoint: Callable[[], object] = _go_on,
     ) -> None:
         self._catalog = catalog
         self._pool = pool
@@ -62,9 +71,11 @@ class Admission:
         self._with_simulation = with_simulation
         self._spawn = spawn
         self._look_ups = None if spawn is None else LookUps(spawn)
+        self._checkpoint = checkpoint
         self._pending: set[ListenerSession] = set()
         self._following: set[ListenerSession] = set()
-        # What is being opened for the sessions that wait, by stream id: the newest value of the stream.
+        # What is being opened for the sessions that wait, or what they are being started on, by stream id: the newest
+        # value of the stream.
         self._opening: dict[str, AudioStream] = {}
         self._closed = False
         catalog.watch(self._stream_changed)
@@ -256,10 +267,12 @@ class Admission:
         What is being opened for an earlier value of the stream is not wanted any more.
         """
         self._opening.pop(stream.stream_id, None)
-        if not self._waiting_for(stream):
+        waiting = self._waiting_for(stream)
+        if not waiting:
             return
         self._opening[stream.stream_id] = stream
-        if stream.locator.is_local or self._spawn is None:
+        is_short = stream.locator.is_local and len(waiting) <= STARTS_AT_ONCE
+        if is_short or self._spawn is None:
             self._open_for_waiting(stream)
         else:
             self._spawn(partial(self._open_for_waiting, stream))
@@ -272,7 +285,7 @@ class Admission:
         return self._waiting.of(stream.stream_id)
 
     def _open_for_waiting(self, stream: AudioStream) -> None:
-        """Open the stream's audio, which may yield, and start the sessions that wait, if it is still wanted then."""
+        """Open the stream's audio, and start the sessions that wait, for as long as it is wanted. May yield."""
         audio: SharedAudio | None = None
         error: AsfError = InternalError()
         try:
@@ -281,22 +294,31 @@ class Admission:
             error = caught
         except Exception:
             logger.exception("Opening the audio of stream %r failed", stream.stream_id)
-        is_wanted = self._opening.get(stream.stream_id) is stream
-        if is_wanted:
-            del self._opening[stream.stream_id]
-        waiting = self._waiting_for(stream) if is_wanted else []
-        if audio is None:
-            for session in waiting:
-                session.fail(error)
-            return
         try:
-            for session in waiting:
-                if session not in self._waiting:  # It has ended meanwhile.
-                    continue
-                self._waiting.remove(session)
-                self._pool.share(audio)
-                self._start(session, stream, audio)
-                if session.flowing:
-                    self._pump.serve_soon(session)
+            while self._is_wanted(stream) and (waiting := self._waiting_for(stream)):
+                for session in waiting:
+                    if not self._is_wanted(stream):
+                        break
+                    if session not in self._waiting:  # It has ended meanwhile.
+                        continue
+                    if audio is None:
+                        session.fail(error)
+                    else:
+                        self._start_waiting_session(session, stream, audio)
+                    self._checkpoint()
         finally:
-            self._pool.release(audio)
+            if self._is_wanted(stream):
+                del self._opening[stream.stream_id]
+            if audio is not None:
+                self._pool.release(audio)
+
+    def _is_wanted(self, stream: AudioStream) -> bool:
+        """Return whether this is still the newest value of the stream whose waiting sessions are being started."""
+        return self._opening.get(stream.stream_id) is stream
+
+    def _start_waiting_session(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
+        self._waiting.remove(session)
+        self._pool.share(audio)
+        self._start(session, stream, audio)
+        if session.flowing:
+            self._pump.serve_soon(session)

@@ -1,6 +1,6 @@
 """The streaming service: the sessions of this process, and the commands of their listeners."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -21,6 +21,8 @@ class StreamingService:
 
     A listener is identified by the id of its connection. At most `max_listeners` have a session at a time. A session
     counts from its join on, even before its stream is looked up, because `admission` may yield to other tasks.
+
+    `checkpoint` is called after each of the sessions that something is done with in a row, and may yield.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class StreamingService:
         observer: StreamingObserver,
         max_listeners: int,
         seeks: SeekLimit,
+        checkpoint: Callable[[], object],
     ) -> None:
         self._admission = admission
         self._pump = pump
@@ -40,6 +43,7 @@ class StreamingService:
         self._observer = observer
         self._max_listeners = max_listeners
         self._seeks = seeks
+        self._checkpoint = checkpoint
         self._sessions: dict[str, ListenerSession] = {}
         self._numbers = count(1)
 
@@ -152,16 +156,18 @@ class StreamingService:
         return self._admission.closed
 
     def drain(self) -> None:
-        """Reject further joins, and notify all listeners that the server will shut down soon."""
+        """Reject further joins, and notify all listeners that the server will shut down soon. May yield."""
         self._admission.close()
         for session in list(self._sessions.values()):
-            if not self._admission.is_pending(session):
+            if not session.ended and not self._admission.is_pending(session):
                 session.announce_drain()
+            self._checkpoint()
 
     def end_all(self) -> None:
-        """End the sessions that are left."""
+        """End the sessions that are left. May yield."""
         for session in list(self._sessions.values()):
             session.fail(Draining())
+            self._checkpoint()
 
     def _session(self, listener_id: str, stream_id: str | None) -> ListenerSession:
         session = self._sessions.get(listener_id)

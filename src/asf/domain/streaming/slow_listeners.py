@@ -5,6 +5,9 @@ from collections import OrderedDict
 from asf.domain.errors import ListenerTooSlow
 from asf.domain.streaming.session import ListenerSession
 
+DROPS_PER_TURN = 32
+"""Maximum sessions that are dropped in one turn of the pump, before the other tasks of the process run."""
+
 
 class SlowListeners:
     """Sessions that are blocked by back-pressure: a `Timer` of the pump.
@@ -36,7 +39,9 @@ class SlowListeners:
         self._blocked_since.pop(session, None)
 
     def fire(self, now: float) -> None:
-        """Drop the sessions that have been blocked for too long."""
-        while (deadline := self.next_time) is not None and deadline <= now:
+        """Drop sessions that have been blocked for too long, at most `DROPS_PER_TURN`; the rest stays due."""
+        for _ in range(DROPS_PER_TURN):
+            if (deadline := self.next_time) is None or deadline > now:
+                break
             session, _ = self._blocked_since.popitem(last=False)
             session.fail(ListenerTooSlow())

@@ -5,6 +5,9 @@ from collections import OrderedDict
 from asf.domain.errors import StreamNotFound
 from asf.domain.streaming.session import ListenerSession
 
+ENDS_PER_TURN = 32
+"""Maximum sessions that are ended in one turn of the pump, before the other tasks of the process run."""
+
 
 class WaitingRoom:
     """Sessions that wait for their stream to be announced, for at most `wait_seconds`: a `Timer` of the pump."""
@@ -43,8 +46,10 @@ class WaitingRoom:
         return list(self._by_stream.get(stream_id, ()))
 
     def fire(self, now: float) -> None:
-        """Fail the sessions that have waited too long."""
-        while (deadline := self.next_time) is not None and deadline <= now:
+        """Fail sessions that have waited too long, at most `ENDS_PER_TURN`; the rest stays due."""
+        for _ in range(ENDS_PER_TURN):
+            if (deadline := self.next_time) is None or deadline > now:
+                break
             session = next(iter(self._deadlines))
             self.remove(session)
             session.fail(StreamNotFound("The stream was not announced in time."))
