@@ -1,4 +1,4 @@
-"""Back-pressure: whoever publishes many updates at once waits for the subscribers that read them."""
+"""Back-pressure: a publisher of many updates waits for the subscribers that read them."""
 
 from collections.abc import Callable
 
