@@ -6,13 +6,14 @@ from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.updates.batch import LONGEST_WAIT_SECONDS
-from asf.domain.updates.limits import FILLING
+from asf.domain.updates.limits import FILLING_UPDATES, MAX_WAITING_UPDATES
 from asf.domain.updates.readers import SILENT_SECONDS
 from asf.domain.updates.router import UiUpdateRouter
 from asf.domain.updates.update import Handover, SequencedUpdate, UiUpdate
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
-CAPACITY = 1000
+CAPACITY = MAX_WAITING_UPDATES
+FILLING = FILLING_UPDATES / MAX_WAITING_UPDATES
 
 
 class Queues(ScriptedSubscribers):

@@ -24,6 +24,8 @@ class EventletConnection:
     `early` are bytes that were read from the socket before; they are the first that `receive` returns.
     """
 
+    checkpoint = staticmethod(TURNS.checkpoint)
+
     def __init__(self, green_socket: Any, early: bytes = b"") -> None:
         self._socket = green_socket
         # The socket itself, which does not block; `GreenSocket.send` would wait.
@@ -79,10 +81,6 @@ class EventletConnection:
     def pause(self, seconds: float) -> None:
         """Suspend the calling green thread."""
         eventlet.sleep(seconds)
-
-    def checkpoint(self) -> None:
-        """Let other green threads run if none has for a few milliseconds. May yield."""
-        TURNS.checkpoint()
 
     def _on_writable(self, _fileno_or_error: object) -> None:
         """Make the pending call. The hub calls this repeatedly until nothing is pending."""

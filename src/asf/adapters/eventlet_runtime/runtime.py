@@ -29,6 +29,7 @@ class EventletRuntime:
     """
 
     name = "eventlet"
+    checkpoint = staticmethod(TURNS.checkpoint)
 
     def __init__(self) -> None:
         if "EVENTLET_THREADPOOL_SIZE" not in os.environ:
@@ -39,10 +40,6 @@ class EventletRuntime:
     def spawn(self, work: Callable[[], object]) -> None:
         """Run `work` in a green thread of its own, as soon as the caller waits. An exception in it is logged."""
         eventlet.spawn_n(_run_logged, work)
-
-    def checkpoint(self) -> None:
-        """Let other green threads run if none has for a few milliseconds. May yield."""
-        TURNS.checkpoint()
 
     def pause(self, seconds: float) -> None:
         """Suspend the calling green thread for `seconds`."""

@@ -14,7 +14,7 @@ from asf.adapters.realtime_api.namespace import FindTransport
 from asf.adapters.realtime_api.socketio_packets import compact_json, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, UiEmitFailed
-from asf.domain.updates.limits import FILLING, MAX_WAITING_BYTES, MAX_WAITING_UPDATES
+from asf.domain.updates.limits import FILLING_BYTES, FILLING_UPDATES, MAX_WAITING_BYTES, MAX_WAITING_UPDATES
 from asf.domain.updates.update import Handover, SequencedUpdate, Subscription
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,9 @@ class SocketIoUiUpdateEmitter:
         if transport is None:
             return Handover.GONE
         try:
-            if _is_too_slow(transport, is_replay=bool(missed)):
+            messages, size = transport.queued_messages, transport.queued_bytes
+            is_too_slow = messages >= MAX_WAITING_UPDATES or size >= MAX_WAITING_BYTES
+            if is_too_slow or (missed and transport.queued_late >= MAX_WAITING_UPDATES):
                 logger.warning("subscriber dropped connection=%s reason=not_reading", connection_id)
                 transport.disconnect()
                 return Handover.TOO_SLOW
@@ -92,7 +94,7 @@ class SocketIoUiUpdateEmitter:
             logger.exception("Emitting a UI update failed")
             transport.disconnect()
             raise UiEmitFailed(f"{type(error).__name__}: {error}") from error
-        return Handover.FILLING if _is_filling(transport) else Handover.TAKEN
+        return Handover.FILLING if messages >= FILLING_UPDATES or size >= FILLING_BYTES else Handover.TAKEN
 
     def _transport(self, connection_id: str) -> MessageTransport | None:
         return self._find_transport(self._server.manager.eio_sid_from_sid(connection_id, self._namespace))
@@ -102,18 +104,3 @@ class SocketIoUiUpdateEmitter:
             return event_packet(self._namespace, update.event_name, update.data_json)
         position = {"epoch": update.epoch, "seq": update.seq, "timestamp": update.timestamp}
         return event_packet(self._namespace, update.event_name, update.data_json, compact_json(position))
-
-
-def _is_filling(transport: MessageTransport) -> bool:
-    return (
-        transport.queued_messages >= FILLING * MAX_WAITING_UPDATES
-        or transport.queued_bytes >= FILLING * MAX_WAITING_BYTES
-    )
-
-
-def _is_too_slow(transport: MessageTransport, *, is_replay: bool) -> bool:
-    return (
-        transport.queued_messages >= MAX_WAITING_UPDATES
-        or transport.queued_bytes >= MAX_WAITING_BYTES
-        or (is_replay and transport.queued_late >= MAX_WAITING_UPDATES)
-    )

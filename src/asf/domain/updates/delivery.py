@@ -9,6 +9,8 @@ from asf.domain.updates.ports import UiUpdateEmitter, UiUpdateObserver
 from asf.domain.updates.subscriber import Pressure, Subscriber
 from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription
 
+_NO_PRESSURE = Pressure.NONE
+
 
 class Delivery:
     """Hands updates to connections. No method blocks; only `deliver_held` and `deliver_all` may yield.
@@ -126,7 +128,7 @@ class Delivery:
             self._drop(subscriber.connection_id)
             raise
         if outcome is Handover.TAKEN:
-            subscriber.pressure = Pressure.NONE
+            subscriber.pressure = _NO_PRESSURE
             return True
         if outcome is Handover.FILLING:
             if subscriber.pressure is Pressure.NONE:

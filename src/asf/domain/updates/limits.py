@@ -9,5 +9,6 @@ MAX_WAITING_BYTES = 1024 * 1024
 client reconnects and recovers with `since`. Both apply to the send queue of a connection that does not read, and to
 the updates that a subscription holds during a replay."""
 
-FILLING = 0.5
-"""Fraction of these limits from which on a publisher of many updates waits until the client has read some."""
+FILLING_UPDATES = MAX_WAITING_UPDATES // 2
+FILLING_BYTES = MAX_WAITING_BYTES // 2
+"""Number and bytes from which on a publisher of many updates waits until the client has read some."""

@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 from asf.domain.clock import Clock
 from asf.domain.updates.delivery import Delivery
-from asf.domain.updates.limits import FILLING
 from asf.domain.updates.subscriber import Pressure, Subscriber
 from asf.domain.updates.subscriptions import Subscriptions
 
-READ_FRACTION = FILLING / 2
-"""Fraction of the limits at which enough has been read."""
+READ_FRACTION = 0.25
+"""Fraction of the limits at which enough has been read: half of `FILLING_UPDATES` and `FILLING_BYTES`."""
 
 SILENT_SECONDS = 1.0
 """After this time in which it has read nothing, nobody waits for a client any longer."""

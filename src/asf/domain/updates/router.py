@@ -220,7 +220,10 @@ class UiUpdateRouter:
         try:
             for subscriber in subscribers:
                 held_back = subscriber.holds_back
-                self._offer(subscriber, update, count, in_hand)
+                if len(in_hand) == 1 and not subscriber.has_ended:
+                    self._offer(subscriber, update, count)
+                else:
+                    self._offer_all(subscriber, update, count, in_hand)
                 if subscriber.holds_back and not held_back:
                     behind.append(subscriber)
                 self._checkpoint()
@@ -228,21 +231,24 @@ class UiUpdateRouter:
             if behind:
                 self._spawn(partial(self._replay.serve_or_break_off, behind))
 
-    def _offer(
+    def _offer(self, subscriber: Subscriber, update: SequencedUpdate, count: int) -> bool:
+        """Offer an update to a subscriber, and record a failure. Returns whether it was delivered."""
+        try:
+            if self._delivery.offer(subscriber, update):
+                return True
+            self._attempts.record(update, count, 1, [])
+        except UiEmitFailed as error:
+            self._attempts.record(update, count, 1, [error])
+        return False
+
+    def _offer_all(
         self, subscriber: Subscriber, update: SequencedUpdate, count: int, in_hand: list[SequencedUpdate]
     ) -> None:
         is_recorded = False
         for one in in_hand:
             if subscriber.has_ended:
                 break
-            errors = []
-            try:
-                taken = self._delivery.offer(subscriber, one)
-            except UiEmitFailed as error:
-                taken = False
-                errors.append(error)
-            if not taken:
-                self._attempts.record(one, count, 1, errors)
+            if not self._offer(subscriber, one, count):
                 is_recorded |= one is update
         # It may also have ended before, while the others were served.
         if subscriber.has_ended and not is_recorded and not subscriber.has(update):
