@@ -228,3 +228,37 @@ def test_a_damaged_catalog_stops_the_start(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert b"ASF_DATABASE" in result.stderr.splitlines()[-1]
     assert b"Traceback" not in result.stderr
+
+
+def test_the_end_waits_for_the_announced_size(start_server: StartServer) -> None:
+    """Where the last bytes are seen late, as on network file systems: no listener takes what is there for all."""
+    server = start_server(FAST)
+    path = server.audio_root / "s.mp3"
+    server.notify("s", str(path), state="generating").raise_for_status()
+    listener = WireListener(server.url, polling=False)
+    listener.emit("join_stream", {"stream_id": "s"})
+    path.write_bytes(AUDIO[:100_000])
+    listener.receive_until_bytes(100_000)
+    answers: list[requests.Response] = []
+    announcing = threading.Thread(
+        target=lambda: answers.append(server.notify("s", str(path), total_bytes=len(AUDIO))), daemon=True
+    )
+    announcing.start()
+    announcing.join(0.5)
+    assert announcing.is_alive()
+    with path.open("ab") as file:
+        file.write(AUDIO[100_000:])
+    assert listener.receive_until("end_of_stream")["total_bytes"] == len(AUDIO)
+    assert listener.audio == AUDIO
+    announcing.join(PATIENCE_SECONDS)
+    assert [answer.status_code for answer in answers] == [200]
+    listener.close()
+
+
+@pytest.mark.parametrize("size", [-1, 1.5, "100", True, 2**63, [1]])
+def test_a_size_must_be_one(server: ServerProcess, size: object) -> None:
+    """Nothing is announced."""
+    answer = server.notify("sized", str(server.audio_root / "sized.mp3"), total_bytes=size)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "ASF_NOTIFY_INVALID_FIELD")
+    assert "total_bytes" in answer.json()["message"]
+    assert requests.get(f"{server.url}/asf/internal/streams/sized", timeout=PATIENCE_SECONDS).status_code == 404

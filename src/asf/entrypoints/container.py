@@ -20,6 +20,7 @@ from asf.adapters.serving import HttpTimeouts
 from asf.adapters.session_log import SessionLog
 from asf.adapters.system_clock import SystemClock
 from asf.adapters.websocket.endpoint import PlainWebSocketEndpoint
+from asf.application.announced_size import AnnouncedSize
 from asf.application.demo_studio import DemoStudio
 from asf.application.readiness import Readiness
 from asf.domain.access.control import AccessControl
@@ -223,7 +224,12 @@ class Container(containers.DeclarativeContainer):
         factories.create_console, settings, internal_guard, demo_studio
     )
     blueprints: providers.Provider[list[Blueprint]] = providers.List(
-        providers.Singleton(http_api.create_internal_streams_blueprint, catalog, internal_guard),
+        providers.Singleton(
+            http_api.create_internal_streams_blueprint,
+            catalog,
+            internal_guard,
+            providers.Singleton(AnnouncedSize, audio_sources).provided.wait,
+        ),
         providers.Singleton(
             http_api.create_internal_updates_blueprint, router, internal_guard, runtime.provided.checkpoint
         ),

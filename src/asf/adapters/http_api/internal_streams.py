@@ -1,16 +1,24 @@
 """Internal API of streams, for voice agents (docs/contract.md, section 2)."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, jsonify, request
 
 from asf.adapters.http_api.errors import NotifyInvalidPayload, NotifyMalformedJson
 from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
 from asf.adapters.http_api.schemas import NotifyNewAudioSchema, StreamPageSchema, StreamSchema
-from asf.domain.streams.catalog import StreamCatalog
+from asf.domain.streams.catalog import Announcement, StreamCatalog
+from asf.domain.streams.stream import Locator, StreamState
 
 
-def create_internal_streams_blueprint(catalog: StreamCatalog, guard: InternalGuard) -> Blueprint:
-    """Return the routes of streams under /asf/internal/, protected by `guard`."""
+def create_internal_streams_blueprint(
+    catalog: StreamCatalog, guard: InternalGuard, wait_for_size: Callable[[Locator, int], object] | None = None
+) -> Blueprint:
+    """Return the routes of streams under /asf/internal/, protected by `guard`.
+
+    `wait_for_size` waits until the audio at a locator has so many bytes, and raises `AudioUnavailable` after a while.
+    """
     blueprint = Blueprint("internal_streams", "asf", url_prefix="/asf/internal")
     blueprint.before_request(guard)
     notify_schema = NotifyNewAudioSchema(catalog.locate)
@@ -20,7 +28,12 @@ def create_internal_streams_blueprint(catalog: StreamCatalog, guard: InternalGua
     @blueprint.post("/notify_new_audio")
     def notify_new_audio() -> Response:
         fields = notify_schema.read(read_json_object(NotifyMalformedJson, NotifyInvalidPayload))
-        stream = catalog.announce(fields["announcement"])
+        announcement: Announcement = fields["announcement"]
+        total_bytes: int | None = fields["total_bytes"]
+        locator = announcement.locator if announcement.state is StreamState.COMPLETE else None
+        if wait_for_size is not None and locator is not None and total_bytes is not None:
+            wait_for_size(locator, total_bytes)
+        stream = catalog.announce(announcement)
         return jsonify(
             message="Notification received successfully",
             stream_id=stream.stream_id,

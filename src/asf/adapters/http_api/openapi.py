@@ -106,6 +106,7 @@ ROUTES = (
             errors.InvalidStreamId,
             errors.InvalidFilepath,
             errors.InvalidField,
+            errors.AudioUnavailable,
             errors.CatalogFull,
             *_OF_CATALOG,
         ),

@@ -109,6 +109,13 @@ class FilepathField(fields.String):
             raise ValidationError(str(error.details)) from error
 
 
+OPTIONAL_FIELDS = ("state", "content_type", "metadata", "reason", "total_bytes")
+"""Fields of an announcement that have a default."""
+
+MAX_TOTAL_BYTES = 2**63 - 1
+"""Largest size of a file."""
+
+
 class NotifyNewAudioSchema(RequestSchema):
     """Body of POST /asf/internal/notify_new_audio. `filepath` is required unless the state is failed.
 
@@ -127,12 +134,13 @@ class NotifyNewAudioSchema(RequestSchema):
     content_type = fields.String(load_default=None, validate=obeys(_content_type_problem))
     metadata = fields.Dict(keys=fields.String(), load_default=None, validate=_metadata_size)
     reason = fields.String(load_default=None, validate=[validate.Length(max=MAX_REASON_CHARACTERS), _encodable])
+    total_bytes = fields.Integer(load_default=None, strict=True, validate=validate.Range(min=0, max=MAX_TOTAL_BYTES))
 
     errors = MappingProxyType(
         {
             "stream_id": InvalidStreamId,
             "filepath": InvalidFilepath,
-            **{name: partial(InvalidField, field=name) for name in ("state", "content_type", "metadata", "reason")},
+            **{name: partial(InvalidField, field=name) for name in OPTIONAL_FIELDS},
         }
     )
 
@@ -143,8 +151,8 @@ class NotifyNewAudioSchema(RequestSchema):
 
     @post_load
     def _announcement(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        locator = values.pop("filepath")
-        return {"announcement": Announcement(locator=locator, **values)}
+        locator, total_bytes = values.pop("filepath"), values.pop("total_bytes")
+        return {"announcement": Announcement(locator=locator, **values), "total_bytes": total_bytes}
 
 
 class StreamPageSchema(RequestSchema):
