@@ -158,6 +158,10 @@ class ServersCatalogStore(InMemoryCatalogStore):
 class SharedCatalogStore(SharedStore):
     """Reports the changes of streams that are followed."""
 
+    def follow(self, stream_id: str) -> Any:
+        """Return the current value. Following twice is the same as once."""
+        return self.get(stream_id) if self._followed[stream_id] else super().follow(stream_id)
+
     def __init__(self, name: str, store: Any, redis: VirtualRedis, pubsub: PubSub) -> None:
         super().__init__(name, store, redis, pubsub)
         self.on_change: Signal[str, AudioStream | None] = Signal()
