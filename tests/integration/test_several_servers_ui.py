@@ -47,7 +47,8 @@ def servers(
 ) -> Iterator[Servers]:
     """Return two servers on one Redis."""
     settings = {
-        "ASF_REDIS_URL": mortal_redis.url_with(patience),
+        # Also with how long to wait for a connection, which is ASF's own.
+        "ASF_REDIS_URL": f"{mortal_redis.url_with(patience)}&timeout={patience}",
         "TEST_CONFIRMATION_SECONDS": str(patience),
         **constants,
         "ASF_UI_HISTORY_SIZE": "5000",
@@ -421,5 +422,10 @@ def test_others_may_emit_through_the_message_queue(servers: Servers, mortal_redi
     eventually(emit)  # Servers listen to it from their first client on.
     for tab in tabs:
         assert tab.updates[0] == ({"from": "outside"}, None)
+        tab.updates.clear()
+    mortal_redis.kill()
+    mortal_redis.start()
+    eventually(emit)
+    for tab in tabs:
         tab.cut()
     outside.redis.close()

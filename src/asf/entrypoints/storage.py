@@ -92,7 +92,7 @@ def _locked(database: str) -> DatabaseLock | None:
 def _redis(settings: Settings, runtime: Runtime) -> Storage:
     # The extra `redis` is needed here only.
     from asf.adapters.redis_store.catalog import RedisCatalogStore  # noqa: PLC0415
-    from asf.adapters.redis_store.connection import OPTIONS, connect  # noqa: PLC0415
+    from asf.adapters.redis_store.connection import connect  # noqa: PLC0415
     from asf.adapters.redis_store.pubsub import RedisPubSub  # noqa: PLC0415
     from asf.adapters.redis_store.queues.sources import RedisAudioQueues  # noqa: PLC0415
     from asf.adapters.redis_store.update_log import Limits, RedisUpdateLog  # noqa: PLC0415
@@ -100,13 +100,15 @@ def _redis(settings: Settings, runtime: Runtime) -> Storage:
     client = connect(settings.redis_url)
     pubsub = RedisPubSub(client)
     limits = Limits(settings.ui_history_size, settings.ui_history_seconds)
+    message_queue = realtime_api.MessageQueue(client.publish)
+    pubsub.always_follow(realtime_api.MESSAGE_QUEUE_CHANNEL, message_queue.receive)
     log = RedisUpdateLog(client, pubsub, limits, make_epoch)
     return Storage(
         name="redis",
         catalog_store=RedisCatalogStore(client, pubsub),
         update_log=log,
         audio_queues=RedisAudioQueues(client, runtime.spawn, media_type_of),
-        message_queue=realtime_api.create_message_queue(settings.redis_url, OPTIONS),
+        message_queue=message_queue,
         gauge=gauges.reading_of_redis(lambda: pubsub.is_connected),
         background=(pubsub.run, log.run),
     )

@@ -1,12 +1,12 @@
 """The Socket.IO server."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask
 from flask_socketio import SocketIO
-from socketio import RedisManager
+from socketio import PubSubManager
 from socketio.packet import Packet
 
 PING_INTERVAL_SECONDS = 25.0
@@ -21,25 +21,13 @@ LOG_SECONDS = 10.0
 LOG_CHARACTERS = 300
 """Maximum number of lines that the libraries may log in a period, the period in seconds, and the longest line."""
 
-MESSAGE_QUEUE_CHANNEL = "flask-socketio"
-"""Redis channel for other processes that emit to this server's clients: `SocketIO(message_queue=...)`'s default."""
-
-
-def create_message_queue(url: str, redis_options: Mapping[str, Any]) -> RedisManager:
-    """Return a message queue through which other processes emit to the clients of all servers, on the Redis at `url`.
-
-    ASF's own events do not use it: they would be published to every server, and when Redis is unreachable the library
-    only logs that.
-    """
-    return RedisManager(url, channel=MESSAGE_QUEUE_CHANNEL, redis_options=dict(redis_options))
-
 
 def create_socketio(
     app: Flask,
     async_mode: str,
     cors_allowed_origins: str | Sequence[str],
     max_message_bytes: int,
-    message_queue: RedisManager | None = None,
+    message_queue: PubSubManager | None = None,
 ) -> SocketIO:
     """Return a Socket.IO server in front of `app`, without namespaces yet.
 

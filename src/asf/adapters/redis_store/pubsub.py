@@ -104,6 +104,10 @@ class RedisPubSub:
             self.unfollow(channel)
             raise SubscribeFailed(details_of(error)) from error
 
+    def always_follow(self, channel: str, listener: Listener) -> None:
+        """Call `listener` with every message of `channel` while there is a connection. Call it before `run`."""
+        self._listeners[channel.encode()] = listener
+
     def unfollow(self, channel: str) -> None:
         """Remove the listener of `channel`, if there is one."""
         name = channel.encode()
