@@ -29,7 +29,7 @@ from tests.support.cutting_proxy import CuttingProxy
 from tests.support.processes import eventually
 from tests.support.redis_server import RedisServer
 
-pytestmark = pytest.mark.usefixtures("patient_news")
+pytestmark = [pytest.mark.usefixtures("patient_news"), pytest.mark.programs]
 
 STREAM = AudioStream("strm_1", FileLocator("/audio/one.mp3"))
 REPLICA = CAUSES["READONLY"]

@@ -82,6 +82,13 @@ def _pooled(kind: type[redis.Connection], pool: RedisPool) -> type[redis.Connect
             self.generation = pool.generation
             return super()._connect()
 
+        def on_connect_check_health(self, *arguments: Any, **options: Any) -> None:
+            super().on_connect_check_health(*arguments, **options)
+            if isinstance(self, redis.SSLConnection):
+                # TLS 1.3 sends session tickets after the handshake. The pool would take them for unread data.
+                self.send_command("PING", check_health=False)
+                self.read_response()
+
         def read_response(self, *arguments: Any, **options: Any) -> Any:
             try:
                 return super().read_response(*arguments, **options)
