@@ -508,7 +508,7 @@ def test_two_hundred_queues_share_one_connection(mortal_nodes: Nodes) -> None:
 
 def test_many_queues_are_looked_at_in_steps(mortal_redis: RedisServer) -> None:
     """So that Redis can run other commands in between."""
-    with closing(mortal_redis.client()) as client:
+    with closing(connect(mortal_redis.url_with(PATIENCE_SECONDS))) as client:
         keys = [f"{PREFIX}{number}".encode() for number in range(HEADS_AT_ONCE + 1)]
         client.xadd(keys[-1], {"offset": 0, "audio": b"x"})
         reader = QueueReader(client)
