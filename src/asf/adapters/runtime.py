@@ -1,8 +1,8 @@
 """What adapters need from the runtime that carries them: tasks, timers, worker threads and raw connections.
 
-`asf.adapters.eventlet_runtime` implements it. Another runtime, such as gevent, is another package beside that one: it
+`asf.adapters.eventlet_runtime` implements it. To support another runtime, such as gevent, add a package beside it. It
 implements `Runtime` and `RawConnection` from here and `Server` from `asf.adapters.serving`, and is chosen in
-`entrypoints/container.py` and `entrypoints/cli/serve.py` (which patches the standard library first).
+`entrypoints`: `container.py`, `server.py`, and `cli/serve.py`, which patches the standard library first.
 """
 
 from collections.abc import Callable, Mapping
