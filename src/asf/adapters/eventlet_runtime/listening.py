@@ -2,9 +2,7 @@
 
 import errno
 import logging
-import math
 import resource
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,6 +11,7 @@ import eventlet
 from eventlet.green import socket
 
 from asf.adapters.address_binding import bind
+from asf.adapters.log_throttle import LogThrottle
 
 LISTEN_BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
@@ -59,7 +58,7 @@ class EventletListeningSocket:
 
     def __init__(self, listening: Any) -> None:
         self._socket = listening
-        self._logged_at = -math.inf
+        self._throttle = LogThrottle(ERROR_LOG_SECONDS)
         self.family = listening.family
         self.getsockname = listening.getsockname
         self.close = listening.close
@@ -92,9 +91,7 @@ class EventletListeningSocket:
 
     def _log_error(self, message: str, reason: str | None) -> None:
         """Log an error, but not every time: a client could fill the disk."""
-        now = time.monotonic()
-        if now - self._logged_at >= ERROR_LOG_SECONDS:
-            self._logged_at = now
+        if self._throttle.permits():
             logger.error(message, reason)
 
 

@@ -54,7 +54,7 @@ def close_frame(code: int, reason: str) -> bytes:
 class ChunkFraming:
     """Renders each chunk as one binary message, preceded by the text message `envelope`, the same for all chunks.
 
-    With an empty envelope there is no text message.
+    An empty envelope is left out.
     """
 
     def __init__(self, envelope: str) -> None:
