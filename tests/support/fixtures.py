@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,12 @@ def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path / "redis")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def endless_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no task yield because it has worked for long: on a busy machine every step may have."""
+    monkeypatch.setattr("asf.adapters.eventlet_runtime.turns.TURN_SECONDS", inf)
 
 
 @pytest.fixture

@@ -3,11 +3,14 @@
 from itertools import cycle
 
 import eventlet
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.domain.streaming.audio import AudioBatch
 from tests.support.engineio_line import EngineIoServer, RecordingWebSocket
+
+pytestmark = pytest.mark.usefixtures("endless_turns")
 
 ENVELOPE = "envelope"
 CHUNK = 10

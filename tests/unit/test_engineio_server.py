@@ -17,6 +17,8 @@ from asf.domain.errors import JoinTimeout, Throttled
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_line import HANDSHAKE, WEBSOCKET, EngineIoLine, EngineIoServer, RecordingWebSocket
 
+pytestmark = pytest.mark.usefixtures("endless_turns")
+
 
 def wait_until(condition: Any) -> None:
     """Let other tasks run until a condition holds."""

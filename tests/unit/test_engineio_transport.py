@@ -23,6 +23,8 @@ from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_line import EngineIoServer
 from tests.unit.test_frames import messages_in
 
+pytestmark = pytest.mark.usefixtures("endless_turns")
+
 NAMESPACE = "/api/v1/podcasts/stream"
 ENVELOPE = audio_chunk_envelope(NAMESPACE)
 ENVELOPE_MESSAGE = f"4{ENVELOPE}"
@@ -240,14 +242,37 @@ def word_of_packet(packet: str) -> str:
     return str(payload.get("status") or payload.get("event") or name)
 
 
-class TestSocketIoListenerEmitterOnWebSocket(ListenerEmitterContract):
-    """The contract, over a WebSocket."""
+class SocketIoListenerEmitterContract(ListenerEmitterContract):
+    """The contract over Socket.IO, whatever the client's connection is."""
 
     class Probe(ListenerEmitterContract.Probe):
+        line: Any
+        reading = True
+
+        def stop_reading(self) -> None:
+            self.reading = False
+
+        def read_on(self) -> None:
+            self.reading = True
+
+    @pytest.fixture
+    def probe(self) -> Iterator[Probe]:
+        probe = self.Probe()
+        yield probe
+        probe.line.close()
+
+    @pytest.fixture
+    def emitter(self, probe: Probe) -> SocketIoListenerEmitter:
+        return SocketIoListenerEmitter(probe.line.transport, NAMESPACE)
+
+
+class TestSocketIoListenerEmitterOnWebSocket(SocketIoListenerEmitterContract):
+    """The contract, over a WebSocket."""
+
+    class Probe(SocketIoListenerEmitterContract.Probe):
         def __init__(self) -> None:
             self.line = SocketLine()
             self.line.read_all()
-            self.reading = True
 
         def received(self) -> list[str | bytes]:
             if self.reading:
@@ -255,32 +280,15 @@ class TestSocketIoListenerEmitterOnWebSocket(ListenerEmitterContract):
             messages = [message for message in self.line.messages if message != ENVELOPE_MESSAGE]
             return [word_of_packet(one.removeprefix("4")) if isinstance(one, str) else one for one in messages]
 
-        def stop_reading(self) -> None:
-            self.reading = False
 
-        def read_on(self) -> None:
-            self.reading = True
-
-    @pytest.fixture
-    def probe(self) -> Iterator[Probe]:
-        probe = self.Probe()
-        yield probe
-        probe.line.close()
-
-    @pytest.fixture
-    def emitter(self, probe: Probe) -> SocketIoListenerEmitter:
-        return SocketIoListenerEmitter(probe.line.transport, NAMESPACE)
-
-
-class TestSocketIoListenerEmitterOnPolling(ListenerEmitterContract):
+class TestSocketIoListenerEmitterOnPolling(SocketIoListenerEmitterContract):
     """The contract, over long polling, where audio is queued like any event."""
 
-    class Probe(ListenerEmitterContract.Probe):
+    class Probe(SocketIoListenerEmitterContract.Probe):
         def __init__(self) -> None:
             self.line = EngineIoServer().open_polling()
             self.line.poll()
             self.taken: list[str | bytes] = []
-            self.reading = True
 
         def received(self) -> list[str | bytes]:
             while self.reading and (packets := self.line.poll()):
@@ -288,22 +296,6 @@ class TestSocketIoListenerEmitterOnPolling(ListenerEmitterContract):
                     if data != ENVELOPE:
                         self.taken.append(data if isinstance(data, bytes) else word_of_packet(data))
             return self.taken
-
-        def stop_reading(self) -> None:
-            self.reading = False
-
-        def read_on(self) -> None:
-            self.reading = True
-
-    @pytest.fixture
-    def probe(self) -> Iterator[Probe]:
-        probe = self.Probe()
-        yield probe
-        probe.line.close()
-
-    @pytest.fixture
-    def emitter(self, probe: Probe) -> SocketIoListenerEmitter:
-        return SocketIoListenerEmitter(probe.line.transport, NAMESPACE)
 
 
 def test_the_end_is_sent_after_a_half_sent_chunk(line: SocketLine) -> None:

@@ -24,6 +24,8 @@ from asf.adapters.websocket.pings import MAX_UNANSWERED, PING_SECONDS
 from asf.domain.streaming.audio import AudioBatch
 from tests.contracts.listener_emitter import ListenerEmitterContract
 
+pytestmark = pytest.mark.usefixtures("endless_turns")
+
 
 class Line:
     """A plain WebSocket connection, and its client."""
