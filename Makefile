@@ -7,6 +7,8 @@ ARGS ?=
 # `make soak`: seconds per fuzzer, and the option for the long variants of the tests (empty: the short ones).
 FUZZ_SECONDS ?= 1200
 SOAK ?= --soak
+# Processes of `make soak`: the fuzzers and the long variants run side by side.
+SOAK_PARALLEL ?= -n 3 --dist worksteal
 BIN := $(VENV)/bin
 # Keep bytecode: otherwise each process of a test run compiles all tests again.
 export PYTHONDONTWRITEBYTECODE :=
@@ -44,8 +46,8 @@ test: setup ## Set up and run the whole test suite; ARGS='-k seek' selects tests
 quick: $(VENV)/.test ## Run the unit tests that need no other program, in less than a minute
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(BIN)/pytest -q -m "not programs" $(PARALLEL) tests/unit $(ARGS)
 
-soak: setup ## Inject faults for over an hour, and write docs/reliability.md
-	$(BIN)/pytest tests/faults tests/fuzz $(SOAK) --fuzz-seconds=$(FUZZ_SECONDS) --ledger=var/ledger.json
+soak: setup ## Inject faults for an hour, and write docs/reliability.md
+	$(BIN)/pytest $(SOAK_PARALLEL) tests $(SOAK) --fuzz-seconds=$(FUZZ_SECONDS) --ledger=var/ledger.json
 	$(BIN)/python tools/write_reliability.py var/ledger.json
 
 check: setup ## Check format, lint, types and architecture, and run the tests with branch coverage

@@ -14,8 +14,9 @@ RELIABILITY = Path(__file__).parents[1] / "docs" / "reliability.md"
 
 TEXT = """# Reliability
 
-Faults that the tests inject into a running server, how often, and what was lost. `make soak` writes this page from
-what the tests in `tests/faults` and `tests/fuzz` count in one run. The latest run: {length}, on
+Faults that the tests inject, how often, and what was lost. `make soak` writes this page from what the tests in
+`tests/faults` and `tests/fuzz`, and those marked with a fault of `tests/support/faults.py`, count in one run. The
+latest run: {length}, on
 {machine}.
 
 Every row is a test. If what must hold does not hold, the run fails and does not write this page.

@@ -11,6 +11,7 @@ from asf.adapters.object_store.sources import OPEN_SECONDS
 from asf.adapters.realtime_api.plain_websocket import NORMAL_CLOSURE
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
+from tests.support.faults import ENDLESS_SEEKS, FAILING_STORE, HANGING_STORE
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
@@ -58,6 +59,7 @@ def hear_the_rest(listener: WireListener) -> str:
                 return name
 
 
+@FAILING_STORE
 def test_requests_to_a_store_that_fails_for_a_moment_are_retried(
     server: ServerProcess, store_proxy: StoreProxy
 ) -> None:
@@ -72,6 +74,7 @@ def test_requests_to_a_store_that_fails_for_a_moment_are_retried(
     listener.close()
 
 
+@HANGING_STORE
 def test_a_store_that_hangs_blocks_no_other_stream(server: ServerProcess, store_proxy: StoreProxy) -> None:
     """Complete files are played while a block of an object is delayed; then it arrives."""
     listener = begin(server)
@@ -94,6 +97,7 @@ def test_a_store_that_hangs_blocks_no_other_stream(server: ServerProcess, store_
     arriving.close()
 
 
+@HANGING_STORE
 def test_commands_go_on_while_an_object_is_looked_up(server: ServerProcess, store_proxy: StoreProxy) -> None:
     """Each is answered at once, also on the connection of the join: pause, leave, another join."""
     store_proxy.hang()
@@ -114,6 +118,7 @@ def test_commands_go_on_while_an_object_is_looked_up(server: ServerProcess, stor
     listener.close()
 
 
+@HANGING_STORE
 def test_an_announcement_is_answered_while_its_object_is_looked_up(
     server: ServerProcess, swift: SwiftServer, store_proxy: StoreProxy
 ) -> None:
@@ -131,6 +136,7 @@ def test_an_announcement_is_answered_while_its_object_is_looked_up(
         listener.close()
 
 
+@ENDLESS_SEEKS
 def test_who_seeks_without_pause_disturbs_nobody(
     start_server: StartServer, swift: SwiftServer, store_proxy: StoreProxy
 ) -> None:
@@ -172,6 +178,7 @@ def test_a_slow_store_only_costs_time(server: ServerProcess, store_proxy: StoreP
         listener.close()
 
 
+@FAILING_STORE
 @pytest.mark.long
 def test_a_store_that_stays_unreachable_is_a_retryable_error(server: ServerProcess, store_proxy: StoreProxy) -> None:
     """After a while; a listener that resumes at its offset gets the rest when the store is back."""
@@ -198,6 +205,7 @@ def test_a_store_that_stays_unreachable_is_a_retryable_error(server: ServerProce
     rest.close()
 
 
+@HANGING_STORE
 def test_a_server_ends_while_its_store_hangs(server: ServerProcess, store_proxy: StoreProxy) -> None:
     """On SIGTERM, in time, with exit code 0."""
     listener = begin(server)

@@ -12,6 +12,7 @@ import requests
 
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import join
+from tests.support.faults import LOST_REDIS_OF_QUEUES
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
@@ -132,6 +133,7 @@ def has_noticed(server: ServerProcess) -> bool:
     return "Audio queues cannot be read" in log and "Not subscribed to Redis" in log
 
 
+@LOST_REDIS_OF_QUEUES
 @pytest.mark.parametrize("harm", ["kill", "hang"])
 def test_redis_may_be_gone_for_a_while(servers: Servers, persistent_redis: RedisServer, harm: str) -> None:
     """Nothing is lost or doubled for those who listen, and servers answer meanwhile."""

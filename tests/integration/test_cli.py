@@ -16,6 +16,7 @@ from asf import __version__
 from tests.support.addresses import needs_ipv6
 from tests.support.bounds import COMMAND_SECONDS, STOP_SECONDS
 from tests.support.command_line import asf
+from tests.support.faults import SHARED_DATABASE, UNAVAILABLE_ADDRESS
 from tests.support.fixtures import audio_of
 from tests.support.processes import ServerProcess, eventually
 
@@ -168,6 +169,7 @@ def test_variables_that_are_no_settings_are_warned_of(tmp_path: Path) -> None:
     assert server.stop() == 0
 
 
+@SHARED_DATABASE
 def test_a_second_server_on_one_database_is_refused(tmp_path: Path) -> None:
     """With one line that names the first one. After a kill the database is free again."""
     server = ServerProcess(tmp_path)
@@ -183,6 +185,7 @@ def test_a_second_server_on_one_database_is_refused(tmp_path: Path) -> None:
     assert ServerProcess(tmp_path).stop() == 0
 
 
+@UNAVAILABLE_ADDRESS
 def test_a_port_in_use_is_reported(server: ServerProcess, tmp_path: Path) -> None:
     """Rather than shared silently."""
     port = server.url.rsplit(":", 1)[1]
@@ -196,6 +199,7 @@ def test_a_port_in_use_is_reported(server: ServerProcess, tmp_path: Path) -> Non
     assert b"Traceback" not in result.stderr
 
 
+@UNAVAILABLE_ADDRESS
 def test_a_host_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     """A typing error in ASF_HOST."""
     for host in ("no.such.host.invalid", "300.1.1.1"):
@@ -206,6 +210,7 @@ def test_a_host_that_does_not_exist_is_reported(tmp_path: Path) -> None:
         assert b"Traceback" not in result.stderr
 
 
+@UNAVAILABLE_ADDRESS
 @needs_ipv6
 def test_localhost_is_reached_by_both_of_its_addresses(tmp_path: Path) -> None:
     """On one port. `asf health` finds it as well."""

@@ -14,6 +14,7 @@ from asf.client import BackendClient
 from asf.client.demo import FIRST_PIECE_SECONDS, Progress, demo_clip, make_demo_podcast
 from tests.integration.test_ui_updates import Subscriber, has
 from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.faults import STOPPED_DEMO
 from tests.support.fixtures import audio_of
 from tests.support.processes import ServerProcess, eventually
 
@@ -88,6 +89,7 @@ def test_a_demo_that_fails_says_so(server: ServerProcess) -> None:
             make_demo_podcast(backend, Path("missing.mp3"), server.audio_root, "m", "missing")
 
 
+@STOPPED_DEMO
 @pytest.mark.parametrize("end", [ServerProcess.stop, ServerProcess.kill], ids=["stopped", "killed"])
 def test_a_demo_of_the_console_fails_with_its_server(tmp_path: Path, end: Callable[[ServerProcess], object]) -> None:
     """At once, or at the next start after a kill. Nobody waits for the rest of it."""

@@ -13,6 +13,7 @@ import requests
 from tests.integration.test_ui_updates import Subscriber, has
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import NAMESPACE, SEPARATOR, WireListener
+from tests.support.faults import BATCHES_OF_UPDATES, BURST_OF_MESSAGES
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 from tests.unit.test_direct_websocket import masked_text
@@ -64,6 +65,7 @@ def send_batch(server: ServerProcess, client_id: str, numbers: range, text: str)
     return results
 
 
+@BATCHES_OF_UPDATES
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 def test_batches_for_many_connections_hold_up_nobody_and_lose_nothing(server: ServerProcess, transport: str) -> None:
     """Two at once, of 1000 updates of 900 bytes each: more than may wait for one connection."""
@@ -158,6 +160,7 @@ SEEK = '{"event":"seek","offset":0}'
 ACK = '{"event":"ack","received":0}'
 
 
+@BURST_OF_MESSAGES
 @pytest.mark.parametrize(
     ("flood", "command"),
     [

@@ -16,6 +16,7 @@ from asf import client
 from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS, STREAM_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.engineio_wire import WireListener
+from tests.support.faults import LATE_SIZES
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.mortal_server import MortalServer
 from tests.support.plain_websocket import PlainListener
@@ -230,6 +231,7 @@ def test_a_damaged_catalog_stops_the_start(tmp_path: Path) -> None:
     assert b"Traceback" not in result.stderr
 
 
+@LATE_SIZES
 def test_the_end_waits_for_the_announced_size(start_server: StartServer) -> None:
     """Where the last bytes are seen late, as on network file systems: no listener takes what is there for all."""
     server = start_server(FAST)

@@ -18,6 +18,7 @@ import websocket
 
 from tests.support.bounds import HUNG_SECONDS, PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
+from tests.support.faults import LOST_REDIS_OF_UPDATES
 from tests.support.fixtures import audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
@@ -277,6 +278,7 @@ def wait_until_back(servers: Servers) -> None:
         probe.cut()
 
 
+@LOST_REDIS_OF_UPDATES
 def test_while_redis_is_gone_nobody_is_told_that_all_is_well(servers: Servers, mortal_redis: RedisServer) -> None:
     """Connections stay. When it is back, empty, updates flow again; who knows places hears that it missed some."""
     simple = [Tab("alice", with_position=False) for _ in servers]
@@ -306,6 +308,7 @@ def test_while_redis_is_gone_nobody_is_told_that_all_is_well(servers: Servers, m
         tab.cut()
 
 
+@LOST_REDIS_OF_UPDATES
 @pytest.mark.parametrize("patience", [HUNG_SECONDS])
 def test_while_redis_hangs_nobody_is_told_that_all_is_well(servers: Servers, mortal_redis: RedisServer) -> None:
     """Nobody's connection breaks, and when it goes on all that was kept is delivered, in its order."""
@@ -331,6 +334,7 @@ def test_while_redis_hangs_nobody_is_told_that_all_is_well(servers: Servers, mor
         tab.cut()
 
 
+@LOST_REDIS_OF_UPDATES
 def test_a_server_that_hears_nothing_catches_up(servers: Servers, mortal_redis: RedisServer) -> None:
     """Whatever it did not hear of, its subscribers have, once it hears again."""
     tabs = [Tab("alice"), Tab("alice", with_position=False)]

@@ -10,6 +10,7 @@ import requests
 
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import join
+from tests.support.faults import CHANGING_INODES, DISK_ERRORS, HANGING_DISK
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.fuse_disk import FuseDisk
 from tests.support.processes import ServerProcess, eventually
@@ -48,6 +49,7 @@ def fetch(server: ServerProcess, stream_id: str, **headers: str) -> requests.Res
     return requests.get(server.stream_url(stream_id), headers=headers, timeout=PATIENCE_SECONDS)
 
 
+@HANGING_DISK
 def test_a_disk_that_hangs_holds_up_only_its_own_listeners(server: ServerProcess, disk: FuseDisk) -> None:
     """However many calls it keeps waiting: all else is done before it answers again. Then it serves as before."""
     server.announce("local", AUDIO)
@@ -87,6 +89,7 @@ def test_a_disk_that_hangs_holds_up_only_its_own_listeners(server: ServerProcess
     eventually(lambda: not remote_files(server, disk))
 
 
+@HANGING_DISK
 def test_a_disk_that_hangs_at_the_start_does_not_stop_it(
     disk: FuseDisk, tmp_path: Path, start_server: StartServer
 ) -> None:
@@ -101,6 +104,7 @@ def test_a_disk_that_hangs_at_the_start_does_not_stop_it(
     assert fetch(server, "far").content == AUDIO
 
 
+@HANGING_DISK
 def test_a_slow_disk_is_slow_for_its_own_listeners_only(server: ServerProcess, disk: FuseDisk) -> None:
     """Everything else is done while one listener waits for 200 ms a call, and it is heard in full."""
     announce(server, disk, "far")
@@ -115,6 +119,7 @@ def test_a_slow_disk_is_slow_for_its_own_listeners_only(server: ServerProcess, d
     listener.close()
 
 
+@HANGING_DISK
 def test_a_listener_waits_while_the_disk_hangs(server: ServerProcess, disk: FuseDisk) -> None:
     """In the middle of its audio: it hears the rest when the disk answers again."""
     announce(server, disk, "far")
@@ -126,6 +131,7 @@ def test_a_listener_waits_while_the_disk_hangs(server: ServerProcess, disk: Fuse
         assert answer.content == AUDIO
 
 
+@CHANGING_INODES
 def test_audio_whose_inode_number_changes_is_the_same_audio(server: ServerProcess, disk: FuseDisk) -> None:
     """While it grows and when it is complete: heard in full, and downloads continue."""
     path = announce(server, disk, "far", b"", state="generating")
@@ -149,6 +155,7 @@ def test_audio_whose_inode_number_changes_is_the_same_audio(server: ServerProces
     assert fetch(server, "far", **{"If-None-Match": etag}).status_code == 304
 
 
+@DISK_ERRORS
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE])
 def test_a_disk_that_fails_fails_its_own_streams_and_loses_no_descriptor(
     server: ServerProcess, disk: FuseDisk, error: int

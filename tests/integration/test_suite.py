@@ -70,19 +70,31 @@ def test_what_was_forked_ends_with_the_tests(server: ServerProcess, tmp_path: Pa
 def test_the_ledger_is_one_in_the_order_of_the_tests(pytester: pytest.Pytester) -> None:
     """Whichever processes they ran in."""
     pytester.makeconftest(PLUGINS)
-    pytester.makepyfile(
+    (pytester.mkdir("faults") / "test_it.py").write_text(
         """
-        import pytest, time
-        @pytest.mark.parametrize("number", range(6))
-        def test_it(ledger, number):
-            time.sleep(0.1 if number % 2 else 0)
-            ledger.note(f"fault {number}", tried=1, unit="kills", must_hold="It holds.", lost=0)
+import pytest, time
+@pytest.mark.parametrize("number", range(6))
+def test_it(ledger, number):
+    time.sleep(0.1 if number % 2 else 0)
+    ledger.note(f"fault {number}", tried=1, unit="kills", must_hold="It holds.", lost=0)
+        """
+    )
+    (pytester.path / "test_others.py").write_text(
+        """
+import pytest
+@pytest.mark.fault("marked", "It holds, too.")
+@pytest.mark.parametrize("number", range(3))
+def test_a_fault(number):
+    pass
+def test_no_fault():
+    assert False, "not a part of such a run"
         """
     )
     for options in (["-n", "2", "--dist", "worksteal"], ["-n", "1"], ["-p", "no:xdist"]):
         assert _run(pytester, *options, "--ledger=var/ledger.json").ret == 0
         entries = json.loads((pytester.path / "var/ledger.json").read_text())["entries"]
-        assert [entry["fault"] for entry in entries] == [f"fault {number}" for number in range(6)]
+        assert [entry["fault"] for entry in entries] == [*(f"fault {number}" for number in range(6)), "marked"]
+        assert (entries[-1]["tried"], entries[-1]["unit"]) == (3, "runs")
 
 
 @pytest.fixture(autouse=True)

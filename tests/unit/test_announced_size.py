@@ -8,6 +8,7 @@ from asf.adapters.audio_files import FileAudioSources
 from asf.application.announced_size import WAIT_SECONDS, AnnouncedSize
 from asf.domain.errors import AudioUnavailable
 from asf.domain.streams.stream import FileLocator, QueueLocator
+from tests.support.faults import LATE_SIZES
 
 
 class Clock:
@@ -27,6 +28,7 @@ class Clock:
             self._path.write_bytes(bytes(self._sizes.pop(at)))
 
 
+@LATE_SIZES
 def test_the_announcement_waits_until_the_size_is_reached(tmp_path: Path) -> None:
     """Also for a file that is not there yet."""
     path = tmp_path / "a.mp3"

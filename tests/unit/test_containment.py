@@ -20,6 +20,7 @@ from asf.domain.streaming.events import StreamFailed
 from asf.domain.streaming.live_edge import POLL_SECONDS
 from asf.domain.streaming.timers import LOG_SECONDS, RETRY_SECONDS, Timers
 from asf.domain.streams.stream import FileLocator, Locator, StreamState
+from tests.support.faults import DISK_ERRORS
 from tests.support.virtual import ScriptedListener, VirtualServer
 
 GENERATING = StreamState.GENERATING
@@ -76,6 +77,7 @@ def error_code_of(listener: ScriptedListener) -> str:
     return failure.error.error_code
 
 
+@DISK_ERRORS
 @given(
     steps=st.lists(
         st.sampled_from(["unavailable", "disk error", "error at close", "recover", "write", "join", "finish"]),
@@ -287,6 +289,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@DISK_ERRORS
 @pytest.mark.parametrize("call", ["fstat", "pread"])
 def test_a_file_that_cannot_be_examined_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """It is unavailable, and may be opened many times a second."""

@@ -9,6 +9,7 @@ from asf.adapters.followed_streams import READS, FollowedStreams
 from asf.adapters.serial_executor import run_at_once
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.streams.stream import AudioStream, FileLocator
+from tests.support.faults import LATE_NEWS
 
 
 def stream_at(number: int) -> AudioStream:
@@ -88,6 +89,7 @@ class Store:
         return True
 
 
+@LATE_NEWS
 @given(choices=st.lists(st.sampled_from([0, 0, 1, 2, 2, 3, 3, 4]), max_size=25))
 def test_nobody_sees_an_older_value_after_a_newer_one(choices: list[int]) -> None:
     """And the last value is reported."""
@@ -97,6 +99,7 @@ def test_nobody_sees_an_older_value_after_a_newer_one(choices: list[int]) -> Non
     assert store.reported == store.values[-1]
 
 
+@LATE_NEWS
 def test_a_change_that_arrives_while_the_value_is_read_is_not_undone() -> None:
     """The answer was older: it is read again."""
     answers = [stream_at(1), stream_at(2)]

@@ -25,6 +25,7 @@ from asf.domain.streaming.live_edge import POLL_SECONDS
 from asf.domain.streaming.pump import LISTENERS_PER_TURN
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import Locator, StreamState
+from tests.support.faults import KILLED_VOICE_AGENT
 from tests.support.virtual import QueuedAudioSources, ScriptedListener, VirtualServer
 
 GENERATING, COMPLETE, FAILED = StreamState.GENERATING, StreamState.COMPLETE, StreamState.FAILED
@@ -205,6 +206,7 @@ class LaggingSources(InMemoryAudioSources):
         return Lagging(self._audio_by_name, locator.text)
 
 
+@KILLED_VOICE_AGENT
 @pytest.mark.parametrize(
     "sources_of", [InMemoryAudioSources, LaggingSources, lambda audios: QueuedAudioSources(audios, {})]
 )

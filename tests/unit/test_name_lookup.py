@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.bounds import COMMAND_SECONDS
+from tests.support.faults import MOVING_NAME
 from tests.support.redis_server import RedisServer
 
 PREAMBLE = """
@@ -144,6 +145,7 @@ def run_patched(program: str, *ports: int) -> Any:
     return json.loads(done.stdout)
 
 
+@MOVING_NAME
 def test_a_name_is_looked_up_anew_for_each_connection(shared_redis: RedisServer, mortal_redis: RedisServer) -> None:
     """One that moves, and one that is missing for a moment, is followed with the next connection."""
     said = run_patched(MOVING, shared_redis.port, mortal_redis.port)
@@ -154,6 +156,7 @@ def test_a_name_is_looked_up_anew_for_each_connection(shared_redis: RedisServer,
     }
 
 
+@MOVING_NAME
 def test_a_silent_name_server_holds_up_only_those_who_ask(shared_redis: RedisServer) -> None:
     """They share lookups, are refused, and are served once it answers; the number of threads is bounded."""
     assert run_patched(SILENT, shared_redis.port) == {
@@ -165,6 +168,7 @@ def test_a_silent_name_server_holds_up_only_those_who_ask(shared_redis: RedisSer
     }
 
 
+@MOVING_NAME
 def test_an_answer_that_comes_late_serves_the_next_one(shared_redis: RedisServer) -> None:
     """A name server that always takes longer than a lookup may is of use nevertheless."""
     assert run_patched(SLOW, shared_redis.port) == {"outcomes": ["Redis is unreachable.", "answered"], "asked": 1}

@@ -26,6 +26,7 @@ from asf.domain.streams.stream import AudioStream, FileLocator
 from asf.domain.updates.update import UiUpdate
 from tests.support.bounds import PATIENCE_SECONDS, STOP_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
+from tests.support.faults import FAILOVER
 from tests.support.processes import eventually
 from tests.support.redis_server import RedisServer
 
@@ -119,6 +120,7 @@ WRITES: dict[str, Callable[[Server], object]] = {
 }
 
 
+@FAILOVER
 @pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
 def test_one_refusal_is_enough(address: Address, server: Server, write: Callable[[Server], object]) -> None:
     """It names the cause; the next attempt goes to the heir, over whichever connection."""
@@ -139,6 +141,7 @@ def test_one_refusal_is_enough(address: Address, server: Server, write: Callable
         eventually(lambda: not [each for each in client.client_list() if each["cmd"] in {"evalsha", "get", "set"}])
 
 
+@FAILOVER
 def test_a_quiet_server_finds_out_by_its_heartbeat(address: Address, server: Server) -> None:
     """Nobody asks it for anything; what is announced at the heir's other servers is reported here."""
     told: list[AudioStream | None] = []
@@ -157,6 +160,7 @@ def test_a_quiet_server_finds_out_by_its_heartbeat(address: Address, server: Ser
     thread.join(STOP_SECONDS)
 
 
+@FAILOVER
 def test_pubsub_leaves_too_when_all_other_connections_are_new(address: Address, server: Server) -> None:
     """Nothing is refused then, and the replica that was left behind might receive nothing any more."""
     thread = threading.Thread(target=server.log.run, daemon=True)
@@ -171,6 +175,7 @@ def test_pubsub_leaves_too_when_all_other_connections_are_new(address: Address, 
     thread.join(STOP_SECONDS)
 
 
+@FAILOVER
 def test_it_is_not_connected_while_the_address_leads_to_a_replica(
     address: Address, server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +196,7 @@ def test_it_is_not_connected_while_the_address_leads_to_a_replica(
     server.store.check()
 
 
+@FAILOVER
 def test_the_reader_of_queues_leaves_too(address: Address, server: Server) -> None:
     """It only reads, which a replica permits for ever."""
     server.store.check()

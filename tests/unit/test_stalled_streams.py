@@ -7,6 +7,7 @@ from asf.domain.errors import CatalogUnavailable, GenerationFailed
 from asf.domain.streaming.events import StreamFailed
 from asf.domain.streams.catalog import ATTEMPTS, Announcement
 from asf.domain.streams.stream import AudioStream, StreamState
+from tests.support.faults import KILLED_VOICE_AGENT
 from tests.support.virtual import QueuedAudioSources, ScriptedListener, VirtualServer
 
 GENERATING, COMPLETE, FAILED = StreamState.GENERATING, StreamState.COMPLETE, StreamState.FAILED
@@ -69,6 +70,7 @@ def code_of(listener: ScriptedListener) -> str:
     return failure.error.error_code
 
 
+@KILLED_VOICE_AGENT
 def test_a_stream_is_given_up_once_for_all() -> None:
     """Later listeners receive what was written and the reason at once: here, and on a server that starts later."""
     generation = Generation()
@@ -85,6 +87,7 @@ def test_a_stream_is_given_up_once_for_all() -> None:
         assert failure.error.details == REASON
 
 
+@KILLED_VOICE_AGENT
 def test_after_a_restart_the_first_listener_decides() -> None:
     """It waits as long as any listener does; the server cannot know for how long the audio has not grown."""
     generation = Generation()
@@ -106,6 +109,7 @@ def test_a_listener_elsewhere_ends_with_it() -> None:
     assert code_of(listener) == "ASF_GENERATION_FAILED"
 
 
+@KILLED_VOICE_AGENT
 def test_a_producer_that_was_only_slow_completes_its_stream() -> None:
     """The epoch stays, so that listeners resume at their offset."""
     generation = Generation()

@@ -9,6 +9,7 @@ from asf.domain.errors import AsfError, Draining, ListenerTooSlow, StreamNotFoun
 from asf.domain.streaming.admission import STARTS_AT_ONCE
 from asf.domain.streaming.events import SessionStatus, StatusChanged, StreamFailed
 from asf.domain.streams.stream import StreamState
+from tests.support.faults import CROWD
 from tests.support.virtual import ScriptedListener, VirtualServer
 
 MANY = 100
@@ -37,6 +38,7 @@ def failure_of(listener: ScriptedListener) -> type[AsfError] | None:
     return type(last.error) if isinstance(last, StreamFailed) else None
 
 
+@CROWD
 @pytest.mark.parametrize(
     ("work", "waits"),
     [
@@ -59,6 +61,7 @@ def test_others_run_after_each_session(work: Work, waits: bool) -> None:
     assert told == list(range(1, MANY + 1))
 
 
+@CROWD
 def test_in_the_pump_a_bounded_number_of_sessions_ends_in_a_turn() -> None:
     """Of those that have waited too long, and of those that take nothing."""
     server = VirtualServer(wait_seconds=10.0)
@@ -108,6 +111,7 @@ def crowd_of_waiting() -> tuple[VirtualServer, Tasks, Crowd]:
     return server, tasks, crowd
 
 
+@CROWD
 def test_an_announcement_is_answered_before_all_who_wait_have_started() -> None:
     """They start in a task; a few start at once."""
     server, tasks, crowd = crowd_of_waiting()

@@ -1,17 +1,14 @@
-"""What a grammar makes of HTTP, WebSockets, Engine.IO and Socket.IO, against a running server."""
+"""What a grammar makes of WebSockets, Engine.IO and Socket.IO, against a running server."""
+
+import pytest
 
 from tests.fuzz.campaign import PING, Campaign, fuzz
-from tests.fuzz.grammar import http_sessions, message_sessions, side_by_side
+from tests.fuzz.grammar import message_sessions, side_by_side
 from tests.support.fixtures import StartServer
 from tests.support.ledger import Ledger
 
 
-def test_requests(start_server: StartServer, fuzz_seconds: float, ledger: Ledger) -> None:
-    """Heads, methods, paths, queries, ranges, bodies and their lengths."""
-    campaign = Campaign(start_server(PING, observed=True))
-    fuzz(campaign, side_by_side(http_sessions), fuzz_seconds, ledger, "HTTP requests from a grammar")
-
-
+@pytest.mark.long
 def test_messages(start_server: StartServer, fuzz_seconds: float, ledger: Ledger) -> None:
     """Frames, packets, events, and the order in which they come."""
     campaign = Campaign(start_server(PING, observed=True))
