@@ -1,6 +1,7 @@
 """The identity of files, and the bytes by which growth is distinguished from a rewrite."""
 
 import os
+from contextlib import suppress
 
 from asf.domain.errors import AudioChanged, AudioUnavailable
 
@@ -35,3 +36,9 @@ def check_growth(descriptor: int, new_size: int, size: int, tail: bytes) -> None
 def unreadable(error: OSError) -> AudioUnavailable:
     """Return the error that listeners get instead of `error`."""
     return AudioUnavailable(f"Reading failed: {os.strerror(error.errno or 0)}.")
+
+
+def close(descriptor: int) -> None:
+    """Close a descriptor. It is free afterwards, whatever the file system reports (close(2))."""
+    with suppress(OSError):
+        os.close(descriptor)

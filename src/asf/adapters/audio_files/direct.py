@@ -1,10 +1,11 @@
-"""One opened file of a local file system, whose calls return at once."""
+"""One opened file of a local file system. What is in the page cache is read at once, the rest in a worker thread."""
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 
-from asf.adapters.audio_files.content import check_growth, identity_of, read_tail, unreadable
+from asf.adapters.audio_files.content import check_growth, close, identity_of, read_tail, unreadable
+from asf.adapters.audio_files.page_cache import NOWAIT, PageCache
+from asf.adapters.audio_files.worker import FileWorker
 from asf.adapters.media_types import SNIFFED_BYTES, sniffed_type
 from asf.domain.errors import AudioChanged, AudioUnavailable
 from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
@@ -14,14 +15,23 @@ from asf.domain.streams.stream import AudioEnding
 class FileAudioSource:
     """One opened file: implements the `AudioSource` port.
 
-    A growing file may only be appended to, under the same path; any other must stay as it was opened. Reads return at
-    once. `close` closes the descriptor; a constructor that raises, which is OSError, leaves that to the caller.
+    A growing file may only be appended to, under the same path; any other must stay as it was opened. With a
+    `worker`, reads that have to wait for the disk run in its threads. Without one, and on systems that do not say
+    what is in the page cache, reads wait. `close` closes the descriptor; a constructor that raises, which is OSError,
+    leaves that to the caller.
     """
 
     ending: AudioEnding | None = None
 
     def __init__(
-        self, descriptor: int, status: os.stat_result, path: str, named_type: str | None, *, growing: bool
+        self,
+        descriptor: int,
+        status: os.stat_result,
+        path: str,
+        named_type: str | None,
+        *,
+        growing: bool,
+        worker: FileWorker | None = None,
     ) -> None:
         self._path = path
         self._content_type = named_type
@@ -31,16 +41,27 @@ class FileAudioSource:
         self.identity = identity_of(path, status)
         self._tail = read_tail(descriptor, self.size) if growing else b""
         self._descriptor = descriptor
+        self._page_cache: PageCache | None = None
+        if worker is not None and NOWAIT is not None:
+            self._page_cache = PageCache(descriptor, worker, self._loaded)
 
     @property
     def content_type(self) -> str:
         """The media type by the file's name, or else by its first bytes."""
         if self._content_type is None and self.size:
-            self._content_type = sniffed_type(self.read(0, min(self.size, SNIFFED_BYTES)))
+            self._content_type = sniffed_type(self._read(0, min(self.size, SNIFFED_BYTES)))
         return self._content_type or UNKNOWN_CONTENT_TYPE
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Return exactly `length` bytes from `offset`. Raises `AudioUnavailable`, `AudioChanged`."""
+    def read(self, offset: int, length: int) -> bytes | None:
+        """Return exactly `length` bytes from `offset`, or None while the disk is read.
+
+        Raises `AudioUnavailable`, `AudioChanged`.
+        """
+        if self._page_cache is not None and not self._page_cache.has(offset, length, self.size):
+            return None
+        return self._read(offset, length)
+
+    def _read(self, offset: int, length: int) -> bytes:
         try:
             data = os.pread(self._descriptor, length, offset)
             status = os.fstat(self._descriptor)
@@ -56,7 +77,7 @@ class FileAudioSource:
         return data
 
     def cancel(self, offset: int) -> None:
-        """Do nothing: nothing is fetched."""
+        """Do nothing: what the disk is asked for stays in the page cache."""
 
     def refresh(self) -> int:
         """Return the current length. Raises `AudioChanged`, or `AudioUnavailable` if it cannot be read."""
@@ -95,10 +116,17 @@ class FileAudioSource:
 
     def close(self) -> None:
         """Close the file. Safe to repeat."""
-        if self._descriptor >= 0:
-            descriptor, self._descriptor = self._descriptor, -1
-            with suppress(OSError):  # The descriptor is free, whatever the file system reports (close(2)).
-                os.close(descriptor)
+        self.on_arrival = _ignore
+        if self._descriptor < 0:
+            return
+        descriptor, self._descriptor = self._descriptor, -1
+        if self._page_cache is not None:
+            self._page_cache.close()
+        else:
+            close(descriptor)
+
+    def _loaded(self) -> None:
+        self.on_arrival()
 
 
 def _ignore() -> None:

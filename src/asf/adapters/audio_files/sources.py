@@ -31,8 +31,9 @@ class FileAudioSources:
     resolves again, as the file may not have existed before, and then walks down from the root without following
     links, so that a link that is swapped in meanwhile cannot lead outside.
 
-    Local file systems are called directly. With a `runtime`, all others are called in its worker threads, a bounded
-    number for each mounted file system, while other tasks run.
+    With a `runtime`, file systems that may wait for another machine or process are called in its worker threads, a
+    bounded number for each of them, while other tasks run. Local ones are called directly, except to read what is not
+    in the page cache.
     """
 
     def __init__(self, roots: Iterable[Path], runtime: Runtime | None = None, mounts: Mounts | None = None) -> None:
@@ -82,7 +83,8 @@ class FileAudioSources:
             return self._open_in_threads(path, descriptor, growing=growing)
         try:
             status = status_of_regular(descriptor)
-            return FileAudioSource(descriptor, status, path, named_type(path), growing=growing)
+            worker = None if self._runtime is None else self._worker(f"device {status.st_dev}")
+            return FileAudioSource(descriptor, status, path, named_type(path), growing=growing, worker=worker)
         except BaseException as error:
             os.close(descriptor)
             if isinstance(error, OSError):
@@ -162,6 +164,7 @@ class FileAudioSources:
         return problem
 
     def _worker(self, mount: str) -> FileWorker:
+        """Return the worker of a mounted file system, or of a local device."""
         worker = self._workers.get(mount)
         if worker is None:
             assert self._runtime is not None  # noqa: S101 - or there would be no such mount
