@@ -283,6 +283,22 @@ def test_lone_surrogates_are_rejected(api: Api) -> None:
     assert_error(api.post(NOTIFY, body), 400, "ASF_NOTIFY_INVALID_FIELD", message, details=True)
 
 
+@pytest.mark.parametrize("content_type", ["audio/mpeg\n; a=b", "audio/mpeg; a\r\nX: y", "application/pdf"])
+def test_media_types_that_cannot_be_served_are_rejected(api: Api, content_type: str) -> None:
+    """A line break would forge a header."""
+    body = json.dumps({"stream_id": "s", "filepath": "one.mp3", "content_type": content_type})
+    message = "Validation failed: 'content_type' is invalid."
+    assert_error(api.post(NOTIFY, body), 400, "ASF_NOTIFY_INVALID_FIELD", message, details=True)
+
+
+@pytest.mark.parametrize("stream_id", [".", ".."])
+def test_stream_ids_that_no_url_can_name_are_rejected(api: Api, stream_id: str) -> None:
+    """They could not be deleted."""
+    code = "ASF_NOTIFY_INVALID_STREAM_ID"
+    body = json.dumps({"stream_id": stream_id, "filepath": "one.mp3"})
+    assert_error(api.post(NOTIFY, body), 400, code, NOTIFY_ERRORS[code], details=True)
+
+
 @pytest.mark.parametrize("stream_id", ["/x", "x//y", "x/", " x", "ü?"])
 def test_any_stream_id_has_a_url(api: Api, stream_id: str) -> None:
     """Also one that starts with a slash."""

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.domain.identifiers import RESERVED_EVENT_NAMES, client_id_problem, event_name_problem, stream_id_problem
+from asf.domain.identifiers import (
+    RESERVED_EVENT_NAMES,
+    client_id_problem,
+    content_type_problem,
+    event_name_problem,
+    stream_id_problem,
+)
 
 
 @given(st.text())
@@ -51,3 +57,28 @@ def test_reserved_event_names(name: str) -> None:
     """They are valid client ids."""
     assert "reserved" in (event_name_problem(name) or "")
     assert client_id_problem(name) is None
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+def test_stream_ids_that_no_url_can_name(value: str) -> None:
+    """Clients and proxies take them for steps in a path. Client ids are not part of a URL."""
+    assert stream_id_problem(value) == "No URL can name it."
+    assert client_id_problem(value) is None
+    assert stream_id_problem(f"a{value}") is stream_id_problem(f"{value} ") is None
+
+
+@pytest.mark.parametrize(
+    "value", ["audio/mpeg", "AUDIO/MPEG", "audio/ogg; codecs=opus", 'audio/mp4 ;codecs="mp4a.40.2"']
+)
+def test_media_types_of_audio(value: str) -> None:
+    """In any case, with parameters."""
+    assert content_type_problem(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "audio/", "text/html", "audio/mpeg\n;a", "audio/mpeg\n", "audio/mpeg;a\r\nb", "audio/mpeg\x0b;a", "audio/é"],
+)
+def test_other_media_types(value: str) -> None:
+    """Line breaks above all: a header with one cannot be sent."""
+    assert content_type_problem(value)

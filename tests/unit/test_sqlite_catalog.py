@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_what_was_put_survives(path: str) -> None:
     first.close()
     first.close()
     second.close()
+
+
+def test_ids_of_earlier_versions_can_be_listed(path: str) -> None:
+    """Those that are rejected today."""
+    store = SqliteCatalogStore(path)
+    for stream_id in (".", ".."):
+        keep(store, replace(STREAM, stream_id=stream_id))
+    assert [stream.stream_id for stream in store.page(10, "")] == [".", ".."]
+    store.close()
 
 
 def test_a_database_in_memory_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 Each function returns the problem with a value as a sentence, or None for a valid one.
 """
 
+import re
 import unicodedata
 
 MAX_IDENTIFIER_CHARACTERS = 255
@@ -24,36 +25,49 @@ RESERVED_EVENT_NAMES = frozenset(
 would be mistaken for another event."""
 
 
+DOT_SEGMENTS = frozenset({".", ".."})
+"""Ids that no URL can end with: clients and proxies remove such segments, percent-encoded or not (WHATWG URL)."""
+
+CONTENT_TYPE = re.compile(r"audio/[\w!#$&^.+-]{1,100}([ \t]*;[\x20-\x7e]{0,200})?", re.ASCII | re.IGNORECASE)
+"""A media type of audio in one line, with or without parameters (RFC 9110, section 8.3.1)."""
+
+
 def stream_id_problem(value: str) -> str | None:
-    """Return the problem with `value` as a stream id, or None."""
-    return _identifier_problem(value)
+    """Return the problem with `value` as a stream id that is announced or asked for, or None."""
+    return "No URL can name it." if value in DOT_SEGMENTS else identifier_problem(value)
+
+
+def content_type_problem(value: str) -> str | None:
+    """Return the problem with `value` as the media type of audio, or None."""
+    return None if CONTENT_TYPE.fullmatch(value) else "It is not an audio media type, such as audio/mpeg."
 
 
 def client_id_problem(value: str) -> str | None:
     """Return the problem with `value` as a client id, or None."""
-    return _identifier_problem(value)
+    return identifier_problem(value)
 
 
 def queue_name_problem(value: str) -> str | None:
     """Return the problem with `value` as the name of an audio queue, or None."""
-    return _identifier_problem(value)
+    return identifier_problem(value)
 
 
 def idempotency_key_problem(value: str) -> str | None:
     """Return the problem with `value` as an idempotency key, or None."""
     if len(value) > MAX_IDEMPOTENCY_KEY_CHARACTERS:
         return f"It has {len(value)} characters; at most {MAX_IDEMPOTENCY_KEY_CHARACTERS} are allowed."
-    return _identifier_problem(value)
+    return identifier_problem(value)
 
 
 def event_name_problem(value: str) -> str | None:
     """Return the problem with `value` as the event name of a UI update, or None."""
     if value in RESERVED_EVENT_NAMES:
         return f"'{value}' is reserved."
-    return _identifier_problem(value)
+    return identifier_problem(value)
 
 
-def _identifier_problem(value: str) -> str | None:
+def identifier_problem(value: str) -> str | None:
+    """Return the problem with `value` as any identifier, or None."""
     if not value.strip():
         return "It is empty or only white space."
     if len(value) > MAX_IDENTIFIER_CHARACTERS:

@@ -4,7 +4,6 @@ A schema checks all fields; the error names the first invalid one, in the schema
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -28,6 +27,7 @@ from asf.domain.identifiers import (
     MAX_IDENTIFIER_CHARACTERS,
     MAX_REASON_CHARACTERS,
     client_id_problem,
+    content_type_problem,
     event_name_problem,
     idempotency_key_problem,
     stream_id_problem,
@@ -44,13 +44,6 @@ MAX_PAGE = 1000
 
 MAX_UPDATES = 1000
 """Maximum number of UI updates in one request."""
-
-AUDIO_TYPE = re.compile(r"audio/[\w!#$&^.+-]{1,100}(\s*;[\x20-\x7e]{0,200})?", re.ASCII)
-"""A media type of audio, with or without parameters (RFC 9110, section 8.3.1)."""
-
-
-def _content_type_problem(value: str) -> str | None:
-    return None if AUDIO_TYPE.fullmatch(value) else "It is not an audio media type, such as audio/mpeg."
 
 
 def _metadata_size(value: dict[str, Any]) -> None:
@@ -131,7 +124,7 @@ class NotifyNewAudioSchema(RequestSchema):
     stream_id = fields.String(required=True, validate=obeys(stream_id_problem), metadata=IDENTIFIER)
     filepath = FilepathField(load_default=None, allow_none=False)
     state = fields.Enum(StreamState, by_value=True, load_default=StreamState.COMPLETE)
-    content_type = fields.String(load_default=None, validate=obeys(_content_type_problem))
+    content_type = fields.String(load_default=None, validate=obeys(content_type_problem))
     metadata = fields.Dict(keys=fields.String(), load_default=None, validate=_metadata_size)
     reason = fields.String(load_default=None, validate=[validate.Length(max=MAX_REASON_CHARACTERS), _encodable])
     total_bytes = fields.Integer(load_default=None, strict=True, validate=validate.Range(min=0, max=MAX_TOTAL_BYTES))

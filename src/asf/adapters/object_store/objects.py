@@ -10,6 +10,7 @@ import obstore
 from asf.adapters.media_types import SNIFFED_BYTES, media_type_of
 from asf.adapters.object_store.worker import StoreRequest
 from asf.domain.errors import AudioChanged, AudioUnavailable
+from asf.domain.identifiers import content_type_problem
 from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class HeadRequest(StoreRequest):
         if etag is None:
             raise AudioUnavailable("The object store sends no ETag, so a replaced object could not be detected.")
         declared = str(response.attributes.get("Content-Type", ""))
-        content_type = media_type_of(self._key, b"") or (declared if declared.startswith("audio/") else None)
+        content_type = media_type_of(self._key, b"") or (None if content_type_problem(declared) else declared)
         found = StoredObject(self._store, self.url, self._key, etag, size, content_type or UNKNOWN_CONTENT_TYPE)
         if content_type is None and size:
             sniffed = media_type_of("", found.read(0, min(size, SNIFFED_BYTES)))

@@ -7,7 +7,7 @@ from math import inf, nextafter
 from typing import Any
 
 from asf.domain.clock import Clock
-from asf.domain.errors import CatalogUnavailable, InvalidFilepath, StreamNotFound
+from asf.domain.errors import CatalogUnavailable, InvalidFilepath, InvalidStreamId, StreamNotFound
 from asf.domain.identifiers import stream_id_problem
 from asf.domain.streams.ports import AudioLocations, CatalogStore, StreamWatcher
 from asf.domain.streams.stream import AudioStream, Locator, StreamState
@@ -88,6 +88,8 @@ class StreamCatalog:
         Another locator, or `generating` after the audio has ended, starts a new epoch. Raises `InvalidStreamId`,
         `InvalidFilepath`, `CatalogFull` or `CatalogUnavailable`; then the stream is unchanged.
         """
+        if problem := stream_id_problem(announcement.stream_id):
+            raise InvalidStreamId(problem)
         for _ in range(ATTEMPTS):
             known = self._store.get(announcement.stream_id)
             stream = self._decide(announcement, known)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from asf.domain.errors import InvalidStreamId
-from asf.domain.identifiers import stream_id_problem
+from asf.domain.identifiers import identifier_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +126,6 @@ class AudioStream:
     announced_at: float = 0.0
 
     def __post_init__(self) -> None:
-        if problem := stream_id_problem(self.stream_id):
+        # Without `stream_id_problem`'s further rule: a catalog of an earlier version may hold ids that violate it.
+        if problem := identifier_problem(self.stream_id):
             raise InvalidStreamId(problem)
