@@ -2,8 +2,14 @@
 
 import json
 import re
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.bounds import PATIENCE_SECONDS
@@ -49,3 +55,91 @@ def test_debug_mode_logs_text(tmp_path: Path) -> None:
         )
     )
     assert server.stop() == 0
+
+
+FORGED = '%0A{"time":"now","level":"ERROR","logger":"asf","message":"forged"}%0A%1b[2J%9b%e2%80%a8'
+"""What would be a line of the log, and a command to the terminal, if it were written there as it stands."""
+
+WEBSOCKET = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+SOCKETIO = "/socket.io/?EIO=4&transport"
+
+REQUESTS = [
+    f"GET /socket.io/{FORGED}?EIO=4&transport=websocket HTTP/1.1\r\n{WEBSOCKET}",
+    f"GET {SOCKETIO}=websocket&sid={FORGED} HTTP/1.1\r\n{WEBSOCKET}",
+    f"GET {SOCKETIO}=websocket HTTP/1.1\r\n{WEBSOCKET}Origin: \x1b[2J\r\n",
+    f"GET /api/v1/podcasts/stream/{FORGED}?wait=1&token={FORGED} HTTP/1.1\r\n{WEBSOCKET}",
+    f"GET /api/v1/podcasts/stream/{FORGED} HTTP/1.1\r\nRange: \x1b[2J\r\n",
+    f"GET {SOCKETIO}=polling&sid={FORGED} HTTP/1.1\r\n",
+    f"GET {SOCKETIO}={FORGED} HTTP/1.1\r\n",
+    f"POST /{FORGED} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\x1b",
+    f"\x1b[2J /{FORGED} HTTP/1.1\r\n",
+    f"GET /\x1b[2J{FORGED} HTTP/1.1\r\nHost: \x1b[2J\r\nContent-Type: \x1b;;=\x1b\r\n",
+    "\x1b[2J\n",
+]
+
+EVENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.]+: ")
+"""How each line of the log begins in debug mode."""
+
+MESSAGES = [b"", b"x", b"9", b"2", b"\x1b[2J", b"4\x1b[2J", b"40/\x1b[2J\n,", b"42\x1b[2J", b"45-\n\x1b", b"\xff"]
+"""Of WebSockets: no packets of Engine.IO or Socket.IO, an empty one first."""
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """Return a WebSocket frame of a client, with a mask of zeros."""
+    return struct.pack("!BBI", 0x80 | opcode, 0x80 | len(payload), 0) + payload
+
+
+def reset(connection: socket.socket) -> None:
+    """End a connection with a RST."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def exchange(server: ServerProcess, data: bytes, end: Callable[[socket.socket], object], then: bytes = b"") -> None:
+    """Send bytes and, when something has been answered, more; then end the connection, whatever is answered."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS)
+    with suppress(OSError):
+        connection.sendall(data)
+        if then:
+            connection.recv(1)
+            connection.sendall(then)
+    end(connection)
+
+
+def opening_of(path: str) -> bytes:
+    """Return the handshake of a WebSocket."""
+    return f"GET {path} HTTP/1.1\r\n{WEBSOCKET}Host: a\r\n\r\n".encode()
+
+
+def send_everything(server: ServerProcess) -> None:
+    """Send all of it at each door, and end each connection in either way."""
+    for request, end in product(REQUESTS, [reset, socket.socket.close]):
+        exchange(server, request.encode("latin-1") + b"Host: a\r\n\r\n", end)
+    doors = [f"{SOCKETIO}=websocket", "/api/v1/podcasts/stream/later?wait=1"]
+    for path, message, (opcode, end) in product(doors, MESSAGES, [(1, reset), (2, socket.socket.close), (9, reset)]):
+        exchange(server, opening_of(path), end, frame(opcode, message) * 3)
+
+
+@pytest.mark.parametrize("production", [True, False])
+def test_nothing_that_a_client_sends_reaches_the_log_but_through_the_logger(tmp_path: Path, production: bool) -> None:
+    """One event a line, without control characters, and little of it: however connections end, at any door."""
+    settings = {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32} if production else {}
+    server = ServerProcess(tmp_path, settings)
+
+    for _ in range(10):
+        send_everything(server)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(opening_of(f"{SOCKETIO}=websocket") + frame(1, b""))
+        while connection.recv(65536):
+            pass
+    assert server.stop() == 0
+    for line in server.log:
+        assert line.endswith("\n")
+        assert line[:-1].isprintable(), line
+        assert json.loads(line)["message"] != "forged" if production else EVENT.match(line), line
+    about_sessions = re.compile("session (started|ended)|join rejected")
+    others = [line for line in server.log if not about_sessions.search(line)]
+    assert sum(map(len, others)) < 20_000, others

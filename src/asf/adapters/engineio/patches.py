@@ -11,7 +11,8 @@ from asf.adapters.engineio.packet_queue import PacketQueue
 from asf.adapters.engineio.pings import install_pings
 from asf.adapters.engineio.requests import checked_handler
 from asf.adapters.engineio.transport import MAX_UNREAD_RESPONSES
-from asf.adapters.engineio.upgrade import CreateUpgrade, EngineIoUpgrade
+from asf.adapters.engineio.upgrade import LOG_INTERVAL_SECONDS, CreateUpgrade, EngineIoUpgrade
+from asf.adapters.log_throttle import LogThrottle
 from asf.adapters.runtime import Runtime
 from asf.adapters.websocket.handshake import WebSocketUpgrade
 
@@ -35,7 +36,9 @@ def install(
     server._async = {  # noqa: SLF001
         **library_parts,
         "queue": partial(PacketQueue, library_parts["queue"]),
-        "websocket": partial(EngineIoUpgrade, create_upgrade, connections, notify_error),
+        "websocket": partial(
+            EngineIoUpgrade, create_upgrade, connections, notify_error, LogThrottle(LOG_INTERVAL_SECONDS)
+        ),
     }
     install_pings(server, runtime)
     server.disconnect = partial(_disconnect, server)

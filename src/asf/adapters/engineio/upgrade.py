@@ -8,11 +8,16 @@ from typing import Any
 
 from asf.adapters.engineio.connections import EngineIoConnections, NotifyError
 from asf.adapters.engineio.transport import EngineIoTransport
+from asf.adapters.log_throttle import LogThrottle
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.domain.errors import Throttled
 
 UPGRADE_SECONDS = 5.0
 """Longest silence of a client during its upgrade from polling to a WebSocket."""
+
+LOG_INTERVAL_SECONDS = 1.0
+LOGGED_CHARACTERS = 300
+"""Shortest time between two log lines about messages that the library rejects, and what is logged of its reason."""
 
 CreateUpgrade = Callable[[Callable[[DirectWebSocket], object], int], Callable[..., Any]]
 """Makes the WSGI application that answers a WebSocket handshake and calls a handler with the connection.
@@ -34,6 +39,7 @@ class EngineIoUpgrade:
         create_upgrade: CreateUpgrade,
         connections: EngineIoConnections,
         notify_error: NotifyError,
+        log_throttle: LogThrottle,
         handler: Callable[[Any], Any],
         server: Any,
     ) -> None:
@@ -41,6 +47,7 @@ class EngineIoUpgrade:
         self._max_message_bytes = int(server.max_http_buffer_size)
         self._connections = connections
         self._notify_error = notify_error
+        self._log_throttle = log_throttle
         self._engineio_handler = handler
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
@@ -70,12 +77,13 @@ class EngineIoUpgrade:
         try:
             self._engineio_handler(websocket)
         except Exception as error:  # noqa: BLE001 - what a client sends may break the library's handler anywhere
-            logger.warning(
-                "websocket closed connection=%s reason=handler_failed error=%s details=%s",
-                connection.sid,
-                type(error).__name__,
-                json.dumps(str(error)),
-            )
+            if self._log_throttle.permits():
+                logger.warning(
+                    "websocket closed connection=%s reason=handler_failed error=%s details=%s",
+                    connection.sid,
+                    type(error).__name__,
+                    json.dumps(str(error)[:LOGGED_CHARACTERS]),
+                )
             if connection.upgraded:
                 connection.queue.put(None)
                 connection.close(wait=False, abort=True, reason=connection.server.reason.TRANSPORT_ERROR)

@@ -17,11 +17,16 @@ from asf.adapters.eventlet_runtime.loop_watchdog import watched_loop
 from asf.adapters.eventlet_runtime.os_signals import call_on_signals
 from asf.adapters.eventlet_runtime.pump_driver import drive
 from asf.adapters.eventlet_runtime.raw_connection import take_connection
+from asf.adapters.eventlet_runtime.uncaught import logged_exceptions
+from asf.adapters.log_throttle import LogThrottle
 from asf.adapters.runtime import TAKE_CONNECTION
 from asf.adapters.serving import Application, Service
 
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 """Net allocations before a collection of the youngest objects, and how many collections before one of the older."""
+
+FAILURE_LOG_SECONDS = 1.0
+"""Shortest time between two log lines about requests that failed."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +48,7 @@ def serve(listeners: Sequence[EventletListeningSocket], service: Service, on_rea
         listener.on_failure = stop.send_exception
         listener.has_headroom = service.connections.has_rejection_headroom
         _spawn_http_server(listener, service, pool)
-    with watched_loop(service.on_slow_turn):
+    with logged_exceptions(), watched_loop(service.on_slow_turn):
         stop.wait()
         service.shut_down(eventlet.sleep)
     for listener in listeners:
@@ -76,13 +81,16 @@ def _tune_collector() -> None:
 
 
 def _log_failures(application: Application) -> Application:
+    throttle = LogThrottle(FAILURE_LOG_SECONDS)
+
     def logged(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         try:
             return application(environ, start_response)
         except (ConnectionError, TimeoutError):  # The client has disconnected.
             raise
         except Exception:
-            logger.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+            if throttle.permits():
+                logger.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             raise
 
     return logged

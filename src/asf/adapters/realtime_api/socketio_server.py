@@ -109,11 +109,6 @@ class SparingFilter(logging.Filter):
         if self._omitted:
             text = f"{self._omitted} similar lines omitted; {text}"
             self._omitted = 0
-        record.msg, record.args = "%s", (_printable(text[:LOG_CHARACTERS]),)
+        record.msg, record.args = "%s", (text[:LOG_CHARACTERS],)
         record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         return True
-
-
-def _printable(text: str) -> str:
-    """Return text with control characters escaped: they could forge a log line, or command a terminal."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

@@ -32,7 +32,8 @@ def serve() -> None:
         logs.configure(debug=read.debug_mode)
         for warning in settings.environment_warnings(environment):
             logging.getLogger(__name__).warning(warning)
-        server.run(read)
+        with logs.standard_error_logged():
+            server.run(read)
     except settings.SettingsError as error:
         click.echo("\n".join(error.problems), err=True)
         sys.exit(EXIT_USAGE)
