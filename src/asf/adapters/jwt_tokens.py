@@ -1,5 +1,6 @@
 """Tokens as JSON Web Tokens (RFC 7519), signed with HMAC-SHA256 (`HS256`) only."""
 
+import json
 from typing import Any
 
 import jwt
@@ -15,15 +16,27 @@ MAX_NUMERIC_DATE = 2**53 - 1
 NOT_AUTHENTIC = f"Invalid token: not an {ALGORITHM} JWT signed with this server's ASF_SECRET_KEY."
 
 
+class SignedContent(jwt.PyJWS):
+    """Verifies signatures, whatever the key id (`kid`): there is only one key.
+
+    PyJWT rejects one that is not a string, and has no option for that.
+    """
+
+    def _validate_kid(self, kid: Any) -> None:
+        """Accept the key id."""
+
+
 class JwtTokens:
     """Creates and verifies tokens with one secret key: implements the `TokenVerifier` port.
 
     The claims `sub` and `exp` are required; `nbf` is optional. `streams` and `clients` are lists of ids, or `*` for
-    all, which may also be an item. A missing one grants nothing.
+    all, which may also be an item. A missing one grants nothing. A token with an audience (`aud`) is for another
+    service. All other claims are ignored, whatever their type, and so are headers other than `alg`, `crit` and `b64`.
     """
 
     def __init__(self, secret_key: str) -> None:
         self._key = secret_key
+        self._signed_content = SignedContent([ALGORITHM])
 
     def mint(self, grant: Grant) -> str:
         """Return a token for `grant`."""
@@ -46,28 +59,26 @@ class JwtTokens:
         not_before = _numeric_date(claims, "nbf")
         if not_before is not None and not_before > timestamp:
             raise Unauthorized("The token is not valid yet.")
-        _numeric_date(claims, "iat")
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
             raise Unauthorized("The token's sub is missing, or is not a string.")
         return Grant(subject, expires_at, _ids(claims, "streams"), _ids(claims, "clients"))
 
     def _authentic_claims(self, token: object) -> dict[str, Any]:
-        """Return the claims of a token that is signed with the key and has no audience (`aud`)."""
+        """Return the claims of a token that is signed with the key and has no audience (`aud`).
+
+        The claims are not checked by PyJWT: `verify` uses the domain's clock, and checks their types as well.
+        """
         if not isinstance(token, str) or not token.isascii():
             raise Unauthorized(NOT_AUTHENTIC)
         try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                self._key,
-                [ALGORITHM],
-                # Checked by `verify`: with the domain's clock, and their types as well.
-                {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_sub": False},
-            )
-        except jwt.InvalidAudienceError as error:
-            raise Unauthorized("The token is for another audience (aud).") from error
+            claims = json.loads(self._signed_content.decode(token, self._key, [ALGORITHM]))
         except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
             raise Unauthorized(NOT_AUTHENTIC) from error
+        if not isinstance(claims, dict):
+            raise Unauthorized(NOT_AUTHENTIC)
+        if claims.get("aud"):
+            raise Unauthorized("The token is for another audience (aud).")
         return claims
 
 
