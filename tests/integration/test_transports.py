@@ -232,6 +232,36 @@ def test_other_origins_are_rejected(start_server: StartServer) -> None:
     assert "Access-Control-Allow-Origin" not in other.headers
 
 
+def test_origins_of_apps_are_allowed_as_they_send_them(start_server: StartServer) -> None:
+    """On every transport: of apps, extensions, pages without an origin, and of hosts in another spelling."""
+    listed = {
+        "capacitor://localhost": "capacitor://localhost",
+        "ionic://localhost": "ionic://localhost",
+        "tauri://localhost": "tauri://localhost",
+        "chrome-extension://Abcdef": "chrome-extension://Abcdef",
+        "null": "null",
+        "https://App.Example.com:443": "https://app.example.com",
+        "https://bücher.example:8443": "https://xn--bcher-kva.example:8443",
+    }
+    server = start_server(FAST | {"ASF_CORS_ALLOWED_ORIGINS": ", ".join(listed)})
+    server.announce("s", AUDIO)
+    url = server.stream_url("s")
+    for origin in listed.values():
+        played = requests.get(url, headers={"Origin": origin}, timeout=PATIENCE_SECONDS)
+        assert played.headers["Access-Control-Allow-Origin"] == origin
+        polled = requests.get(_polling_url(server), headers={"Origin": origin}, timeout=PATIENCE_SECONDS)
+        assert polled.headers["Access-Control-Allow-Origin"] == origin
+        websocket.create_connection(url.replace("http", "ws"), origin=origin, timeout=PATIENCE_SECONDS).shutdown()
+    for origin in ("https://app.example.com:8443", "tauri://other", "chrome-extension://abcdef"):
+        refused = requests.get(_polling_url(server), headers={"Origin": origin}, timeout=PATIENCE_SECONDS)
+        assert "Access-Control-Allow-Origin" not in refused.headers
+        assert refused.status_code != 200
+
+
+def _polling_url(server: ServerProcess) -> str:
+    return f"{server.url}/socket.io/?EIO=4&transport=polling"
+
+
 def test_the_simulation(start_server: StartServer) -> None:
     """The same texts over both, in debug mode."""
     server = start_server()

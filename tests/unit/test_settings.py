@@ -158,6 +158,16 @@ WRONG = [
     ("ASF_CORS_ALLOWED_ORIGINS", "*,https://a.example"),
     ("ASF_CORS_ALLOWED_ORIGINS", "https://*.example.com"),
     ("ASF_CORS_ALLOWED_ORIGINS", "https://["),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://user@a.example"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://a.example:65536"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://a.example:http"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://a.example https://b.example"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://[::g]"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://[::1"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "https://-ü.example"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "capacitor://local/host"),
+    ("ASF_CORS_ALLOWED_ORIGINS", "app:"),
     ("ASF_MAX_MESSAGE_BYTES", "12"),
     ("ASF_REQUIRE_TOKENS", "sometimes"),
     ("ASF_INTERNAL_TRUSTED_NETWORKS", "backend.example"),
@@ -179,6 +189,35 @@ WRONG = [
     ("ASF_DRAIN_SECONDS", "-1"),
     ("ASF_MAX_LISTENERS", "0"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("https://App.Example.com", "https://app.example.com"),
+        ("HTTPS://app.example.com:443", "https://app.example.com"),
+        ("http://app.example.com:80", "http://app.example.com"),
+        ("http://app.example.com:443", "http://app.example.com:443"),
+        ("https://app.example.com:08443", "https://app.example.com:8443"),
+        ("https://app.example.com:", "https://app.example.com"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://BÜCHER.example", "https://xn--bcher-kva.example"),
+        ("https://straße.example", "https://xn--strae-oqa.example"),
+        ("http://[0:0::1]:3000", "http://[::1]:3000"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("ionic://", "ionic://"),
+        ("file://", "file://"),
+        ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
+        ("Safari-Web-Extension://ABCD-EF", "safari-web-extension://ABCD-EF"),
+        ("null", "null"),
+    ],
+)
+def test_origins_are_what_browsers_send(written: str, sent: str) -> None:
+    """However they are written (RFC 6454, section 6.2). One that is written twice is one."""
+    settings = read_settings({"ASF_CORS_ALLOWED_ORIGINS": f"{written}, {sent}"})
+    assert settings.cors_allowed_origins == [sent]
+    assert settings.allows_origin(sent)
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from asf.adapters.locator_syntax import is_bucket_name
 from asf.adapters.stream_path import STREAM_PATH
 from asf.settings.networks import Networks
+from asf.settings.origins import normalize_origin
 
 ANY_ORIGIN = "*"
 NO_NETWORK = "none"
@@ -18,7 +19,9 @@ NO_NETWORK = "none"
 
 MIN_API_TOKEN_CHARACTERS = 32
 
-ORIGINS_RULE = "must be * or a comma-separated list of origins such as https://app.example.com"
+ORIGINS_RULE = (
+    "must be * or a comma-separated list of origins such as https://app.example.com or capacitor://localhost"
+)
 
 TRUE = frozenset({"t", "T", "true", "True", "TRUE", "on", "On", "ON", "y", "Y", "yes", "Yes", "YES", "1"})
 FALSE = frozenset({"f", "F", "false", "False", "FALSE", "off", "Off", "OFF", "n", "N", "no", "No", "NO", "0"})
@@ -83,18 +86,14 @@ def required(what: str) -> Callable[[str], str]:
 
 
 def origins(text: str) -> list[str]:
-    """Return origins (RFC 6454), or `ANY_ORIGIN` alone."""
+    """Return origins as browsers send them (RFC 6454), or `ANY_ORIGIN` alone."""
     values = _items(text, ",")
     if values == [ANY_ORIGIN]:
         return values
-    for value in values:
-        try:
-            parts = urlsplit(value)
-        except ValueError as error:
-            raise InvalidValue(ORIGINS_RULE) from error
-        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query or "*" in value:
-            raise InvalidValue(ORIGINS_RULE)
-    return values
+    try:
+        return list(dict.fromkeys(map(normalize_origin, values)))
+    except ValueError as error:
+        raise InvalidValue(ORIGINS_RULE) from error
 
 
 def paths(text: str) -> list[Path]:

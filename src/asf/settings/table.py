@@ -61,7 +61,8 @@ SETTINGS = (
         "cors_allowed_origins",
         parsing.origins,
         ANY_ORIGIN,
-        "Web origins that may connect: * for all, or a comma-separated list.",
+        "Web origins that may connect: * for all, or a comma-separated list. Apps and extensions have origins, too, "
+        "such as capacitor://localhost; null stands for pages without one.",
     ),
     Setting("chunk_size", parsing.integer, "4096", "Maximum size of one audio_chunk, in bytes.", (1, 1048576)),
     Setting(
