@@ -11,6 +11,7 @@ from asf.adapters.memory import InMemoryAudioSources
 from asf.domain.errors import InvalidAck, NoSession
 from asf.domain.streaming.events import StartOfStream
 from asf.domain.streaming.lifecycle import TRANSITIONS, ImpossibleTransition, SessionEvent, SessionState, next_state
+from asf.domain.streaming.seek_limit import SEEKS_AT_ONCE
 from asf.domain.streams.stream import StreamState
 from tests.support.examples import examples
 from tests.support.virtual import FetchedAudioSources, VirtualServer
@@ -59,6 +60,7 @@ class Listening(RuleBasedStateMachine):
             self.announce()
         self.window = window
         self.acknowledged = offset
+        self.seeks = 0
         self.listener = self.server.join("s", capacity=capacity, offset=offset, window=window, wait=True)
         self.other_left = False
         self.other = self.server.join("s", "other", wait=True)
@@ -132,9 +134,10 @@ class Listening(RuleBasedStateMachine):
     def resume(self) -> None:
         self._command("resume")
 
-    @precondition(lambda self: "joined" in self.listener.kinds and not self.over)
+    @precondition(lambda self: "joined" in self.listener.kinds and not self.over and self.seeks < SEEKS_AT_ONCE)
     @rule(share=st.floats(0, 1.1))
     def seek(self, share: float) -> None:
+        self.seeks += 1  # Those beyond the rate limit would be delayed.
         offset = int(share * len(self.written))
         self.server.service.seek("listener", offset)
         start = self.listener.events[-1]
