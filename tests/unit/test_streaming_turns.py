@@ -88,6 +88,82 @@ def test_in_the_pump_a_bounded_number_of_sessions_ends_in_a_turn() -> None:
         ended = now_ended
 
 
+def turn_until(server: VirtualServer, progress: Callable[[], int]) -> list[int]:
+    """Turn the pump until `progress` is made for all listeners; return by how much in each turn."""
+    steps = []
+    while (before := progress()) < MANY:
+        server.pump.turn()
+        steps.append(progress() - before)
+    return steps
+
+
+def crowd_at_the_live_edge() -> tuple[VirtualServer, dict[str, bytes], Crowd]:
+    """Return a server whose listeners all have what there is of a stream that grows, 9 s after its last growth."""
+    audios: dict[str, bytes] = {}
+    server = VirtualServer(audios, stall_seconds=10.0, give_up_seconds=60.0)
+    audios["s"] = b"a" * 100
+    server.announce("s", state=StreamState.GENERATING)
+    crowd = Crowd(server)
+    for _ in range(9):
+        server.run(1.0)
+    crowd.start()
+    return server, audios, crowd
+
+
+def stall_some(server: VirtualServer) -> None:
+    """Let the stream stall for some of its listeners."""
+    for _ in range(2):
+        server.clock.advance(1.0)
+        server.pump.turn()
+
+
+def test_a_bounded_number_of_sessions_stalls_in_a_turn() -> None:
+    """And each of them once."""
+    server, _audios, crowd = crowd_at_the_live_edge()
+    stall_some(server)
+    steps = [crowd.told, *turn_until(server, lambda: crowd.told)]
+    assert all(0 < step <= MANY // 3 for step in steps)
+    server.run(1.0)
+    assert {one.kinds.count("stalled") for one in crowd.listeners} == {1}
+
+
+def test_who_has_not_been_told_when_the_audio_grows_never_is() -> None:
+    """Whoever has paused or left meanwhile is not told either."""
+    server, audios, crowd = crowd_at_the_live_edge()
+    stall_some(server)
+    told = crowd.told
+    server.service.pause(f"listener-{MANY - 1}")
+    server.service.disconnect(f"listener-{MANY - 2}")
+    audios["s"] += b"b" * 100
+    server.clock.advance(1.0)
+    server.run(1.0)
+    assert sum("stalled" in one.kinds for one in crowd.listeners) <= told + MANY // 3
+    assert [len(one.received) for one in crowd.listeners] == [200] * (MANY - 2) + [100] * 2
+    assert crowd.listeners[-1].kinds[-1] == "paused"
+    assert "stalled" not in crowd.listeners[-2].kinds
+
+
+def test_a_bounded_number_of_sessions_is_woken_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever leaves, pauses or seeks meanwhile is not woken."""
+    monkeypatch.setattr("asf.domain.streaming.live_edge.WAKES_PER_TURN", MANY // 10)
+    server, audios, crowd = crowd_at_the_live_edge()
+    audios["s"] += b"b" * 100
+    server.clock.advance(1.0)
+    server.pump.turn()
+    server.service.disconnect(f"listener-{MANY - 1}")
+    server.service.pause(f"listener-{MANY - 2}")
+    server.service.seek(f"listener-{MANY - 3}", 150)
+
+    def served() -> int:
+        return 2 + sum(len(one.received) > 100 for one in crowd.listeners)
+
+    assert 2 < served() <= 2 + MANY // 10
+    steps = turn_until(server, served)
+    assert all(0 < step <= MANY // 10 + 1 for step in steps)
+    assert [len(one.received) for one in crowd.listeners] == [200] * (MANY - 3) + [150, 100, 100]
+    assert bytes(crowd.listeners[0].received) == b"a" * 100 + b"b" * 100
+
+
 class Tasks:
     """The tasks that a server has spawned, which run when the test says so."""
 
