@@ -16,6 +16,7 @@ from asf.client import (
     Stream,
     UiUpdate,
 )
+from asf.client.internal_api import SIZE_SECONDS, TIMEOUT_SECONDS
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer, audio_of
@@ -210,6 +211,42 @@ def test_audio_is_delivered_while_it_is_written(start_server: StartServer) -> No
         assert listener.audio == path.read_bytes() == audio
         stream = backend.stream("s")
         assert (stream.state, stream.content_type, stream.metadata) == ("complete", "audio/aac", {"title": "T"})
+
+
+def test_the_size_is_sent_at_the_end(tmp_path: Path) -> None:
+    """Of the file that `generating` has written; otherwise only if it is given."""
+    announced = (200, {"message": "m", "stream_id": "s", "state": "complete", "epoch": "e"})
+    unknown = (404, {"error_code": "ASF_STREAM_NOT_FOUND", "message": "No."})
+    with ScriptedServer(unknown, announced) as server, BackendClient(server.url) as backend:
+        with backend.generating("s", tmp_path / "s.mp3") as growing:
+            growing.write(b"12345")
+            growing.write(b"678")
+            assert growing.total_bytes == growing.tell() == 8
+        backend.notify_new_audio("s", "/s.mp3", total_bytes=0)
+        backend.notify_new_audio("s", "/s.mp3")
+    bodies = [request["body"] for request in server.requests if request["method"] == "POST"]
+    assert [(body["state"], body.get("total_bytes")) for body in bodies] == [
+        ("generating", None),
+        ("complete", 8),
+        ("complete", 0),
+        ("complete", None),
+    ]
+
+
+def test_a_response_may_take_as_long_as_the_server_waits_for_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client waits for longer than that, beyond its usual timeout."""
+    timeouts: list[float] = []
+
+    def request(*_arguments: object, timeout: float, **_options: object) -> object:
+        timeouts.append(timeout)
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    with BackendClient("http://127.0.0.1:9", retries=0) as backend:
+        for total_bytes in (None, 1):
+            with pytest.raises(ServerUnreachable):
+                backend.notify_new_audio("s", "/s.mp3", total_bytes=total_bytes)
+    assert timeouts == [TIMEOUT_SECONDS, TIMEOUT_SECONDS + SIZE_SECONDS]
 
 
 def test_an_exception_fails_the_stream(tmp_path: Path) -> None:

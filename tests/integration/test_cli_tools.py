@@ -132,9 +132,11 @@ def test_the_token_is_sent() -> None:
     with ScriptedServer((200, announced)) as scripted:
         assert asf("notify", "s", "queue:talk", "--token", "one", url=scripted.url).returncode == 0
         environment = {"ASF_INTERNAL_API_TOKEN": "two"}
-        assert asf("notify", "s", "s3://b/k.mp3", url=scripted.url, environment=environment).returncode == 0
+        sized = ("notify", "s", "s3://b/k.mp3", "--total-bytes", "0")
+        assert asf(*sized, url=scripted.url, environment=environment).returncode == 0
     assert [one["headers"]["Authorization"] for one in scripted.requests] == ["Bearer one", "Bearer two"]
     assert [one["body"]["filepath"] for one in scripted.requests] == ["queue:talk", "s3://b/k.mp3"]
+    assert [one["body"].get("total_bytes") for one in scripted.requests] == [None, 0]
 
 
 def failures(server: str, folder: Path) -> list[tuple[tuple[str, ...], str, bytes]]:
@@ -178,6 +180,8 @@ def test_failures_have_a_message(start_server: StartServer, tmp_path: Path) -> N
         ("notify", "s"),
         ("notify", "s", "x.mp3", "--metadata", "[]"),
         ("notify", "s", "x.mp3", "--state", "perhaps"),
+        ("notify", "s", "x.mp3", "--total-bytes", "-1"),
+        ("notify", "s", "x.mp3", "--total-bytes", "1", "--state", "generating"),
         ("streams", "--delete"),
         ("streams", "--url", "127.0.0.1:5006"),
         ("demo", "--pace", "0"),

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from asf.client.errors import AsfClientError, RequestRejected
 from asf.client.growing import GrowingAudio, out_of_the_way
-from asf.client.internal_api import RETRIES, InternalApi
+from asf.client.internal_api import RETRIES, SIZE_SECONDS, TIMEOUT_SECONDS, InternalApi
 from asf.client.responses import Announced, Delivered, State, Stream, UiUpdate, read_field, read_response
 
 MAX_REASON_CHARACTERS = 1000
@@ -58,11 +58,16 @@ class BackendClient:
         content_type: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         reason: str | None = None,
+        total_bytes: int | None = None,
     ) -> Announced:
         """Announce the audio of `stream_id` at `filepath`, a path on the server, and its state.
 
         The file may still be written (`generating`), and need not exist yet. `filepath` may be None to report that
         an announced stream has failed, with a `reason`. `metadata`, at most 16 KiB of JSON, is sent to listeners.
+
+        With `total_bytes`, the size of a complete file, ASF waits up to 10 s until it sees a file of that size: some
+        network file systems report sizes late. Otherwise the stream is unchanged, and the error code
+        `ASF_AUDIO_UNAVAILABLE`.
         """
         fields = {
             "stream_id": stream_id,
@@ -71,9 +76,11 @@ class BackendClient:
             "content_type": content_type,
             "metadata": None if metadata is None else dict(metadata),
             "reason": reason,
+            "total_bytes": total_bytes,
         }
         payload = {name: value for name, value in fields.items() if value is not None}
-        return read_response(Announced, self._api.call("POST", "notify_new_audio", payload))
+        timeout = TIMEOUT_SECONDS if total_bytes is None else TIMEOUT_SECONDS + SIZE_SECONDS
+        return read_response(Announced, self._api.call("POST", "notify_new_audio", payload, timeout=timeout))
 
     @contextmanager
     def generating(
@@ -87,8 +94,8 @@ class BackendClient:
         """Announce a stream as `generating` and yield the file for its audio; listeners receive it as it grows.
 
         The file is created at `filepath`, with its folder; an existing file is replaced. On exit the stream becomes
-        `complete`, or `failed` after an exception, with that as the reason. Raises OSError if the file cannot be
-        created.
+        `complete` with the size that was written, or `failed` after an exception, with that as the reason. Raises
+        OSError if the file cannot be created.
         """
         path = Path(filepath).absolute()
         with out_of_the_way(path):
@@ -107,7 +114,7 @@ class BackendClient:
         except BaseException as error:
             self._report_failure(stream_id, path, error)
             raise
-        self.notify_new_audio(stream_id, path, "complete")
+        self.notify_new_audio(stream_id, path, "complete", total_bytes=audio.total_bytes)
 
     def stream(self, stream_id: str) -> Stream:
         """Return one stream of the catalog."""

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 class GrowingAudio(io.BufferedIOBase):
     """A writable file for audio. Written bytes are available to listeners immediately.
 
-    `stream_id` and `epoch` are those of the stream.
+    `stream_id` and `epoch` are those of the stream; `total_bytes` is how much has been written.
     """
 
     def __init__(self, file: io.FileIO, stream_id: str, epoch: str) -> None:
         self.stream_id = stream_id
         self.epoch = epoch
+        self.total_bytes = 0
         self._file = file
 
     def writable(self) -> bool:
@@ -37,7 +38,9 @@ class GrowingAudio(io.BufferedIOBase):
         rest = memoryview(audio).cast("B")
         length = len(rest)
         while rest:
-            rest = rest[self._file.write(rest) or 0 :]
+            written = self._file.write(rest) or 0
+            self.total_bytes += written
+            rest = rest[written:]
         return length
 
     def close(self) -> None:

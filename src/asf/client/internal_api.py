@@ -16,6 +16,9 @@ from asf.client.errors import AsfClientError, RequestRejected, ServerUnreachable
 TIMEOUT_SECONDS = 10.0
 """Timeout for connecting, and between bytes of the response."""
 
+SIZE_SECONDS = 10.0
+"""How long the server waits for the size that an announcement gives, before it responds."""
+
 RETRIES = 6
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
@@ -54,6 +57,7 @@ class InternalApi:
         route: str,
         payload: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> dict[str, Any]:
         """Return the response. Raises `RequestRejected`, `ServerUnreachable`, and what `json.dumps` raises."""
         url = self._internal_url + route
@@ -65,7 +69,7 @@ class InternalApi:
             params=query,
             data=body,
             headers=JSON_HEADERS if payload is not None else None,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout,
         )
         backoff, attempt = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter=0), 1
         while True:

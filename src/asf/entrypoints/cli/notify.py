@@ -29,6 +29,12 @@ from asf.entrypoints.cli.options import RETRIES, JsonObject, elsewhere, examples
 )
 @click.option("--content-type", metavar="TYPE", help="Media type, such as audio/mpeg.  [default: by FILE's name]")
 @click.option("--metadata", type=JsonObject(), help="Metadata for listeners: a JSON object.")
+@click.option(
+    "--total-bytes",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Size of FILE when it is complete: the server waits up to 10 s until it sees that size.",
+)
 @click.option("--reason", help="Why the stream has failed.")
 @token_option
 @url_option
@@ -38,6 +44,7 @@ def notify(
     state: State,
     content_type: str | None,
     metadata: dict[str, Any] | None,
+    total_bytes: int | None,
     reason: str | None,
     token: str | None,
     url: str,
@@ -49,9 +56,11 @@ def notify(
     """
     if file is None and state != "failed":
         raise click.UsageError("FILE is required unless --state is failed.")
+    if total_bytes is not None and state != "complete":
+        raise click.UsageError("--total-bytes requires --state complete.")
     with BackendClient(url, token=token, retries=RETRIES) as backend:
         locator = None if file is None else _locator_of(file)
-        announced = backend.notify_new_audio(stream_id, locator, state, content_type, metadata, reason)
+        announced = backend.notify_new_audio(stream_id, locator, state, content_type, metadata, reason, total_bytes)
     click.echo(f"Announced {stream_id}: {announced.state}.")
     if file is not None and state != "failed":
         suffix = PurePath(file).suffix
