@@ -3,12 +3,15 @@
 import os
 import resource
 import socket
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
+from asf.application.diagnosis import deadline
 from asf.application.diagnosis.examination import examine
 from asf.application.diagnosis.finding import Finding, Severity
 from asf.application.diagnosis.network import examine_address, examine_file_limit
@@ -21,6 +24,7 @@ from asf.application.diagnosis.storage import (
 )
 from asf.domain.streams.stream import AudioStream, FileLocator
 from asf.settings import read_settings, url_of
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.redis_server import RedisServer
 from tests.support.swift_server import BUCKET, SwiftServer
 
@@ -124,6 +128,27 @@ def test_audio_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "not a directory" in examine_audio_root(tmp_path / "file").text
     monkeypatch.setattr(os, "access", lambda *_arguments: False)  # The tests may run as root, who may do all.
     assert "cannot be read" in examine_audio_root(tmp_path).text
+
+
+@pytest.mark.parametrize("examine_one", [examine_audio_root, lambda path: examine_database(str(path / "asf.db"))])
+def test_a_disk_that_hangs_is_named(
+    examine_one: Callable[[Path], Finding], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doctor does not wait for it."""
+    answers = threading.Event()
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(Path, "exists", lambda _path: answers.wait(PATIENCE_SECONDS))
+    finding = examine_one(tmp_path)
+    answers.set()
+    assert finding.severity is Severity.PROBLEM
+    assert f"{tmp_path}" in finding.text
+    assert "does not answer" in finding.text
+
+
+def test_what_a_check_raises_is_raised() -> None:
+    """Nothing is hidden by the thread."""
+    with pytest.raises(ZeroDivisionError):
+        deadline.examine_in_time("audio root", "/", lambda: 1 // 0)  # type: ignore[arg-type, return-value]
 
 
 def test_redis(tmp_path: Path, mortal_redis: RedisServer) -> None:

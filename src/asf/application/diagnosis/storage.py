@@ -3,18 +3,24 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from asf.adapters.database_lock import holder_of
 from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
+from asf.application.diagnosis.deadline import examine_in_time
 from asf.application.diagnosis.finding import Finding, Severity, problem
 from asf.domain.errors import CatalogUnavailable
 from asf.settings import Settings
 
 
 def examine_audio_root(root: Path) -> Finding:
-    """Return whether audio can be read from `root`."""
+    """Return whether audio can be read from `root`. Waits for a bounded time."""
     path = root.absolute()
+    return examine_in_time("audio root", path, partial(_examine_directory, path))
+
+
+def _examine_directory(path: Path) -> Finding:
     if not path.exists():
         return problem("audio root", f"{path} does not exist", f"mkdir -p {path}, or correct ASF_AUDIO_ROOTS.")
     if not path.is_dir():
@@ -28,12 +34,16 @@ def examine_audio_root(root: Path) -> Finding:
 def examine_database(database: str, *, is_running: bool = False) -> Finding:
     """Return whether the catalog can be opened, or created if it is missing, and no other server uses it.
 
-    `is_running` is whether the server of these settings is running: it may use it.
+    `is_running` is whether the server of these settings is running: it may use it. Waits for a bounded time.
     """
     if database == IN_MEMORY:
         text = "the catalog is in memory, and lost when the server stops"
         return Finding("database", Severity.ADVICE, text, "Set ASF_DATABASE to a file to keep it.")
     path = Path(database).absolute()
+    return examine_in_time("database", path, partial(_examine_file, path, is_running=is_running))
+
+
+def _examine_file(path: Path, *, is_running: bool) -> Finding:
     if not path.exists():
         folder = next(one for one in path.parents if one.exists())
         if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
