@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.adapters.media_types import SNIFFED_BYTES, media_type_of, named_type, sniffed_type
+from asf.adapters.media_types import media_type_of, named_type, sniffed_type
+from asf.domain.streaming.audio import SNIFFED_BYTES
 
 REST = bytes(SNIFFED_BYTES)
 

@@ -27,9 +27,6 @@ CONTENT_TYPES = {
 }
 """Media types by file name suffix, spelled out: the system's own table differs from machine to machine."""
 
-SNIFFED_BYTES = 1024
-"""How many of the first bytes are read when nothing else gives the media type."""
-
 SNIFFED_TYPES = {
     "audio/x-aiff": "audio/aiff",
     "audio/x-flac": "audio/flac",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from asf.adapters.audio_files.content import check_growth, close, identity_of, read_tail, unreadable
 from asf.adapters.audio_files.page_cache import NOWAIT, PageCache
 from asf.adapters.audio_files.worker import FileWorker
-from asf.adapters.media_types import SNIFFED_BYTES, sniffed_type
+from asf.adapters.media_types import sniffed_type
 from asf.domain.errors import AudioChanged, AudioUnavailable
-from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
+from asf.domain.streaming.audio import SNIFFED_BYTES, UNKNOWN_CONTENT_TYPE
 from asf.domain.streams.stream import AudioEnding
 
 

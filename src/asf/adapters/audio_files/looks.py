@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from asf.adapters.audio_files.beneath import status_of_regular
 from asf.adapters.audio_files.content import check_growth, identity_of, read_tail
-from asf.adapters.media_types import SNIFFED_BYTES
 from asf.domain.errors import AudioChanged, AudioUnavailable
+from asf.domain.streaming.audio import SNIFFED_BYTES
 
 RECENT_BYTES = 256 * 1024
 """How much of the end of a growing file is kept, so that those at its live edge wait for one call and not for two."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import obstore
 
-from asf.adapters.media_types import SNIFFED_BYTES, media_type_of
+from asf.adapters.media_types import media_type_of
 from asf.adapters.object_store.worker import StoreRequest
 from asf.domain.errors import AudioChanged, AudioUnavailable
 from asf.domain.identifiers import content_type_problem
-from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
+from asf.domain.streaming.audio import SNIFFED_BYTES, UNKNOWN_CONTENT_TYPE
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

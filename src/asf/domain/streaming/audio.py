@@ -6,6 +6,9 @@ from itertools import pairwise
 UNKNOWN_CONTENT_TYPE = "application/octet-stream"
 """The media type of audio whose name and first bytes do not show it."""
 
+SNIFFED_BYTES = 1024
+"""How many of the first bytes are enough to tell the media type, where they tell it at all."""
+
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class AudioBatch:

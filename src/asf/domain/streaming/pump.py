@@ -152,6 +152,8 @@ class AudioPump:
     def _send_due(self, session: ListenerSession, now: float, until: float) -> None:
         audio = session.audio
         assert audio is not None  # noqa: S101 - it has started
+        if session.start_is_due and not self._announce(session, audio, now):
+            return
         decision = self._streamer.decide(session, until)
         if isinstance(decision, SendAudio):
             if not self._send(session, audio, decision, now):
@@ -171,6 +173,14 @@ class AudioPump:
                     session.fail(audio.failure)
             case _:  # WaitForCredit: the service schedules the session when an acknowledgement arrives.
                 pass
+
+    def _announce(self, session: ListenerSession, audio: SharedAudio, now: float) -> bool:
+        """Announce the audio once its media type is known; else wait for more. Returns whether audio may follow."""
+        if not audio.type_is_known:
+            self._live_edge.park(session, audio, now)
+            return False
+        session.announce_audio(self._clock.timestamp(), self.chunk_bytes)
+        return session.flowing
 
     def _send(self, session: ListenerSession, audio: SharedAudio, due: SendAudio, now: float) -> bool:
         """Send what is due. Returns whether the listener has taken all of it and the session has not ended."""

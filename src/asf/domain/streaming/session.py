@@ -47,7 +47,8 @@ class ListenerSession:
     byte that the listener has not acknowledged. The pace counts from byte `origin_offset` at `origin_time` (seconds
     of the clock), so that a session never drifts however late it is served. `opened_at` is when the listener joined
     (seconds of the clock), and `sent_bytes` is how much audio the listener has taken. `stream` and `audio` are None
-    until the session starts. `on_end` is called once, with the session and the outcome, when it ends. The outcome is
+    until the session starts. `start_is_due`: it has started, but `StartOfStream` waits for the bytes that show the
+    audio's media type. `on_end` is called once, with the session and the outcome, when it ends. The outcome is
     `complete`, `left`, or the `error_code` of the error that ended it.
     """
 
@@ -64,6 +65,7 @@ class ListenerSession:
         "request",
         "sent_bytes",
         "session_id",
+        "start_is_due",
         "state",
         "stream",
         "window",
@@ -90,6 +92,7 @@ class ListenerSession:
         self.origin_time = 0.0
         self.opened_at = opened_at
         self.sent_bytes = 0
+        self.start_is_due = False
         self._on_end = on_end
 
     @property
@@ -112,13 +115,25 @@ class ListenerSession:
         self._emit_status(SessionStatus.WAITING)
 
     def start(self, stream: AudioStream, audio: SharedAudio, now: float, timestamp: float, chunk_bytes: int) -> None:
-        """Start on `audio`: notify the listener that it has joined and audio follows. The pace counts from `now`."""
+        """Start on `audio`: notify the listener that it has joined and audio follows. The pace counts from `now`.
+
+        While the media type is unknown, the listener has joined, and `announce_audio` says later what follows.
+        """
         self._move(SessionEvent.START)
         self.stream = stream
         self.audio = audio
         self.origin_time = now
         joined = StatusChanged(stream.stream_id, SessionStatus.JOINED)
-        self._emit(joined, self._start_of_stream(timestamp, chunk_bytes))
+        if audio.type_is_known:
+            self._emit(joined, self._start_of_stream(timestamp, chunk_bytes))
+        else:
+            self.start_is_due = True
+            self._emit(joined)
+
+    def announce_audio(self, timestamp: float, chunk_bytes: int) -> None:
+        """Notify the listener that audio follows, now that its media type is known."""
+        self.start_is_due = False
+        self._emit(self._start_of_stream(timestamp, chunk_bytes))
 
     def advance(self, taken: int) -> None:
         """Record that the listener has taken `taken` bytes, from `offset` on."""
@@ -142,7 +157,7 @@ class ListenerSession:
         self._move(SessionEvent.SEEK)
         self.offset = self.acknowledged = offset
         self._restart_pace(now)
-        if self.audio is not None:
+        if self.audio is not None and not self.start_is_due:
             self._emit(self._start_of_stream(timestamp, chunk_bytes))
 
     def acknowledge(self, received: int) -> bool:

@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import blake2b
 
 from asf.domain.errors import AsfError, AudioUnavailable, EpochChanged, GenerationFailed, StreamNotFound
-from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
+from asf.domain.streaming.audio import SNIFFED_BYTES, UNKNOWN_CONTENT_TYPE
 from asf.domain.streaming.ports import AudioSource
 from asf.domain.streams.stream import AudioStream, StreamState
 
@@ -29,6 +29,7 @@ class SharedAudio:
         self.stream = stream
         self.source: AudioSource | None = None
         self._named_type = named_type
+        self._type_is_known = False
         self.size = 0
         self.growing = stream.state is StreamState.GENERATING
         self.failure: AsfError | None = (
@@ -41,6 +42,15 @@ class SharedAudio:
         """The media type: as announced, or else according to the source or the name."""
         own_type = self.source.content_type if self.source else self._named_type
         return self.stream.content_type or own_type or UNKNOWN_CONTENT_TYPE
+
+    @property
+    def type_is_known(self) -> bool:
+        """Whether `content_type` will not change: it was found, or no further bytes can show it."""
+        if not self._type_is_known:
+            self._type_is_known = (
+                not self.growing or self.size >= SNIFFED_BYTES or self.content_type != UNKNOWN_CONTENT_TYPE
+            )
+        return self._type_is_known
 
     @cached_property
     def fingerprint(self) -> str:
