@@ -17,6 +17,7 @@ from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
+from tests.support.secret_values import SECRET_KEY
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 
@@ -186,7 +187,7 @@ def test_the_demo_button_generates_a_podcast_and_plays_it(server: ServerProcess,
 
 def test_production_has_no_console(start_server: StartServer) -> None:
     """Neither the page nor its files."""
-    server = start_server({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "x" * 32})
+    server = start_server({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY})
     for path in ("/", "/console/console.js", "/console/static/asf-client/index.js"):
         response = requests.get(server.url + path, timeout=PATIENCE_SECONDS)
         assert (response.status_code, response.json()["error_code"]) == (404, "ASF_NOT_FOUND")

@@ -36,12 +36,12 @@ from tests.support.images import (
 )
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import eventually
+from tests.support.secret_values import API_TOKEN, SECRET_KEY
 
 pytestmark = pytest.mark.long  # One of them builds the image.
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
-KEY, TOKEN = "k" * 32, "t" * 32
 AUDIO = audio_of(3_000_000)  # seven seconds at the default pace
 WRITABLE = {"/var/lib/asf", "/tmp"}  # noqa: S108
 """Where a container may write: its volume for that, and what lies in memory."""
@@ -60,6 +60,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 FIND_WRITABLE = """
 import os
+from tests.support.secret_values import API_TOKEN, SECRET_KEY
 with open("/proc/self/mountinfo") as mounts:
     fields = [line.split() for line in mounts]
 for mount in (field[4] for field in fields if "rw" in field[5].split(",")):
@@ -96,12 +97,12 @@ class Deployed:
     @property
     def token(self) -> str:
         """A token for every stream."""
-        return JwtTokens(KEY).mint(Grant("anybody", time.time() + 600, frozenset({"*"}), frozenset()))
+        return JwtTokens(SECRET_KEY).mint(Grant("anybody", time.time() + 600, frozenset({"*"}), frozenset()))
 
     def announce(self, stream_id: str, audio: bytes) -> None:
         """Write audio where the container reads it, and announce it."""
         (self.audio / f"{stream_id}.mp3").write_bytes(audio)
-        with client.BackendClient(self.url, token=TOKEN) as backend:
+        with client.BackendClient(self.url, token=API_TOKEN) as backend:
             backend.notify_new_audio(stream_id, f"/srv/audio/{stream_id}.mp3")
 
     def join(self, stream_id: str) -> PlainListener:
@@ -127,9 +128,9 @@ def deploy(image: Image, tmp_path: Path) -> Iterator[Deploy]:
         environment = {
             "ASF_HOST": "127.0.0.1",
             "ASF_PORT": str(port),
-            "ASF_SECRET_KEY": KEY,
+            "ASF_SECRET_KEY": SECRET_KEY,
             "ASF_REQUIRE_TOKENS": "True",
-            "ASF_INTERNAL_API_TOKEN": TOKEN,
+            "ASF_INTERNAL_API_TOKEN": API_TOKEN,
             "ASF_INTERNAL_TRUSTED_NETWORKS": "none",
             **settings,
         }

@@ -18,6 +18,7 @@ from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
 from tests.support.redis_server import RedisServer
+from tests.support.secret_values import SECRET_KEY
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "docs/tutorial.md", "docs/backend.md", "docs/production.md", "docs/migration.md"]
@@ -62,7 +63,7 @@ class Reader:
     def _read_settings(self, example: Example) -> None:
         self.read += 1
         values = dotenv_values(stream=io.StringIO(example.parsed))
-        read_settings({name: value or "" for name, value in values.items()})
+        read_settings({"ASF_SECRET_KEY": SECRET_KEY} | {name: value or "" for name, value in values.items()})
 
     def _here(self, example: Example) -> str:
         return str(example.parsed).replace(ADDRESS, self._server.url).replace(REDIS, self._redis_url)

@@ -42,7 +42,10 @@ def test_a_chunked_body(server: ServerProcess) -> None:
 @pytest.mark.parametrize("length", [1_048_577, 50_000_000])
 def test_a_body_that_is_too_large(server: ServerProcess, length: int) -> None:
     """Rejected by its declared length, before it is read."""
-    head = f"POST {NOTIFY} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    head = (
+        f"POST {NOTIFY} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {length}\r\n\r\n"
+    )
     status, answer = exchange(server, head.encode() + b'{"stream_id": "')
     assert (status, answer["error_code"]) == (413, "ASF_PAYLOAD_TOO_LARGE")
 
@@ -57,7 +60,9 @@ def test_a_chunked_body_that_is_too_large(server: ServerProcess) -> None:
 
 def test_a_truncated_body(server: ServerProcess) -> None:
     """Shorter than declared, then the connection is closed."""
-    head = f"POST {NOTIFY} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+    head = (
+        f"POST {NOTIFY} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+    )
     status, answer = exchange(server, head.encode() + b'{"stream_id": "a"')
     assert (status, answer["error_code"]) in {(400, "ASF_NOTIFY_MALFORMED_JSON"), (400, "ASF_BAD_REQUEST")}
 

@@ -23,7 +23,7 @@ PATIENCE = int(PATIENCE_SECONDS)
 SELDOM = {"TEST_JOINS_PER_SECOND": "0.1"}
 """So often joins are allowed in the long run: a busy machine asks more often, too."""
 
-HEALTH = "GET /asf/health HTTP/1.1\r\nHost: asf\r\n\r\n"
+HEALTH = "GET /asf/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Raw:
@@ -99,16 +99,16 @@ def test_connections_per_address_are_limited(start_server: StartServer, connect:
         assert one.ask(HEALTH)[0] == 200
     late = connect(server)
     for path in ("/asf/health", "/asf/ready", "/metrics", "/asf/internal/streams"):
-        status, headers, _ = late.ask(f"GET {path} HTTP/1.1\r\nHost: asf\r\n\r\n")
+        status, headers, _ = late.ask(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert (status, headers["connection"]) == (200, "close"), path  # Another one may want to ask.
         assert late.is_closed()
         late = connect(server)
-    status, headers, body = late.ask("GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: asf\r\n\r\n")
+    status, headers, body = late.ask("GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (status, headers["connection"]) == (429, "close")
     assert json.loads(body)["error_code"] == "ASF_RATE_LIMITED"
     assert late.is_closed()
     for one in early:  # They are not made to suffer for it.
-        assert one.ask("GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: asf\r\n\r\n")[0] == 404
+        assert one.ask("GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 404
     with pytest.raises(websocket.WebSocketBadStatusException, match="429"):
         PlainListener(server.url, "s")
     more = [connect(server) for _ in range(3)]
@@ -151,7 +151,7 @@ def test_a_connection_over_the_limit_does_not_stay(start_server: StartServer, co
     few = {"ASF_MAX_LISTENERS": "1", "TEST_SPARE_CONNECTIONS": "1", "TEST_STANDING_ROOM": "2"}
     server = start_server(few, observed=True)
     for one in (connect(server), connect(server)):
-        assert one.ask("GET /asf/internal/streams HTTP/1.1\r\nHost: asf\r\n\r\n")[0] == 200
+        assert one.ask("GET /asf/internal/streams HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 200
     standing = [connect(server), connect(server)]
     standing[0].socket.sendall(b"GET /asf/health HTTP/1.1\r\nHo")
     assert connect(server).is_closed()
@@ -377,7 +377,7 @@ def test_a_body_has_a_time_limit(start_server: StartServer, connect: Connect, pa
         opening = requests.get(f"{server.url}/socket.io/?EIO=4&transport=polling", timeout=PATIENCE_SECONDS).text
         path += f"?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
     slow = connect(server)
-    head = f"POST {path} HTTP/1.1\r\nHost: asf\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
     slow.socket.sendall(head.encode() + prefix)
     status, headers, _ = slow.answer()
     assert (status, headers["connection"]) == (408, "close")
@@ -392,7 +392,9 @@ def test_a_body_that_nobody_reads_has_a_time_limit(
     """The answer does not need it, but the connection waits for it, whatever else the head says."""
     server = start_server({"TEST_BODY_SECONDS": "0.5"}, observed=True)
     slow = connect(server)
-    slow.socket.sendall(f"GET /asf/health HTTP/1.1\r\nHost: asf\r\n{header}\r\nContent-Length: 100\r\n\r\n".encode())
+    slow.socket.sendall(
+        f"GET /asf/health HTTP/1.1\r\nHost: localhost\r\n{header}\r\nContent-Length: 100\r\n\r\n".encode()
+    )
     assert slow.answer()[0] == 200
     slow.socket.settimeout(PATIENCE_SECONDS / 99)
     for _ in range(99):
@@ -437,7 +439,7 @@ def test_a_body_that_is_too_large_for_socketio_is_not_waited_for(
     path = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
     logged = len(server.log)
     large = connect(server)
-    assert large.ask(f"POST {path} HTTP/1.1\r\nHost: asf\r\nContent-Length: {length}\r\n\r\n")[0] == 400
+    assert large.ask(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")[0] == 400
     assert "Traceback" not in "".join(server.log[logged:])
 
 
@@ -446,10 +448,10 @@ def test_requests_above_the_rate_are_throttled(start_server: StartServer, connec
     server = start_server()
     busy = connect(server)
     asked = 260
-    busy.socket.sendall(b"GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: asf\r\n\r\n" * asked)
+    busy.socket.sendall(b"GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: localhost\r\n\r\n" * asked)
     assert {busy.answer()[0] for _ in range(asked)} == {404}
     backend = connect(server)
-    backend.socket.sendall(b"GET /asf/internal/streams HTTP/1.1\r\nHost: asf\r\n\r\n" * asked)
+    backend.socket.sendall(b"GET /asf/internal/streams HTTP/1.1\r\nHost: localhost\r\n\r\n" * asked)
     assert {backend.answer()[0] for _ in range(asked)} == {200}
 
 

@@ -15,11 +15,12 @@ import requests
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
+from tests.support.secret_values import SECRET_KEY
 
 
 def test_production_logs_json_and_one_line_for_each_join_and_end(tmp_path: Path) -> None:
     """With bytes, duration and outcome, and without what was in the query."""
-    server = ServerProcess(tmp_path, {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32})
+    server = ServerProcess(tmp_path, {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY})
     server.announce("s", b"audio")
     PlainListener(server.url, "s", token="geheim").receive_to_the_end()  # noqa: S106 - it shall not be in the log
     assert requests.get(f"{server.stream_url('s')}?token=geheim", timeout=PATIENCE_SECONDS).content == b"audio"

@@ -15,9 +15,10 @@ from asf.entrypoints.container import Container
 from asf.settings import read_settings
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess
+from tests.support.secret_values import SECRET_KEY
 
 DOCUMENT = openapi_document(__version__)
-PRODUCTION = {"ASF_DATABASE": ":memory:", "ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32}
+PRODUCTION = {"ASF_DATABASE": ":memory:", "ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY}
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 

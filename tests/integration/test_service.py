@@ -11,6 +11,7 @@ from asf.entrypoints.shutdown import FLUSH_SECONDS
 from asf.settings import VARIABLES, read_settings
 from tests.browser.prerequisites import missing
 from tests.support.bounds import COMMAND_SECONDS
+from tests.support.secret_values import SECRET_KEY
 
 ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "deploy" / "asf.service").read_text()
@@ -54,7 +55,7 @@ def test_it_agrees_with_the_server() -> None:
     named = set(re.findall(r"ASF_[A-Z_]+", UNIT))
     assert set(assignments) < named
     assert named <= VARIABLES
-    settings = read_settings(assignments | {"ASF_SECRET_KEY": "k" * 32})
+    settings = read_settings(assignments | {"ASF_SECRET_KEY": SECRET_KEY})
     assert not settings.debug_mode
     (stop,) = values_of("TimeoutStopSec")
     assert float(stop.removesuffix("s")) > settings.drain_seconds + FLUSH_SECONDS

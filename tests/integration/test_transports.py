@@ -15,6 +15,7 @@ from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
+from tests.support.secret_values import SECRET_KEY
 
 AUDIO = audio_of(300_001)
 CONTROL_EVENTS = ["stream_status", "start_of_stream", "end_of_stream"]
@@ -275,7 +276,7 @@ def test_the_simulation(start_server: StartServer) -> None:
     listener.receive_until("end_of_stream")
     assert [payload for name, payload in listener.events if name == "audio_chunk"] == texts
     listener.close()
-    production = start_server({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32, "ASF_DATABASE": ":memory:"})
+    production = start_server({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY, "ASF_DATABASE": ":memory:"})
     assert PlainListener(production.url, "simulation").receive_to_the_end() == 4404
 
 

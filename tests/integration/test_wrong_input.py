@@ -17,7 +17,7 @@ from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 
 HANDSHAKE = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-POST = b"POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+POST = b"POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 def connect(server: ServerProcess) -> socket.socket:
@@ -74,7 +74,7 @@ def test_a_connection_that_is_reset_in_a_request_is_no_error(server: ServerProce
 
 def test_an_upgrade_that_is_none_is_refused(server: ServerProcess) -> None:
     """`Upgrade` without `Connection: Upgrade` (RFC 9110, section 7.8)."""
-    request = b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n"
+    request = b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n"
     assert ask(server, request).startswith(b"HTTP/1.1 400 ")
 
 
@@ -117,7 +117,7 @@ def test_a_header_does_not_lift_the_bound_on_silence(start_server: StartServer) 
     sockets = server.sockets()
     with connect(server) as connection:
         eventually(lambda: server.sockets() > sockets)
-        connection.sendall(b"GET /asf/openapi.json HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n" * 200)
+        connection.sendall(b"GET /asf/openapi.json HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\n\r\n" * 200)
         eventually(lambda: server.sockets() <= sockets)
 
 
@@ -150,7 +150,7 @@ def test_a_line_in_a_chunked_body_is_bounded(server: ServerProcess, begun: bytes
 )
 def test_a_body_of_ambiguous_length_is_rejected(server: ServerProcess, framing: bytes) -> None:
     """What one reader takes for a body another takes for the next request (RFC 9112, section 11.2)."""
-    answer = ask(server, POST + framing + b"\r\n\r\n" + b"GET /asf/health HTTP/1.1\r\nHost: a\r\n\r\n")
+    answer = ask(server, POST + framing + b"\r\n\r\n" + b"GET /asf/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 "), answer
     assert json.loads(body)["error_code"] == "ASF_BAD_REQUEST"
@@ -188,8 +188,8 @@ def test_invalid_packets_do_not_fill_the_log(server: ServerProcess) -> None:
     ] * 300:
         client.send(packet)
     client.close()
-    ask(server, b"GET /socket.io/?EIO=4&transport=polling&sid=x%0aForged:%20line HTTP/1.1\r\nHost: a\r\n\r\n")
-    ask(server, b"GET /socket.io/?EIO=3&transport=carrier%0dpigeon HTTP/1.1\r\nHost: a\r\n\r\n")
+    ask(server, b"GET /socket.io/?EIO=4&transport=polling&sid=x%0aForged:%20line HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    ask(server, b"GET /socket.io/?EIO=3&transport=carrier%0dpigeon HTTP/1.1\r\nHost: localhost\r\n\r\n")
     logged = log_after(server, lines)
     assert not [line for line in logged if "ERROR" in line or line.startswith("Forged")]
     assert sum(map(len, logged)) < 20_000
@@ -237,7 +237,7 @@ def test_a_preflight_that_makes_no_sense_is_no_failure(server: ServerProcess, pa
     assert b"\r\n b" not in answer
 
 
-@pytest.mark.parametrize("behind", [b"", b"GET /asf/health HTTP/1.1\r\nHost: a\r\n\r\n"])
+@pytest.mark.parametrize("behind", [b"", b"GET /asf/health HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 @pytest.mark.parametrize("end", [socket.socket.close, reset])
 def test_a_listener_that_goes_while_the_audio_rests_is_noticed(
     start_server: StartServer, behind: bytes, end: Callable[[socket.socket], None]
@@ -248,7 +248,7 @@ def test_a_listener_that_goes_while_the_audio_rests_is_noticed(
     path.write_bytes(b"audio")
     server.notify("growing", str(path), state="generating").raise_for_status()
     connection = connect(server)
-    connection.sendall(b"GET /api/v1/podcasts/stream/growing HTTP/1.1\r\nHost: a\r\n\r\n" + behind)
+    connection.sendall(b"GET /api/v1/podcasts/stream/growing HTTP/1.1\r\nHost: localhost\r\n\r\n" + behind)
     eventually(lambda: "asf_listeners 1.0" in server.metrics())
     end(connection)
     eventually(lambda: "asf_listeners 0.0" in server.metrics())
@@ -259,7 +259,11 @@ def test_a_connection_that_is_reset_before_its_answer_leaves_nothing_open(start_
     """No file descriptor, although the answer cannot be written; it is not left to the garbage collector."""
     server = start_server()
     sockets = server.sockets()
-    for request in (b"GET /asf/health HTTP/1.1\r\nHost: a\r\n\r\n", b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"):
+    for request in (
+        b"GET /asf/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+    ):
         for _ in range(30):
             connection = connect(server)
             connection.sendall(request)
@@ -293,7 +297,7 @@ def test_a_packet_that_no_client_sends_ends_the_connection(server: ServerProcess
 def test_a_query_that_is_not_ascii_is_no_failure(server: ServerProcess, query: bytes) -> None:
     """Most clients would have percent-encoded it; it means the same."""
     server.announce("s", audio_of(1000))
-    request = b"GET /api/v1/podcasts/stream/s?" + query + b" HTTP/1.1\r\nHost: a\r\n"
+    request = b"GET /api/v1/podcasts/stream/s?" + query + b" HTTP/1.1\r\nHost: localhost\r\n"
     assert ask(server, request + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
     assert ask(server, request + HANDSHAKE + b"Sec-WebSocket-Version: 13\r\n\r\n").startswith(b"HTTP/1.1 101 ")
 
@@ -301,7 +305,7 @@ def test_a_query_that_is_not_ascii_is_no_failure(server: ServerProcess, query: b
 @pytest.mark.parametrize("method", [b"POST", b"HEAD", b"DELETE"])
 def test_only_get_opens_a_websocket(server: ServerProcess, method: bytes) -> None:
     """RFC 6455, section 4.1."""
-    request = method + b" /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: a\r\n" + HANDSHAKE
+    request = method + b" /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: localhost\r\n" + HANDSHAKE
     answer = ask(server, request + b"Sec-WebSocket-Version: 13\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 4")
 
@@ -313,7 +317,7 @@ def test_what_is_posted_on_long_polling_is_bounded(server: ServerProcess, length
     memory = server.memory()
     with connect(server) as connection:
         url = f"/socket.io/?EIO=4&transport=polling&sid={client.sid}"
-        connection.sendall(f"POST {url} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode())
+        connection.sendall(f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode())
         assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
         with suppress(OSError):
             connection.sendall(b"4" * min(length, 50_000_000))

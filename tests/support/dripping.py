@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 HANDSHAKE = (
-    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: asf\r\nUpgrade: websocket\r\n"
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 LONG_FRAME = b"\x81\xfe\xf0\x00"
 """The beginning of a masked text frame of 61,440 bytes (RFC 6455, section 5.2)."""
 
 BODY_HEAD = (
-    b"POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: asf\r\nContent-Type: application/json\r\n"
+    b"POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Content-Length: 60000\r\n\r\n"
 )
 REQUEST_LINE = b"GET /asf/health HTTP/1.1\r\nX-Long: "

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tests.support.processes import ServerProcess
 from tests.support.redis_server import RedisServer
+from tests.support.secret_values import API_TOKEN
 
 COUNT = 3
-TOKEN = "t" * 32
+TOKEN = API_TOKEN
 
 
 class Nodes:

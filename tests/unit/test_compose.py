@@ -16,12 +16,13 @@ from asf.entrypoints.shutdown import FLUSH_SECONDS
 from asf.settings import VARIABLES, Settings, read_settings
 from tests.browser.prerequisites import missing
 from tests.support.images import instructions_of
+from tests.support.secret_values import API_TOKEN, SECRET_KEY
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FILE = DEPLOY / "compose.yaml"
 ASKED_FOR = {
-    "ASF_SECRET_KEY": "k" * 32,
-    "ASF_INTERNAL_API_TOKEN": "t" * 32,
+    "ASF_SECRET_KEY": SECRET_KEY,
+    "ASF_INTERNAL_API_TOKEN": API_TOKEN,
     "ASF_CORS_ALLOWED_ORIGINS": "https://app.example.com",
 }
 NODES = ["asf1", "asf2", "asf3"]

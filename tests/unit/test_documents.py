@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 from dotenv import dotenv_values
 
-from asf.settings import VARIABLES, environment_warnings, read_settings
+from asf.settings import VARIABLES, SettingsError, environment_warnings, read_settings
+from tests.support.secret_values import SECRET_KEY
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "clients" / "js" / "README.md"]
@@ -143,8 +144,33 @@ def test_settings_can_be_pasted_wherever_they_are_read(document: str, block: str
     """With the same values: .env, EnvironmentFile=, --env-file, and a shell. They are valid."""
     read = dict(dotenv_values(stream=io.StringIO(block)))
     assert read == as_systemd(block) == as_docker(block) == as_shell(block), document
-    read_settings(as_docker(block))
+    read_settings({"ASF_SECRET_KEY": SECRET_KEY} | as_docker(block))
     assert not list(environment_warnings(as_docker(block)))
+
+
+def test_the_secrets_of_the_manual_are_generated(tmp_path: Path) -> None:
+    """By its command, which completes the settings above it; the file is private."""
+    text = (ROOT / "docs" / "production.md").read_text()
+    (tmp_path / "asf.env").write_text(
+        next(block for _, block in settings_blocks() if "ASF_DEBUG_MODE=False" in block)
+    )
+    command = next(
+        block for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if ">> asf.env" in block
+    )
+    subprocess.run(["sh", "-euc", command], cwd=tmp_path, check=True)
+    settings = read_settings(as_docker((tmp_path / "asf.env").read_text()))
+    assert settings.internal_api_token
+    assert settings.internal_trusted_networks == []
+    assert (tmp_path / "asf.env").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / ".env.example"], ids=lambda path: path.name)
+def test_no_secret_in_a_document_is_accepted(path: Path) -> None:
+    """Where one is a value of a setting, or would do as one."""
+    for name, value in re.findall(r"(ASF_SECRET_KEY|ASF_INTERNAL_API_TOKEN)=([^\s`'\"$]{32,})", path.read_text()):
+        with pytest.raises(SettingsError):
+            read_settings({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY} | {name: value})
+    assert not re.findall(r"[\"'][\w-]{32,}[\"'], [\"']HS256", path.read_text())
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

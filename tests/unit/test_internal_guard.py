@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asf.adapters.http_api import InternalGuard, internal_guard
+from asf.adapters.http_api.request_host import cannot_be_rebound, host_name, is_origin_of
 from asf.domain.errors import Unauthorized
 
 TOKEN = "correct-horse-battery-staple-0123456789"  # noqa: S105
@@ -18,15 +19,28 @@ NETWORKS = [ip_network("10.1.0.0/16"), ip_network("fd00::/8")]
 APP = Flask("test")
 
 
-def passes(guard: InternalGuard, peer: str | None = None, headers: Mapping[str, str] | None = None) -> bool:
-    """Return whether a request is accepted."""
+def refusal_of(
+    guard: InternalGuard, peer: str | None = None, headers: Mapping[str, str] | None = None, host: str | None = None
+) -> str | None:
+    """Return the details of the error for a request; None if it is accepted."""
     environ = {} if peer is None else {"REMOTE_ADDR": peer}
+    if host is not None:
+        environ["HTTP_HOST"] = host
     with APP.test_request_context("/asf/internal/streams", headers=headers or {}, environ_overrides=environ):
         try:
             guard()
-        except Unauthorized:
-            return False
-    return True
+        except Unauthorized as error:
+            assert not guard.permits()
+            return error.details
+        assert guard.permits()
+    return None
+
+
+def passes(
+    guard: InternalGuard, peer: str | None = None, headers: Mapping[str, str] | None = None, host: str | None = None
+) -> bool:
+    """Return whether a request is accepted."""
+    return refusal_of(guard, peer, headers, host) is None
 
 
 @pytest.mark.parametrize(
@@ -110,6 +124,97 @@ def test_wrong_tokens_are_rejected(presented: str, more: str) -> None:
     for token in (presented, TOKEN + presented + more, presented + more + TOKEN[1:]):
         expected = token == TOKEN
         assert passes(guard, "192.0.2.1", {"Authorization": f"Bearer {token}"}) is expected
+
+
+LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1")]
+FORWARDING = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"]
+
+
+@pytest.mark.parametrize("header", FORWARDING)
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+def test_a_proxy_on_the_same_machine_is_not_trusted(header: str, peer: str) -> None:
+    """It forwards requests of strangers. With the token, or without the header, it is accepted."""
+    guard = InternalGuard(TOKEN, [*LOOPBACK, *NETWORKS])
+    assert header in (refusal_of(guard, peer, {header: ""}) or "")
+    assert passes(guard, peer, {header: "1.1.1.1", "Authorization": f"Bearer {TOKEN}"})
+    assert passes(guard, peer)
+    assert passes(guard, "10.1.2.3", {header: "192.0.2.1"}), "a network that the operator has named"
+
+
+@pytest.mark.parametrize(
+    ("host", "accepted"),
+    [
+        ("localhost", True),
+        ("localhost:5006", True),
+        ("LOCALHOST:", True),
+        ("127.0.0.1:5006", True),
+        ("192.0.2.1", True),
+        ("[::1]:5006", True),
+        ("[fd00::1]", True),
+        ("asf.internal", True),
+        ("ASF.Internal:5006", True),
+        ("evil.example", False),
+        ("evil.example:5006", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("asf.internal.evil.example", False),
+        ("asf", False),
+        ("asf.internal@evil.example", False),
+        ("localhost@evil.example", False),
+        ("localhost, evil.example", False),
+        ("localhost:80:80", False),
+        ("[evil.example]", False),
+        ("::1", False),
+        ("0x7f.1", False),
+        ("2130706433", False),
+        ("", False),
+        ("localhost ", False),
+        ("\xfc", False),
+    ],
+)
+def test_names_that_others_can_let_lead_here_are_not_accepted(host: str, *, accepted: bool) -> None:
+    """Without the token: a page of the site with that name sends the request (DNS rebinding)."""
+    guard = InternalGuard(TOKEN, LOOPBACK, ["asf.internal"])
+    assert passes(guard, "127.0.0.1", host=host) is accepted
+    assert passes(guard, "127.0.0.1", {"Authorization": f"Bearer {TOKEN}"}, host)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "accepted"),
+    [
+        ("http://localhost:5006", "localhost:5006", True),
+        ("http://LOCALHOST:5006", "localhost:5006", True),
+        ("http://127.0.0.1", "127.0.0.1", True),
+        ("http://127.0.0.1", "127.0.0.1:80", True),
+        ("https://asf.internal", "asf.internal", True),
+        ("https://asf.internal", "asf.internal:443", True),
+        ("http://[::1]:5006", "[::1]:5006", True),
+        ("http://localhost:3000", "localhost:5006", False),
+        ("http://localhost", "localhost:5006", False),
+        ("http://127.0.0.1:5006", "localhost:5006", False),
+        ("https://evil.example", "localhost:5006", False),
+        ("http://localhost:5006.evil.example", "localhost:5006", False),
+        ("null", "localhost:5006", False),
+        ("", "localhost:5006", False),
+        ("file://", "localhost:5006", False),
+        ("chrome-extension://localhost:5006", "localhost:5006", False),
+        ("http://", "localhost:5006", False),
+    ],
+)
+def test_pages_of_other_origins_are_not_accepted(origin: str, host: str, *, accepted: bool) -> None:
+    """Without the token: the browser of a trusted peer also shows pages of others."""
+    guard = InternalGuard(TOKEN, LOOPBACK, ["asf.internal"])
+    assert passes(guard, "127.0.0.1", {"Origin": origin}, host) is accepted
+    assert passes(guard, "127.0.0.1", {"Origin": origin, "Authorization": f"Bearer {TOKEN}"}, host)
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_any_host_and_origin_is_accepted_or_rejected(host: str, origin: str) -> None:
+    """Without another exception; an origin only if it ends with the host, but for a default port."""
+    name = host_name(host)
+    assert isinstance(cannot_be_rebound(name), bool)
+    if is_origin_of(origin, host):
+        assert origin.lower().partition("://")[2].startswith(name)
 
 
 def test_tokens_are_compared_in_constant_time() -> None:

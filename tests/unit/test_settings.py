@@ -1,10 +1,13 @@
 """The settings: documented defaults, and one clear line for each invalid value."""
 
 import sys
+from base64 import urlsafe_b64encode
 from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import ip_network
 from pathlib import Path
+from random import Random
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -19,6 +22,7 @@ from asf.settings import (
     environment_with_dotenv,
     read_settings,
 )
+from tests.support.secret_values import API_TOKEN, SECRET_KEY
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
@@ -31,6 +35,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.require_tokens is False
     assert settings.internal_api_token == ""
     assert settings.internal_trusted_networks == [ip_network("0.0.0.0/0"), ip_network("::/0")]
+    assert settings.allowed_hosts == []
     assert settings.ui_updates_namespace == "/ui_updates"
     assert settings.audio_roots == [Path("shared_audio")]
     assert settings.max_message_bytes == 65536
@@ -42,7 +47,7 @@ def test_a_development_server_drains_for_a_second_unless_told() -> None:
     """Production has the documented default."""
     assert read_settings({}).drain_seconds == 1.0
     assert read_settings({"ASF_DRAIN_SECONDS": "20"}).drain_seconds == 20.0
-    assert read_settings({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32}).drain_seconds == 20.0
+    assert read_settings({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY}).drain_seconds == 20.0
 
 
 def test_without_a_secret_a_random_one_is_made() -> None:
@@ -58,7 +63,7 @@ def test_everything_can_be_set() -> None:
     settings = read_settings(
         {
             "PATH": "/bin",
-            "ASF_SECRET_KEY": "k" * 32,
+            "ASF_SECRET_KEY": SECRET_KEY,
             "ASF_CORS_ALLOWED_ORIGINS": "https://a.example, http://localhost:3000",
             "ASF_CHUNK_SIZE": "1048576",
             "ASF_STREAM_SLEEP_INTERVAL": "0",
@@ -68,8 +73,9 @@ def test_everything_can_be_set() -> None:
             "ASF_UI_UPDATES_NAMESPACE": "",
             "ASF_AUDIO_ROOTS": "/srv/a:/srv/b",
             "ASF_REQUIRE_TOKENS": "True",
-            "ASF_INTERNAL_API_TOKEN": "t" * 32,
+            "ASF_INTERNAL_API_TOKEN": API_TOKEN,
             "ASF_INTERNAL_TRUSTED_NETWORKS": "10.0.0.0/8, 192.0.2.7,fd00::/8",
+            "ASF_ALLOWED_HOSTS": "ASF.internal, bücher.example",
             "ASF_MAX_MESSAGE_BYTES": "1024",
             "ASF_DATABASE": ":memory:",
             "ASF_REDIS_URL": "rediss://:secret@redis.example:6380/2",
@@ -92,7 +98,7 @@ def test_everything_can_be_set() -> None:
     )
     assert asdict(settings) == asdict(
         Settings(
-            secret_key="k" * 32,
+            secret_key=SECRET_KEY,
             cors_allowed_origins=["https://a.example", "http://localhost:3000"],
             chunk_size=1048576,
             stream_sleep_interval=0.0,
@@ -102,8 +108,9 @@ def test_everything_can_be_set() -> None:
             ui_updates_namespace="",
             audio_roots=[Path("/srv/a"), Path("/srv/b")],
             require_tokens=True,
-            internal_api_token="t" * 32,
+            internal_api_token=API_TOKEN,
             internal_trusted_networks=[*map(ip_network, ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8"))],
+            allowed_hosts=["asf.internal", "xn--bcher-kva.example"],
             max_message_bytes=1024,
             database=":memory:",
             redis_url="rediss://:secret@redis.example:6380/2",
@@ -127,7 +134,8 @@ def test_everything_can_be_set() -> None:
     )
 
 
-PRODUCTION = {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32}
+HOW_TO_GENERATE = "To generate one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+PRODUCTION = {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY}
 
 WRONG = [
     ("ASF_MAX_CONNECTIONS_PER_IP", "-1"),
@@ -176,6 +184,12 @@ WRONG = [
     ("ASF_INTERNAL_TRUSTED_NETWORKS", "10.0.0.0/8,"),
     ("ASF_INTERNAL_TRUSTED_NETWORKS", "none, 10.0.0.0/8"),
     ("ASF_INTERNAL_TRUSTED_NETWORKS", "none"),
+    ("ASF_ALLOWED_HOSTS", "asf.internal,"),
+    ("ASF_ALLOWED_HOSTS", "asf.internal:5006"),
+    ("ASF_ALLOWED_HOSTS", "http://asf.internal"),
+    ("ASF_ALLOWED_HOSTS", "*"),
+    ("ASF_ALLOWED_HOSTS", "[::1]"),
+    ("ASF_ALLOWED_HOSTS", "a b"),
     ("ASF_DATABASE", ""),
     ("ASF_OBJECT_CACHE_BYTES", "1000"),
     ("ASF_JOIN_WAIT_SECONDS", "0"),
@@ -241,7 +255,11 @@ def test_an_invalid_value_is_reported_with_the_rule(name: str, value: str) -> No
         ("ASF_DEBUG_MODE", "a", "must be True or False (got 'a')."),
         ("ASF_HOST", "", "must be a host name or an address (got '')."),
         ("ASF_INTERNAL_API_TOKEN", "x", "must be 32 or more printable ASCII characters without spaces."),
-        ("ASF_SECRET_KEY", "key", "must have 32 or more characters when ASF_DEBUG_MODE is False (got 3 characters)."),
+        (
+            "ASF_SECRET_KEY",
+            "key",
+            f"must have 32 or more characters when ASF_DEBUG_MODE is False (got 3 characters). {HOW_TO_GENERATE}",
+        ),
     ],
 )
 def test_the_line_has_the_rule_and_the_value(name: str, value: str, line: str) -> None:
@@ -333,8 +351,58 @@ def test_production_requires_a_long_secret_and_does_not_show_it() -> None:
         assert "hunter2" not in line
 
 
+GUESSABLE = [
+    "a" * 32,
+    "changeme" * 4,
+    "change-me-change-me-change-me-change-me",
+    "changeme1234567890123456789012345678",
+    "ab" * 20,
+    "abc123XYZ!" * 4,
+    "abcdefghijklmnopqrstuvwxyz0123456789",
+    "0123456789abcdef0123456789abcdef",
+    "98765432109876543210987654321098",
+    "32-or-more-characters-that-nobody-can-guess",
+    "another-32-or-more-characters-for-your-backends",
+    "your-very-long-random-secret-key-string",
+    "passwordpasswordpasswordpassword",
+    "PLACEHOLDER_PLACEHOLDER_PLACEHOLDER",
+]
+
+
+@pytest.mark.parametrize("secret", GUESSABLE)
+@pytest.mark.parametrize("name", ["ASF_SECRET_KEY", "ASF_INTERNAL_API_TOKEN"])
+def test_production_does_not_start_with_a_secret_that_can_be_guessed(name: str, secret: str) -> None:
+    """One line, with the command that generates a secret, and without this one."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings(PRODUCTION | {name: secret})
+    (line,) = refusal.value.problems
+    assert line.startswith(f"{name} must not be a placeholder")
+    assert "secrets.token_urlsafe(32)" in line
+    assert secret not in line
+    assert read_settings({"ASF_SECRET_KEY": secret}).secret_key_can_be_guessed
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_random_secrets_are_accepted(seed: int) -> None:
+    """In Base64, in hexadecimal and decimal digits, as a UUID."""
+    source = Random(seed)
+    data = source.randbytes(24)
+    decimal = "".join(source.choices("0123456789", k=32))
+    for secret in (urlsafe_b64encode(data).decode(), data.hex(), decimal, str(UUID(bytes=data[:16]))):
+        assert not read_settings(PRODUCTION | {"ASF_SECRET_KEY": secret}).secret_key_can_be_guessed
+
+
+def test_nobody_is_trusted_by_address_where_there_is_a_token() -> None:
+    """In production, unless networks are named."""
+    with_token = PRODUCTION | {"ASF_INTERNAL_API_TOKEN": API_TOKEN}
+    assert read_settings(with_token).internal_trusted_networks == []
+    named = read_settings(with_token | {"ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.0/8"})
+    assert named.internal_trusted_networks == [ip_network("127.0.0.0/8")]
+    assert read_settings({"ASF_INTERNAL_API_TOKEN": API_TOKEN}).internal_api_is_open
+
+
 def test_production_trusts_this_machine_only() -> None:
-    """By default; in debug mode every address is trusted, and `internal_api_is_open` says so."""
+    """By default, without a token; in debug mode every address is trusted, and `internal_api_is_open` says so."""
     settings = read_settings(PRODUCTION)
     assert settings.internal_trusted_networks == [ip_network("127.0.0.0/8"), ip_network("::1")]
     assert not settings.internal_api_is_open
@@ -368,7 +436,7 @@ def test_production_does_not_start_with_an_ineffective_protection(networks: str)
     assert read_settings({"ASF_INTERNAL_TRUSTED_NETWORKS": networks}).internal_api_is_open
 
 
-@pytest.mark.parametrize("token", ["hunter2", "h" * 31, "hunter2 " * 8, "hunter2ü" * 8, "hunter2\n" * 8, "k" * 32])
+@pytest.mark.parametrize("token", ["hunter2", "h" * 31, "hunter2 " * 8, "hunter2ü" * 8, "hunter2\n" * 8, SECRET_KEY])
 def test_a_bad_token_of_the_internal_api_is_rejected_and_not_shown(token: str) -> None:
     """Too short, not valid in a header, or the key that signs other tokens."""
     with pytest.raises(SettingsError) as refusal:
@@ -381,7 +449,7 @@ def test_a_bad_token_of_the_internal_api_is_rejected_and_not_shown(token: str) -
 
 def test_nobody_is_trusted_where_there_is_a_token() -> None:
     """With `none`, only the token gives access."""
-    locked = PRODUCTION | {"ASF_INTERNAL_API_TOKEN": "t" * 32, "ASF_INTERNAL_TRUSTED_NETWORKS": "none"}
+    locked = PRODUCTION | {"ASF_INTERNAL_API_TOKEN": API_TOKEN, "ASF_INTERNAL_TRUSTED_NETWORKS": "none"}
     assert read_settings(locked).internal_trusted_networks == []
 
 

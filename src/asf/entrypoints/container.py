@@ -156,6 +156,7 @@ class Container(containers.DeclarativeContainer):
         http_api.InternalGuard,
         settings.provided.internal_api_token,
         settings.provided.internal_trusted_networks,
+        settings.provided.allowed_hosts,
         trusts_strangers=settings.provided.internal_api_is_open,
     )
     connections: providers.Provider[ConnectionQuota] = providers.Singleton(
@@ -237,6 +238,7 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(
             http_api.create_operations_blueprint,
             readiness.provided.problems,
+            internal_guard.provided.permits,
             render_metrics,
             prometheus.CONTENT_TYPE,
             documents,

@@ -6,21 +6,25 @@ Every invalid variable is reported in one line. The table is also the source of 
 
 from asf.settings.environment import environment_warnings
 from asf.settings.parsing import ANY_ORIGIN
-from asf.settings.reader import SettingsError, environment_with_dotenv, read_settings
-from asf.settings.table import MIN_SECRET_KEY_CHARACTERS, SETTINGS, VARIABLES, Setting
+from asf.settings.reader import SettingsError, environment_with_dotenv, has_secrets, read_settings
+from asf.settings.secret_strength import GENERATE_SECRET, MIN_CHARACTERS, can_be_guessed
+from asf.settings.table import SETTINGS, VARIABLES, Setting
 from asf.settings.values import LOOPBACK_OF_WILDCARD, Settings, url_of
 
 __all__ = [
     "ANY_ORIGIN",
+    "GENERATE_SECRET",
     "LOOPBACK_OF_WILDCARD",
-    "MIN_SECRET_KEY_CHARACTERS",
+    "MIN_CHARACTERS",
     "SETTINGS",
     "VARIABLES",
     "Setting",
     "Settings",
     "SettingsError",
+    "can_be_guessed",
     "environment_warnings",
     "environment_with_dotenv",
+    "has_secrets",
     "read_settings",
     "url_of",
 ]

@@ -11,17 +11,18 @@ from urllib.parse import urlsplit
 from asf.adapters.locator_syntax import is_bucket_name
 from asf.adapters.stream_path import STREAM_PATH
 from asf.settings.networks import Networks
-from asf.settings.origins import normalize_origin
+from asf.settings.origins import normalize_host, normalize_origin
+from asf.settings.secret_strength import MIN_CHARACTERS
 
 ANY_ORIGIN = "*"
 NO_NETWORK = "none"
 """The value that stands for no network at all."""
 
-MIN_API_TOKEN_CHARACTERS = 32
-
 ORIGINS_RULE = (
     "must be * or a comma-separated list of origins such as https://app.example.com or capacitor://localhost"
 )
+
+HOST_NAMES_RULE = "must be a comma-separated list of host names such as asf.internal, without ports"
 
 TRUE = frozenset({"t", "T", "true", "True", "TRUE", "on", "On", "ON", "y", "Y", "yes", "Yes", "YES", "1"})
 FALSE = frozenset({"f", "F", "false", "False", "FALSE", "off", "Off", "OFF", "n", "N", "no", "No", "NO", "0"})
@@ -130,10 +131,23 @@ def networks(text: str) -> Networks | None:
         ) from error
 
 
+def host_names(text: str) -> list[str]:
+    """Return host names as browsers send them; none for empty text."""
+    if not text.strip():
+        return []
+    try:
+        names = [normalize_host(name.strip()) for name in text.split(",")]
+    except ValueError as error:
+        raise InvalidValue(HOST_NAMES_RULE) from error
+    if any(":" in name for name in names):
+        raise InvalidValue(HOST_NAMES_RULE)
+    return names
+
+
 def api_token(text: str) -> str:
     """Return the token, or empty text."""
-    if text and not re.fullmatch(rf"[!-~]{{{MIN_API_TOKEN_CHARACTERS},}}", text):
-        raise InvalidValue(f"must be {MIN_API_TOKEN_CHARACTERS} or more printable ASCII characters without spaces")
+    if text and not re.fullmatch(rf"[!-~]{{{MIN_CHARACTERS},}}", text):
+        raise InvalidValue(f"must be {MIN_CHARACTERS} or more printable ASCII characters without spaces")
     return text
 
 

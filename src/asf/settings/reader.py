@@ -13,10 +13,16 @@ from dotenv import dotenv_values
 from asf.settings.environment import without_service_links
 from asf.settings.networks import ANYWHERE, LOOPBACK, include_strangers
 from asf.settings.parsing import NO_NETWORK, InvalidValue
-from asf.settings.table import DEBUG_DRAIN_SECONDS, MIN_SECRET_KEY_CHARACTERS, SETTINGS, Setting
+from asf.settings.secret_strength import GENERATE_SECRET, MIN_CHARACTERS, can_be_guessed
+from asf.settings.table import DEBUG_DRAIN_SECONDS, SETTINGS, Setting
 from asf.settings.values import Settings
 
 DRAIN_SECONDS = "ASF_DRAIN_SECONDS"
+
+CAN_BE_GUESSED = (
+    "must not be a placeholder, a repetition or a sequence when ASF_DEBUG_MODE is False: it can be guessed. "
+    f"To generate one: {GENERATE_SECRET}"
+)
 
 
 class SettingsError(Exception):
@@ -49,7 +55,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     key = values["secret_key"]
     networks = values["internal_trusted_networks"]
     if networks is None:
-        networks = ANYWHERE if values["debug_mode"] else LOOPBACK
+        networks = ANYWHERE if values["debug_mode"] else [] if values["internal_api_token"] else LOOPBACK
     return Settings(
         **values
         | {
@@ -69,6 +75,15 @@ def environment_with_dotenv(environment: Mapping[str, str], dotenv_path: Path) -
     return dict(environment) | from_file | without_service_links(environment)
 
 
+def has_secrets(dotenv_path: Path) -> bool:
+    """Return whether the file at `dotenv_path` sets a secret. False if it cannot be read."""
+    try:
+        values = dotenv_values(dotenv_path)
+    except OSError:
+        return False
+    return any(values.get(setting.variable) for setting in SETTINGS if setting.is_secret)
+
+
 def _problem_line(setting: Setting, text: str, error: InvalidValue) -> str:
     got = f" (got {text!r})" if error.is_shown and not setting.is_secret else ""
     hint = f" {error.hint}" if error.hint and not setting.is_secret else ""
@@ -80,11 +95,15 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
     is_debug = values.get("debug_mode", True)
     key, token = values.get("secret_key", ""), values.get("internal_api_token", "")
     networks = values.get("internal_trusted_networks")
-    if not is_debug and len(key) < MIN_SECRET_KEY_CHARACTERS:
+    if not is_debug and len(key) < MIN_CHARACTERS:
         yield (
-            f"ASF_SECRET_KEY must have {MIN_SECRET_KEY_CHARACTERS} or more characters when ASF_DEBUG_MODE is False "
-            f"(got {len(key)} characters)."
+            f"ASF_SECRET_KEY must have {MIN_CHARACTERS} or more characters when ASF_DEBUG_MODE is False "
+            f"(got {len(key)} characters). To generate one: {GENERATE_SECRET}"
         )
+    elif not is_debug and can_be_guessed(key):
+        yield f"ASF_SECRET_KEY {CAN_BE_GUESSED}"
+    if not is_debug and token and can_be_guessed(token):
+        yield f"ASF_INTERNAL_API_TOKEN {CAN_BE_GUESSED}"
     if networks == [] and not token:
         yield (
             f"ASF_INTERNAL_TRUSTED_NETWORKS needs an ASF_INTERNAL_API_TOKEN (got {NO_NETWORK!r}). "

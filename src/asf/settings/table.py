@@ -7,8 +7,6 @@ from typing import Any
 from asf.settings import parsing
 from asf.settings.parsing import ANY_ORIGIN, InvalidValue
 
-MIN_SECRET_KEY_CHARACTERS = 32
-
 DEBUG_DRAIN_SECONDS = 1.0
 """ASF_DRAIN_SECONDS in debug mode, unless it is set: after Ctrl-C a developer waits for the server to stop."""
 
@@ -53,7 +51,8 @@ SETTINGS = (
         "secret_key",
         parsing.any_text,
         "",
-        "Flask secret and token signing key; random at each start if empty. Production needs 32 or more characters.",
+        "Flask secret and token signing key; random at each start if empty. Production needs 32 or more characters "
+        "that cannot be guessed.",
         when_empty="random",
         is_secret=True,
     ),
@@ -102,7 +101,8 @@ SETTINGS = (
         "internal_api_token",
         parsing.api_token,
         "",
-        "Bearer token of the internal API, 32 or more characters. Without one, only trusted networks can call it.",
+        "Bearer token of the internal API, 32 or more characters that cannot be guessed. Without one, only trusted "
+        "networks can call it.",
         when_empty="none",
         is_secret=True,
     ),
@@ -111,8 +111,17 @@ SETTINGS = (
         parsing.networks,
         "",
         "Networks whose addresses may call the internal API without the token, as comma-separated CIDRs; none: no "
-        "network. In production each must be /8 or narrower (IPv6: /7).",
-        when_empty="any in debug mode, else loopback",
+        "network. In production each must be /8 or narrower (IPv6: /7). A loopback peer that sends a forwarding "
+        "header, such as X-Forwarded-For, needs the token.",
+        when_empty="any in debug mode, else none if there is an ASF_INTERNAL_API_TOKEN, else loopback",
+    ),
+    Setting(
+        "allowed_hosts",
+        parsing.host_names,
+        "",
+        "Comma-separated host names, besides addresses and localhost, that requests to the internal API without the "
+        "token may be addressed to (their Host header).",
+        when_empty="addresses and localhost only",
     ),
     Setting(
         "max_message_bytes",

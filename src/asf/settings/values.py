@@ -6,6 +6,7 @@ from pathlib import Path
 from asf.adapters.connection_quota import REJECTION_HEADROOM
 from asf.settings.networks import Networks, include_strangers
 from asf.settings.parsing import ANY_ORIGIN
+from asf.settings.secret_strength import MIN_CHARACTERS, can_be_guessed
 
 LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 """The loopback address for each value of ASF_HOST that means all addresses."""
@@ -34,6 +35,7 @@ class Settings:
     internal_api_token: str
     """Empty for none."""
     internal_trusted_networks: Networks
+    allowed_hosts: list[str]
     max_message_bytes: int
     database: str
     redis_url: str
@@ -75,6 +77,11 @@ class Settings:
     def open_files(self) -> int:
         """Maximum number of open files, including connections that are about to be rejected."""
         return self.max_connections + REJECTION_HEADROOM + SPARE_FILES
+
+    @property
+    def secret_key_can_be_guessed(self) -> bool:
+        """Whether the secret key is short or a pattern, so that strangers may find it out and sign tokens."""
+        return len(self.secret_key) < MIN_CHARACTERS or can_be_guessed(self.secret_key)
 
     @property
     def internal_api_is_open(self) -> bool:

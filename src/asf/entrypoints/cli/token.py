@@ -53,7 +53,7 @@ def token(subject: str, streams: tuple[str, ...], clients: tuple[str, ...], seco
     from asf.adapters.jwt_tokens import JwtTokens  # noqa: PLC0415
     from asf.domain.access.grant import Grant  # noqa: PLC0415
     from asf.settings import (  # noqa: PLC0415
-        MIN_SECRET_KEY_CHARACTERS,
+        MIN_CHARACTERS,
         environment_with_dotenv,
     )
 
@@ -62,10 +62,10 @@ def token(subject: str, streams: tuple[str, ...], clients: tuple[str, ...], seco
     if not all((*streams, *clients)) or not (streams or clients):
         raise click.UsageError("The token would grant nothing. Add --stream or --client.")
     key = environment_with_dotenv(os.environ, Path(".env")).get("ASF_SECRET_KEY", "")
-    if len(key) < MIN_SECRET_KEY_CHARACTERS:
+    if len(key) < MIN_CHARACTERS:
         problem = f"has only {len(key)} characters" if key else "is not set"
         raise click.UsageError(
-            f"ASF_SECRET_KEY {problem}. Use the server's key ({MIN_SECRET_KEY_CHARACTERS} characters or more)."
+            f"ASF_SECRET_KEY {problem}. Use the server's key ({MIN_CHARACTERS} characters or more)."
         )
     grant = Grant(subject, int(time.time()) + seconds, frozenset(streams), frozenset(clients))
     click.echo(JwtTokens(key).mint(grant))

@@ -1,0 +1,45 @@
+"""The host that a request is addressed to, where that shows whether a foreign page sends it.
+
+With DNS rebinding, a page of a foreign site calls this server under the site's own name, which then resolves to an
+address of this server. Such a request comes from a trusted address, and from the page's own origin. A page cannot
+change the `Host` header, nor use an address instead of its name.
+"""
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+
+HOST = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]+)(?::(?P<port>[0-9]*))?")
+LOCALHOST = "localhost"
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def host_name(host: str) -> str:
+    """Return the name or address in a `Host` header, in lower case and without the port; empty if there is none."""
+    found = HOST.fullmatch(host)
+    return found["name"].lower() if found else ""
+
+
+def cannot_be_rebound(name: str) -> bool:
+    """Return whether a host's name is an address, or `localhost`: nobody else can let it lead here."""
+    if name == LOCALHOST:
+        return True
+    try:
+        IPv6Address(name[1:-1]) if name.startswith("[") else IPv4Address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_origin_of(origin: str, host: str) -> bool:
+    """Return whether a web origin has the same host and port as a `Host` header.
+
+    The scheme may differ: a proxy may terminate TLS.
+    """
+    scheme, _, location = origin.partition("://")
+    default = DEFAULT_PORTS.get(scheme.lower())
+    return default is not None and _with_port(location, default) == _with_port(host, default) is not None
+
+
+def _with_port(host: str, default: str) -> tuple[str, str] | None:
+    found = HOST.fullmatch(host)
+    return (found["name"].lower(), found["port"] or default) if found else None
