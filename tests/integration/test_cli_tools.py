@@ -305,7 +305,7 @@ def test_health_where_there_is_none(tmp_path: Path) -> None:
         (503, refusal, b"is not ready: catalog: It is gone."),
     ):
         with ScriptedServer((status, answer)) as other:
-            refused = asf("health", "--ready", url=other.url)
+            refused = asf("health", "--ready", url=other.url, environment={"ASF_INTERNAL_API_TOKEN": "token"})
         assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
         assert b"Traceback" not in refused.stderr
     for name, value in (("ASF_PORT", "0"), ("ASF_PORT", "none")):

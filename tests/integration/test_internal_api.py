@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.command_line import asf
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess, eventually
+from tests.support.secret_values import SECRET_KEY
 
 TOKEN = "correct-horse-battery-staple-0123456789"  # noqa: S105
 TRUSTED, STRANGER = "127.1.2.3", "127.0.0.1"
@@ -24,7 +26,7 @@ TRUSTED, STRANGER = "127.1.2.3", "127.0.0.1"
 
 LOCKED = {
     "ASF_DEBUG_MODE": "False",
-    "ASF_SECRET_KEY": "k" * 32,
+    "ASF_SECRET_KEY": SECRET_KEY,
     "ASF_INTERNAL_API_TOKEN": TOKEN,
     "ASF_INTERNAL_TRUSTED_NETWORKS": "127.1.0.0/16, ::1",
 }
@@ -110,18 +112,91 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     assert server.stop() == 0, "".join(server.log)
 
 
-def test_a_forged_header_does_not_affect_a_trusted_peer(locked: ServerProcess) -> None:
-    """It is ignored."""
-    forged = {"X-Forwarded-For": "192.0.2.1", "Authorization": "Bearer wrong"}
-    assert ask(locked, "GET", "/asf/internal/streams", forged, source=TRUSTED).status == 200
+def test_a_wrong_token_does_not_affect_a_trusted_peer(locked: ServerProcess) -> None:
+    """It needs none."""
+    wrong = {"Authorization": "Bearer wrong"}
+    assert ask(locked, "GET", "/asf/internal/streams", wrong, source=TRUSTED).status == 200
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+def test_a_proxy_on_this_machine_needs_the_token(locked: ServerProcess, header: str) -> None:
+    """Its requests come from a trusted address, and are those of strangers."""
+    forwarded = {header: "192.0.2.1"}
+    refused = ask(locked, "GET", "/asf/internal/streams", forwarded, source=TRUSTED)
+    assert refused.status == 401
+    assert header in refused.body["details"]
+    with_token = forwarded | {"Authorization": f"Bearer {TOKEN}"}
+    assert ask(locked, "GET", "/asf/internal/streams", with_token, source=TRUSTED).status == 200
+
+
+@pytest.mark.parametrize("settings", [{}, {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY}])
+def test_a_page_whose_name_leads_here_has_no_access(start_server: StartServer, settings: dict[str, str]) -> None:
+    """In debug mode and in production (DNS rebinding): it cannot read, announce or delete."""
+    server = start_server(settings | {"ASF_ALLOWED_HOSTS": "Backend.Internal"})
+    server.announce("talk", b"audio")
+    rebound = {"Host": f"evil.example:{server.port}", "Origin": f"http://evil.example:{server.port}"}
+    foreign = {"Origin": "http://evil.example"}
+    for headers in (rebound, {"Host": "evil.example"}, foreign, {"Origin": "null"}):
+        for method, path in ROUTES:
+            refused = ask(server, method, path.replace("some/stream", "talk"), headers)
+            assert (refused.status, refused.body["error_code"]) == (401, "ASF_UNAUTHORIZED")
+    for headers in ({"Host": "backend.internal"}, {"Host": "localhost"}, {"Origin": server.url}):
+        assert ask(server, "GET", "/asf/internal/streams/talk", headers).status == 200
 
 
 def test_an_unauthorized_request_is_rejected_before_the_body_is_read(locked: ServerProcess) -> None:
     """The response arrives while the body is still being sent."""
     with socket.create_connection(("127.0.0.1", locked.port), timeout=PATIENCE_SECONDS) as connection:
-        head = "POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        head = "POST /asf/internal/notify_new_audio HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n{{".encode())
         assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//asf/internal/streams",
+        "///asf/internal/streams",
+        "/asf//internal/streams",
+        "/asf/internal//streams",
+        "/./asf/internal/streams",
+        "/asf/./internal/streams",
+        "/x/../asf/internal/streams",
+        "/asf%2finternal/streams",
+        "/asf/internal%2Fstreams",
+        "/%61sf/internal/streams",
+        "/asf/%69nternal/streams",
+        "/%2fasf/internal/streams",
+        "/ASF/internal/streams",
+        "/asf/Internal/streams",
+        "/asf/internal/streams/",
+        "/asf/internal;/streams",
+        "/asf\\internal/streams",
+        "asf/internal/streams",
+        "http://localhost/asf/internal/streams",
+        "/%6detrics",
+        "//metrics",
+        "/asf/%72eady",
+    ],
+)
+def test_a_path_in_another_spelling_is_not_found(locked: ServerProcess, path: str) -> None:
+    """A proxy that denies /asf/internal/ may not recognize it. What is variable in a path may be encoded."""
+    with socket.create_connection(("127.0.0.1", locked.port), timeout=PATIENCE_SECONDS) as connection:
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close"
+        connection.sendall(f"{head}\r\n\r\n".encode())
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert (response.status, json.loads(response.read())["error_code"]) == (404, "ASF_NOT_FOUND")
+
+
+def test_a_stream_id_in_another_spelling_is_found(locked: ServerProcess) -> None:
+    """It is decoded, whatever it contains."""
+    authorized = {"Authorization": f"Bearer {TOKEN}"}
+    body = json.dumps({"stream_id": "/a//../b%", "filepath": str(locked.audio_root / "x.mp3")}).encode()
+    assert ask(locked, "POST", "/asf/internal/notify_new_audio", authorized, body).status == 200
+    for spelled in ("/a//../b%25", "%2fa%2F%2f%2e./%62%25"):
+        found = ask(locked, "GET", f"/asf/internal/streams/{spelled}", authorized)
+        assert (found.status, found.body["stream_id"]) == (200, "/a//../b%")
 
 
 def test_other_routes_stay_open(locked: ServerProcess) -> None:
@@ -146,16 +221,16 @@ def test_the_clients_send_the_token(locked: ServerProcess) -> None:
     assert b"Traceback" not in refused.stderr
 
 
-def test_production_trusts_loopback_by_default(start_server: StartServer) -> None:
-    """Backends on the same machine need no token."""
-    server = start_server({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32})
+def test_production_without_a_token_trusts_loopback(start_server: StartServer) -> None:
+    """Backends on the same machine need none."""
+    server = start_server({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY})
     assert ask(server, "GET", "/asf/internal/streams", source=TRUSTED).status == 200
-    assert not any("WARNING" in line for line in server.log)
 
 
-def test_only_the_token_grants_access_without_a_trusted_network(start_server: StartServer) -> None:
-    """Not even loopback, for example behind a proxy on the same machine."""
-    server = start_server(LOCKED | {"ASF_INTERNAL_TRUSTED_NETWORKS": "none"})
+@pytest.mark.parametrize("networks", ["none", ""])
+def test_only_the_token_grants_access_without_a_trusted_network(start_server: StartServer, networks: str) -> None:
+    """Not even loopback, for example behind a proxy on the same machine. By default where a token is set."""
+    server = start_server(LOCKED | {"ASF_INTERNAL_TRUSTED_NETWORKS": networks})
     assert ask(server, "GET", "/asf/internal/streams", source=TRUSTED).status == 401
     assert ask(server, "GET", "/asf/internal/streams", {"Authorization": f"Bearer {TOKEN}"}).status == 200
 
@@ -167,11 +242,51 @@ def test_peers_of_ipv4_are_known_on_a_socket_for_both_families(start_server: Sta
     assert ask(server, "GET", "/asf/internal/streams").status == 401
 
 
+IN_DEBUG_MODE = [
+    "ASF_SECRET_KEY is not set",
+    "The console page at / is open",
+    "The internal API is open to anyone",
+    "Anyone who can reach this port and knows an id",
+]
+PROTECTED = {
+    "ASF_SECRET_KEY": SECRET_KEY,
+    "ASF_INTERNAL_TRUSTED_NETWORKS": "none",
+    "ASF_INTERNAL_API_TOKEN": TOKEN,
+    "ASF_REQUIRE_TOKENS": "True",
+}
+
+
 def test_each_unprotected_interface_is_one_warning_at_start(start_server: StartServer) -> None:
-    """In debug mode; without a warning about what is protected."""
-    assert _warned_of(start_server()) == ["ASF_SECRET_KEY", "The internal API is open", "ASF_REQUIRE_TOKENS"]
-    shut = {"ASF_SECRET_KEY": "k" * 32, "ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.0/8", "ASF_REQUIRE_TOKENS": "True"}
-    assert _warned_of(start_server(shut)) == []
+    """In debug mode and in production; without a warning about what is protected."""
+    assert _are_warnings(start_server(), IN_DEBUG_MODE)
+    assert _are_warnings(start_server(PROTECTED), ["The console page at / is open"])
+    production = PROTECTED | {"ASF_DEBUG_MODE": "False", "ASF_CORS_ALLOWED_ORIGINS": "https://app.example.com"}
+    assert _are_warnings(start_server(production), [])
+    assert _are_warnings(
+        start_server({"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY}),
+        ["Every program on this machine can use the internal API", IN_DEBUG_MODE[-1], "Pages of any web origin"],
+    )
+
+
+def test_weak_secrets_and_readable_files_are_warnings_at_start(start_server: StartServer, tmp_path: Path) -> None:
+    """A short secret that signs tokens; a .env with secrets, and a database, that all users can read."""
+    dotenv, database = tmp_path / ".env", tmp_path / "d.sqlite3"
+    dotenv.write_text("ASF_SECRET_KEY=x\n")
+    database.touch()
+    for path in (dotenv, database):
+        path.chmod(0o644)
+    settings = {name: value for name, value in PROTECTED.items() if name != "ASF_SECRET_KEY"}
+    server = start_server(settings | {"ASF_DATABASE": str(database)})
+    assert _are_warnings(
+        server,
+        [
+            "The console page at / is open",
+            "ASF_SECRET_KEY can be guessed",
+            f"Every user of this machine can read the secrets in {dotenv}",
+            f"Every user of this machine can read the catalog of streams in {database}",
+        ],
+    )
+    assert not any("SECRET_KEY=x" in line for line in server.log)
 
 
 def test_an_insecure_production_server_does_not_start(tmp_path: Any) -> None:
@@ -184,11 +299,12 @@ def test_an_insecure_production_server_does_not_start(tmp_path: Any) -> None:
     assert TOKEN not in line
 
 
-def _warned_of(server: ServerProcess) -> list[str]:
-    """Return how the warnings at start begin, once it listens."""
+def _are_warnings(server: ServerProcess, beginnings: list[str]) -> bool:
+    """Return whether the warnings at start begin so, once it listens."""
     eventually(lambda: any("Listening" in line for line in server.log))
-    return [
-        found[1]
-        for line in server.log
-        if (found := re.search(r"WARNING \S+: (ASF_\w+|The internal API is open)", line))
+    warnings = [
+        found[1] for line in server.log if (found := re.search(r'WARNING(?: \S+:|.*"message":) "?(.*)', line))
     ]
+    return len(warnings) == len(beginnings) and all(
+        any(warning.startswith(beginning) for warning in warnings) for beginning in beginnings
+    )

@@ -1,12 +1,14 @@
 """The console's routes in this process."""
 
+import base64
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from asf.adapters.http_api import create_app, create_console_blueprint
+from asf.adapters.http_api import create_app, create_console_blueprint, create_demo_blueprint
 from asf.adapters.http_api.console import CLIENT_MODULE
 from asf.application.demo_studio import Demo
 from asf.domain.errors import Unauthorized
@@ -15,7 +17,8 @@ from asf.domain.errors import Unauthorized
 def app_of(folder: Path, demo: Demo | None = None, guard: Callable[[], None] = lambda: None) -> Flask:
     """Return an application with the console of that folder."""
     app = create_app("secret", lambda _route, _status: None)
-    app.register_blueprint(create_console_blueprint(folder, ["*"], guard, lambda _port: demo))
+    app.register_blueprint(create_console_blueprint(folder, ["*"]))
+    app.register_blueprint(create_demo_blueprint(guard, lambda _port: demo))
     return app
 
 
@@ -73,6 +76,33 @@ def test_other_pages_cannot_start_demos(tmp_path: Path, site: str) -> None:
     response = client.post("/console/demo", headers={"Sec-Fetch-Site": site})
     assert (response.status_code, response.get_json()["error_code"]) == (401, "ASF_UNAUTHORIZED")
     assert client.post("/console/demo", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 202
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:3000", "https://localhost:80"])
+def test_pages_of_other_origins_cannot_start_demos(tmp_path: Path, origin: str) -> None:
+    """Nor read the response, although they may load the client. Not every browser sends the site."""
+    client = app_of(tmp_path, Demo("stream", "client")).test_client()
+    response = client.post("/console/demo", headers={"Origin": origin})
+    assert response.status_code == 401
+    assert "Access-Control-Allow-Origin" not in response.headers
+    assert client.post("/console/demo", headers={"Origin": "http://localhost"}).status_code == 202
+
+
+def test_pages_have_a_content_security_policy(tmp_path: Path) -> None:
+    """They load from this server only, run known scripts only, and are in no foreign frame."""
+    (tmp_path / "index.html").write_text('<script type="importmap">{}</script><script src="/x.js"></script>')
+    module = tmp_path / CLIENT_MODULE
+    client = app_of(tmp_path).test_client()
+    unbuilt = client.get("/", buffered=True).headers["Content-Security-Policy"]
+    module.parent.mkdir(parents=True)
+    module.write_text("export {};")
+    policies = {path: client.get(path, buffered=True).headers for path in ("/", "/console/index.html")}
+    digest = base64.b64encode(hashlib.sha256(b"{}").digest()).decode()
+    for headers in policies.values():
+        policy = headers["Content-Security-Policy"].split("; ")
+        assert {"default-src 'self'", "frame-ancestors 'self'", f"script-src 'self' 'sha256-{digest}'"} <= set(policy)
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'self'" in unbuilt
 
 
 def test_demos_need_access_to_the_internal_api(tmp_path: Path) -> None:

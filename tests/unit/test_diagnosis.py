@@ -15,7 +15,7 @@ from asf.application.diagnosis import deadline
 from asf.application.diagnosis.examination import examine
 from asf.application.diagnosis.finding import Finding, Severity
 from asf.application.diagnosis.network import examine_address, examine_file_limit
-from asf.application.diagnosis.security import examine_posture
+from asf.application.diagnosis.security import examine_exposure, examine_files, examine_posture
 from asf.application.diagnosis.storage import (
     examine_audio_root,
     examine_database,
@@ -26,6 +26,7 @@ from asf.domain.streams.stream import AudioStream, FileLocator
 from asf.settings import read_settings, url_of
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.redis_server import RedisServer
+from tests.support.secret_values import API_TOKEN, SECRET_KEY
 from tests.support.swift_server import BUCKET, SwiftServer
 
 
@@ -68,7 +69,8 @@ def test_production_without_advice(tmp_path: Path) -> None:
         "ASF_PORT": "0",
         "ASF_DEBUG_MODE": "False",
         "ASF_REQUIRE_TOKENS": "True",
-        "ASF_SECRET_KEY": "k" * 32,
+        "ASF_SECRET_KEY": SECRET_KEY,
+        "ASF_INTERNAL_API_TOKEN": API_TOKEN,
         "ASF_CORS_ALLOWED_ORIGINS": "https://app.example.com",
         "ASF_MAX_LISTENERS": "1",
     }
@@ -84,23 +86,56 @@ def test_production_without_advice(tmp_path: Path) -> None:
             "internal API",
             "10.1.0.0/16, fd00::/8 can",
         ),
+        (
+            {"ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.1"},
+            "internal API",
+            "a proxy on it that adds no forwarding header",
+        ),
+        (
+            {"ASF_DEBUG_MODE": "True", "ASF_INTERNAL_TRUSTED_NETWORKS": "none", "ASF_SECRET_KEY": "x"},
+            "listeners",
+            "can be guessed",
+        ),
         ({"ASF_CORS_ALLOWED_ORIGINS": "*"}, "origins", "any web origin"),
     ],
 )
 def test_each_unsafe_setting_in_production_is_one_advice(opened: dict[str, str], subject: str, said: str) -> None:
-    """And no other; loopback is safe."""
+    """And no other."""
     locked = {
         "ASF_DEBUG_MODE": "False",
         "ASF_REQUIRE_TOKENS": "True",
-        "ASF_SECRET_KEY": "k" * 32,
+        "ASF_SECRET_KEY": SECRET_KEY,
         "ASF_CORS_ALLOWED_ORIGINS": "https://app.example.com",
-        "ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.0/8,::1",
+        "ASF_INTERNAL_API_TOKEN": API_TOKEN,
+        "ASF_INTERNAL_TRUSTED_NETWORKS": "none",
     }
     assert list(examine_posture(read_settings(locked))) == []
-    (finding,) = examine_posture(read_settings(locked | opened))
+    (finding,) = examine_exposure(read_settings(locked | opened))
+    assert finding in list(examine_posture(read_settings(locked | opened)))
     assert (finding.subject, finding.severity) == (subject, Severity.ADVICE)
     assert said in finding.text
-    assert next(iter(opened)) in finding.remedy
+    assert list(opened)[-1] in finding.text + finding.remedy
+
+
+def test_files_that_all_users_can_read_are_advice(tmp_path: Path) -> None:
+    """A .env with a secret, and the database; not a .env without one, nor a missing file."""
+    dotenv, database = tmp_path / ".env", tmp_path / "d.sqlite3"
+    settings = read_settings({"ASF_DATABASE": str(database)})
+    assert list(examine_files(settings, dotenv)) == []
+    dotenv.write_text("ASF_PORT=5006\nASF_SECRET_KEY=\n")
+    dotenv.chmod(0o644)
+    assert list(examine_files(settings, dotenv)) == []
+    dotenv.write_text("ASF_REDIS_URL=redis://:password@redis.example\n")
+    database.touch()
+    database.chmod(0o644)
+    assert [
+        str(path) in finding.text
+        for path, finding in zip((dotenv, database), examine_files(settings, dotenv), strict=True)
+    ]
+    assert list(examine_files(read_settings({"ASF_DATABASE": ":memory:"}), tmp_path)) == []
+    for path in (dotenv, database):
+        path.chmod(0o640)
+    assert list(examine_files(settings, dotenv)) == []
 
 
 def test_invalid_settings_end_the_checks() -> None:

@@ -180,6 +180,16 @@ def test_an_invalid_handshake_opens_no_connection(missing: str) -> None:
     assert len(engineio.quota) == 0
 
 
+@pytest.mark.parametrize("query", ["j=0", "j=1", "%6a=0", "j=x&t=1"])
+def test_jsonp_is_rejected(query: str) -> None:
+    """Pages of any origin could read its responses. A parameter that only ends in j is another one."""
+    engineio = EngineIoServer()
+    (status,) = engineio.request(f"transport=polling&{query}", {})
+    assert status.startswith(str(HTTPStatus.BAD_REQUEST.value))
+    assert len(engineio.quota) == 0
+    engineio.open("transport=polling&xj=0", {})
+
+
 def test_a_body_that_does_not_arrive_is_a_timeout() -> None:
     """The library would read it as empty."""
 

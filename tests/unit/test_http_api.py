@@ -21,6 +21,7 @@ from asf.adapters.http_api import (
 from asf.adapters.http_api.json_body import MAX_BODY_BYTES, MAX_JSON_DEPTH
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.adapters.memory_update_log import InMemoryUpdateLog
+from asf.application.readiness import Problem
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.errors import UiEmitFailed
@@ -63,7 +64,7 @@ class Api:
             ManualClock(),
             RecordingObserver(),
         )
-        self.problems: dict[str, str] = {}
+        self.problems: list[Problem] = []
         self.answered: list[tuple[str, int]] = []
         app = create_app("secret", lambda route, status: self.answered.append((route, status)))
         guard = InternalGuard("", [ip_network("127.0.0.0/8")])
@@ -71,7 +72,11 @@ class Api:
         app.register_blueprint(create_internal_updates_blueprint(self.router, guard, lambda: None))
         app.register_blueprint(
             create_operations_blueprint(
-                lambda: self.problems, lambda: b"asf_metric 1\n", "text/plain", {"one": lambda: {"a": 1}}
+                lambda: self.problems,
+                guard.permits,
+                lambda: b"asf_metric 1\n",
+                "text/plain",
+                {"one": lambda: {"a": 1}},
             )
         )
 
@@ -405,15 +410,24 @@ def test_health(api: Api) -> None:
 
 
 def test_ready(api: Api) -> None:
-    """Or not, with the reasons."""
+    """Or not, with the reasons; for strangers only with what is concerned."""
     response = api.client.get("/asf/ready")
     assert (response.status_code, response.get_json()) == (200, {"status": "ready"})
-    api.problems = {"catalog": "It is locked.", "audio root /srv/audio": "No such file or directory."}
+    missing = "No such file or directory."
+    api.problems = [
+        Problem("catalog", "It is locked."),
+        Problem("audio root", missing, "/srv/audio"),
+        Problem("audio root", missing, "/srv/more"),
+    ]
     response = api.client.get("/asf/ready")
     assert_error(response, 503, "ASF_NOT_READY", "The server is not ready.", details=True)
     assert response.get_json()["details"] == (
-        "catalog: It is locked.; audio root /srv/audio: No such file or directory."
+        f"catalog: It is locked.; audio root /srv/audio: {missing}; audio root /srv/more: {missing}"
     )
+    stranger = api.client.get("/asf/ready", environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
+    assert (stranger.status_code, stranger.get_json()["details"]) == (503, "catalog; audio root")
+    proxied = api.client.get("/asf/ready", headers={"X-Forwarded-For": "192.0.2.1"})
+    assert proxied.get_json()["details"] == "catalog; audio root"
 
 
 def test_documents(api: Api) -> None:

@@ -16,9 +16,9 @@ def test_a_ready_server_has_no_problems(tmp_path: Path) -> None:
     server = VirtualServer({})
     assert (
         Readiness(server.store, FileAudioSources([tmp_path]), server.service, server.pump, server.clock).problems()
-        == {}
+        == []
     )
-    assert Readiness(server.store, server.sources, server.service, server.pump, server.clock).problems() == {}
+    assert Readiness(server.store, server.sources, server.service, server.pump, server.clock).problems() == []
 
 
 def test_each_problem_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,12 +32,14 @@ def test_each_problem_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     server.service.drain()
     (tmp_path / "file").write_bytes(b"")
     sources = FileAudioSources([tmp_path, tmp_path / "missing", tmp_path / "file"])
-    assert Readiness(server.store, sources, server.service, server.pump, server.clock).problems() == {
-        "server": "It is being shut down.",
-        "catalog": "It is locked.",
-        f"audio root {tmp_path / 'missing'}": "No such file or directory.",
-        f"audio root {tmp_path / 'file'}": "Not a directory.",
-    }
+    problems = Readiness(server.store, sources, server.service, server.pump, server.clock).problems()
+    assert [str(problem) for problem in problems] == [
+        "server: It is being shut down.",
+        "catalog: It is locked.",
+        f"audio root {tmp_path / 'missing'}: No such file or directory.",
+        f"audio root {tmp_path / 'file'}: Not a directory.",
+    ]
+    assert [problem.kind for problem in problems] == ["server", "catalog", "audio root", "audio root"]
 
 
 def test_a_pump_that_does_not_turn_is_a_problem() -> None:
@@ -45,11 +47,12 @@ def test_a_pump_that_does_not_turn_is_a_problem() -> None:
     server = VirtualServer({"s": bytes(100_000)})
     readiness = Readiness(server.store, server.sources, server.service, server.pump, server.clock)
     server.clock.advance(100.0)
-    assert readiness.problems() == {}
+    assert readiness.problems() == []
     server.join("s")
     server.clock.advance(OVERDUE_SECONDS)
-    assert readiness.problems() == {}
+    assert readiness.problems() == []
     server.clock.advance(3.0)
-    assert readiness.problems() == {"pump": "Work has been due for 8 s and is not done: the log has the reason."}
+    (problem,) = readiness.problems()
+    assert str(problem) == "pump: Work has been due for 8 s and is not done: the log has the reason."
     server.run(1.0)
-    assert readiness.problems() == {}
+    assert readiness.problems() == []

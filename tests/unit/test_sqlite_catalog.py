@@ -66,6 +66,23 @@ def test_ids_of_earlier_versions_can_be_listed(path: str) -> None:
     store.close()
 
 
+def test_a_new_database_is_private(tmp_path: Path) -> None:
+    """Its log, too, whatever the umask. The mode of an existing database stays as it is."""
+    path = tmp_path / "folder" / "d.sqlite3"
+    umask = os.umask(0)
+    try:
+        store = SqliteCatalogStore(str(path))
+        assert store.put(AudioStream("s", FileLocator("/x.mp3")), None, 10)
+        assert {one.stat().st_mode & 0o777 for one in path.parent.iterdir()} == {0o600}
+        assert len(list(path.parent.iterdir())) == 3
+        store.close()
+        path.chmod(0o640)
+        SqliteCatalogStore(str(path)).close()
+        assert path.stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(umask)
+
+
 def test_a_database_in_memory_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is another one for each store."""
     monkeypatch.chdir(tmp_path)

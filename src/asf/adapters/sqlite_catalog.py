@@ -6,10 +6,11 @@ What `put` has written survives a crash of the process. SQLite's write-ahead log
 
 import json
 import logging
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -48,9 +49,10 @@ COLUMNS = "stream_id, locator_kind, locator, state, epoch, content_type, metadat
 
 
 class SqliteCatalogStore:
-    """One table of one database file. `path` may be `:memory:`; the file and its folder are created if missing.
+    """One table of one database file. `path` may be `:memory:`.
 
-    Raises `CatalogUnavailable` if the file cannot be opened, is not a database, or is of a later version.
+    The file and its folder are created if missing, the file for its owner only. Raises `CatalogUnavailable` if the
+    file cannot be opened, is not a database, or is of a later version.
     """
 
     is_local: ClassVar = True
@@ -61,7 +63,7 @@ class SqliteCatalogStore:
         self._unread: set[str] = set()  # Streams whose current value `follow` could not read.
         with _translated(path):
             if path != IN_MEMORY:
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                _create_private(Path(path))
             # One thread; green threads do not switch while a statement runs.
             self._connection = sqlite3.connect(
                 path, timeout=START_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
@@ -214,6 +216,13 @@ class SqliteCatalogStore:
     def _query(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with _translated(self._path):
             return self._connection.execute(statement, values).fetchall()
+
+
+def _create_private(path: Path) -> None:
+    """Create an empty file for its owner only, unless there is one. SQLite gives its -wal and -shm the same mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 @contextmanager

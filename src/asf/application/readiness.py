@@ -1,5 +1,7 @@
 """Readiness: whether the server can accept listeners."""
 
+from dataclasses import dataclass
+
 from asf.domain.clock import Clock
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.streaming.ports import AudioSources
@@ -9,6 +11,18 @@ from asf.domain.streams.ports import CatalogStore
 
 OVERDUE_SECONDS = 5.0
 """How late the work of the pump may be. A busy server is late by a fraction of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A reason not to accept listeners. `kind` is for everyone; `name`, which may be empty, and `reason` are not."""
+
+    kind: str
+    reason: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.reason}" if self.name else f"{self.kind}: {self.reason}"
 
 
 class Readiness:
@@ -30,16 +44,18 @@ class Readiness:
         self._pump = pump
         self._clock = clock
 
-    def problems(self) -> dict[str, str]:
-        """Return the problems that keep the server from accepting listeners now, by component. Empty when ready."""
-        problems = {}
+    def problems(self) -> list[Problem]:
+        """Return the problems that keep the server from accepting listeners now. Empty when ready."""
+        problems = []
         if self._streaming.draining:
-            problems["server"] = "It is being shut down."
+            problems.append(Problem("server", "It is being shut down."))
         overdue = self._pump.overdue(self._clock.now())
         if overdue > OVERDUE_SECONDS:
-            problems["pump"] = f"Work has been due for {overdue:.0f} s and is not done: the log has the reason."
+            text = f"Work has been due for {overdue:.0f} s and is not done: the log has the reason."
+            problems.append(Problem("pump", text))
         try:
             self._store.check()
         except CatalogUnavailable as error:
-            problems[self._store_name] = str(error.details)
-        return problems | {f"audio root {root}": problem for root, problem in self._sources.unreachable().items()}
+            problems.append(Problem(self._store_name, str(error.details)))
+        unreachable = self._sources.unreachable()
+        return problems + [Problem("audio root", reason, root) for root, reason in unreachable.items()]

@@ -172,7 +172,10 @@ def create_console(settings: Settings, guard: http_api.InternalGuard, studio: De
     """Return the routes of the console; none in production."""
     if not settings.debug_mode:
         return []
-    return [http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins, guard, studio.start)]
+    return [
+        http_api.create_console_blueprint(CONSOLE_FOLDER, settings.cors_allowed_origins),
+        http_api.create_demo_blueprint(guard, studio.start),
+    ]
 
 
 def create_token_verifier(settings: Settings) -> TokenVerifier | None:

@@ -5,12 +5,14 @@ import resource
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from asf.adapters.audio_files import may_wait
 from asf.adapters.eventlet_runtime.listening import raise_file_limit
 from asf.adapters.http_api import is_internal
 from asf.adapters.serving import Service
 from asf.application.diagnosis.network import explain_listening_error
+from asf.application.diagnosis.security import examine_exposure, examine_files
 from asf.entrypoints.container import Container
 from asf.settings import Settings, url_of
 
@@ -24,14 +26,17 @@ class CannotListen(Exception):
         super().__init__(f"{problem}. {remedy}")
 
 
-def run(settings: Settings) -> None:
-    """Serve until a signal stops the server. Raises `CannotListen` when the address is not available."""
+def run(settings: Settings, dotenv_path: Path) -> None:
+    """Serve until a signal stops the server. Raises `CannotListen` when the address is not available.
+
+    `dotenv_path` is the file from which some of the settings may be; others should not be able to read it.
+    """
     container = Container(settings=settings)
     with closing(container.storage()):
-        _serve(container, settings)
+        _serve(container, settings, dotenv_path)
 
 
-def _serve(container: Container, settings: Settings) -> None:
+def _serve(container: Container, settings: Settings, dotenv_path: Path) -> None:
     runtime = container.runtime()
     timeouts = container.http_timeouts()
     service = Service(
@@ -49,7 +54,7 @@ def _serve(container: Container, settings: Settings) -> None:
     except OSError as error:
         raise CannotListen(*explain_listening_error(settings.host, settings.port, error)) from error
     urls = " and ".join(url_of(*one.address) for one in listeners)
-    _warn(settings)
+    _warn(settings, dotenv_path)
     _warn_of_low_file_limit(raise_file_limit(), settings)
     container.demo_studio().fail_interrupted()
     with closing(container.demo_studio()):
@@ -58,8 +63,8 @@ def _serve(container: Container, settings: Settings) -> None:
         )
 
 
-def _warn(settings: Settings) -> None:
-    for warning in _security_warnings(settings):
+def _warn(settings: Settings, dotenv_path: Path) -> None:
+    for warning in _security_warnings(settings, dotenv_path):
         logger.warning(warning)
     for root in settings.audio_roots:
         if not may_wait(root) and not root.is_dir():  # `/asf/ready` reports the others.
@@ -77,16 +82,11 @@ def _warn_of_low_file_limit(files: int, settings: Settings) -> None:
         )
 
 
-def _security_warnings(settings: Settings) -> Iterator[str]:
-    """Yield a warning for each protection that is off. In production, turning one off is an explicit choice."""
-    if not settings.debug_mode:
-        return
+def _security_warnings(settings: Settings, dotenv_path: Path) -> Iterator[str]:
+    """Yield a warning for each protection that is off, in debug mode and in production."""
     if settings.secret_key_is_random:
         yield "ASF_SECRET_KEY is not set. Using a random key; tokens stop working when the server restarts."
-    if settings.internal_api_is_open:
-        yield "The internal API is open to anyone who can reach this port. Set ASF_INTERNAL_API_TOKEN to protect it."
-    if not settings.require_tokens:
-        yield (
-            "ASF_REQUIRE_TOKENS is False: "
-            "anyone who can reach this port and knows an id can listen to that stream or watch that client."
-        )
+    if settings.debug_mode:
+        yield "The console page at / is open to anyone who can reach this port (ASF_DEBUG_MODE is True)."
+    for finding in (*examine_exposure(settings), *examine_files(settings, dotenv_path)):
+        yield f"{finding.text} {finding.remedy}"

@@ -161,6 +161,9 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         self.rfile = head
         if not super().parse_request():
             return False
+        target = self.requestline.split()[1]
+        if target.startswith("//"):  # The library has removed slashes: a proxy may have taken it for another path.
+            self.path = target
         if head.has_bare_cr or _is_ambiguous(self.headers):
             self.close_connection = True
             self.send_error(HTTPStatus.BAD_REQUEST)

@@ -1,7 +1,7 @@
 """HTTP API of ASF, with Flask and marshmallow (docs/contract.md, sections 2, 5 and 7)."""
 
 from asf.adapters.http_api.app import create_app
-from asf.adapters.http_api.console import create_console_blueprint
+from asf.adapters.http_api.console import create_console_blueprint, create_demo_blueprint
 from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.internal_streams import create_internal_streams_blueprint
 from asf.adapters.http_api.internal_updates import create_internal_updates_blueprint
@@ -15,6 +15,7 @@ __all__ = [
     "LoadShedding",
     "create_app",
     "create_console_blueprint",
+    "create_demo_blueprint",
     "create_internal_streams_blueprint",
     "create_internal_updates_blueprint",
     "create_operations_blueprint",

@@ -11,12 +11,15 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_date
 from werkzeug.routing import BaseConverter
 
-from asf.adapters.http_api.errors import error_of_exception, error_response
+from asf.adapters.http_api.errors import RouteNotFound, error_of_exception, error_response
 from asf.adapters.http_api.json_body import MAX_BODY_BYTES
 from asf.domain.errors import AsfError, InternalError
 
 DATE_HEADERS = {"HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE"}
 """Headers that may hold a date (RFC 9110, section 13.1), as WSGI names them."""
+
+RAW_PATH = "RAW_PATH_INFO"
+"""The path as the client has sent it, in the environment of a request. Not every server provides it."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +54,8 @@ def create_app(secret_key: str, request_answered: Callable[[str, int], object]) 
     app.register_error_handler(Exception, _answer_unexpected)
 
     @app.before_request
-    def drop_invalid_dates() -> None:
+    def check() -> None:
+        _check_spelling(request)
         _drop_invalid_dates(request.environ)
 
     @app.after_request
@@ -60,6 +64,18 @@ def create_app(secret_key: str, request_answered: Callable[[str, int], object]) 
         return response
 
     return app
+
+
+def _check_spelling(request: Request) -> None:
+    """Raise `RouteNotFound` for the path of a route in another spelling, such as /asf%2Finternal/streams.
+
+    A proxy that denies the path may know only one. What is variable in a path may be percent-encoded.
+    """
+    raw_path = request.environ.get(RAW_PATH)
+    if raw_path is not None and request.url_rule is not None:
+        constant, variable, _ = request.url_rule.rule.partition("<")
+        if not (raw_path.startswith(constant) if variable else raw_path == constant):
+            raise RouteNotFound
 
 
 def _drop_invalid_dates(environ: dict[str, Any]) -> None:

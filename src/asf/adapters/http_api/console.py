@@ -1,6 +1,9 @@
 """Serves the console page and the browser client (debug mode only)."""
 
+import re
+from base64 import b64encode
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
@@ -8,10 +11,24 @@ from typing import Protocol
 from flask import Blueprint, Response, jsonify, request, send_from_directory
 
 from asf.adapters.http_api.cors import share
+from asf.adapters.http_api.request_host import is_origin_of
 from asf.domain.errors import RateLimited, Unauthorized
 
 CLIENT_MODULE = "static/asf-client/index.js"
 """Entry module of the built browser client, relative to the console's folder."""
+
+POLICY = (
+    "default-src 'self'",
+    "media-src 'self' blob:",
+    "img-src 'self' data:",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "object-src 'none'",
+    "frame-ancestors 'self'",
+)
+"""Content-Security-Policy of the pages, without their scripts. Audio that is played as it arrives has a blob: URL."""
+
+INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 NOT_BUILT = """<!doctype html>
 <html lang="en">
@@ -39,33 +56,40 @@ class Demo(Protocol):
         ...
 
 
-def create_console_blueprint(
-    folder: Path, origins: Sequence[str], guard: Callable[[], None], start_demo: Callable[[int], Demo | None]
-) -> Blueprint:
-    """Return the routes of the files in `folder`: `/` and /console/...; pages of `origins` may load them.
-
-    `guard` raises `Unauthorized` for requests that may not use the internal API. `start_demo` is called with the port
-    of this server; it returns None if too many demos are running.
-    """
+def create_console_blueprint(folder: Path, origins: Sequence[str]) -> Blueprint:
+    """Return the routes of the files in `folder`: `/` and /console/...; pages of `origins` may load them."""
     blueprint = Blueprint("console", "asf")
     share(blueprint, origins)
 
     @blueprint.get("/")
     def index() -> Response:
         if not (folder / CLIENT_MODULE).is_file():
-            return Response(NOT_BUILT, content_type="text/html; charset=utf-8")
+            return _protected(Response(NOT_BUILT, content_type="text/html; charset=utf-8"), NOT_BUILT)
         return file("index.html")
 
     @blueprint.get("/console/<path:name>")
     def file(name: str) -> Response:
         response = send_from_directory(folder, name)
         response.headers["Cache-Control"] = "no-cache"
+        if response.mimetype == "text/html":
+            return _protected(response, (folder / name).read_text())
         return response
+
+    return blueprint
+
+
+def create_demo_blueprint(guard: Callable[[], None], start_demo: Callable[[int], Demo | None]) -> Blueprint:
+    """Return the route that starts a demo podcast, for the console page of this server only.
+
+    `guard` raises `Unauthorized` for requests that may not use the internal API. `start_demo` is called with the port
+    of this server; it returns None if too many demos are running.
+    """
+    blueprint = Blueprint("demo", "asf")
 
     @blueprint.post("/console/demo")
     def demo() -> tuple[Response, HTTPStatus]:
         guard()
-        if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
+        if not _is_own_page():
             raise Unauthorized("Demo podcasts can only be requested from the console page.")
         started = start_demo(int(request.environ["SERVER_PORT"]))
         if started is None:
@@ -73,3 +97,21 @@ def create_console_blueprint(
         return jsonify(stream_id=started.stream_id, client_id=started.client_id), HTTPStatus.ACCEPTED
 
     return blueprint
+
+
+def _is_own_page() -> bool:
+    """Return whether the current request is from a page of this server, or from no page."""
+    origin = request.headers.get("Origin")
+    # Browsers send the site of the page to trustworthy addresses only, and the origin always.
+    is_own_site = request.headers.get("Sec-Fetch-Site", "none") in {"same-origin", "none"}
+    return is_own_site and (origin is None or is_origin_of(origin, request.environ.get("HTTP_HOST", "")))
+
+
+def _protected(response: Response, html: str) -> Response:
+    """Return the page with a policy: it loads from this server only, and is framed by it only (CSP Level 3)."""
+    scripts = [
+        f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in INLINE_SCRIPT.findall(html)
+    ]
+    response.headers["Content-Security-Policy"] = "; ".join([*POLICY, " ".join(["script-src 'self'", *scripts])])
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,17 +1,27 @@
 """Routes for operators: health, readiness, metrics and API documents (docs/contract.md, section 7)."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Blueprint, Response, jsonify
 
 from asf.adapters.http_api.errors import NotReady
 
 
+class Problem(Protocol):
+    """A reason why the server cannot accept listeners. As text, it may contain names of directories and buckets."""
+
+    @property
+    def kind(self) -> str:
+        """What is concerned, without its name."""
+        ...
+
+
 def create_operations_blueprint(
-    find_problems: Callable[[], Mapping[str, str]],
+    find_problems: Callable[[], Sequence[Problem]],
+    is_operator: Callable[[], bool],
     render_metrics: Callable[[], bytes],
     metrics_content_type: str,
     documents: Mapping[str, Callable[[], Mapping[str, Any]]],
@@ -19,7 +29,8 @@ def create_operations_blueprint(
     """Return the routes of health, readiness, metrics and `documents`, by name.
 
     Each document is built on the first request for it, to keep the start fast. `find_problems` returns the reasons
-    why the server cannot accept listeners, by the name of the component.
+    why the server cannot accept listeners. Only requests that `is_operator` accepts are answered with more than their
+    kinds.
     """
     blueprint = Blueprint("operations", "asf")
 
@@ -31,7 +42,8 @@ def create_operations_blueprint(
     def ready() -> Response:
         problems = find_problems()
         if problems:
-            raise NotReady("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+            kinds = dict.fromkeys(problem.kind for problem in problems)
+            raise NotReady("; ".join(map(str, problems) if is_operator() else kinds))
         return jsonify(status="ready")
 
     @blueprint.get("/metrics")

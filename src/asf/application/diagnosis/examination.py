@@ -2,10 +2,11 @@
 
 import resource
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from asf.application.diagnosis.finding import Finding, Severity
 from asf.application.diagnosis.network import examine_address, examine_file_limit, is_running
-from asf.application.diagnosis.security import examine_posture
+from asf.application.diagnosis.security import examine_files, examine_posture
 from asf.application.diagnosis.storage import (
     examine_audio_root,
     examine_database,
@@ -15,8 +16,11 @@ from asf.application.diagnosis.storage import (
 from asf.settings import SettingsError, environment_warnings, read_settings
 
 
-def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the findings for the settings in `environment`. Changes nothing on the machine."""
+def examine(environment: Mapping[str, str], dotenv_path: Path = Path(".env")) -> Iterator[Finding]:
+    """Yield the findings for the settings in `environment`, which includes those of the file at `dotenv_path`.
+
+    Changes nothing on the machine.
+    """
     for warning in environment_warnings(environment):
         yield Finding("settings", Severity.ADVICE, warning, "Correct or remove it, in the environment or in .env.")
     try:
@@ -27,6 +31,7 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
         return
     yield Finding("settings", Severity.OK, "valid")
     yield from examine_posture(settings)
+    yield from examine_files(settings, dotenv_path)
     for root in settings.audio_roots:
         yield examine_audio_root(root)
     if settings.redis_url:

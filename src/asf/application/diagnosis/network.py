@@ -46,13 +46,17 @@ def is_running(host: str, port: int) -> bool:
     return port != 0 and examine_server(url_of(host, port)).severity is Severity.OK
 
 
-def examine_server(url: str, *, ready: bool = False) -> Finding:
-    """Return whether a server is running at `url`; with `ready`, whether it accepts listeners. Uses no proxy."""
+def examine_server(url: str, *, ready: bool = False, token: str | None = None) -> Finding:
+    """Return whether a server is running at `url`; with `ready`, whether it accepts listeners. Uses no proxy.
+
+    Its answer has the reasons why it is not ready if `token` is that of its internal API.
+    """
     route, status = ("/asf/ready", "ready") if ready else ("/asf/health", "ok")
     try:
         with requests.Session() as session:
             session.trust_env = False  # No proxy: the server itself must respond.
-            response = session.get(url + route, timeout=RESPONSE_SECONDS)
+            headers = {"Authorization": f"Bearer {token}"} if ready and token else {}
+            response = session.get(url + route, timeout=RESPONSE_SECONDS, headers=headers)
             body = response.json()
     except (requests.RequestException, ValueError):
         return problem("server", f"No ASF server responded at {url}{route}", "Start it: asf serve")

@@ -22,7 +22,8 @@ def doctor(ctx: click.Context) -> None:
     server that is started in this directory. The exit code is 1 if there is a problem.
     """
     problems = 0
-    for finding in examine(environment_with_dotenv(os.environ, Path(".env"))):
+    dotenv_path = Path(".env")
+    for finding in examine(environment_with_dotenv(os.environ, dotenv_path), dotenv_path):
         label = click.style(f"{finding.severity:8}", fg=COLOURS[finding.severity])
         click.echo(f"{label} {finding.subject}: {finding.text}")
         if finding.remedy:

@@ -7,7 +7,7 @@ import click
 
 from asf.application.diagnosis.finding import Severity
 from asf.application.diagnosis.network import examine_server
-from asf.entrypoints.cli.options import ServerUrl, examples
+from asf.entrypoints.cli.options import ServerUrl, examples, token_option
 from asf.settings import SettingsError, environment_with_dotenv, read_settings, url_of
 
 
@@ -19,13 +19,14 @@ from asf.settings import SettingsError, environment_with_dotenv, read_settings, 
     type=ServerUrl(),
     help="URL of the server (or ASF_URL).  [default: from ASF_HOST and ASF_PORT]",
 )
-def health(ready: bool, url: str | None) -> None:  # noqa: FBT001
+@token_option
+def health(ready: bool, url: str | None, token: str | None) -> None:  # noqa: FBT001
     """Check that a server is running (for container health checks).
 
     The exit code is 0 if it is, else 1. Without --url, the address is read from the server's settings, in the
-    environment and in .env in the working directory.
+    environment and in .env in the working directory. With --ready, the token lets the server say what is wrong.
     """
-    finding = examine_server(url or _own_url(), ready=ready)
+    finding = examine_server(url or _own_url(), ready=ready, token=token)
     if finding.severity is not Severity.OK:
         raise click.ClickException(f"{finding.text}\n{finding.remedy}")
     click.echo(finding.text)

@@ -26,14 +26,15 @@ def serve() -> None:
     from asf.domain.errors import CatalogUnavailable  # noqa: PLC0415 - after patching
     from asf.entrypoints import logs, server  # noqa: PLC0415
 
-    environment = settings.environment_with_dotenv(os.environ, Path(".env"))
+    dotenv_path = Path(".env")
+    environment = settings.environment_with_dotenv(os.environ, dotenv_path)
     try:
         read = settings.read_settings(environment)
         logs.configure(debug=read.debug_mode)
         for warning in settings.environment_warnings(environment):
             logging.getLogger(__name__).warning(warning)
         with logs.standard_error_logged():
-            server.run(read)
+            server.run(read, dotenv_path)
     except settings.SettingsError as error:
         click.echo("\n".join(error.problems), err=True)
         sys.exit(EXIT_USAGE)
