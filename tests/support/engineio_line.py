@@ -11,6 +11,7 @@ from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.engineio import patches as engineio_server
 from asf.adapters.engineio.transport import EngineIoTransport
 from asf.adapters.eventlet_runtime.runtime import EventletRuntime
+from asf.adapters.runtime import CONNECTION_CONTROL
 from asf.adapters.websocket.frames import ChunkFraming
 from asf.domain.errors import AsfError
 from asf.domain.streaming.audio import AudioBatch
@@ -29,6 +30,23 @@ HANDSHAKE = {
 }
 
 
+class Control:
+    """The HTTP connection of a request, which a test breaks as it likes."""
+
+    rejection = None
+    was_reset = False
+
+    def __init__(self) -> None:
+        self.connection = self
+        self.gone = False
+
+    def abort(self) -> None:
+        self.gone = True
+
+    def is_gone(self) -> bool:
+        return self.gone
+
+
 class EngineIoServer:
     """The server. `notified` holds the errors that clients were notified of, by session id."""
 
@@ -41,6 +59,7 @@ class EngineIoServer:
             ping_timeout=3600,
         )
         self.quota = ConnectionQuota(100, 0)
+        self.beginnings = ConnectionQuota(100, 0)
         self.notified: list[tuple[str, AsfError]] = []
         self.received: list[tuple[str, Any]] = []
         self.ended: list[str] = []
@@ -51,6 +70,7 @@ class EngineIoServer:
             self.library,
             EventletRuntime(),
             self.quota,
+            self.beginnings,
             lambda sid, error: self.notified.append((sid, error)),
             lambda handler, _max_bytes: lambda environ, _start_response: handler(environ[WEBSOCKET]),
         )
@@ -58,7 +78,7 @@ class EngineIoServer:
     def request(self, query: str, environ: dict[str, Any]) -> list[str]:
         """Handle one request; return what `start_response` was called with."""
         statuses: list[str] = []
-        environ = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "192.0.2.1"} | environ
+        environ = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "192.0.2.1", CONNECTION_CONTROL: Control()} | environ
         self.library.handle_request(
             environ | {"QUERY_STRING": f"EIO=4&{query}"}, lambda status, _headers: statuses.append(status)
         )

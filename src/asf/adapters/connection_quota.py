@@ -12,19 +12,30 @@ SUBSCRIBER_PREFIX_BITS = 64
 REJECTION_HEADROOM = 1_000
 """Connections accepted beyond the limit so that they can be answered with an error."""
 
+BEGINNINGS_EACH = 500
+"""Long-polling sessions that clients of one address may have begun at the same time without having entered a
+namespace, which takes a client one round trip: more than browsers behind one proxy begin in that time."""
+
 
 class ConnectionQuota:
     """Counts connections, in total and by address, against limits.
 
     `most` is the limit in total, `most_each` the limit of one address (0: unlimited). Up to `REJECTION_HEADROOM`
     connections beyond `most`, and twice `most_each`, are accepted to be answered with an error. An address for which
-    `is_exempt` returns True is only subject to the limit in total.
+    `is_exempt` returns True is only subject to the limit in total. `subject` is what is counted, for messages.
     """
 
-    def __init__(self, most: int, most_each: int, is_exempt: Callable[[str], bool] = lambda _address: False) -> None:
+    def __init__(
+        self,
+        most: int,
+        most_each: int,
+        is_exempt: Callable[[str], bool] = lambda _address: False,
+        subject: str = "connections",
+    ) -> None:
         self._most = most
         self._most_each = most_each
         self._is_exempt = is_exempt
+        self._subject = subject
         self._taken = 0
         self._taken_by: Counter[str] = Counter()
 
@@ -35,9 +46,9 @@ class ConnectionQuota:
     def rejection(self, address: str) -> AsfError | None:
         """Return why another connection from `address` is over a limit, or None."""
         if self._taken >= self._most:
-            return TooManyConnections(f"{self._taken} connections are open.")
+            return TooManyConnections(f"{self._taken} {self._subject} are open.")
         if self._has(address, self._most_each):
-            return RateLimited(f"At most {self._most_each} connections from one address.")
+            return RateLimited(f"At most {self._most_each} {self._subject} from one address.")
         return None
 
     def has_rejection_headroom(self, address: str) -> bool:

@@ -129,6 +129,16 @@ class ConnectionControl(Protocol):
         """Why the connection is over a limit; None when it is within all limits."""
         ...
 
+    @property
+    def connection(self) -> object:
+        """Identifies the connection: the same object for all its requests. It can be referenced weakly."""
+        ...
+
+    @property
+    def was_reset(self) -> bool:
+        """Whether the client, or something on the way, has reset the connection after this request was answered."""
+        ...
+
     def abort(self) -> None:
         """End the connection at once, so that a client does not mistake a partial response for a complete one."""
         ...

@@ -68,6 +68,13 @@ class JoinTimeout(AsfError):
     retryable = True
 
 
+class UnknownNamespace(AsfError):
+    """The server has no Socket.IO namespace of this name. `details` has those that it has."""
+
+    error_code = "ASF_UNKNOWN_NAMESPACE"
+    message = "Unknown Socket.IO namespace."
+
+
 class StreamError(AsfError):
     """A stream cannot be delivered to a listener."""
 

@@ -171,11 +171,14 @@ class Container(containers.DeclarativeContainer):
         settings.provided.max_connections_per_ip,
         internal_guard.provided.is_backend,
     )
+    beginnings: providers.Provider[ConnectionQuota] = providers.Singleton(
+        factories.create_beginnings_quota, settings, internal_guard
+    )
     socketio: providers.Provider[SocketIO] = providers.Singleton(
         factories.create_socketio, bare_app, runtime, settings, storage.provided.message_queue
     )
     engineio_connections: providers.Provider[EngineIoConnections] = providers.Singleton(
-        factories.install_engineio, socketio, runtime, socketio_connections
+        factories.install_engineio, socketio, runtime, socketio_connections, beginnings
     )
     ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(
         factories.create_ui_emitter, socketio, settings, engineio_connections
@@ -265,7 +268,7 @@ class Container(containers.DeclarativeContainer):
         console,
         namespaces,
         websocket_endpoint,
-        socketio_connections,
+        engineio_connections,
         streaming,
         metrics,
     )

@@ -10,7 +10,7 @@ from flask_socketio import SocketIO
 from socketio import Namespace
 
 import asf
-from asf.adapters import http_api, realtime_api
+from asf.adapters import connection_quota, http_api, realtime_api
 from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.delays import FixedDelay
 from asf.adapters.engineio import patches as engineio_server
@@ -76,10 +76,22 @@ def create_socketio(app: Flask, runtime: Runtime, settings: Settings, message_qu
     return realtime_api.create_socketio(app, runtime.name, allowed, settings.max_message_bytes, message_queue)
 
 
-def install_engineio(socketio: SocketIO, runtime: Runtime, quota: ConnectionQuota) -> EngineIoConnections:
-    """Replace parts of the Engine.IO server, and return its connections. `quota` limits them."""
+def create_beginnings_quota(settings: Settings, guard: http_api.InternalGuard) -> ConnectionQuota:
+    """Return the quota of long-polling sessions that have entered no namespace yet."""
+    return ConnectionQuota(
+        settings.max_connections,
+        connection_quota.BEGINNINGS_EACH,
+        guard.is_backend,
+        "sessions without a namespace",
+    )
+
+
+def install_engineio(
+    socketio: SocketIO, runtime: Runtime, quota: ConnectionQuota, beginnings: ConnectionQuota
+) -> EngineIoConnections:
+    """Replace parts of the Engine.IO server, and return its connections. `quota` and `beginnings` limit them."""
     notify_error = partial(realtime_api.notify_connection, socketio)
-    return engineio_server.install(socketio.server.eio, runtime, quota, notify_error)
+    return engineio_server.install(socketio.server.eio, runtime, quota, beginnings, notify_error)
 
 
 def create_ui_emitter(
@@ -140,7 +152,7 @@ def assemble_app(
     console: list[Blueprint],
     namespaces: list[Namespace],
     websocket_endpoint: PlainWebSocketEndpoint,
-    socketio_connections: ConnectionQuota,
+    engineio_connections: EngineIoConnections,
     streaming: StreamingService,
     metrics: PrometheusMetrics,
 ) -> Flask:
@@ -150,11 +162,12 @@ def assemble_app(
     for namespace in namespaces:
         # Not through Flask-SocketIO: its handlers set up a Flask request context for every event, which nothing uses.
         socketio.server.register_namespace(namespace)
+    realtime_api.refuse_unknown_namespaces(socketio.server, engineio_connections.mark_entered)
     # From the inside out: the routes; Socket.IO, which is in `app.wsgi_app` by now; plain WebSockets; limits.
     app.wsgi_app = http_api.LoadShedding(  # type: ignore[method-assign]
         app,
         websocket_endpoint.in_front_of(app.wsgi_app),
-        socketio_connections,
+        engineio_connections.rejection,
         lambda: streaming.draining,
         metrics.request_answered,
     )

@@ -23,15 +23,17 @@ def install(
     server: Any,
     runtime: Runtime,
     quota: ConnectionQuota,
+    beginnings: ConnectionQuota,
     notify_error: NotifyError,
     create_upgrade: CreateUpgrade = WebSocketUpgrade,
 ) -> EngineIoConnections:
     """Make an Engine.IO server use this package for all its connections, and return these.
 
-    `quota` counts them by address. `notify_error` sends an error to the client of a connection. Call it when the
-    server's handlers have been registered, and before it serves.
+    `quota` counts them by address, and `beginnings` those on long polling that are in no namespace yet.
+    `notify_error` sends an error to the client of a connection. Call it when the server's handlers have been
+    registered, and before it serves.
     """
-    connections = EngineIoConnections(runtime, quota, notify_error)
+    connections = EngineIoConnections(runtime, quota, beginnings, notify_error)
     library_parts = server._async  # noqa: SLF001 - the library's seam for other runtimes
     server._async = {  # noqa: SLF001
         **library_parts,
@@ -42,7 +44,7 @@ def install(
     }
     install_pings(server, runtime)
     server.disconnect = partial(_disconnect, server)
-    server.handle_request = checked_handler(server)
+    server.handle_request = checked_handler(server, runtime)
     server.on("message", _from_readers(connections, server.handlers["message"], runtime.checkpoint))
     connections.install(server)
     return connections

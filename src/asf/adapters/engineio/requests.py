@@ -1,30 +1,44 @@
 """Checks requests to Engine.IO before python-engineio handles them."""
 
 import re
+import time
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs
+from weakref import WeakKeyDictionary
+
+from asf.adapters.engineio.polls import POLL_RESPONSE, PollResponse, is_polling
+from asf.adapters.rate_limit import RateLimit
+from asf.adapters.runtime import Runtime, control_of
 
 _JSONP = re.compile(r"(?:^|&)(?:j|%6[aA])=")
 
 WEBSOCKET_VERSIONS = {"8", "13"}
 """Versions of the WebSocket protocol that are supported."""
 
+BEGINNINGS_PER_SECOND = 5.0
+BEGINNINGS_AT_ONCE = 20
+"""Rate limit of the sessions that are begun over one HTTP connection. Those beyond it are delayed."""
+
+_HAS_SESSION = re.compile(r"(?:^|&)sid=[^&]")
+
 Handler = Callable[[dict[str, Any], Callable[..., object]], Any]
 """Answers a request, given its environment and `start_response`, as in WSGI (PEP 3333)."""
 
 
-def checked_handler(server: Any) -> Handler:
+def checked_handler(server: Any, runtime: Runtime) -> Handler:
     """Return a handler of requests in front of that of an Engine.IO server, for what the library does not check.
 
     JSONP, with which pages of any origin could read responses: all browsers in use support CORS. An invalid
     WebSocket handshake: the library opens a connection before it looks at the handshake, and would keep it. A request
-    to a connection that has just closed. A body that does not arrive, which it would read as empty; a body that is
-    declared as too long is left to the library to reject.
+    to a connection that has just closed. A body that does not arrive, or not all of it, which it would read as empty
+    or as it is; a body that is declared as too long is left to the library to reject. Whether the response to a poll
+    could be written. Many sessions that are begun over one connection.
     """
     handle_request: Handler = server.handle_request
     max_bytes = int(server.max_http_buffer_size)
+    beginnings: WeakKeyDictionary[Any, RateLimit] = WeakKeyDictionary()
 
     def handle(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
         if _JSONP.search(environ.get("QUERY_STRING", "")):
@@ -35,15 +49,44 @@ def checked_handler(server: Any) -> Handler:
         if environ["REQUEST_METHOD"] == "POST":
             _drop_closed(server, environ)
             length = int(environ.get("CONTENT_LENGTH", 0))
-            if length <= max_bytes:
-                try:
-                    environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(length))
-                except TimeoutError:
-                    start_response("408 Request Timeout", [("Content-Type", "text/plain")])
-                    return [b"The request took too long to arrive."]
+            if length <= max_bytes and not _has_arrived(environ, length):
+                start_response("408 Request Timeout", [("Content-Type", "text/plain")])
+                return [b"The request took too long to arrive."]
+        elif "HTTP_UPGRADE" not in environ:
+            if not _HAS_SESSION.search(environ.get("QUERY_STRING", "")):
+                connection = control_of(environ).connection
+                rate = beginnings.setdefault(connection, RateLimit(BEGINNINGS_PER_SECOND, BEGINNINGS_AT_ONCE))
+                delay = rate.delay(time.monotonic())
+                if delay:
+                    runtime.pause(delay)
+            return _answer_poll(handle_request, environ, start_response)
         return handle_request(environ, start_response)
 
     return handle
+
+
+def _has_arrived(environ: dict[str, Any], length: int) -> bool:
+    """Read the body of a request, and return whether all of it has arrived in time."""
+    try:
+        body = environ["wsgi.input"].read(length)
+    except TimeoutError:
+        return False
+    environ["wsgi.input"] = BytesIO(body)
+    return len(body) == length
+
+
+def _answer_poll(handle_request: Handler, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+    """Answer a GET. Notes whether packets could be written: until then they are not considered sent."""
+    started: list[Any] = []
+    result = handle_request(environ, lambda *arguments: started.extend(arguments))
+    response: PollResponse | None = environ.get(POLL_RESPONSE)
+    if response is None:
+        start_response(*started)
+        return result
+    status, headers = started
+    (body,) = result
+    start_response(status, [*headers, ("Content-Length", str(len(body)))])
+    return response.deliver(body)
 
 
 def _drop_closed(server: Any, environ: dict[str, Any]) -> None:
@@ -56,6 +99,7 @@ def _is_handshake(environ: dict[str, Any]) -> bool:
     connection = [part.strip() for part in environ.get("HTTP_CONNECTION", "").lower().split(",")]
     return (
         environ["REQUEST_METHOD"] == "GET"
+        and not is_polling(environ)
         and "upgrade" in connection
         and "HTTP_SEC_WEBSOCKET_KEY" in environ
         and environ.get("HTTP_SEC_WEBSOCKET_VERSION") in WEBSOCKET_VERSIONS

@@ -8,9 +8,7 @@ them. On long polling, and during the upgrade, they go through the queue.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engineio.payload import Payload
-
-from asf.adapters.engineio.packet_queue import MAX_POLLED_BYTES, PacketQueue
+from asf.adapters.engineio.packet_queue import MAX_POLLED_BYTES, MAX_POLLED_PACKETS, PacketQueue
 from asf.adapters.engineio.packets import LatePacket, chunk_framing, message_frames, message_packet
 from asf.adapters.websocket.back_pressure import BackPressure
 from asf.adapters.websocket.connection import DirectWebSocket
@@ -160,7 +158,7 @@ class EngineIoTransport:
         """Number of further chunks that can be queued: as many as fit into the next response to a poll."""
         if self._queue.queued_bytes >= MAX_POLLED_BYTES:
             return 0
-        return int(max(0, Payload.max_decode_packets - self._queue.qsize()) // MESSAGES_PER_CHUNK)
+        return int(max(0, MAX_POLLED_PACKETS - self._queue.qsize()) // MESSAGES_PER_CHUNK)
 
     def _queue_chunks(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
         chunks = batch.chunks(start, stop)[: self._free_chunks]

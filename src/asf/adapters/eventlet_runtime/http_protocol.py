@@ -37,8 +37,8 @@ UNESCAPED_IN_QUERY = string.printable.strip()
 TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)
 """The option that reads the state of a connection; None on systems without it."""
 
-TCP_ESTABLISHED = 1
-"""The state of a connection that neither side has closed (TCP_INFO, tcp(7))."""
+TCP_ESTABLISHED, TCP_CLOSE = 1, 7
+"""The state of a connection that neither side has closed, and of one that was reset (TCP_INFO, tcp(7))."""
 
 _END_OF_HEAD = b"\r\n\r\n"
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -47,11 +47,17 @@ _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Leng
 class SocketControl:
     """The connection of a request: implements `ConnectionControl`."""
 
-    __slots__ = ("_socket", "rejection")
+    __slots__ = ("_socket", "rejection", "was_reset")
 
     def __init__(self, connection: Any, rejection: AsfError | None) -> None:
         self._socket = connection
         self.rejection = rejection
+        self.was_reset = False
+
+    @property
+    def connection(self) -> object:
+        """Identifies the connection."""
+        return self._socket
 
     def abort(self) -> None:
         """End the connection at once, so that a client does not mistake a partial response for a complete one."""
@@ -67,6 +73,12 @@ class SocketControl:
         except OSError:
             return True
         return state != TCP_ESTABLISHED
+
+    def note_end(self) -> None:
+        """Note how the connection has ended after the request was answered: eventlet reads a reset as its end."""
+        with suppress(OSError):
+            state = None if TCP_INFO is None else self._socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0]
+            self.was_reset = state == TCP_CLOSE
 
     def _is_at_end(self) -> bool:
         """Return whether the client has closed the connection and sent nothing before. Raises OSError if broken.
@@ -125,6 +137,7 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         self._idle_seconds = self._within_limit(timeouts.first_request)
         self._rate = RateLimit(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
         self._head_timeout: Any = None
+        self._control: SocketControl | None = None
         super().__init__(connection, server)
 
     def log_message(self, _format: str, *_arguments: object) -> None:
@@ -178,7 +191,7 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
             # As it should have been sent: applications decode it as UTF-8, or as Latin-1, and fail.
             environ["QUERY_STRING"] = quote(environ["QUERY_STRING"], safe=UNESCAPED_IN_QUERY, encoding="latin-1")
         environ["eventlet.input"].rfile = _BoundedLines(self.rfile)
-        environ[CONNECTION_CONTROL] = SocketControl(self.connection, self._rejection)
+        environ[CONNECTION_CONTROL] = self._control = SocketControl(self.connection, self._rejection)
         if environ.get("CONTENT_LENGTH") or environ["eventlet.input"].chunked_input:
             seconds = self._within_limit(self._timeouts.body)
             body = environ["wsgi.input"] = DeadlineInput(
@@ -199,6 +212,8 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
             first = self.rfile.peek(1)
         except OSError:  # disconnected, or silent for too long
             return False
+        if not first and self._control is not None:
+            self._control.note_end()
         if first and _END_OF_HEAD not in first:
             self._head_timeout = eventlet.Timeout(self._within_limit(self._timeouts.head))
         return bool(first)

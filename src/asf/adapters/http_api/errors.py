@@ -117,6 +117,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.Throttled: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.JoinTimeout: HTTPStatus.REQUEST_TIMEOUT,
+    errors.UnknownNamespace: HTTPStatus.NOT_FOUND,
     errors.StreamNotFound: HTTPStatus.NOT_FOUND,
     errors.AudioUnavailable: HTTPStatus.NOT_FOUND,
     errors.AudioChanged: HTTPStatus.NOT_FOUND,

@@ -1,12 +1,11 @@
 """Rejects requests over the connection limits, and new sessions while draining; never operators and backends."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flask import Flask
 
-from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.http_api.errors import error_response
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.runtime import control_of
@@ -29,22 +28,22 @@ def is_internal(path: str) -> bool:
 class LoadShedding:
     """WSGI middleware that rejects over-limit connections, and new sessions while the server drains.
 
-    `socketio` is the quota of Socket.IO connections, each of which may use many HTTP connections. While `is_draining`
-    returns True, new sessions are answered with 503, so that a proxy retries on another server. `request_answered`
-    is called for each rejection.
+    `socketio_rejection` returns why a request must not begin a Socket.IO connection, given its WSGI environment, or
+    None. While `is_draining` returns True, new sessions are answered with 503, so that a proxy retries on another
+    server. `request_answered` is called for each rejection.
     """
 
     def __init__(
         self,
         app: Flask,
         application: Application,
-        socketio: ConnectionQuota,
+        socketio_rejection: Callable[[Mapping[str, Any]], AsfError | None],
         is_draining: Callable[[], bool],
         request_answered: Callable[[str, int], object],
     ) -> None:
         self._app = app
         self._application = application
-        self._socketio = socketio
+        self._socketio_rejection = socketio_rejection
         self._is_draining = is_draining
         self._request_answered = request_answered
 
@@ -68,4 +67,4 @@ class LoadShedding:
         is_websocket = path.startswith(STREAM_URL) and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
         if self._is_draining() and (is_socketio or is_websocket):
             return Draining()
-        return self._socketio.rejection(environ["REMOTE_ADDR"]) if is_socketio else None
+        return self._socketio_rejection(environ) if is_socketio else None

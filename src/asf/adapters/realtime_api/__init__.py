@@ -3,7 +3,7 @@
 from asf.adapters.realtime_api.asyncapi import asyncapi_document
 from asf.adapters.realtime_api.audio_namespace import AudioNamespace
 from asf.adapters.realtime_api.message_queue import MESSAGE_QUEUE_CHANNEL, MessageQueue
-from asf.adapters.realtime_api.namespace import notify_connection
+from asf.adapters.realtime_api.namespace import notify_connection, refuse_unknown_namespaces
 from asf.adapters.realtime_api.plain_websocket import PlainWebSocketSessions
 from asf.adapters.realtime_api.socketio_server import create_socketio
 from asf.adapters.realtime_api.ui_namespace import UiUpdatesNamespace
@@ -19,4 +19,5 @@ __all__ = [
     "asyncapi_document",
     "create_socketio",
     "notify_connection",
+    "refuse_unknown_namespaces",
 ]

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 class AudioNamespace(StrictNamespace[SocketIoTransport]):
     """Maps the events of listeners to calls of the `StreamingService`."""
 
+    purpose = "audio"
+
     def __init__(self, service: StreamingService, find_transport: FindTransport[SocketIoTransport]) -> None:
         super().__init__(AUDIO_NAMESPACE, find_transport, JoinLimits(JOINS_PER_SECOND, JOINS_AT_ONCE))
         self._service = service

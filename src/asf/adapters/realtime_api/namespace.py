@@ -6,12 +6,13 @@ from typing import Any, Generic, TypeVar
 
 from flask_socketio import SocketIO
 from socketio import Namespace
+from socketio.packet import CONNECT_ERROR
 
 from asf.adapters.realtime_api.join_limits import JoinLimits
 from asf.adapters.realtime_api.messages import error_message
 from asf.adapters.realtime_api.socketio_packets import compact_json, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
-from asf.domain.errors import AsfError
+from asf.domain.errors import AsfError, UnknownNamespace
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +26,11 @@ class StrictNamespace(Namespace, Generic[Transport]):
     """A namespace that distinguishes the library's own events from those that clients send under the same names.
 
     A client's event is ignored if its name is not text, has no handler, or is reserved for the library. `error_event`
-    is the name of the event that carries an error to a client.
+    is the name of the event that carries an error to a client, `purpose` what the namespace is for.
     """
 
     error_event = "error"
+    purpose = ""
 
     def __init__(self, namespace: str, find_transport: FindTransport[Transport], joins: JoinLimits) -> None:
         super().__init__(namespace)
@@ -73,6 +75,33 @@ class StrictNamespace(Namespace, Generic[Transport]):
         if event == "disconnect":  # By then the library no longer counts the connection as connected.
             return not self.server.manager.is_connected(sid, self.namespace)
         return bool(arguments) and arguments[0] is self.server.get_environ(sid, self.namespace)
+
+
+def refuse_unknown_namespaces(server: Any, entered: Callable[[str], object]) -> None:
+    """Let a Socket.IO server refuse namespaces that it does not have, naming those that it has.
+
+    The library lets clients into `/` and leaves them without an answer; others get an error without a message.
+    `entered` is called with the Engine.IO session id of each connection that enters a namespace.
+    """
+    handle_connect = server._handle_connect  # noqa: SLF001 - the library has no hook for this
+
+    def handle(engineio_sid: str, namespace: str | None, auth: Any) -> None:
+        if namespace in server.namespace_handlers:
+            handle_connect(engineio_sid, namespace, auth)
+            entered(engineio_sid)
+            return
+        names = " or ".join(f"{name} ({handler.purpose})" for name, handler in server.namespace_handlers.items())
+        refusal = error_message(UnknownNamespace(f"Connect to {names}."))
+        server._send_packet(  # noqa: SLF001 - as the library refuses one
+            engineio_sid,
+            server.packet_class(
+                CONNECT_ERROR,
+                namespace=namespace,
+                data={"message": f"{refusal['message']} {refusal['details']}", "data": refusal},
+            ),
+        )
+
+    server._handle_connect = handle  # noqa: SLF001 - see above
 
 
 def notify_connection(socketio: SocketIO, engineio_sid: str, error: AsfError) -> None:

@@ -20,6 +20,7 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
     """Maps the events of subscribers to calls of the `UiUpdateRouter`."""
 
     error_event = "ui_error"
+    purpose = "UI updates"
 
     def __init__(
         self, namespace: str, router: UiUpdateRouter, find_transport: FindTransport[MessageTransport]
