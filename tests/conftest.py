@@ -42,7 +42,15 @@ pytest_plugins = [
 WORKERS_PER_CORE = 3
 """Tests wait for most of their time: two cores are busy with six of them."""
 
-STARTING_FIXTURES = {"shared_redis", "persistent_redis", "mortal_redis", "swift", "server", "start_server"}
+STARTING_FIXTURES = {
+    "shared_redis",
+    "persistent_redis",
+    "mortal_redis",
+    "sentinels",
+    "swift",
+    "server",
+    "start_server",
+}
 """Fixtures that start programs."""
 
 

@@ -13,6 +13,7 @@ from asf.adapters.redis_store import pubsub
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess
 from tests.support.redis_server import RedisServer
+from tests.support.sentinels import SentinelTrio
 from tests.support.store_proxy import StoreProxy
 from tests.support.swift_server import SwiftServer
 
@@ -72,6 +73,14 @@ def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path / "redis")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def sentinels(tmp_path: Path) -> Iterator[SentinelTrio]:
+    """Return a Redis with a replica, and three Sentinels, of the test's own, to do harm to."""
+    trio = SentinelTrio(tmp_path / "trio")
+    yield trio
+    trio.stop()
 
 
 @pytest.fixture

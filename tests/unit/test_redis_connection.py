@@ -12,11 +12,13 @@ import redis
 from asf.adapters.eventlet_runtime.name_lookup import WAIT_SECONDS
 from asf.adapters.redis_store.connection import (
     CONNECT_SECONDS,
+    FIND_SECONDS,
     MAX_CONNECTIONS,
     POOL_SECONDS,
     RESPONSE_SECONDS,
     connect,
 )
+from asf.adapters.redis_store.master_finder import MasterFinder
 from asf.adapters.redis_store.pool import FINAL_READ_SECONDS, WAIT_SLICES
 
 
@@ -37,6 +39,26 @@ def test_all_together_is_a_second_at_most() -> None:
     """Waiting for a connection, opening it, sending a command and waiting for the answer."""
     assert WAIT_SECONDS <= CONNECT_SECONDS  # for a name server that does not answer, instead of opening a connection
     assert POOL_SECONDS + CONNECT_SECONDS + 2 * RESPONSE_SECONDS + FINAL_READ_SECONDS <= 1.0
+    # Sentinels that hang, and a master whose name is looked up.
+    assert POOL_SECONDS + FIND_SECONDS + WAIT_SECONDS <= 1.0
+
+
+def test_sentinels_share_the_time_to_connect(silent: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All together is as long as without them, unless the URL has longer ones."""
+    found: list[float] = []
+
+    def find(_finder: object, seconds: float) -> tuple[str, int]:
+        found.append(seconds)
+        address: tuple[str, int] = silent.getsockname()
+        return address
+
+    monkeypatch.setattr(MasterFinder, "find", find)
+    for options, seconds in (("", CONNECT_SECONDS), ("?socket_connect_timeout=3&socket_timeout=0.1", 3.0)):
+        with closing(connect(f"redis+sentinel://sentinel.example/mymaster{options}")) as client:
+            with pytest.raises(redis.TimeoutError):
+                client.get("key")
+            timeout = client.connection_pool.connection_kwargs["socket_connect_timeout"]
+            assert found.pop() + min(timeout, CONNECT_SECONDS) == pytest.approx(seconds)
 
 
 def test_a_command_that_is_not_answered_is_sent_once_with_these_time_outs(

@@ -29,6 +29,7 @@ from tests.support.cutting_proxy import CuttingProxy
 from tests.support.faults import FAILOVER
 from tests.support.processes import eventually
 from tests.support.redis_server import RedisServer
+from tests.support.sentinels import replicate
 
 pytestmark = [pytest.mark.usefixtures("patient_news"), pytest.mark.programs]
 
@@ -58,14 +59,6 @@ class Address:
     def turn(self) -> None:
         """Let new connections lead to the heir."""
         self.proxy.target_port = self.heir.port
-
-
-def replicate(one: RedisServer, other: RedisServer) -> None:
-    """Make `one` a replica of `other`, and wait until it has everything."""
-    with closing(one.client()) as client, closing(other.client()) as master:
-        master.config_set("repl-diskless-sync-delay", "0")
-        client.replicaof("127.0.0.1", str(other.port))
-        eventually(lambda: client.info("replication")["master_link_status"] == "up")
 
 
 @pytest.fixture
@@ -237,6 +230,7 @@ REPLIES = {
     b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.": "MASTERDOWN",
     b"-CLUSTERDOWN The cluster is down": "CLUSTERDOWN",
     b"-NOAUTH Authentication required.": "NOAUTH",
+    b"-NOREPLICAS Not enough good replicas to write.": "NOREPLICAS",
     b"-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)": "UNBLOCKED",
     b"-EXECABORT Transaction discarded because of: READONLY You can't write": "READONLY",
     b"-ERR unknown command 'READONLY'": None,

@@ -275,14 +275,38 @@ def test_defaults_are_in_range() -> None:
         setting.read(setting.default)
 
 
-@pytest.mark.parametrize("url", ["http://:pass@redis.example", "redis.example:6379", "redis://:pass@redis.example:x"])
-def test_a_wrong_address_of_redis_is_named_without_its_password(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("http://:pass@redis.example", "must be a URL such as redis://"),
+        ("redis.example:6379", "must be a URL such as redis://"),
+        ("redis://:pass@redis.example:x", "must be a URL such as redis://"),
+        ("redis://:pass@redis.example?pass=1", "has an option after '?' that"),
+        ("redis://:pass@redis.example?protocol=9", "has an option after '?' that"),
+        (
+            "redis+sentinel://:pass@s1:26379,s2:26379",
+            "must list Sentinels and name the master, as in redis+sentinel://",
+        ),
+        ("redis+sentinel://:pass@s1:26379/0/mymaster", "must list Sentinels and name the master"),
+        ("rediss+sentinel://:pa/ss@s1/mymaster", "must list Sentinels and name the master"),
+        ("redis+sentinel://:pass@s1/mymaster?socket_timeout=x", "has an option after '?' that"),
+        ("redis+sentinel://:pass@s1/mymaster?sentinel_pass=pass", "has an option after '?' that"),
+    ],
+)
+def test_a_wrong_address_of_redis_is_named_without_its_password(url: str, rule: str) -> None:
     """The password may be the right one."""
     with pytest.raises(SettingsError) as refusal:
         read_settings({"ASF_REDIS_URL": url})
     (line,) = refusal.value.problems
-    assert line.startswith("ASF_REDIS_URL must be ")
+    assert line.startswith(f"ASF_REDIS_URL {rule}")
     assert "pass@" not in line
+    assert "pass=" not in line
+
+
+def test_sentinels_may_name_redis() -> None:
+    """Instead of an address of its own."""
+    url = "rediss+sentinel://asf:pass@s1.example,s2.example:26380/mymaster/1?sentinel_password=pass&ssl_ca_certs=/ca.pem"
+    assert read_settings({"ASF_REDIS_URL": url}).redis_url == url
 
 
 def test_what_redis_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

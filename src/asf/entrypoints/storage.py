@@ -92,7 +92,7 @@ def _locked(database: str) -> DatabaseLock | None:
 def _redis(settings: Settings, runtime: Runtime) -> Storage:
     # The extra `redis` is needed here only.
     from asf.adapters.redis_store.catalog import RedisCatalogStore  # noqa: PLC0415
-    from asf.adapters.redis_store.connection import connect  # noqa: PLC0415
+    from asf.adapters.redis_store.connection import connect, tasks_of  # noqa: PLC0415
     from asf.adapters.redis_store.pubsub import RedisPubSub  # noqa: PLC0415
     from asf.adapters.redis_store.queues.sources import RedisAudioQueues  # noqa: PLC0415
     from asf.adapters.redis_store.update_log import Limits, RedisUpdateLog  # noqa: PLC0415
@@ -110,5 +110,5 @@ def _redis(settings: Settings, runtime: Runtime) -> Storage:
         audio_queues=RedisAudioQueues(client, runtime.spawn, media_type_of),
         message_queue=message_queue,
         gauge=gauges.reading_of_redis(lambda: pubsub.is_connected),
-        background=(pubsub.run, log.run),
+        background=(pubsub.run, log.run, *tasks_of(client)),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from asf.adapters.locator_syntax import is_bucket_name
+from asf.adapters.redis_store.sentinel_url import EXAMPLE, is_sentinel_url, parse_sentinel_url
 from asf.adapters.stream_path import STREAM_PATH
 from asf.settings.networks import Networks
 from asf.settings.origins import normalize_host, normalize_origin
@@ -23,6 +24,15 @@ ORIGINS_RULE = (
 )
 
 HOST_NAMES_RULE = "must be a comma-separated list of host names such as asf.internal, without ports"
+
+REDIS_URL_RULE = (
+    "must be a URL such as redis://:password@redis.example.com:6379/0, or start with rediss://, unix://, "
+    "redis+sentinel:// or rediss+sentinel://"
+)
+REDIS_OPTION_RULE = "has an option after '?' that redis-py does not know, or cannot use"
+"""Does not say which one: it may be a part of the password."""
+
+SENTINEL_URL_RULE = f"must list Sentinels and name the master, as in {EXAMPLE}"
 
 TRUE = frozenset({"t", "T", "true", "True", "TRUE", "on", "On", "ON", "y", "Y", "yes", "Yes", "YES", "1"})
 FALSE = frozenset({"f", "F", "false", "False", "FALSE", "off", "Off", "OFF", "n", "N", "no", "No", "NO", "0"})
@@ -156,17 +166,25 @@ def redis_url(text: str) -> str:
     if not text:
         return text
     try:
-        from redis.connection import parse_url  # noqa: PLC0415 - an extra
+        from redis import RedisError  # noqa: PLC0415 - an extra
+        from redis.connection import BlockingConnectionPool  # noqa: PLC0415
     except ImportError as error:
         raise InvalidValue(
             "needs the extra 'redis': run pip install '.[redis]' in the ASF directory", is_shown=False
         ) from error
+    names_sentinels = is_sentinel_url(text)
     try:
-        parse_url(text)  # type: ignore[no-untyped-call]
+        url = parse_sentinel_url(text).master_url if names_sentinels else text
     except ValueError as error:
-        raise InvalidValue(
-            "must be a URL such as redis://:password@redis.example.com:6379/0, or start with rediss:// or unix://"
-        ) from error
+        raise InvalidValue(SENTINEL_URL_RULE) from error
+    try:
+        pool = BlockingConnectionPool.from_url(url)
+    except ValueError as error:
+        raise InvalidValue(REDIS_OPTION_RULE if names_sentinels else REDIS_URL_RULE) from error
+    try:
+        pool.make_connection()  # type: ignore[no-untyped-call]
+    except (TypeError, ValueError, RedisError) as error:
+        raise InvalidValue(REDIS_OPTION_RULE) from error
     return text
 
 

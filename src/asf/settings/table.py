@@ -141,8 +141,9 @@ SETTINGS = (
         "redis_url",
         parsing.redis_url,
         "",
-        "Redis that several servers share. It holds the catalog, instead of ASF_DATABASE, and the UI updates. Needs "
-        "the extra redis.",
+        "Redis that several servers share: redis://, rediss:// (TLS) or unix://, or redis+sentinel:// or "
+        'rediss+sentinel:// with Sentinels that name it (docs/production.md, "Redis"). It holds the catalog, '
+        "instead of ASF_DATABASE, and the UI updates. Needs the extra redis.",
         when_empty="none",
         is_secret=True,
     ),

@@ -3,7 +3,8 @@
 Every command yields until its response arrives, as the standard library is patched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import redis
@@ -11,7 +12,10 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from asf.adapters.redis_store.master_finder import MasterFinder
 from asf.adapters.redis_store.pool import IdleConnections, RedisPool
+from asf.adapters.redis_store.sentinel import Sentinel
+from asf.adapters.redis_store.sentinel_url import SentinelUrl, is_sentinel_url, parse_sentinel_url
 
 POOL_SECONDS = 0.2
 """How long a command waits for a connection while all are in use and Redis responds on none of them."""
@@ -19,6 +23,10 @@ POOL_SECONDS = 0.2
 CONNECT_SECONDS = 0.35
 """Connect timeout for each address of Redis; a name may have one for IPv4 and one for IPv6. It is the longest of the
 three, as the process is busy meanwhile when hundreds join at once."""
+
+FIND_SECONDS = 0.15
+"""How long a new connection waits for the Sentinels, if there are any. Then the rest of `CONNECT_SECONDS` is left to
+connect to the master."""
 
 RESPONSE_SECONDS = 0.2
 """Timeout for sending a command, and for its response. All timeouts together, that of the pool's final read included,
@@ -41,16 +49,43 @@ OPTIONS: Mapping[str, Any] = {
 
 
 def connect(url: str) -> redis.Redis:
-    """Return a client for the Redis at `url` (`redis://`, `rediss://` or `unix://`), which need not be running yet.
+    """Return a client for the Redis at `url`, or for the master that Sentinels name; it need not be running yet.
 
-    Commands are never retried: one without a response may have been executed. Each raises `redis.RedisError` when
-    Redis is unreachable, or after the timeouts here. Raises ValueError for an invalid URL.
+    `url` starts with `redis://`, `rediss://` or `unix://`, or is one for Sentinels (`sentinel_url`). Commands are
+    never retried: one without a response may have been executed. Each raises `redis.RedisError` when Redis is
+    unreachable, or after the timeouts here. Raises ValueError for an invalid URL.
     """
-    pool = RedisPool.from_url(
-        url,
-        max_connections=MAX_CONNECTIONS,
-        timeout=POOL_SECONDS,
-        queue_class=IdleConnections,
-        **OPTIONS,
-    )
+    if is_sentinel_url(url):
+        return _connect_to_master(parse_sentinel_url(url))
+    return redis.Redis.from_pool(_create_pool(url))
+
+
+def tasks_of(client: redis.Redis) -> tuple[Callable[[], None], ...]:
+    """Return what must run, each in a task of its own as long as the program, for `client` to follow the master."""
+    pool: Any = client.connection_pool
+    tasks: tuple[Callable[[], None], ...] = pool.tasks
+    return tasks
+
+
+def _connect_to_master(parts: SentinelUrl) -> redis.Redis:
+    pool = _create_pool(parts.master_url, socket_connect_timeout=CONNECT_SECONDS - FIND_SECONDS)
+    sentinels = [Sentinel(address, url, parts.master_name) for address, url in parts.sentinels.items()]
+    finder = MasterFinder(parts.master_name, sentinels, lambda cause: pool.give_up_connections(cause, cause))
+    # A URL for a Redis that is far away has a longer timeout.
+    connect_seconds = pool.connection_kwargs["socket_connect_timeout"]
+    pool.find_master = partial(finder.find, max(FIND_SECONDS, connect_seconds - CONNECT_SECONDS))
+    pool.tasks = (finder.run,)
     return redis.Redis.from_pool(pool)
+
+
+def _create_pool(url: str, **options: Any) -> RedisPool:
+    return RedisPool.from_url(
+        url,
+        **{
+            "max_connections": MAX_CONNECTIONS,
+            "timeout": POOL_SECONDS,
+            "queue_class": IdleConnections,
+            **OPTIONS,
+            **options,
+        },
+    )

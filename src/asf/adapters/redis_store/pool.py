@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from queue import Empty, LifoQueue
 from typing import Any
 
@@ -31,9 +32,14 @@ class RedisPool(redis.BlockingConnectionPool):
     Proxies and service addresses keep connections open to a Redis that a failover has made a replica, although new
     connections lead to the new one. So after a reply that only the wrong Redis gives, each connection that was open
     by then is closed: at once if it is idle, otherwise when it is returned.
+
+    If `find_master` is set, it returns host and port for each new connection, or raises `redis.ConnectionError`.
+    `tasks` must run as long as the program.
     """
 
     def __init__(self, **options: Any) -> None:
+        self.find_master: Callable[[], tuple[str, int]] | None = None
+        self.tasks: tuple[Callable[[], None], ...] = ()
         # Counts how often all connections were given up, with the latest reason. Those opened before are obsolete.
         self.generation = 0
         self.problem: str | None = None
@@ -79,6 +85,8 @@ def _pooled(kind: type[redis.Connection], pool: RedisPool) -> type[redis.Connect
             return None if self._sock is None or self.generation == pool.generation else pool.problem
 
         def _connect(self) -> Any:
+            if pool.find_master is not None:
+                self.host, self.port = pool.find_master()
             self.generation = pool.generation
             return super()._connect()
 

@@ -12,6 +12,7 @@ CAUSES: Mapping[str, str] = {
     "CLUSTERDOWN": "The Redis cluster is down.",
     "UNBLOCKED": "Redis has become a replica.",
     "NOAUTH": "Redis requires a password.",
+    "NOREPLICAS": "Redis has too few replicas.",
 }
 """The codes of these replies, with sentences for clients. A connection that receives one is of no use: the address
 may lead to another Redis by now, and the handshake of a new connection authenticates again."""

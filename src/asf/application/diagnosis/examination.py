@@ -4,9 +4,11 @@ import resource
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from asf.adapters.redis_store.sentinel_url import is_sentinel_url
 from asf.application.diagnosis.finding import Finding, Severity
 from asf.application.diagnosis.network import examine_address, examine_file_limit, is_running
 from asf.application.diagnosis.security import examine_files, examine_posture
+from asf.application.diagnosis.sentinels import examine_sentinels
 from asf.application.diagnosis.storage import (
     examine_audio_root,
     examine_database,
@@ -34,6 +36,8 @@ def examine(environment: Mapping[str, str], dotenv_path: Path = Path(".env")) ->
     yield from examine_files(settings, dotenv_path)
     for root in settings.audio_roots:
         yield examine_audio_root(root)
+    if is_sentinel_url(settings.redis_url):
+        yield from examine_sentinels(settings.redis_url)
     if settings.redis_url:
         yield examine_redis(settings.redis_url)
     else:
