@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, NamedTuple
 
+from asf.adapters.audio_formats import scanner_of
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources, InMemoryCatalogStore
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.access.grant import Grant
 from asf.domain.errors import AsfError, AudioUnavailable, UiEmitFailed, Unauthorized
 from asf.domain.streaming.admission import Admission
+from asf.domain.streaming.ahead import AheadLimit, ScannerOf
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.batch_cache import MAX_CACHED_BYTES, BatchCache
@@ -354,6 +356,8 @@ class VirtualServer:
         store: CatalogStore | None = None,
         cached_bytes: int = MAX_CACHED_BYTES,
         spawn: Spawn | None = None,
+        ahead_seconds: float = 120.0,
+        scanner_of: ScannerOf = scanner_of,
     ) -> None:
         self.clock = ManualClock()
         self.sources = sources or InMemoryAudioSources({} if audios is None else audios)
@@ -374,7 +378,7 @@ class VirtualServer:
         self.expiries = Expiries()
         self.seeks = SeekLimit()
         self.pump = AudioPump(
-            ChunkStreamer(self.pace),
+            ChunkStreamer(self.pace, AheadLimit(ahead_seconds, self.pace, scanner_of)),
             self.pool,
             self.schedule,
             self.live_edge,

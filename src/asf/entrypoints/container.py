@@ -12,6 +12,7 @@ from socketio import Namespace
 import asf
 from asf.adapters import http_api, prometheus, realtime_api
 from asf.adapters.audio_files import FileAudioSources
+from asf.adapters.audio_formats import scanner_of
 from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.engineio.connections import EngineIoConnections
 from asf.adapters.eventlet_runtime.runtime import EventletRuntime
@@ -28,6 +29,7 @@ from asf.domain.access.expiry import Expiries
 from asf.domain.access.ports import TokenVerifier
 from asf.domain.clock import Clock
 from asf.domain.streaming.admission import Admission
+from asf.domain.streaming.ahead import AheadLimit
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.batch_cache import BatchCache
 from asf.domain.streaming.due import ChunkStreamer
@@ -84,7 +86,11 @@ class Container(containers.DeclarativeContainer):
         providers.Object(make_epoch),
         settings.provided.max_streams,
     )
-    streamer: providers.Provider[ChunkStreamer] = providers.Singleton(ChunkStreamer, pace)
+    streamer: providers.Provider[ChunkStreamer] = providers.Singleton(
+        ChunkStreamer,
+        pace,
+        providers.Singleton(AheadLimit, settings.provided.ahead_seconds, pace, providers.Object(scanner_of)),
+    )
     batches: providers.Provider[BatchCache] = providers.Singleton(BatchCache, pace)
     pool: providers.Provider[AudioPool] = providers.Singleton(AudioPool, audio_sources, batches)
     schedule: providers.Provider[Schedule] = providers.Singleton(Schedule)

@@ -216,6 +216,14 @@ SETTINGS = (
         (0.1, 3600),
     ),
     Setting(
+        "ahead_seconds",
+        parsing.number,
+        "120",
+        "Seconds ahead of real time, and at most 4 MiB, that a listener without a window is sent audio whose rate is "
+        "known, over Socket.IO and plain WebSockets; 0: no limit.",
+        (0, 86400),
+    ),
+    Setting(
         "ui_history_size", parsing.integer, "500", "Maximum number of UI updates kept for each client.", (0, 100000)
     ),
     Setting("ui_history_seconds", parsing.number, "300", "How long UI updates are kept, in seconds.", (0, 86400)),

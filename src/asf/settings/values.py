@@ -50,6 +50,8 @@ class Settings:
     stall_seconds: float
     stall_give_up_seconds: float
     slow_listener_seconds: float
+    ahead_seconds: float
+    """0 for no limit."""
     ui_history_size: int
     ui_history_seconds: float
     max_listeners: int

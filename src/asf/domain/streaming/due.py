@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from asf.domain.streaming.ahead import AheadLimit
+from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.pacing import Pace
 from asf.domain.streaming.session import ListenerSession
 
@@ -48,11 +50,13 @@ class ChunkStreamer:
 
     A batch becomes due as a whole, with its first chunk: so a session is less than a batch ahead of the pace, and
     never behind it. Each session's pace counts from its own start. Growing audio is due as it is written, in chunks
-    that may be smaller. Unacknowledged bytes never exceed the window.
+    that may be smaller. Unacknowledged bytes never exceed the window; without a window, `ahead` limits how far a
+    session is ahead of real time.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, ahead: AheadLimit) -> None:
         self.pace = pace
+        self._ahead = ahead
 
     def decide(self, session: ListenerSession, until: float) -> Decision:
         """Return what to do for `session` now: what is due before `until` (seconds of the clock) counts as due."""
@@ -63,6 +67,9 @@ class ChunkStreamer:
             return WAIT_FOR_GROWTH if audio.growing else END_REACHED
         if session.paced:
             due = session.origin_time + self.pace.seconds_for(offset - session.origin_offset)
+            lead = session.lead
+            if lead is not None and lead.due > due:
+                due = lead.due
             if due >= until:
                 return WaitUntil(due)
         stop = min(self.pace.batch_end(offset), audio.size)
@@ -71,6 +78,12 @@ class ChunkStreamer:
             if stop <= offset:
                 return WAIT_FOR_CREDIT
         return SendAudio(offset, stop)
+
+    def sent(self, session: ListenerSession, batch: AudioBatch, start: int, stop: int, now: float) -> None:
+        """Record that the listener has taken the bytes from `start` to `stop` of `batch`."""
+        if session.lead is not None:
+            assert session.audio is not None  # noqa: S101 - the session has started
+            self._ahead.record(session.lead, session.audio, batch, start, stop, now)
 
     def _granted(self, offset: int, stop: int, acknowledged: int, window: int) -> int:
         """Return how far from `offset` to `stop` the window allows: whole chunks, unless it is less than one."""

@@ -129,6 +129,30 @@ class ListenerEmitter(Protocol):
         ...
 
 
+class DurationScanner(Protocol):
+    """Finds out how long the bytes of one audio play, from what is in them. It reads nothing itself.
+
+    No method raises, whatever the bytes are.
+    """
+
+    @property
+    def beginning_bytes(self) -> int:
+        """How many of the audio's first bytes `begin` needs before `scan` can find anything; 0 when it needs none."""
+        ...
+
+    def begin(self, beginning: bytes) -> None:
+        """Read the audio's first bytes: `beginning_bytes` of them, or all that have been written. May need more."""
+        ...
+
+    def scan(self, offset: int, data: bytes) -> tuple[int, float]:
+        """Return for how many bytes the duration was found, and how many seconds they play, both 0 if for none.
+
+        `data` is the audio from byte `offset` on. Calls with adjoining pieces find more.
+        What was found may begin in an earlier piece or end in the next one. Bytes that are not audio play 0 seconds.
+        """
+        ...
+
+
 class Timer(Protocol):
     """A component that the pump calls at certain times, besides serving the sessions that are due."""
 

@@ -116,7 +116,7 @@ class StreamingService:
         """Send no audio to the listener until it resumes. Raises `NoSession`."""
         session = self._session(listener_id, stream_id)
         self._pump.remove(session)
-        session.pause()
+        session.pause(self._clock.now())
 
     def resume(self, listener_id: str, stream_id: str | None = None) -> None:
         """Send audio to the listener again. Raises `NoSession`."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from asf.domain.errors import AsfError, InternalError
+from asf.domain.streaming.ahead import Lead
 from asf.domain.streaming.events import (
     EndOfStream,
     ListenerEvent,
@@ -46,9 +47,10 @@ class ListenerSession:
     `session_id` is unique in the process, for the log. `offset` is the next byte to send, `acknowledged` the first
     byte that the listener has not acknowledged. The pace counts from byte `origin_offset` at `origin_time` (seconds
     of the clock), so that a session never drifts however late it is served. `opened_at` is when the listener joined
-    (seconds of the clock), and `sent_bytes` is how much audio the listener has taken. `stream` and `audio` are None
-    until the session starts. `start_is_due`: it has started, but `StartOfStream` waits for the bytes that show the
-    audio's media type. `on_end` is called once, with the session and the outcome, when it ends. The outcome is
+    (seconds of the clock), and `sent_bytes` is how much audio the listener has taken. `lead` counts how far that is
+    ahead of real time, for a paced session without a window. `stream` and `audio` are None until the session starts.
+    `start_is_due`: it has started, but `StartOfStream` waits for the bytes that show the audio's media type. `on_end`
+    is called once, with the session and the outcome, when it ends. The outcome is
     `complete`, `left`, or the `error_code` of the error that ended it.
     """
 
@@ -57,6 +59,7 @@ class ListenerSession:
         "acknowledged",
         "audio",
         "emitter",
+        "lead",
         "offset",
         "opened_at",
         "origin_offset",
@@ -88,6 +91,7 @@ class ListenerSession:
         self.offset = self.acknowledged = request.offset
         self.window = request.window
         self.paced = request.paced
+        self.lead = Lead() if request.paced and request.window is None else None
         self.origin_offset = request.offset
         self.origin_time = 0.0
         self.opened_at = opened_at
@@ -123,6 +127,8 @@ class ListenerSession:
         self.stream = stream
         self.audio = audio
         self.origin_time = now
+        if self.lead is not None:
+            self.lead.restart(self.offset, now)
         joined = StatusChanged(stream.stream_id, SessionStatus.JOINED)
         if audio.type_is_known:
             self._emit(joined, self._start_of_stream(timestamp, chunk_bytes))
@@ -140,15 +146,19 @@ class ListenerSession:
         self.offset += taken
         self.sent_bytes += taken
 
-    def pause(self) -> None:
+    def pause(self, now: float) -> None:
         """Send no audio until `resume`. What was taken before still arrives."""
         self._move(SessionEvent.PAUSE)
+        if self.lead is not None:
+            self.lead.pause(now)
         self._emit_status(SessionStatus.PAUSED)
 
     def resume(self, now: float) -> None:
         """Send audio again after a pause; the pace counts from `now`. Without a pause, only confirm the command."""
         if self.state is SessionState.PAUSED:
             self._restart_pace(now)
+        if self.lead is not None:
+            self.lead.resume(now)
         self._move(SessionEvent.RESUME)
         self._emit_status(SessionStatus.RESUMED)
 
@@ -157,6 +167,8 @@ class ListenerSession:
         self._move(SessionEvent.SEEK)
         self.offset = self.acknowledged = offset
         self._restart_pace(now)
+        if self.lead is not None:
+            self.lead.restart(offset, now)
         if self.audio is not None and not self.start_is_due:
             self._emit(self._start_of_stream(timestamp, chunk_bytes))
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from asf.domain.errors import AsfError, AudioUnavailable, EpochChanged, GenerationFailed, StreamNotFound
 from asf.domain.streaming.audio import SNIFFED_BYTES, UNKNOWN_CONTENT_TYPE
+from asf.domain.streaming.durations import Durations
 from asf.domain.streaming.ports import AudioSource
 from asf.domain.streams.stream import AudioStream, StreamState
 
@@ -21,7 +22,7 @@ class SharedAudio:
     None until the first byte of growing audio is written, and until then `named_type` is the media type that the name
     suggests. `size` is how many bytes can be read now. While the audio is `growing`, there may be more later.
     Otherwise `size` is final, and `failure` is the reason why the audio ends there, or None if it is complete.
-    `listeners` counts the listeners that hold the audio open.
+    `listeners` counts the listeners that hold the audio open. `durations` is None until `measure`.
     """
 
     def __init__(self, key: Hashable, stream: AudioStream, named_type: str | None = None) -> None:
@@ -36,6 +37,7 @@ class SharedAudio:
             GenerationFailed(stream.reason) if stream.state is StreamState.FAILED else None
         )
         self.listeners = 0
+        self.durations: Durations | None = None
 
     @property
     def content_type(self) -> str:
@@ -81,6 +83,10 @@ class SharedAudio:
             self.source.close()
         except Exception:
             logger.exception("Closing the audio of stream %r failed", self.stream.stream_id)
+
+    def measure(self, durations: Durations) -> None:
+        """Keep what is found out about how long the audio's bytes play."""
+        self.durations = durations
 
     def connect(self, source: AudioSource) -> None:
         """Read from `source` from now on; `close` closes it. The size of growing audio is set by `refresh`."""
