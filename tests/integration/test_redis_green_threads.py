@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.support.bounds import COMMAND_SECONDS
 from tests.support.redis_server import RedisServer
+from tests.support.sentinels import SentinelTrio
 
 PREAMBLE = """
 from asf.adapters.eventlet_runtime.patching import patch_standard_library
@@ -23,7 +24,7 @@ from asf.domain.streams.stream import AudioStream, FileLocator
 from asf.domain.updates.update import UiUpdate
 from asf.domain.errors import CatalogUnavailable, UiEmitFailed
 
-url, pid = sys.argv[1], int(sys.argv[2])
+url, pid, *others = sys.argv[1], *map(int, sys.argv[2:])
 plain_url = url.partition("?")[0]  # with the product's own time-outs
 client = connect(url)
 client.connection_pool.timeout = 60.0
@@ -55,6 +56,7 @@ print(json.dumps({"ended while held": ended_while_held, "ended": len(ended)}))
 """
 
 HANGING = """
+from asf.adapters.redis_store.master_finder import MasterFinder
 from collections import defaultdict
 from queue import LifoQueue
 import socket
@@ -64,11 +66,17 @@ log.append(UiUpdate("alice", "progress", 0), 0.0, 0.0)
 client = connect(plain_url)
 store = RedisCatalogStore(client, RedisPubSub(client))
 log = RedisUpdateLog(client, RedisPubSub(client), Limits(1000, 60.0), lambda: f"epoch-{next(epochs)}")
+if others:
+    client.connection_pool.find_master.func(60.0)  # They have named the master.
 waits = defaultdict(float)
-get, connect_to, receive = LifoQueue.get, socket.socket.connect, socket.socket.recv_into
+find, get, connect_to, receive = MasterFinder.find, LifoQueue.get, socket.socket.connect, socket.socket.recv_into
 
 def note(seconds):
     waits[eventlet.getcurrent()] += seconds
+
+def find_noted(finder, seconds):
+    note(seconds)
+    return find(finder, seconds)
 
 def get_noted(places, block=True, timeout=None):
     note(timeout)
@@ -82,7 +90,7 @@ def receive_noted(connection, *arguments):
     note(connection.gettimeout())
     return receive(connection, *arguments)
 
-LifoQueue.get = get_noted
+MasterFinder.find, LifoQueue.get = find_noted, get_noted
 socket.socket.connect, socket.socket.recv_into = connect_noted, receive_noted
 
 def ask(number):
@@ -95,11 +103,14 @@ def ask(number):
     except (CatalogUnavailable, UiEmitFailed) as error:
         return error.error_code
 
-os.kill(pid, signal.SIGSTOP)
+for one in (pid, *others):
+    os.kill(one, signal.SIGSTOP)
 asking = [eventlet.spawn(ask, number) for number in range(200)]
 codes = sorted({one.wait() for one in asking})
-os.kill(pid, signal.SIGCONT)
-print(json.dumps({"codes": codes, "asked": len(waits), "least": min(waits.values()), "longest": max(waits.values())}))
+for one in (pid, *others):
+    os.kill(one, signal.SIGCONT)
+waited = [waits[one] for one in asking]
+print(json.dumps({"codes": codes, "asked": len(waited), "least": min(waited), "longest": max(waited)}))
 """
 
 CROWDING = """
@@ -188,10 +199,11 @@ print(json.dumps({"outcome": asking.wait()}))
 """
 
 
-def run_patched(program: str, redis: RedisServer) -> dict[str, Any]:
-    """Run a program with the parts of a server in it, and return what it prints."""
+def run_patched(program: str, redis: RedisServer, trio: SentinelTrio | None = None) -> dict[str, Any]:
+    """Run a program with the parts of a server in it, and return what it prints. `trio` may name the Redis."""
+    pids = [redis.pid] + ([one.pid for one in trio.sentinels] if trio else [])
     done = subprocess.run(
-        [sys.executable, "-c", PREAMBLE + program, redis.url, str(redis.pid)],
+        [sys.executable, "-c", PREAMBLE + program, trio.url if trio else redis.url, *map(str, pids)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -211,6 +223,14 @@ def test_a_redis_that_hangs_holds_up_only_those_who_ask_it(mortal_redis: RedisSe
 def test_all_of_a_crowd_have_an_error_while_redis_hangs(mortal_redis: RedisServer) -> None:
     """What each waits for, a connection of the few as well, takes a second at most."""
     said = run_patched(HANGING, mortal_redis)
+    assert said["codes"] == ["ASF_CATALOG_UNAVAILABLE", "ASF_SOCKETIO_EMIT_FAILED"]
+    assert said["asked"] == 200
+    assert 0 < said["least"] <= said["longest"] <= 1.0
+
+
+def test_all_of_a_crowd_have_an_error_while_sentinels_hang_as_well(sentinels: SentinelTrio) -> None:
+    """Waiting for them is a part of that second."""
+    said = run_patched(HANGING, sentinels.master, sentinels)
     assert said["codes"] == ["ASF_CATALOG_UNAVAILABLE", "ASF_SOCKETIO_EMIT_FAILED"]
     assert said["asked"] == 200
     assert 0 < said["least"] <= said["longest"] <= 1.0

@@ -136,6 +136,11 @@ class SentinelProcess:
                 return
         raise RuntimeError("The Sentinel did not start:\n" + self._log.read_text())
 
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        return self._process.pid
+
     def client(self) -> redis.Redis:
         """Return a client of the test's own."""
         return redis.Redis(
