@@ -1,6 +1,6 @@
 """The domain in virtual time: a clock that is set by hand, and scripted listeners."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -307,7 +307,10 @@ class ScriptedSubscribers:
         self.broken_off.append(connection_id)
 
     def confirm(self, connection_id: str, subscription: Subscription) -> Handover:
-        return self._take(connection_id, subscription, *subscription.missed)
+        return self._take(connection_id, subscription)
+
+    def replay(self, connection_id: str, updates: Sequence[SequencedUpdate]) -> Handover:
+        return self._take(connection_id, *updates)
 
     def emit(self, connection_id: str, update: SequencedUpdate, *, with_position: bool) -> Handover:
         assert isinstance(with_position, bool)

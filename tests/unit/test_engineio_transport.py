@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import eventlet
@@ -12,6 +13,7 @@ from eventlet.green import socket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asf.adapters.engineio import transport
 from asf.adapters.engineio.packet_queue import PacketQueue
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
@@ -155,10 +157,10 @@ def test_a_late_message_is_created_when_it_is_sent(line: SocketLine) -> None:
         created.append(f"late {len(created)}")
         return created[-1]
 
-    assert line.transport.send_late(render)
+    assert line.transport.send_late([render])
     assert created == ["late 0"]
     line.queue("queued")
-    assert line.transport.send_late(render)
+    assert line.transport.send_late([render])
     assert created == ["late 0"]
     assert (line.transport.queued_messages, line.transport.queued_late) == (1, 1)
     assert line.transport.queued_bytes == len("queued")
@@ -166,6 +168,25 @@ def test_a_late_message_is_created_when_it_is_sent(line: SocketLine) -> None:
     line.read_all()
     assert line.messages == ["4late 0", "4queued", "4late 1"]
     assert line.transport.queued_late == 0
+
+
+def test_many_late_messages_are_one_write_up_to_a_size(line: SocketLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the connection does not take at once waits without text."""
+    monkeypatch.setattr(transport, "LATE_BYTES_AT_ONCE", 50)
+    writes: list[int] = []
+    write_whole = line.websocket.write_whole
+
+    def count(data: bytes) -> None:
+        writes.append(len(data))
+        write_whole(data)
+
+    monkeypatch.setattr(line.websocket, "write_whole", count)
+    texts = [f"late number {number:8}" for number in range(10)]
+    assert line.transport.send_late([partial(str, text) for text in texts])
+    assert len(writes) == 4
+    eventlet.sleep(0)
+    line.read_all()
+    assert line.messages == [f"4{text}" for text in texts]
 
 
 def test_a_broken_connection_takes_nothing(line: SocketLine) -> None:
@@ -184,7 +205,7 @@ def test_an_ended_connection_takes_no_messages(line: SocketLine) -> None:
     """It says so, rather than raise the library's error."""
     line.transport.disconnect()
     assert not line.transport.send("text")
-    assert not line.transport.send_late(lambda: "text")
+    assert not line.transport.send_late([lambda: "text"])
     assert line.transport.try_write(AudioBatch(0, bytes(1000), 100), 0, 1000, ENVELOPE) == 0
 
 

@@ -38,6 +38,8 @@ DEEPEST = 3
 class Server:
     """One server: a router, its part of the log, and the messages that are on their way to it."""
 
+    is_local = False
+
     def __init__(
         self, core: InMemoryUpdateLog, pause: Callable[[], None], checkpoint: Callable[[], None] = lambda: None
     ) -> None:

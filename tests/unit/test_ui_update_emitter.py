@@ -1,13 +1,15 @@
 """UI updates on their way into Socket.IO."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from asf.adapters.realtime_api import SocketIoUiUpdateEmitter, create_socketio
+from asf.adapters.realtime_api import ReplayLimits, SocketIoUiUpdateEmitter, create_socketio
+from asf.adapters.realtime_api.replay_limits import COUNTED_BYTES, REPLAYED_AT_ONCE
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import UiEmitFailed, Unauthorized
 from asf.domain.updates.limits import MAX_WAITING_BYTES, MAX_WAITING_UPDATES
@@ -30,8 +32,8 @@ class ScriptedTransport:
             self.sent.append(text)
         return not self.is_gone
 
-    def send_late(self, render: Callable[[], str]) -> bool:
-        return self.send(render())
+    def send_late(self, renders: Sequence[Callable[[], str]]) -> bool:
+        return all(self.send(render()) for render in renders)
 
     def mark_active(self) -> None:
         """Change nothing: there is no join timeout here."""
@@ -48,7 +50,8 @@ class Emitter:
         socketio = create_socketio(Flask("tests"), "threading", "*", 1000)
         self.sid: str = socketio.server.manager.connect("engine", "/ui")
         transports: dict[str | None, MessageTransport] = {"engine": self.transport}
-        self.emitter = SocketIoUiUpdateEmitter(socketio, "/ui", transports.get)
+        self.replays = ReplayLimits()
+        self.emitter = SocketIoUiUpdateEmitter(socketio, "/ui", transports.get, self.replays)
 
     def emit(self, update: SequencedUpdate, *, with_position: bool = False) -> Handover:
         return self.emitter.emit(self.sid, update, with_position=with_position)
@@ -92,6 +95,8 @@ def test_what_was_missed_follows_the_confirmation(emitter: Emitter) -> None:
     """In order, with the positions."""
     missed = (update_of("one", 1), update_of("two", 2))
     emitter.emitter.confirm(emitter.sid, Subscription("alice", Position("epoch", 2), recovered=True, missed=missed))
+    assert len(emitter.events) == 1
+    assert emitter.emitter.replay(emitter.sid, missed) is Handover.TAKEN
     confirmation, *updates = emitter.events
     assert confirmation == [
         "subscribed_ui_updates",
@@ -108,6 +113,40 @@ def test_what_was_missed_follows_the_confirmation(emitter: Emitter) -> None:
         ("progress", "one", 1),
         ("progress", "two", 2),
     ]
+
+
+def test_the_packet_of_a_replayed_update_is_encoded_once(emitter: Emitter) -> None:
+    """For all replays; another update of the same number, in another epoch or of another client, has its own."""
+    for _ in range(2):
+        emitter.emitter.replay(emitter.sid, [update_of("one", 1), update_of("two", 2)])
+    first, second, *again = emitter.transport.sent
+    assert again[0] is first
+    assert again[1] is second
+    emitter.emitter.replay(emitter.sid, [replace(update_of("another", 1), epoch="later")])
+    emitter.emitter.replay(emitter.sid, [replace(update_of("bob's", 1), client_id="bob")])
+    assert [event[1] for event in emitter.events[-2:]] == ["another", "bob's"]
+
+
+def test_what_is_replayed_is_counted(emitter: Emitter) -> None:
+    """By number, or by size if that is more."""
+    emitter.emitter.emit(emitter.sid, update_of(1), with_position=True)
+    assert emitter.replays.delay(emitter.transport) == 0
+    emitter.emitter.replay(emitter.sid, [update_of(seq, seq) for seq in range(REPLAYED_AT_ONCE // 2)])
+    assert emitter.replays.delay(emitter.transport) == 0
+    emitter.emitter.replay(emitter.sid, [update_of("x" * COUNTED_BYTES * REPLAYED_AT_ONCE)])
+    assert emitter.replays.delay(emitter.transport) > 0
+    assert emitter.replays.delay(ScriptedTransport()) == 0
+
+
+def test_a_replay_to_a_connection_that_has_ended(emitter: Emitter) -> None:
+    """It is not a failure; a transport that fails is."""
+    assert emitter.emitter.replay("another", [update_of(1)]) is Handover.GONE
+    emitter.transport.is_gone = True
+    assert emitter.emitter.replay(emitter.sid, [update_of(1)]) is Handover.GONE
+    emitter.transport.is_gone, emitter.transport.failure = False, RuntimeError("no queue")
+    with pytest.raises(UiEmitFailed, match="RuntimeError: no queue"):
+        emitter.emitter.replay(emitter.sid, [update_of(2)])
+    assert emitter.transport.disconnected
 
 
 def test_a_subscription_without_since_has_no_recovered(emitter: Emitter) -> None:

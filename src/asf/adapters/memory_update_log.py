@@ -4,6 +4,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from sys import getsizeof
+from typing import ClassVar
 
 from asf.domain.errors import IdempotencyConflict
 from asf.domain.updates.idempotency import KEY_SECONDS, digest_of
@@ -48,6 +49,8 @@ class InMemoryUpdateLog:
     It is local to the process, ends with it, and never yields. `make_epoch` returns a new unique string at each call.
     `kept_bytes` is an upper bound of the memory that the updates take.
     """
+
+    is_local: ClassVar = True
 
     def __init__(
         self, max_updates: int, max_seconds: float, make_epoch: Callable[[], str], max_bytes: int = MAX_BYTES

@@ -1,6 +1,6 @@
 """A rate limit.
 
-Used by `realtime_api.join_limits` for joins and subscriptions, `websocket.connection` for messages, and
+Used by `realtime_api` for joins, subscriptions and replays, `websocket.connection` for messages, and
 `eventlet_runtime.http_protocol` for requests.
 """
 
@@ -24,6 +24,14 @@ class RateLimit:
             return False
         self._next = max(self._next, now) + self._interval
         return True
+
+    def add(self, now: float, count: float) -> None:
+        """Count so many events at `now`, whether or not they exceed the limit."""
+        self._next = max(self._next, now) + count * self._interval
+
+    def wait(self, now: float) -> float:
+        """Return after how many seconds another event would be within the limit."""
+        return max(0.0, self._next - now - self._tolerance)
 
     def delay(self, now: float) -> float:
         """Count an event at `now`, and return for how many seconds it must be delayed to be within the limit."""

@@ -186,8 +186,9 @@ class Container(containers.DeclarativeContainer):
     engineio_connections: providers.Provider[EngineIoConnections] = providers.Singleton(
         factories.install_engineio, socketio, runtime, socketio_connections, beginnings
     )
+    replay_limits: providers.Provider[realtime_api.ReplayLimits] = providers.Singleton(realtime_api.ReplayLimits)
     ui_emitter: providers.Provider[UiUpdateEmitter | None] = providers.Singleton(
-        factories.create_ui_emitter, socketio, settings, engineio_connections
+        factories.create_ui_emitter, socketio, settings, engineio_connections, replay_limits
     )
     router: providers.Provider[UiUpdateRouter] = providers.Singleton(
         UiUpdateRouter,
@@ -221,7 +222,7 @@ class Container(containers.DeclarativeContainer):
         storage.provided.name,
     )
     namespaces: providers.Provider[list[Namespace]] = providers.Singleton(
-        factories.create_namespaces, streaming, router, settings, engineio_connections
+        factories.create_namespaces, streaming, router, settings, engineio_connections, replay_limits, runtime
     )
     documents: providers.Provider[dict[str, Callable[[], dict[str, Any]]]] = providers.Dict(
         openapi=providers.Callable(partial, http_api.openapi_document, asf.__version__),

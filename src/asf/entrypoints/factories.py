@@ -95,22 +95,33 @@ def install_engineio(
 
 
 def create_ui_emitter(
-    socketio: SocketIO, settings: Settings, connections: EngineIoConnections
+    socketio: SocketIO,
+    settings: Settings,
+    connections: EngineIoConnections,
+    replay_limits: realtime_api.ReplayLimits,
 ) -> UiUpdateEmitter | None:
     """Return the emitter of UI updates, or None if the setting turns them off."""
     namespace = settings.ui_updates_namespace
     if not namespace:
         return None
-    return realtime_api.SocketIoUiUpdateEmitter(socketio, namespace, connections.get)
+    return realtime_api.SocketIoUiUpdateEmitter(socketio, namespace, connections.get, replay_limits)
 
 
 def create_namespaces(
-    service: StreamingService, router: UiUpdateRouter, settings: Settings, connections: EngineIoConnections
+    service: StreamingService,
+    router: UiUpdateRouter,
+    settings: Settings,
+    connections: EngineIoConnections,
+    replay_limits: realtime_api.ReplayLimits,
+    runtime: Runtime,
 ) -> list[Namespace]:
     """Return the Socket.IO namespaces: of audio, and of UI updates unless the setting turns them off."""
     namespaces: list[Namespace] = [realtime_api.AudioNamespace(service, connections.get)]
     if settings.ui_updates_namespace:
-        namespaces.append(realtime_api.UiUpdatesNamespace(settings.ui_updates_namespace, router, connections.get))
+        updates = realtime_api.UiUpdatesNamespace(
+            settings.ui_updates_namespace, router, connections.get, replay_limits, runtime.spawn, runtime.pause
+        )
+        namespaces.append(updates)
     return namespaces
 
 

@@ -5,6 +5,7 @@ and messages skip the queue where possible: they are written directly to the soc
 them. On long polling, and during the upgrade, they go through the queue.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from asf.domain.streaming.audio import AudioBatch
 MESSAGES_PER_CHUNK = 2
 """A binary event of Socket.IO is a text message and a binary one."""
 
+
+LATE_BYTES_AT_ONCE = 64 * 1024
+"""Size from which on messages that are created when they go out are no longer joined into one write."""
 
 MAX_UNREAD_RESPONSES = 1000
 """Maximum number of messages queued for a client that sends. A client with more does not read, and is dropped."""
@@ -115,13 +119,20 @@ class EngineIoTransport:
             self._queue.put(message_packet(text))
         return True
 
-    def send_late(self, render: Callable[[], str]) -> bool:
-        """Send a text message that is created when it goes out. Returns False when the connection has ended."""
-        if self._direct_websocket is not None:
-            return self.send_all((render(),))
-        if not self._is_alive():
+    def send_late(self, renders: Sequence[Callable[[], str]]) -> bool:
+        """Send text messages that are created when they go out. Returns False when the connection has ended."""
+        rest = deque(renders)
+        while rest and (websocket := self._direct_websocket) is not None:
+            texts: list[str] = []
+            size = 0
+            while rest and size < LATE_BYTES_AT_ONCE:
+                texts.append(rest.popleft()())
+                size += len(texts[-1])
+            websocket.write_whole(message_frames(texts))
+        if rest and not self._is_alive():
             return False
-        self._queue.put(LatePacket(render))
+        for render in rest:
+            self._queue.put(LatePacket(render))
         return True
 
     def mark_active(self) -> None:

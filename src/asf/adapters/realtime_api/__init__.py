@@ -5,6 +5,7 @@ from asf.adapters.realtime_api.audio_namespace import AudioNamespace
 from asf.adapters.realtime_api.message_queue import MESSAGE_QUEUE_CHANNEL, MessageQueue
 from asf.adapters.realtime_api.namespace import notify_connection, refuse_unknown_namespaces
 from asf.adapters.realtime_api.plain_websocket import PlainWebSocketSessions
+from asf.adapters.realtime_api.replay_limits import ReplayLimits
 from asf.adapters.realtime_api.socketio_server import create_socketio
 from asf.adapters.realtime_api.ui_namespace import UiUpdatesNamespace
 from asf.adapters.realtime_api.ui_update_emitter import SocketIoUiUpdateEmitter
@@ -14,6 +15,7 @@ __all__ = [
     "AudioNamespace",
     "MessageQueue",
     "PlainWebSocketSessions",
+    "ReplayLimits",
     "SocketIoUiUpdateEmitter",
     "UiUpdatesNamespace",
     "asyncapi_document",

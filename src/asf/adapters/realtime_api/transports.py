@@ -28,8 +28,8 @@ class MessageTransport(Protocol):
         """Send a text message, now or after those that wait. Returns False when the connection has ended."""
         ...
 
-    def send_late(self, render: Callable[[], str]) -> bool:
-        """Send a text message that is created when it goes out: while it waits, its text needs no memory.
+    def send_late(self, renders: Sequence[Callable[[], str]]) -> bool:
+        """Send text messages that are created when they go out: while they wait, their texts need no memory.
 
         Returns False when the connection has ended.
         """

@@ -1,6 +1,6 @@
 """Delivery of updates to single connections."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -9,11 +9,14 @@ from asf.domain.updates.ports import UiUpdateEmitter, UiUpdateObserver
 from asf.domain.updates.subscriber import Pressure, Subscriber
 from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription
 
+REPLAYED_AT_ONCE = 32
+"""Maximum missed updates that are handed over before other tasks may run: a fraction of a millisecond's work."""
+
 _NO_PRESSURE = Pressure.NONE
 
 
 class Delivery:
-    """Hands updates to connections. No method blocks; only `deliver_held` and `deliver_all` may yield.
+    """Hands updates to connections. No method blocks; only `replay`, `deliver_held` and `deliver_all` may yield.
 
     A connection to which something cannot be delivered is dropped, by `drop`. So a subscribed connection has all of
     its updates, and a client that missed some recovers them when it reconnects. `emitter` is None if the server has
@@ -37,15 +40,29 @@ class Delivery:
         _ = self._emitter
 
     def confirm(self, subscriber: Subscriber, subscription: Subscription) -> bool:
-        """Confirm a subscription, and send the updates that it missed. Returns whether the connection took them.
+        """Confirm a subscription. Returns whether the connection took it. Raises `UiEmitFailed`.
 
-        Raises `UiEmitFailed`.
+        From then on it counts as having the updates that it missed: `replay` follows.
         """
         connection_id = subscriber.connection_id
         if not self._hand_over(subscriber, partial(self._emitter.confirm, connection_id, subscription)):
             return False
         subscriber.delivered = subscription.latest
         return True
+
+    def replay(self, subscriber: Subscriber, missed: Sequence[SequencedUpdate]) -> bool:
+        """Send a confirmed subscription the updates that it missed, unless it ends. May yield.
+
+        Returns whether the connection took them; new ones are held meanwhile. Raises `UiEmitFailed`.
+        """
+        for start in range(0, len(missed), REPLAYED_AT_ONCE):
+            if subscriber.has_ended:
+                return False
+            some = missed[start : start + REPLAYED_AT_ONCE]
+            if not self._hand_over(subscriber, partial(self._emitter.replay, subscriber.connection_id, some)):
+                return False
+            self._checkpoint()
+        return not subscriber.has_ended
 
     def offer(self, subscriber: Subscriber, update: SequencedUpdate) -> bool:
         """Deliver an update if it is the subscriber's next one; hold it if earlier ones are missing.

@@ -1,6 +1,6 @@
 """What the relay of UI updates needs from outside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from asf.domain.errors import AsfError
@@ -24,6 +24,11 @@ class UpdateLog(Protocol):
     method except `connect` and `unfollow`, and raises `UiEmitFailed` when its store cannot be reached; an update may
     still have been stored.
     """
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no method waits for another machine."""
+        ...
 
     def connect(self, on_appended: Callable[[SequencedUpdate], object], on_interrupted: Callable[[], object]) -> None:
         """Set the callbacks of the log. Call it once, before all other methods.
@@ -67,7 +72,14 @@ class UiUpdateEmitter(Protocol):
     """Sends to the connections that subscribed to UI updates. No method blocks or yields."""
 
     def confirm(self, connection_id: str, subscription: Subscription) -> Handover:
-        """Confirm a subscription to a connection, and send the updates that it missed, with their positions.
+        """Confirm a subscription to a connection, before the updates that it missed.
+
+        Raises `UiEmitFailed` when the transport fails, which also closes the connection.
+        """
+        ...
+
+    def replay(self, connection_id: str, updates: Sequence[SequencedUpdate]) -> Handover:
+        """Send updates that a connection missed, with their positions, after everything that was handed to it before.
 
         Raises `UiEmitFailed` when the transport fails, which also closes the connection.
         """

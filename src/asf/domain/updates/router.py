@@ -77,6 +77,11 @@ class UiUpdateRouter:
         log.connect(self.deliver, self.recover_missed)
 
     @property
+    def is_local(self) -> bool:
+        """Whether no method waits for another machine."""
+        return self._log.is_local
+
+    @property
     def subscriptions(self) -> int:
         """How many pairs of a connection and a client there are."""
         return len(self._subscribers)
@@ -107,6 +112,8 @@ class UiUpdateRouter:
         try:
             recovery = self._start(subscriber, since)
         except UiEmitFailed:
+            if subscriber.has_ended:
+                return
             self._remove(subscriber)
             raise
         if recovery is None:
@@ -116,7 +123,9 @@ class UiUpdateRouter:
         else:
             subscription = Subscription(client_id, recovery.latest, recovery.recovered, recovery.updates)
             self._observer.recovered("recovered" if recovery.recovered else "not_recovered")
-        if self._delivery.confirm(subscriber, subscription) and not self._delivery.deliver_held(subscriber):
+        if not self._delivery.confirm(subscriber, subscription):
+            return
+        if self._delivery.replay(subscriber, subscription.missed) and not self._delivery.deliver_held(subscriber):
             self._replay.serve_or_break_off([subscriber])
 
     def unsubscribe(self, connection_id: str, client_id: str) -> None:

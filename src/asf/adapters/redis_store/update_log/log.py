@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import ClassVar
 
 import redis
 
@@ -33,6 +34,8 @@ class RedisUpdateLog:
     With `by_callers_clock` updates and keys expire by the times that callers pass, rather than by Redis's clock: for
     tests, in virtual time.
     """
+
+    is_local: ClassVar = False
 
     def __init__(
         self,
