@@ -209,9 +209,33 @@ def test_a_fetch_that_nobody_waits_for_any_more_ends(timing: VirtualTiming) -> N
 
     def leave() -> None:
         if len(timing.pauses) == 3:
-            queue.readers.clear()
+            queue.leave(waiter)
 
     timing.on_sleep = leave
     fetcher.read(queue, waiter, 0, 10)
     assert len(timing.pauses) == 3
     assert not queue.fetching
+
+
+def test_what_nobody_wants_any_more_is_not_fetched(timing: VirtualTiming) -> None:
+    """Cancelled before the fetch begins, or between two attempts; unless another read needs the same block."""
+    (queue, blocks), client, waiter, another = evicted(), LostRedis(), Waiter(), Waiter()
+    queue.readers |= {waiter, another}
+    tasks: list[Callable[[], None]] = []
+    fetcher = BlockFetcher(client, blocks, OpenQueues().lock, tasks.append, FETCH_SECONDS, timing)  # type: ignore[arg-type]
+    fetcher.read(queue, waiter, 0, 10)
+    fetcher.cancel(queue, waiter, 0)
+    tasks.pop()()
+    assert client.calls == 0
+    assert not queue.fetching
+
+    fetcher.read(queue, waiter, 0, 10)
+    fetcher.read(queue, another, 5, 10)
+    fetcher.cancel(queue, waiter, 0)
+    fetcher.cancel(queue, another, 0)
+    timing.on_sleep = lambda: fetcher.cancel(queue, another, 5) if len(timing.pauses) == 3 else None
+    tasks.pop()()
+    assert client.calls > 1
+    assert len(timing.pauses) == 3
+    assert not queue.fetching
+    assert fetcher.read(queue, waiter, 0, 10) is None, "the failure concerned nobody"

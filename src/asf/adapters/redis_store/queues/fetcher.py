@@ -65,13 +65,17 @@ class BlockFetcher:
             if isinstance(found, bytes):
                 return found
             queue.raise_problem(found, self._timing.now())
-            queue.wanted.update(found)
-            queue.waiting.add(reader)
+            queue.want(found, reader, offset)
             must_start = not queue.fetching
             queue.fetching = True
         if must_start:
             self._spawn(lambda: self._fetch(queue))
         return None
+
+    def cancel(self, queue: OpenQueue, reader: Reader, offset: int) -> None:
+        """Fetch no block that only the reader's read at `offset` needs, if that has not begun."""
+        with self._lock:
+            queue.cancel(reader, offset)
 
     def _fetch(self, queue: OpenQueue) -> None:
         """Fetch what is wanted of one queue, until nothing is."""
@@ -100,16 +104,17 @@ class BlockFetcher:
             return wanted
 
     def _fetch_blocks(self, queue: OpenQueue, numbers: list[int]) -> None:
-        """Fetch blocks, with retries. Raises `AudioUnavailable`."""
+        """Fetch blocks, as long as they are wanted, with retries. Raises `AudioUnavailable`."""
         deadline = self._timing.now() + self._fetch_seconds
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 with self._slots:
                     for number in numbers:
-                        self._fetch_block(queue, number)
+                        if number in queue.wanted:
+                            self._fetch_block(queue, number)
             except (redis.RedisError, OSError) as error:
-                if self._timing.now() + backoff.pause > deadline or not queue.readers:
+                if self._timing.now() + backoff.pause > deadline or queue.wanted.keys().isdisjoint(numbers):
                     raise AudioUnavailable(details_of(error)) from error
             else:
                 return

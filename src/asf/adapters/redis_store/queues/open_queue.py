@@ -32,14 +32,17 @@ class Reader(Protocol):
 
 
 class OpenQueue:
-    """A queue with its index, the sources that have it open, and the blocks that they wait for, by number."""
+    """A queue with its index, the sources that have it open, and the blocks that they wait for.
+
+    `wanted` has the number of each of these blocks, with the readers and the offsets of the reads that need it.
+    """
 
     def __init__(self, key: bytes, index: QueueIndex) -> None:
         self.key = key
         self.index = index
         self.readers: set[Reader] = set()
         self.waiting: set[Reader] = set()
-        self.wanted: set[int] = set()
+        self.wanted: dict[int, set[tuple[Reader, int]]] = {}
         self.fetching = False
         self._failed: dict[int, tuple[float, AudioUnavailable]] = {}
 
@@ -59,9 +62,28 @@ class OpenQueue:
             return True
         return bool(ends.first) and ends.first[0].mark == index.head
 
+    def want(self, numbers: list[int], reader: Reader, offset: int) -> None:
+        """Record that a reader's read at `offset` needs blocks, and waits."""
+        for number in numbers:
+            self.wanted.setdefault(number, set()).add((reader, offset))
+        self.waiting.add(reader)
+
+    def cancel(self, reader: Reader, offset: int | None = None) -> None:
+        """Record that a reader's read at `offset` (None: all its reads) needs no blocks any more."""
+        for number, reads in list(self.wanted.items()):
+            reads.difference_update([read for read in reads if read[0] is reader and offset in {None, read[1]}])
+            if not reads:
+                del self.wanted[number]
+
+    def leave(self, reader: Reader) -> None:
+        """Record that a source was closed."""
+        self.readers.discard(reader)
+        self.waiting.discard(reader)
+        self.cancel(reader)
+
     def fetched(self, numbers: list[int], problem: AudioUnavailable | None, now: float) -> None:
-        """Record that blocks were fetched, or why not."""
-        self.wanted.difference_update(numbers)
+        """Record that blocks were fetched, or why not. Those that nobody wants any more may not have been."""
+        numbers = [number for number in numbers if self.wanted.pop(number, None)]
         if isinstance(problem, AudioChanged):
             self.index.problem = self.index.problem or problem
         elif problem is not None:

@@ -57,7 +57,9 @@ class QueueAudioSource:
         return self._fetcher.read(self._opened, self, offset, length)
 
     def cancel(self, offset: int) -> None:
-        """Do nothing: others may read the same blocks."""
+        """Fetch no block for `offset` that is not being fetched yet, unless it is needed elsewhere."""
+        if self._queue is not None:
+            self._fetcher.cancel(self._queue, self, offset)
 
     def refresh(self) -> int:
         """Return the current length. Raises `AudioChanged`, or `AudioUnavailable` for a queue with a bad entry."""

@@ -136,8 +136,7 @@ class RedisAudioQueues:
     def _release(self, queue: OpenQueue, source: QueueAudioSource) -> None:
         """Forget a source, and with the last one the queue and its cached blocks."""
         with self._queues.lock:
-            queue.readers.discard(source)
-            queue.waiting.discard(source)
+            queue.leave(source)
             if not queue.readers:
                 queue.index.forget()
                 self._queues.remove(queue)
