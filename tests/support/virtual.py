@@ -361,6 +361,7 @@ class VirtualServer:
         spawn: Spawn | None = None,
         ahead_seconds: float = 120.0,
         scanner_of: ScannerOf = scanner_of,
+        is_local: Callable[[Locator], bool] = lambda locator: locator.is_local,
     ) -> None:
         self.clock = ManualClock()
         self.sources = sources or InMemoryAudioSources({} if audios is None else audios)
@@ -371,7 +372,7 @@ class VirtualServer:
             self.store, self.sources, self.clock, lambda: f"epoch-{next(epochs)}", max_streams=1000
         )
         self.batches = BatchCache(self.pace, max_bytes=cached_bytes)
-        self.pool = AudioPool(self.sources, self.batches)
+        self.pool = AudioPool(self.sources, self.batches, is_local)
         self.observer = RecordingObserver()
         self.schedule = Schedule()
         stalled = StalledStreams(self.catalog, lambda work: work(), give_up_seconds)

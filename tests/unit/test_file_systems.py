@@ -15,7 +15,7 @@ from asf.adapters.audio_files.threaded import OpenFile, ThreadedFileSource
 from asf.adapters.audio_files.worker import MAX_CALLS, FileCall, FileWorker
 from asf.adapters.runtime import Timer
 from asf.domain.errors import AudioUnavailable, InvalidFilepath
-from asf.domain.streams.stream import FileLocator
+from asf.domain.streams.stream import FileLocator, ObjectLocator
 from tests.contracts.audio_sources import AUDIO
 from tests.support.threads_runtime import ThreadsRuntime
 
@@ -82,6 +82,15 @@ def test_only_local_file_systems_are_called_directly(path: str, mount: str | Non
     mounts = Mounts(lambda: parsed(MOUNTINFO))
     assert mounts.slow_mount_of(path) == mount
     assert mount is None or mounts.keeps_inodes(mount) == keeps_inodes
+
+
+def test_audio_is_local_where_no_call_waits(tmp_path: Path) -> None:
+    """Neither is any object, nor a file on another machine."""
+    mounts = Mounts(lambda: parsed(MOUNTINFO))
+    sources = FileAudioSources([tmp_path], StoppedRuntime(), mounts)
+    locators = (FileLocator("/srv/audio/a.mp3"), FileLocator("/srv/share/a.mp3"), ObjectLocator("s3://b/a.mp3"))
+    assert [sources.is_local(locator) for locator in locators] == [True, False, False]
+    assert FileAudioSources([tmp_path]).is_local(locators[1])
 
 
 def test_without_a_list_of_mounts_any_call_may_wait() -> None:

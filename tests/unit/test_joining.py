@@ -435,3 +435,23 @@ def test_audio_that_cannot_be_opened_ends_those_who_wait_for_it(caplog: pytest.L
     assert [listener.kinds for listener in listeners] == [["waiting", "StreamFailed"]] * 3
     assert "Opening the audio of stream 's' failed" in caplog.text
     assert len(scene.server.service) == 0
+
+
+def test_a_file_that_is_not_local_is_opened_in_a_task() -> None:
+    """As on a file system of another machine: for a join, and for those who wait. Commands do not wait for it."""
+    tasks: deque[Callable[[], object]] = deque()
+    server = VirtualServer(
+        {"far": AUDIO, "near": AUDIO}, spawn=tasks.append, is_local=lambda locator: locator.text != "far"
+    )
+    near, far = server.join("near", "near"), server.join("far", "far")
+    assert (near.kinds[:1], far.kinds) == (["joined"], [])
+    server.service.pause("far")
+    assert far.kinds == ["paused"]
+    waiting = server.join("later", "waiting", wait=True)
+    server.announce("later", "far")
+    assert waiting.kinds == ["waiting"]
+    while tasks:
+        tasks.popleft()()
+    server.service.resume("far")
+    server.run_until_idle()
+    assert far.received == waiting.received == AUDIO

@@ -68,9 +68,12 @@ class Container(containers.DeclarativeContainer):
     audio_objects: providers.Provider[AudioSources | None] = providers.Singleton(
         factories.create_audio_objects, settings, runtime, clock
     )
+    audio_files: providers.Provider[FileAudioSources] = providers.Singleton(
+        FileAudioSources, settings.provided.audio_roots, runtime
+    )
     audio_sources: providers.Provider[AudioSources] = providers.Singleton(
         factories.create_source_router,
-        providers.Singleton(FileAudioSources, settings.provided.audio_roots, runtime),
+        audio_files,
         audio_objects,
         storage.provided.audio_queues,
     )
@@ -92,7 +95,9 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(AheadLimit, settings.provided.ahead_seconds, pace, providers.Object(scanner_of)),
     )
     batches: providers.Provider[BatchCache] = providers.Singleton(BatchCache, pace)
-    pool: providers.Provider[AudioPool] = providers.Singleton(AudioPool, audio_sources, batches)
+    pool: providers.Provider[AudioPool] = providers.Singleton(
+        AudioPool, audio_sources, batches, audio_files.provided.is_local
+    )
     schedule: providers.Provider[Schedule] = providers.Singleton(Schedule)
     stalled_streams: providers.Provider[StalledStreams] = providers.Singleton(
         StalledStreams, catalog, runtime.provided.spawn, settings.provided.stall_give_up_seconds

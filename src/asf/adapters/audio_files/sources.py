@@ -71,6 +71,10 @@ class FileAudioSources:
             raise InvalidFilepath(f"'{resolved}' is not below one of the audio roots.")
         return FileLocator(resolved)
 
+    def is_local(self, locator: Locator) -> bool:
+        """Return whether opening the audio at `locator`, of any kind, waits for no other machine or process."""
+        return locator.is_local and self._mounts.slow_mount_of(locator.text) is None
+
     def content_type_of(self, locator: Locator) -> str | None:
         """Return the media type by the file's name, or None."""
         return named_type(locator.text)

@@ -182,7 +182,7 @@ class Admission:
             raise EpochChanged(epoch=stream.epoch)
         if session.ended:
             return
-        if stream.locator.is_local or run_in_task is None:
+        if run_in_task is None or self._pool.is_local(stream):
             self._open_and_start(session, stream)
         else:
             run_in_task(partial(self._run, session, partial(self._open_and_start, session, stream)))
@@ -271,7 +271,7 @@ class Admission:
         if not waiting:
             return
         self._opening[stream.stream_id] = stream
-        is_short = stream.locator.is_local and len(waiting) <= STARTS_AT_ONCE
+        is_short = len(waiting) <= STARTS_AT_ONCE and self._pool.is_local(stream)
         if is_short or self._spawn is None:
             self._open_for_waiting(stream)
         else:

@@ -1,17 +1,18 @@
 """The open audio of this process, by stream."""
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 
 from asf.domain.errors import AudioUnavailable, GenerationFailed, InternalError
 from asf.domain.signal import Signal
 from asf.domain.streaming.batch_cache import BatchCache
 from asf.domain.streaming.ports import AudioSource, AudioSources
 from asf.domain.streaming.shared_audio import SharedAudio
-from asf.domain.streams.stream import AudioStream, StreamState
+from asf.domain.streams.stream import AudioStream, Locator, StreamState
 
 logger = logging.getLogger(__name__)
 
@@ -19,18 +20,29 @@ logger = logging.getLogger(__name__)
 class AudioPool:
     """Opens audio for listeners. All listeners of the same bytes share one source, and its `batches`.
 
-    `on_arrival` is called with the audio when bytes that were being fetched may have arrived.
+    `on_arrival` is called with the audio when bytes that were being fetched may have arrived. `is_local` is whether
+    opening the audio at a locator waits for no other machine or process.
     """
 
-    def __init__(self, sources: AudioSources, batches: BatchCache) -> None:
+    def __init__(
+        self,
+        sources: AudioSources,
+        batches: BatchCache,
+        is_local: Callable[[Locator], bool] = attrgetter("is_local"),
+    ) -> None:
         self.batches = batches
         self.on_arrival: Signal[SharedAudio] = Signal()
         self._sources = sources
+        self._is_local = is_local
         self._open: dict[Hashable, SharedAudio] = {}
 
     def __len__(self) -> int:
         """Return how many sources are open."""
         return len(self._open)
+
+    def is_local(self, stream: AudioStream) -> bool:
+        """Return whether `acquire` waits for no other machine or process."""
+        return self._is_local(stream.locator)
 
     def acquire(self, stream: AudioStream) -> SharedAudio:
         """Return the stream's audio as it is now; pair every call with `release`.

@@ -69,7 +69,7 @@ Locator = FileLocator | ObjectLocator | QueueLocator
 `text` is how it is announced and shown; `locator_of` restores a locator from `kind` and `text`. Audio that `may_grow`
 can be announced while it is generated. `has_end_marker`: audio whose source marks its own end, complete or failed. It
 grows until then; announcing it as complete does not end it. Opening audio that is not `is_local` waits for another
-machine, possibly for long.
+machine, possibly for long; a file may be on a file system of another machine all the same.
 """
 
 
