@@ -10,11 +10,12 @@ import pytest
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import open_page
 from tests.support.bounds import PATIENCE_SECONDS
-from tests.support.fixtures import audio_of
+from tests.support.fixtures import StartServer, audio_of
 from tests.support.processes import ServerProcess
 
 pytestmark = pytest.mark.browser
 
+AUDIO = audio_of(300_000)
 CLIP = Path(__file__).parents[2] / "demo" / "welcome.mp3"
 
 
@@ -31,6 +32,72 @@ def test_the_default_client_gets_the_audio(server: ServerProcess) -> None:
     assert result["sha256"] == hashlib.sha256(audio).hexdigest()
     assert result["events"] == ["connection_ack", "joined", "start_of_stream", "end_of_stream"]
     assert result["transports"][-1] == "websocket"
+
+
+@pytest.fixture
+def strict_server(start_server: StartServer) -> ServerProcess:
+    """Return a server for pages of another origin, with a stream."""
+    server = start_server({"ASF_CORS_ALLOWED_ORIGINS": "https://app.example"})
+    server.announce("s", AUDIO)
+    return server
+
+
+@pytest.mark.usefixtures("npm_packages")
+def test_the_default_client_of_node_connects_where_origins_are_listed(strict_server: ServerProcess) -> None:
+    """It sends no origin."""
+    command = ["node", "listener.mjs", strict_server.url, "s"]
+    folder = Path(__file__).parent
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=PATIENCE_SECONDS, check=True)
+    assert json.loads(done.stdout)["sha256"] == hashlib.sha256(AUDIO).hexdigest()
+
+
+LISTEN = """
+(transports) => new Promise((resolve) => {
+  const socket = io(location.origin + "/api/v1/podcasts/stream", { transports, forceNew: true });
+  let bytes = 0;
+  socket.on("connect", () => socket.emit("join_stream", { stream_id: "s" }));
+  socket.on("audio_chunk", (chunk) => (bytes += chunk.byteLength));
+  socket.on("audio_control", (message) => message.event === "end_of_stream" && resolve(bytes));
+  socket.on("connect_error", (error) => resolve(error.message));
+})
+"""
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]], ids="-".join)
+def test_a_page_of_the_server_itself_connects_where_origins_are_listed(
+    strict_server: ServerProcess, chromium: Chromium, npm_packages: Path, transports: list[str]
+) -> None:
+    """Over each transport, three times."""
+
+    async def scenario() -> None:
+        async with open_page(chromium, f"{strict_server.url}/asf/health") as page:
+            await page.add_script_tag(path=str(npm_packages / "socket.io.min.js"))
+            for _ in range(3):
+                assert await page.evaluate(LISTEN, transports) == len(AUDIO)
+
+    chromium.run(scenario())
+
+
+NAMESPACES = """
+(url) => new Promise((resolve) => io(url).on("connect_error", (error) => resolve([error.message, error.data])))
+"""
+
+
+@pytest.mark.parametrize("path", ["", "/nowhere"])
+def test_a_page_learns_the_namespaces(
+    server: ServerProcess, chromium: Chromium, npm_packages: Path, path: str
+) -> None:
+    """From the error with which an unknown one is refused, as if there is none."""
+
+    async def scenario() -> None:
+        async with open_page(chromium, f"{server.url}/asf/health") as page:
+            await page.add_script_tag(path=str(npm_packages / "socket.io.min.js"))
+            message, data = await page.evaluate(NAMESPACES, server.url + path)
+            assert "/api/v1/podcasts/stream" in message
+            assert "/ui_updates" in message
+            assert data["error_code"] == "ASF_UNKNOWN_NAMESPACE"
+
+    chromium.run(scenario())
 
 
 def test_a_page_plays(server: ServerProcess, chromium: Chromium, page_server: str) -> None:

@@ -203,7 +203,7 @@ def test_only_allowed_handshakes_open_a_websocket(changes: dict[str, str], *, is
     endpoint = PlainWebSocketEndpoint(
         "/streams/",
         lambda *_arguments: pytest.fail("called"),
-        lambda origin: origin == "https://app.example",
+        lambda origin, _environ: origin == "https://app.example",
         100,
         Delays().make,
     )
@@ -237,7 +237,7 @@ def test_a_connection_is_pinged_while_it_is_open_and_broken_off_after_its_close(
         delays.actions[CLOSE_SECONDS](connection)
         assert connection.receive() is None
 
-    endpoint = PlainWebSocketEndpoint("/streams/", handle, lambda _origin: False, 100, delays.make)
+    endpoint = PlainWebSocketEndpoint("/streams/", handle, lambda _origin, _environ: True, 100, delays.make)
     environ = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/streams/ü a".encode().decode("latin-1"),

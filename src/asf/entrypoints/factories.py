@@ -17,6 +17,7 @@ from asf.adapters.engineio import patches as engineio_server
 from asf.adapters.engineio.connections import EngineIoConnections
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.jwt_tokens import JwtTokens
+from asf.adapters.origins import origin_rule
 from asf.adapters.prometheus import PrometheusMetrics, gauges
 from asf.adapters.runtime import Runtime
 from asf.adapters.source_router import SourceRouter
@@ -72,7 +73,7 @@ def create_source_router(
 def create_socketio(app: Flask, runtime: Runtime, settings: Settings, message_queue: Any) -> SocketIO:
     """Return the Socket.IO server, which puts its middleware in front of `app`."""
     origins = settings.cors_allowed_origins
-    allowed = ANY_ORIGIN if origins == [ANY_ORIGIN] else origins
+    allowed = ANY_ORIGIN if origins == [ANY_ORIGIN] else origin_rule(settings.allows_origin)
     return realtime_api.create_socketio(app, runtime.name, allowed, settings.max_message_bytes, message_queue)
 
 
@@ -150,7 +151,7 @@ def create_websocket_endpoint(
     return PlainWebSocketEndpoint(
         STREAM_URL,
         sessions.serve,
-        settings.allows_origin,
+        origin_rule(settings.allows_origin),
         settings.max_message_bytes,
         partial(FixedDelay, runtime),
     )

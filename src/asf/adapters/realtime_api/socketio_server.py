@@ -1,13 +1,14 @@
 """The Socket.IO server."""
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask
 from flask_socketio import SocketIO
 from socketio import PubSubManager
 from socketio.packet import Packet
+
+from asf.adapters.origins import OriginRule
 
 PING_INTERVAL_SECONDS = 25.0
 PING_TIMEOUT_SECONDS = 20.0
@@ -25,13 +26,14 @@ LOG_CHARACTERS = 300
 def create_socketio(
     app: Flask,
     async_mode: str,
-    cors_allowed_origins: str | Sequence[str],
+    cors_allowed_origins: str | OriginRule,
     max_message_bytes: int,
     message_queue: PubSubManager | None = None,
 ) -> SocketIO:
     """Return a Socket.IO server in front of `app`, without namespaces yet.
 
-    `async_mode` is the library's name of the runtime.
+    `async_mode` is the library's name of the runtime. `cors_allowed_origins` is `*`, or the rule of origins that may
+    connect.
     """
     return SocketIO(
         app,

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 from weakref import WeakSet
 
+from asf.adapters.origins import OriginRule
 from asf.adapters.websocket.back_pressure import BackPressure
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.adapters.websocket.frames import close_frame, framing_for, text_frame
@@ -143,7 +144,7 @@ class PlainWebSocketEndpoint:
         self,
         prefix: str,
         handler: Handler,
-        is_allowed: Callable[[str], bool],
+        is_allowed: OriginRule,
         max_message_bytes: int,
         make_delay: MakeDelay,
     ) -> None:
@@ -166,8 +167,7 @@ class PlainWebSocketEndpoint:
         is_handshake = environ["REQUEST_METHOD"] == "GET" and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
         if not path.startswith(self._prefix) or not is_handshake:
             return application(environ, start_response)
-        origin = environ.get("HTTP_ORIGIN")
-        if origin is not None and not self._is_allowed(origin):
+        if not self._is_allowed(environ.get("HTTP_ORIGIN"), environ):
             start_response("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"This origin is not allowed."]
         # WSGI (PEP 3333) represents the bytes of the path as Latin-1.
