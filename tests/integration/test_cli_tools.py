@@ -1,5 +1,6 @@
 """The tools of the command line, on a real server: what they do, and how they fail."""
 
+import fcntl
 import json
 import os
 import re
@@ -7,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.bounds import COMMAND_SECONDS
+from asf.client.listener import WINDOW_BYTES
+from tests.support.bounds import COMMAND_SECONDS, PONG_SECONDS
 from tests.support.command_line import asf
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.processes import ServerProcess, eventually
@@ -26,6 +29,41 @@ def start(*arguments: str, url: str, stdout: int = subprocess.PIPE) -> "subproce
     """Start a command that runs for a while."""
     command = [sys.executable, "-u", "-m", "asf", *arguments, "--url", url]
     return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE)
+
+
+def bytes_sent(server: ServerProcess) -> float:
+    """Return how many bytes of audio the server has sent."""
+    lines = server.metrics().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("asf_audio_bytes_sent_total "))
+
+
+@pytest.mark.parametrize("listeners", [3])
+def test_a_slow_player_behind_a_pipe_gets_every_byte_once(start_server: StartServer, listeners: int) -> None:
+    """However long it reads nothing: pings are answered meanwhile, and the server sends no more than the window."""
+    settings = {"TEST_PING_SECONDS": "0.5", "TEST_PONG_SECONDS": str(PONG_SECONDS)}
+    server = start_server(
+        settings | {"ASF_STREAM_SLEEP_INTERVAL": "0", "ASF_SLOW_LISTENER_SECONDS": "1"}, observed=True
+    )
+    audio = audio_of(3 * WINDOW_BYTES)
+    server.announce("s", audio)
+    players = [start("listen", "s", "-o", "-", url=server.url) for _ in range(listeners)]
+    try:
+        for player in players:
+            assert player.stdout is not None
+            fcntl.fcntl(player.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        eventually(lambda: bytes_sent(server) == listeners * WINDOW_BYTES)
+        pings, began = server.pings(), time.monotonic()
+        eventually(lambda: server.pings() > pings + 3 * listeners and time.monotonic() > began + 2 * PONG_SECONDS)
+        assert bytes_sent(server) == listeners * WINDOW_BYTES
+        for player in players:
+            heard, stderr = player.communicate(timeout=COMMAND_SECONDS)
+            assert player.returncode == 0, stderr
+            assert heard == audio
+    finally:
+        for player in players:
+            player.kill()
+            player.communicate(timeout=COMMAND_SECONDS)
+    assert f"asf_joins_total {float(listeners)}" in server.metrics()
 
 
 def test_a_demo_is_heard_and_watched_while_it_is_made(start_server: StartServer) -> None:

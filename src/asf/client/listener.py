@@ -1,15 +1,24 @@
 """Listening to a stream."""
 
-import threading
+import queue
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from asf.client.errors import ServerUnreachable, StreamRejected
+from socketio.exceptions import SocketIOError
+
+from asf.client.errors import AsfClientError, ServerUnreachable, StreamRejected
 from asf.client.ordered_events import OrderedClient
 from asf.client.retry_window import RetryWindow
 
 AUDIO_NAMESPACE = "/api/v1/podcasts/stream"
+
+WINDOW_BYTES = 1 << 20
+"""How far the server may be ahead of what was written: enough for 10 MB/s at a round trip of 0.1 s."""
+
+ACK_BYTES = WINDOW_BYTES // 4
+"""Bytes after which what was written is acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +41,20 @@ def listen(
 ) -> None:
     """Receive the complete stream: calls `on_start` first, then `write` with its bytes, piece by piece.
 
-    Both are called from another thread. With `wait` the stream need not be announced yet. `token` grants the stream,
-    if the server requires one; when it expires, `StreamRejected` is raised (`ASF_UNAUTHORIZED`). After a lost
-    connection it reconnects and resumes at the same byte, until `patience` seconds have passed without a byte.
-    Returns at the end of the stream. Raises `StreamRejected`, `ServerUnreachable`, and what `write` or `on_start`
-    raised.
+    Both may take as long as they like: the connection is kept meanwhile, and the server sends at most `WINDOW_BYTES`
+    ahead. With `wait` the stream need not be announced yet. `token` grants the stream, if the server requires one;
+    when it expires, `StreamRejected` is raised (`ASF_UNAUTHORIZED`). After a lost connection it reconnects and
+    resumes at the same byte, until `patience` seconds have passed without a byte. Returns at the end of the stream.
+    Raises `StreamRejected`, `ServerUnreachable`, and what `write` or `on_start` raised.
     """
     progress = _Progress(stream_id, wait, token)
     window = RetryWindow(patience)
     while True:
-        before = progress.received
+        before = progress.written
         try:
             _Listening(progress, write, on_start).run(base_url)
         except (ServerUnreachable, StreamRejected) as error:
-            if progress.received > before:
+            if progress.written > before:
                 window.renew()
             worth_it = progress.joined and not (isinstance(error, StreamRejected) and not error.retryable)
             if not worth_it or not window.pause():
@@ -56,29 +65,33 @@ def listen(
 
 @dataclass(slots=True)
 class _Progress:
-    """Progress of a listener, over all its connections."""
+    """Progress of a listener, over all its connections. `written` counts the bytes from the stream's byte 0 on."""
 
     stream_id: str
     wait: bool
     token: str | None
     joined: bool = False
     epoch: str | None = None
-    received: int = 0
+    written: int = 0
 
     def request(self) -> dict[str, Any]:
         """Return the payload of `join_stream`."""
-        request: dict[str, Any] = {"stream_id": self.stream_id}
+        request: dict[str, Any] = {"stream_id": self.stream_id, "window": WINDOW_BYTES}
         if self.epoch is None:
             request["wait"] = self.wait
         else:
-            request |= {"offset": self.received, "epoch": self.epoch}
+            request |= {"offset": self.written, "epoch": self.epoch}
         if self.token is not None:
             request["token"] = self.token
         return request
 
 
 class _Listening:
-    """One connection of a listener: its event handlers and its outcome."""
+    """One connection of a listener.
+
+    Its event handlers run in the receiving thread, which also answers pings, and only queue what arrives, in order.
+    The caller's thread writes it, and acknowledges what it has written.
+    """
 
     def __init__(
         self, progress: _Progress, write: Callable[[bytes], object], on_start: Callable[[StreamStart], object]
@@ -86,31 +99,55 @@ class _Listening:
         self._progress = progress
         self._write = write
         self._on_start = on_start
-        self._ended = threading.Event()
-        self._failure: Exception | None = None
+        self._acknowledged = progress.written
+        # Chunks, starts, failures, and None for the end. The window bounds it.
+        self._received: queue.SimpleQueue[bytes | StreamStart | AsfClientError | None] = queue.SimpleQueue()
         self._client = OrderedClient(reconnection=False)
 
     def run(self, base_url: str) -> None:
+        """Write the stream from `progress` on, to its end. Raises what ends the connection before that."""
         handlers: dict[str, Callable[..., object]] = {
             "connect": self._join,
             "stream_status": self._on_status,
             "audio_control": self._on_control,
             "audio_chunk": self._on_chunk,
-            "stream_error": lambda message: self._end(StreamRejected(message)),
-            "error": lambda message: self._end(StreamRejected(message)),
-            "disconnect": lambda *_reason: self._end(ServerUnreachable("The connection to ASF was lost.")),
+            "stream_error": lambda message: self._received.put(StreamRejected(message)),
+            "error": lambda message: self._received.put(StreamRejected(message)),
+            "disconnect": lambda *_reason: self._received.put(_connection_lost()),
         }
         for event, handler in handlers.items():
             self._client.on(event, handler, namespace=AUDIO_NAMESPACE)
         self._client.connect_to(base_url, AUDIO_NAMESPACE)
         try:
-            while not self._ended.wait(timeout=1.0):  # A bounded wait lets Ctrl-C through.
-                if self._client.is_broken:
-                    self._end(ServerUnreachable("The connection to ASF was lost."))
+            while self._handle_next():
+                pass
         finally:
             self._client.end()
-        if self._failure is not None:
-            raise self._failure
+
+    def _handle_next(self) -> bool:
+        """Handle what was received next. Returns False at the end of the stream. Raises the failure."""
+        try:
+            item = self._received.get(timeout=1.0)  # A bounded wait lets Ctrl-C through.
+        except queue.Empty:
+            if self._client.is_broken:
+                raise _connection_lost() from None
+            return True
+        if isinstance(item, bytes):
+            self._write(item)
+            self._progress.written += len(item)
+            self._acknowledge()
+        elif isinstance(item, StreamStart):
+            self._on_start(item)
+        elif item is not None:
+            raise item
+        return item is not None
+
+    def _acknowledge(self) -> None:
+        written = self._progress.written
+        if written >= self._acknowledged + ACK_BYTES:
+            self._acknowledged = written
+            with suppress(SocketIOError):  # The connection is lost, which is queued behind what it has brought.
+                self._client.emit("audio_ack", {"received": written}, namespace=AUDIO_NAMESPACE)
 
     def _join(self) -> None:
         self._client.emit("join_stream", self._progress.request(), namespace=AUDIO_NAMESPACE)
@@ -120,26 +157,14 @@ class _Listening:
 
     def _on_control(self, message: dict[str, Any]) -> None:
         if message["event"] == "end_of_stream":
-            self._end()
+            self._received.put(None)
         elif self._progress.epoch is None:
             self._progress.epoch = message.get("epoch", "")
-            self._call(self._on_start, StreamStart(self._progress.stream_id, message.get("total_bytes")))
+            self._received.put(StreamStart(self._progress.stream_id, message.get("total_bytes")))
 
     def _on_chunk(self, chunk: bytes | str) -> None:
-        if isinstance(chunk, str):  # The simulation sends text.
-            chunk = chunk.encode()
-        self._call(self._write, chunk)
-        self._progress.received += len(chunk)
+        self._received.put(chunk.encode() if isinstance(chunk, str) else chunk)  # The simulation sends text.
 
-    def _call(self, function: Callable[[Any], object], argument: object) -> None:
-        if self._ended.is_set():
-            return
-        try:
-            function(argument)
-        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-            self._end(error)
 
-    def _end(self, failure: Exception | None = None) -> None:
-        if not self._ended.is_set():
-            self._failure = failure
-            self._ended.set()
+def _connection_lost() -> ServerUnreachable:
+    return ServerUnreachable("The connection to ASF was lost.")
