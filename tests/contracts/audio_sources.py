@@ -153,6 +153,17 @@ class GrowingAudioSourcesContract(AudioSourcesContract):
             refreshed(source, None)
         source.close()
 
+    def test_a_growing_audio_is_measured_as_it_is_now(self, sources: AudioSources, path: str) -> None:
+        """Without waiting for somebody who refreshes it."""
+        source = sources.open(sources.locate(path), growing=True)
+        assert source.measure() == source.size == len(AUDIO)
+        self.grow(path, AUDIO + b"more")
+        assert source.measure() == len(AUDIO) + 4
+        assert read(source, len(AUDIO), 4) == b"more"
+        self.grow(path, AUDIO + b"more and more")
+        assert source.measure() == len(AUDIO) + 13
+        source.close()
+
     def test_an_audio_that_has_settled_has_all_that_was_written(self, sources: AudioSources, path: str) -> None:
         source = sources.open(sources.locate(path), growing=True)
         self.grow(path, AUDIO + b"more")

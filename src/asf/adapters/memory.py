@@ -106,6 +106,10 @@ class InMemoryAudioSource:
         self.size = len(data)
         return self.size
 
+    def measure(self) -> int:
+        """Return the current length."""
+        return self.refresh()
+
     def finalize(self) -> int:
         """Refresh, and make the identity final."""
         self.refresh()

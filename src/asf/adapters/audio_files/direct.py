@@ -84,6 +84,10 @@ class FileAudioSource:
         self._grow(self._current_status())
         return self.size
 
+    def measure(self) -> int:
+        """Return the current length."""
+        return self.refresh()
+
     def finalize(self) -> int:
         """Refresh for the last time, and return the length. From now on the file must not change."""
         status = self._current_status()

@@ -137,20 +137,19 @@ class ThreadedFileSource:
                 self._start_look(reopen=now - self._reopened_at >= REOPEN_SECONDS)
         return self.size
 
-    def finalize(self) -> int:
-        """Reopen the file and return its length, which may yield. From now on the file must not change.
+    def measure(self) -> int:
+        """Reopen the file and return its length, which may yield.
 
         Raises `AudioUnavailable`, also when the file system does not respond in time.
         """
-        end = self._now() + FINAL_SECONDS
-        while self._looking is not None and self._now() < end:
-            self._looking.wait(max(0.0, end - self._now()))
-        if self._looking is None and not self._closed:
-            self._start_look(reopen=True, final=True).wait(max(0.0, end - self._now()))
-        if self._error is not None:
-            raise self._error.with_traceback(None)
-        if self._looking is not None or self._look is None:
-            raise AudioUnavailable("The file system does not respond." if self._looking else "It was never written.")
+        self._look_in_time(final=False)
+        return self.size
+
+    def finalize(self) -> int:
+        """Do as `measure`. From now on the file must not change."""
+        self._look_in_time(final=True)
+        if self._look is None:
+            raise AudioUnavailable("It was never written.")
         self._growing = False
         return self.size
 
@@ -169,6 +168,18 @@ class ThreadedFileSource:
         if self._closed or self._look is None:
             raise AudioUnavailable("It is closed." if self._closed else "It is not open yet.")
         return self._look
+
+    def _look_in_time(self, *, final: bool) -> None:
+        """Reopen the file and look at it. May yield. Raises `AudioUnavailable`."""
+        end = self._now() + FINAL_SECONDS
+        while self._looking is not None and self._now() < end:
+            self._looking.wait(max(0.0, end - self._now()))
+        if self._looking is None and not self._closed:
+            self._start_look(reopen=True, final=final).wait(max(0.0, end - self._now()))
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+        if self._looking is not None:
+            raise AudioUnavailable("The file system does not respond.")
 
     def _start_look(self, *, reopen: bool, final: bool = False) -> threading.Event:
         looking = self._looking = threading.Event()

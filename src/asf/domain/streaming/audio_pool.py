@@ -84,6 +84,11 @@ class AudioPool:
         self._open_if_written(audio)
         audio.refresh()
 
+    def measure(self, audio: SharedAudio) -> None:
+        """Do as `refresh`, but find what has been written by now, which may yield."""
+        self._open_if_written(audio)
+        audio.measure()
+
     def finalize(self, audio: SharedAudio, current: AudioStream | None) -> None:
         """Finalize growing audio whose stream is now `current` (None: it was deleted). May yield.
 

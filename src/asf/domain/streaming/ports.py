@@ -64,6 +64,13 @@ class AudioSource(Protocol):
         """
         ...
 
+    def measure(self) -> int:
+        """Do as `refresh`, but return the length that the audio has now. May yield.
+
+        Raises what `refresh` does, and `AudioUnavailable` when the length is not known in time.
+        """
+        ...
+
     def finalize(self) -> int:
         """Do as `refresh`, and return the final length. May yield.
 

@@ -110,6 +110,16 @@ class SharedAudio:
         if ending.state is StreamState.FAILED:
             self.failure = GenerationFailed(ending.reason)
 
+    def measure(self) -> None:
+        """Update the size of growing audio to what has been written by now. May yield.
+
+        Raises `AudioUnavailable` when it can no longer be read, or its size is not known in time.
+        """
+        if self.source is not None and self.growing:
+            self.source.measure()
+            if self.growing:  # Else it was finalized meanwhile.
+                self.refresh()
+
     def finalize(self, current: AudioStream | None) -> None:
         """Finalize growing audio at its current size, now that its stream is `current` (None: deleted).
 

@@ -69,6 +69,10 @@ class QueueAudioSource:
         self.size, self.ending = index.size, index.ending
         return self.size
 
+    def measure(self) -> int:
+        """Return the same as `refresh`: all entries are read as they come."""
+        return self.refresh()
+
     def finalize(self) -> int:
         """Return the same as `refresh`: the last entry of a queue says how it ended."""
         return self.refresh()
