@@ -26,6 +26,9 @@ fi
 
 install "the browser tests" chromium chromium
 install "the audio of the browser tests" ffmpeg ffmpeg
+install "the tests of players" curl curl
+install "the tests of players" wget wget
+install "the tests of players" mpv --no-install-recommends mpv
 install "the tests of the image" bwrap bubblewrap
 install "the tests of several servers" redis-server redis-server
 install "the tests of a pulled cable" ip iproute2

@@ -100,7 +100,7 @@ def test_a_failure_is_told_behind_what_there_is(servers: Servers, persistent_red
     producer = QueueProducer(persistent_redis.client(), "episode-2")
     servers[0].notify("s", producer.locator).raise_for_status()  # Announced as complete, before it is begun.
     early = join(servers[1])
-    early.receive_until("start_of_stream")
+    early.receive_until_status("joined")
     producer.put_all(AUDIO)
     producer.end("failed", "The voice is lost.")
     late = join(servers[0])

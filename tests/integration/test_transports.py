@@ -306,7 +306,8 @@ def test_a_listener_that_leaves_the_plain_websocket_leaves_nothing_behind(start_
 @pytest.mark.parametrize("transport", ["websocket", "http"])
 def test_a_listener_that_stops_reading_loses_its_session(start_server: StartServer, transport: str) -> None:
     """Over these transports its connection, too."""
-    server = start_server(FAST | {"ASF_SLOW_LISTENER_SECONDS": "0.5"}, observed=True)
+    limits = {"ASF_SLOW_LISTENER_SECONDS": "0.5", "ASF_HTTP_PAUSE_SECONDS": "0.5"}
+    server = start_server(FAST | limits, observed=True)
     server.announce("s", audio_of(60_000_000))
     PlainListener(server.url, "unknown").receive_to_the_end()  # starts the green threads of pings and closes
     greenlets = server.greenlets()

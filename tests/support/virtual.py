@@ -26,6 +26,7 @@ from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.seek_limit import SeekLimit
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.session import ListenRequest
+from asf.domain.streaming.short_reads import ShortReads
 from asf.domain.streaming.slow_listeners import SlowListeners
 from asf.domain.streaming.stalled_streams import StalledStreams
 from asf.domain.streaming.waiting_room import WaitingRoom
@@ -414,6 +415,7 @@ class VirtualServer:
         )
         self.meanwhile: Callable[[], object] = lambda: None
         """Called wherever the services may yield to other tasks, in the midst of much work."""
+        self.reads = ShortReads(self.pool, self.pump, lambda _seconds: self.meanwhile())
         self._wake_up: float | None = None
         self.pump.on_due.connect(self._wake)
         for name in audios or {}:

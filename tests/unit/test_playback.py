@@ -3,84 +3,25 @@
 from collections import Counter
 
 import pytest
-from flask import Flask
-from werkzeug.test import TestResponse
 
-from asf.adapters.http_api import create_app, create_playback_blueprint, playback
-from asf.adapters.http_api.playback import STREAM_URL, PlaybackBody
-from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources, InMemoryCatalogStore
-from asf.adapters.runtime import CONNECTION_CONTROL
-from asf.domain.errors import AsfError
-from asf.domain.streams.stream import AudioStream, Locator, StreamState
+from asf.adapters.http_api import playback
+from asf.adapters.http_api.playback import PlaybackBody
+from asf.domain.streams.stream import StreamState
 from tests.contracts.listener_emitter import ListenerEmitterContract, Received
+from tests.support.playback import PlaybackApi
 from tests.support.virtual import VirtualServer
 
 AUDIO = bytes(range(200))
 
 
-class CountedSources(InMemoryAudioSources):
-    """Audio in memory, and how often it was opened."""
-
-    def __init__(self) -> None:
-        super().__init__({"s": AUDIO})
-        self.opens = 0
-
-    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
-        self.opens += 1
-        return super().open(locator, growing=growing)
-
-
-class CountedStore(InMemoryCatalogStore):
-    """A catalog in memory, and how often it was read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reads = 0
-
-    def get(self, stream_id: str) -> AudioStream | None:
-        self.reads += 1
-        return super().get(stream_id)
-
-
-class GoneConnection:
-    """The control of a connection that the client has closed."""
-
-    rejection: AsfError | None = None
-
-    def __init__(self, aborted: list[bool]) -> None:
-        self._aborted = aborted
-
-    def abort(self) -> None:
-        self._aborted.append(True)
-
-    def is_gone(self) -> bool:
-        return True
-
-
-class Api:
-    """The route on a server in virtual time, with one stream `s`."""
+class Api(PlaybackApi):
+    """The route, with one stream `s`."""
 
     def __init__(self, state: StreamState = StreamState.COMPLETE, max_listeners: int = 10) -> None:
-        self.sources = CountedSources()
-        self.store = CountedStore()
-        self.server = VirtualServer(sources=self.sources, store=self.store, max_listeners=max_listeners)
+        super().__init__(max_listeners)
+        self.audio["s"] = AUDIO
         self.server.announce("s", state=state)
-        self.aborted: list[bool] = []
-        self.app: Flask = create_app("secret", lambda _route, _status: None)
-        self.app.register_blueprint(create_playback_blueprint(self.server.service, []))
         self.store.reads = self.sources.opens = 0
-
-    def request(self, method: str = "GET", stream_id: str = "s", **headers: str) -> TestResponse:
-        environ = {CONNECTION_CONTROL: GoneConnection(self.aborted)}
-        return self.app.test_client().open(
-            STREAM_URL + stream_id,
-            method=method,
-            headers={name.replace("_", "-"): value for name, value in headers.items()},
-            environ_overrides=environ,
-        )
-
-    def assert_nothing_is_held(self) -> None:
-        assert (len(self.server.service), len(self.server.pool)) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +29,7 @@ class Api:
     [
         ("GET", {}, 200, AUDIO),
         ("GET", {"Range": "bytes=3-7"}, 206, AUDIO[3:8]),
+        ("GET", {"If-Match": '"x"'}, 412, None),
         ("GET", {"Range": "bytes=0-1,5-6"}, 200, AUDIO),
         ("HEAD", {}, 200, b""),
         ("GET", {"Range": "bytes=200-"}, 416, None),
@@ -166,7 +108,7 @@ class TestPlaybackBody(ListenerEmitterContract):
 
     @pytest.fixture
     def probe(self, monkeypatch: pytest.MonkeyPatch) -> Probe:
-        monkeypatch.setattr(playback, "POLL_SECONDS", 0.0)
+        monkeypatch.setattr(playback.body, "POLL_SECONDS", 0.0)
         return self.Probe()
 
     @pytest.fixture

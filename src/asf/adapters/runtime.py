@@ -143,6 +143,10 @@ class ConnectionControl(Protocol):
         """End the connection at once, so that a client does not mistake a partial response for a complete one."""
         ...
 
+    def set_write_timeout(self, seconds: float) -> None:
+        """Let the client read nothing of this response for up to `seconds`, instead of the server's write timeout."""
+        ...
+
     def is_gone(self) -> bool:
         """Return whether the client has closed the connection, or the connection is broken."""
         ...

@@ -40,6 +40,7 @@ from asf.domain.streaming.pump import AudioPump
 from asf.domain.streaming.schedule import Schedule
 from asf.domain.streaming.seek_limit import SeekLimit
 from asf.domain.streaming.service import StreamingService
+from asf.domain.streaming.short_reads import ShortReads
 from asf.domain.streaming.slow_listeners import SlowListeners
 from asf.domain.streaming.stalled_streams import StalledStreams
 from asf.domain.streaming.waiting_room import WaitingRoom
@@ -111,7 +112,7 @@ class Container(containers.DeclarativeContainer):
         stalled_streams.provided.give_up,
     )
     slow_listeners: providers.Provider[SlowListeners] = providers.Singleton(
-        SlowListeners, settings.provided.slow_listener_seconds
+        SlowListeners, settings.provided.slow_listener_seconds, settings.provided.http_pause_seconds
     )
     waiting_room: providers.Provider[WaitingRoom] = providers.Singleton(
         WaitingRoom, settings.provided.join_wait_seconds
@@ -249,7 +250,13 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(
             http_api.create_internal_updates_blueprint, router, internal_guard, runtime.provided.checkpoint
         ),
-        providers.Singleton(http_api.create_playback_blueprint, streaming, settings.provided.cors_allowed_origins),
+        providers.Singleton(
+            http_api.create_playback_blueprint,
+            streaming,
+            providers.Singleton(ShortReads, pool, pump, runtime.provided.pause),
+            settings.provided.cors_allowed_origins,
+            settings.provided.http_pause_seconds,
+        ),
         providers.Singleton(
             http_api.create_operations_blueprint,
             readiness.provided.problems,

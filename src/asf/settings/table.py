@@ -224,6 +224,13 @@ SETTINGS = (
         (0, 86400),
     ),
     Setting(
+        "http_pause_seconds",
+        parsing.number,
+        "900",
+        "How long a player that plays a stream by its URL may pause, in seconds, before its connection is closed.",
+        (0.1, 86400),
+    ),
+    Setting(
         "ui_history_size", parsing.integer, "500", "Maximum number of UI updates kept for each client.", (0, 100000)
     ),
     Setting("ui_history_seconds", parsing.number, "300", "How long UI updates are kept, in seconds.", (0, 86400)),

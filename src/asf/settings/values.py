@@ -52,6 +52,7 @@ class Settings:
     slow_listener_seconds: float
     ahead_seconds: float
     """0 for no limit."""
+    http_pause_seconds: float
     ui_history_size: int
     ui_history_seconds: float
     max_listeners: int

@@ -64,6 +64,10 @@ class SocketControl:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
+    def set_write_timeout(self, seconds: float) -> None:
+        """Let the client read nothing of this response for up to `seconds`."""
+        self._socket.settimeout(seconds)
+
     def is_gone(self) -> bool:
         """Return whether the client has closed the connection, or the connection is broken."""
         try:

@@ -77,6 +77,13 @@ class RangeNotSatisfiable(RequestError):
     message = "Range not satisfiable."
 
 
+class PreconditionFailed(RequestError):
+    """`If-Match` names other audio than the stream has now."""
+
+    error_code = "ASF_PRECONDITION_FAILED"
+    message = "Precondition failed."
+
+
 class InvalidQuery(RequestError):
     """A parameter of the URL's query has an invalid value."""
 
@@ -151,6 +158,7 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     InvalidQuery: HTTPStatus.BAD_REQUEST,
     RequestTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -169,6 +177,9 @@ _ERRORS_OF_STATUSES: dict[int, type[AsfError]] = {
 def error_response(error: AsfError) -> tuple[Response, HTTPStatus]:
     """Return the JSON response and status of `error`."""
     response, status = jsonify(error_body(error)), HTTP_STATUSES[type(error)]
+    response.headers["Cache-Control"] = (
+        "no-store"  # Caches may keep some statuses unless told otherwise, such as 404.
+    )
     if status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = CHALLENGE
     return response, status

@@ -35,7 +35,7 @@ class WaitForCredit:
 
 @dataclass(slots=True)
 class EndReached:
-    """The audio has ended, and all of it was sent."""
+    """The audio has ended, or the listener wants no more of it, and all of that was sent."""
 
 
 Decision = SendAudio | WaitUntil | WaitForGrowth | WaitForCredit | EndReached
@@ -63,6 +63,8 @@ class ChunkStreamer:
         audio = session.audio
         assert audio is not None  # noqa: S101 - the session has started
         offset = session.offset
+        if offset >= session.stop:
+            return END_REACHED
         if offset >= audio.size:
             return WAIT_FOR_GROWTH if audio.growing else END_REACHED
         if session.paced:
@@ -73,6 +75,8 @@ class ChunkStreamer:
             if due >= until:
                 return WaitUntil(due)
         stop = min(self.pace.batch_end(offset), audio.size)
+        if stop > session.stop:
+            stop = int(session.stop)
         if session.window is not None:
             stop = self._granted(offset, stop, session.acknowledged, session.window)
             if stop <= offset:

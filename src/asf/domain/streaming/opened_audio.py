@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from asf.domain.errors import AsfError
 from asf.domain.streaming.shared_audio import SharedAudio
 from asf.domain.streams.stream import AudioStream, StreamState
 
@@ -21,6 +22,21 @@ class OpenedAudio:
     def content_type(self) -> str:
         """The media type, such as `audio/mpeg`."""
         return self.audio.content_type
+
+    @property
+    def epoch(self) -> str:
+        """The epoch of the audio."""
+        return self.audio.stream.epoch
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are now, as far as is known."""
+        return self.audio.size
+
+    @property
+    def failure(self) -> AsfError | None:
+        """Why the audio ends early; None if it does not, or not yet."""
+        return None if self.audio.growing else self.audio.failure
 
     @property
     def total_bytes(self) -> int | None:

@@ -120,6 +120,10 @@ class AudioPump:
         times = (time for time in (due_since, self._timers.failing_since) if time is not None)
         return max(0.0, now - min(times, default=now))
 
+    def count_sent(self, byte_count: int) -> None:
+        """Count audio that was sent to a listener without a session."""
+        self.bytes_sent += byte_count
+
     def remove(self, session: ListenerSession) -> None:
         """Remove the session until it is scheduled again."""
         self._schedule.remove(session)
@@ -167,7 +171,7 @@ class AudioPump:
             case WaitForGrowth():
                 self._live_edge.park(session, audio, now)
             case EndReached():
-                if audio.failure is None:
+                if audio.failure is None or session.offset >= session.stop:
                     session.complete(self._clock.timestamp())
                 else:
                     session.fail(audio.failure)

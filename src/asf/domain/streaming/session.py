@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from asf.domain.errors import AsfError, InternalError
 from asf.domain.streaming.ahead import Lead
@@ -26,10 +27,11 @@ logger = logging.getLogger(__name__)
 class ListenRequest:
     """A listener's request to join a stream.
 
-    `offset` is that of the first byte to send. `epoch`, if given, must be the stream's current one. `window` bounds
-    the bytes that are sent and not yet acknowledged (None: no bound). With `wait` the stream need not be announced
-    yet. A listener that is not `paced` receives audio as fast as it takes it. `token` is the unverified token that it
-    sent, of any type.
+    `offset` is that of the first byte to send, `stop` that behind the last one (None: the end of the audio). `epoch`,
+    if given, must be the stream's current one. `window` bounds the bytes that are sent and not acknowledged yet (no
+    bound if None). With `wait` the stream need not be announced yet. A listener that is not `paced` receives audio as
+    fast as it takes it. One that `may_pause` shows a pause by taking nothing for a while, and counts as slow later
+    than others. `token` is the unverified token that it sent, of any type.
     """
 
     stream_id: str
@@ -38,20 +40,22 @@ class ListenRequest:
     window: int | None = None
     wait: bool = False
     paced: bool = True
+    may_pause: bool = False
+    stop: int | None = None
     token: object = field(default=None, repr=False)
 
 
 class ListenerSession:
     """One listener on one stream, from the join to the end. Only its own methods change it.
 
-    `session_id` is unique in the process, for the log. `offset` is the next byte to send, `acknowledged` the first
-    byte that the listener has not acknowledged. The pace counts from byte `origin_offset` at `origin_time` (seconds
-    of the clock), so that a session never drifts however late it is served. `opened_at` is when the listener joined
-    (seconds of the clock), and `sent_bytes` is how much audio the listener has taken. `lead` counts how far that is
-    ahead of real time, for a paced session without a window. `stream` and `audio` are None until the session starts.
-    `start_is_due`: it has started, but `StartOfStream` waits for the bytes that show the audio's media type. `on_end`
-    is called once, with the session and the outcome, when it ends. The outcome is
-    `complete`, `left`, or the `error_code` of the error that ended it.
+    `session_id` is unique in the process, for the log. `offset` is the next byte to send, `stop` the first one that
+    is not wanted (infinite if all are), `acknowledged` the first one that the listener has not acknowledged. The pace
+    counts from byte `origin_offset` at `origin_time` (seconds of the clock), so that a session never drifts however
+    late it is served. `opened_at` is when the listener joined (seconds of the clock), and `sent_bytes` is how much
+    audio the listener has taken. `lead` counts how far that is ahead of real time, for a paced session without a
+    window. `stream` and `audio` are None until the session starts. `start_is_due`: it has started, but
+    `StartOfStream` waits for the bytes that show the audio's media type. `on_end` is called once, with the session
+    and the outcome, when it ends. The outcome is `complete`, `left`, or the `error_code` of the error that ended it.
     """
 
     __slots__ = (
@@ -70,6 +74,7 @@ class ListenerSession:
         "session_id",
         "start_is_due",
         "state",
+        "stop",
         "stream",
         "window",
     )
@@ -89,6 +94,7 @@ class ListenerSession:
         self.emitter = emitter
         self.state = SessionState.WAITING
         self.offset = self.acknowledged = request.offset
+        self.stop: float = inf if request.stop is None else request.stop
         self.window = request.window
         self.paced = request.paced
         self.lead = Lead() if request.paced and request.window is None else None

@@ -1,16 +1,8 @@
-"""The audio at its URL, for an `<audio>` element, curl or a podcast app (docs/contract.md, section 5)."""
+"""The body of a response that has a session: the connection of an HTTP client to the domain."""
 
-from collections.abc import Callable, Sequence
-from http import HTTPStatus
-from itertools import count
+from collections.abc import Callable
 from queue import Empty, Queue
 
-from flask import Blueprint, Response, request
-
-from asf.adapters.http_api.bearer import bearer_token
-from asf.adapters.http_api.cors import share
-from asf.adapters.runtime import control_of
-from asf.adapters.stream_path import STREAM_PATH
 from asf.domain.errors import InternalError, ListenerTooSlow, Unauthorized
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream, ListenerEvent, StreamFailed
@@ -18,13 +10,13 @@ from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.session import ListenRequest
 
-STREAM_URL = f"{STREAM_PATH}/"
-
 PART_BYTES = 16 * 1024
 """Maximum bytes of audio that wait to be sent. Each part that a slow client takes shows that it still reads."""
 
 POLL_SECONDS = 1.0
 """Interval between checks whether a client that waits for more audio has disconnected."""
+
+Part = bytes | EndOfStream | StreamFailed
 
 
 class PlaybackBody:
@@ -49,14 +41,32 @@ class PlaybackBody:
         self._is_gone = is_gone
         self._offset = 0
         # Audio, then an event that ends it.
-        self._parts: Queue[bytes | EndOfStream | StreamFailed] = Queue()
+        self._parts: Queue[Part] = Queue()
+        # Taken from the queue before the response began.
+        self._first: Part | None = None
+        self._has_begun = True
         self._callback: Callable[[], None] | None = None
 
-    def open(self, opened: OpenedAudio, offset: int) -> None:
-        """Start a session on `opened` at byte `offset`. Raises what `StreamingService.join` does."""
+    def open(self, opened: OpenedAudio, offset: int = 0, stop: int | None = None) -> None:
+        """Start a session on `opened`, from byte `offset` to `stop` (exclusive; None: the end), and await its audio.
+
+        Waits until there is audio to send, or there will be none. Raises what `StreamingService.join` does, and the
+        error that ends the session before its first byte.
+        """
         self._offset = offset
-        request = ListenRequest(self._stream_id, offset, paced=False)
+        self._has_begun = False
+        request = ListenRequest(self._stream_id, offset, paced=False, may_pause=True, stop=stop)
         self._service.join(self._listener_id, request, self, opened)
+        try:
+            first = self._next_part()
+        except BaseException:
+            self.close()
+            raise
+        if isinstance(first, StreamFailed):  # Its session has ended.
+            raise first.error
+        # A client that has disconnected receives nothing, whatever follows.
+        self._first = StreamFailed(self._stream_id, InternalError(), offset) if first is None else first
+        self._has_begun = True
 
     def emit(self, *events: ListenerEvent) -> None:
         """Take the end of the audio. Other events are dropped; the response headers carry that information."""
@@ -64,11 +74,11 @@ class PlaybackBody:
             if isinstance(event, EndOfStream | StreamFailed):
                 self._parts.put(event)
             if isinstance(event, StreamFailed) and isinstance(event.error, ListenerTooSlow | Unauthorized):
-                self._abort()  # The server's task may be blocked, sending to a client that does not read.
+                self._break_response()  # The server's task may be blocked, sending to a client that does not read.
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         """Take up to `PART_BYTES`, unless earlier audio still waits to be sent."""
-        if self._parts.qsize():
+        if self._first is not None or self._parts.qsize():
             return 0
         stop = min(stop, start + PART_BYTES)
         self._parts.put(batch.data[start - batch.offset : stop - batch.offset])
@@ -81,7 +91,7 @@ class PlaybackBody:
     def break_off(self) -> None:
         """Close the connection at once, and end the iteration."""
         self._parts.put(StreamFailed(self._stream_id, InternalError(), self._offset))
-        self._abort()
+        self._break_response()
 
     def detach(self) -> None:
         """Forget the callback."""
@@ -95,7 +105,10 @@ class PlaybackBody:
         return self
 
     def __next__(self) -> bytes:
-        part = self._next_part()
+        part = self._first
+        if part is None:
+            part = self._next_part()
+        self._first = None
         callback, self._callback = self._callback, None
         if callback is not None:
             callback()
@@ -105,7 +118,12 @@ class PlaybackBody:
             raise StopIteration
         return part
 
-    def _next_part(self) -> bytes | EndOfStream | StreamFailed | None:
+    def _break_response(self) -> None:
+        """Close the connection at once, unless the response has not begun: then it will be that of the error."""
+        if self._has_begun:
+            self._abort()
+
+    def _next_part(self) -> Part | None:
         """Return the next part, or None when the client has disconnected while there was none."""
         while True:
             try:
@@ -114,58 +132,3 @@ class PlaybackBody:
                 if self._is_gone():
                     self._abort()
                     return None
-
-    # Werkzeug seeks to the start of a range instead of reading up to it.
-
-    def seekable(self) -> bool:
-        """Return True: the body can start at any byte."""
-        return True
-
-    def seek(self, offset: int) -> None:
-        """Do nothing: `open` has started at this offset, which is that of the same range."""
-        assert offset == self._offset  # noqa: S101
-
-    def tell(self) -> int:
-        """Return the offset at which the body starts."""
-        return self._offset
-
-
-def create_playback_blueprint(service: StreamingService, origins: Sequence[str]) -> Blueprint:
-    """Return the route of the streams' own URLs, readable for browser pages from `origins`."""
-    blueprint = Blueprint("playback", "asf")
-    share(blueprint, origins, ["Accept-Ranges", "Content-Length", "Content-Range", "ETag"])
-    numbers = count(1)
-
-    @blueprint.get(f"{STREAM_URL}<stream_id:stream_id>")
-    def play(stream_id: str) -> Response:
-        token = request.args.get("token") or bearer_token()
-        control = control_of(request.environ)
-        body = PlaybackBody(service, f"http-{next(numbers)}", stream_id, control.abort, control.is_gone)
-        with service.open(stream_id, token) as opened:
-            response = _response(body, opened)
-            if request.method == "GET" and response.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-                is_range = response.status_code == HTTPStatus.PARTIAL_CONTENT
-                body.open(opened, response.content_range.start or 0 if is_range else 0)
-        return response
-
-    return blueprint
-
-
-def _response(body: PlaybackBody, opened: OpenedAudio) -> Response:
-    """Return the response to the current request, with its headers. Raises for an unsatisfiable range."""
-    response = Response(body, content_type=opened.content_type, direct_passthrough=True)
-    response.headers["Cache-Control"] = "no-cache"
-    if opened.fingerprint is None or opened.total_bytes is None:
-        response.headers["Accept-Ranges"] = "none"
-        return response
-    response.content_length = opened.total_bytes
-    response.set_etag(opened.fingerprint)
-    _ignore_several_ranges()
-    response.make_conditional(request, accept_ranges=True, complete_length=opened.total_bytes)
-    return response
-
-
-def _ignore_several_ranges() -> None:
-    """Let a request for several ranges be answered with the complete audio (RFC 9110, section 14.2, permits it)."""
-    if request.range is not None and len(request.range.ranges) > 1:
-        del request.environ["HTTP_RANGE"]
