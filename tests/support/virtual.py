@@ -352,6 +352,7 @@ class VirtualServer:
         chunk_seconds: float = 0.01,
         sources: Any = None,
         slow_seconds: float = 30.0,
+        pause_seconds: float = 900.0,
         wait_seconds: float = 120.0,
         stall_seconds: float = 10.0,
         give_up_seconds: float = 120.0,
@@ -378,7 +379,7 @@ class VirtualServer:
         self.schedule = Schedule()
         stalled = StalledStreams(self.catalog, lambda work: work(), give_up_seconds)
         self.live_edge = LiveEdge(self.pool, self.schedule, stall_seconds, give_up_seconds, stalled.give_up)
-        self.slow_listeners = SlowListeners(slow_seconds)
+        self.slow_listeners = SlowListeners(slow_seconds, pause_seconds)
         self.waiting = WaitingRoom(wait_seconds)
         self.expiries = Expiries()
         self.seeks = SeekLimit()

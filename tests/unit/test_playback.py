@@ -6,10 +6,11 @@ import pytest
 
 from asf.adapters.http_api import playback
 from asf.adapters.http_api.playback import PlaybackBody
+from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import StreamState
 from tests.contracts.listener_emitter import ListenerEmitterContract, Received
 from tests.support.playback import PlaybackApi
-from tests.support.virtual import VirtualServer
+from tests.support.virtual import FetchedAudioSources, VirtualServer
 
 AUDIO = bytes(range(200))
 
@@ -76,6 +77,53 @@ def test_a_client_that_goes_before_the_end_ends_its_session(monkeypatch: pytest.
     assert list(detached.values()) == [1]
     api.assert_nothing_is_held()
     assert api.server.observer.outcomes == ["left"]
+
+
+@pytest.mark.parametrize("audio", [b"", AUDIO])
+def test_audio_that_failed(audio: bytes) -> None:
+    """Without any audio there is an error to answer with, whatever is asked for; else the connection is aborted."""
+    api = PlaybackApi()
+    api.audio["s"] = audio
+    api.server.announce("s", state=StreamState.FAILED)
+    response = api.request()
+    assert (response.status_code, api.aborted) == (200 if audio else 410, [])
+    if audio:
+        assert "Content-Length" not in response.headers
+        assert response.data == AUDIO
+        assert api.aborted == [True]
+    for headers in ({"Range": "bytes=0-9"}, {"If-None-Match": "*"}):
+        status = api.request(**headers).status_code
+        assert (status in {206, 304}) if audio else (status == 410)
+    assert api.request("HEAD").status_code == (200 if audio else 410)
+    api.assert_nothing_is_held()
+
+
+def test_short_ranges_count_what_they_send() -> None:
+    """They are no sessions, and wait for bytes that are fetched; a server that shuts down answers no more of them."""
+    api = PlaybackApi()
+    api.audio["s"] = AUDIO
+    api.server.announce("s")
+    assert api.request(Range="bytes=10-19").data == AUDIO[10:20]
+    assert (api.server.pump.bytes_sent, api.server.observer.joins) == (10, 0)
+    api.server.service.drain()
+    assert api.request(Range="bytes=10-19").status_code == 503
+    assert api.request("HEAD").status_code == 200
+    sources = FetchedAudioSources({"s": AUDIO})
+    server = VirtualServer(sources=sources)
+    server.announce("s")
+    server.meanwhile = sources.arrive
+    with server.service.open("s") as opened:
+        assert server.reads.read(opened, 3, 150) == AUDIO[3:150]
+    assert len(server.pool) == 0
+
+
+def test_stored_types_that_cannot_be_sent_are_replaced() -> None:
+    """An earlier version may have stored one with a line break."""
+    api = PlaybackApi()
+    api.audio["s"] = AUDIO
+    announcement = Announcement("s", api.server.catalog.locate("s"), StreamState.COMPLETE, content_type="audio/x\n;y")
+    api.server.catalog.announce(announcement)
+    assert api.request().headers["Content-Type"] == "application/octet-stream"
 
 
 class TestPlaybackBody(ListenerEmitterContract):

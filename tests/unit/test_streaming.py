@@ -280,6 +280,50 @@ def test_a_slow_listener_is_dropped() -> None:
     assert server.observer.outcomes == ["complete", "ASF_LISTENER_TOO_SLOW"]
 
 
+def test_a_player_that_may_pause_is_dropped_later() -> None:
+    """Each kind after its own time, whoever was blocked first; one that goes on in time receives everything."""
+    audio = audio_of(500_000)
+    server = VirtualServer({"s": audio}, slow_seconds=10.0, pause_seconds=100.0)
+    paused = server.join("s", "paused", capacity=70_000, may_pause=True)
+    brief = server.join("s", "brief", capacity=70_000, may_pause=True)
+    server.run(50.0)
+    slow = server.join("s", "slow", capacity=70_000)
+    assert len(server.slow_listeners) == 2
+    server.run(20.0)
+    assert [type(listener.events[-1]) for listener in (slow, paused)] == [StreamFailed, StartOfStream]
+    brief.capacity = None
+    brief.read(70_000)
+    server.run(20.0)
+    assert brief.received == audio
+    server.run(20.0)
+    assert isinstance(paused.events[-1], StreamFailed)
+    assert server.observer.outcomes == ["ASF_LISTENER_TOO_SLOW", "complete", "ASF_LISTENER_TOO_SLOW"]
+    assert (len(server.service), len(server.slow_listeners)) == (0, 0)
+
+
+@given(
+    length=st.integers(1, 3000),
+    chunk_bytes=st.integers(1, 300),
+    cuts=st.tuples(st.integers(0, 3500), st.integers(0, 3500)),
+    paced=st.booleans(),
+    state=st.sampled_from(StreamState),
+)
+def test_a_session_ends_where_the_listener_wants_no_more(
+    length: int, chunk_bytes: int, cuts: tuple[int, int], paced: bool, state: StreamState
+) -> None:
+    """It is complete then, whether or not there is more, and however the rest of the audio will end."""
+    audio = audio_of(length)
+    offset, stop = sorted(min(cut, length) for cut in cuts)
+    server = VirtualServer({"s": audio}, chunk_bytes)
+    server.announce("s", state=StreamState.GENERATING)
+    server.announce("s", state=state)
+    listener = server.join("s", offset=offset, stop=stop, paced=paced)
+    server.run(1000.0)
+    assert listener.received == audio[offset:stop]
+    assert listener.kinds == WHOLE_SESSION
+    assert server.observer.outcomes == ["complete"]
+
+
 def test_a_listener_that_takes_a_little_now_and_then_is_not_dropped() -> None:
     """However slow it is, as long as it takes something within the time."""
     audio = audio_of(200_000)
