@@ -109,6 +109,6 @@ class AheadLimit:
             if scanner is None:
                 return None
             durations = Durations(scanner, self._block_bytes)
-            audio.measure(durations)
+            audio.keep_durations(durations)
         durations.observe(source, batch, stop)
         return durations

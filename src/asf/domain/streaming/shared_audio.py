@@ -22,7 +22,7 @@ class SharedAudio:
     None until the first byte of growing audio is written, and until then `named_type` is the media type that the name
     suggests. `size` is how many bytes can be read now. While the audio is `growing`, there may be more later.
     Otherwise `size` is final, and `failure` is the reason why the audio ends there, or None if it is complete.
-    `listeners` counts the listeners that hold the audio open. `durations` is None until `measure`.
+    `listeners` counts the listeners that hold the audio open. `durations` is None until `keep_durations`.
     """
 
     def __init__(self, key: Hashable, stream: AudioStream, named_type: str | None = None) -> None:
@@ -84,7 +84,7 @@ class SharedAudio:
         except Exception:
             logger.exception("Closing the audio of stream %r failed", self.stream.stream_id)
 
-    def measure(self, durations: Durations) -> None:
+    def keep_durations(self, durations: Durations) -> None:
         """Keep what is found out about how long the audio's bytes play."""
         self.durations = durations
 
