@@ -17,40 +17,42 @@ class SlowListeners:
     """
 
     def __init__(self, slow_seconds: float, pause_seconds: float | None = None) -> None:
-        self._limits = (slow_seconds, slow_seconds if pause_seconds is None else pause_seconds)
-        # Since when each session is blocked, in seconds of the clock; the one blocked longest comes first. The second
-        # one has those that may pause.
-        self._blocked_since: tuple[OrderedDict[ListenerSession, float], ...] = (OrderedDict(), OrderedDict())
+        self._slow_seconds = slow_seconds
+        self._pause_seconds = slow_seconds if pause_seconds is None else pause_seconds
+        # Since when each session is blocked, in seconds of the clock; the one blocked longest comes first.
+        self._blocked_since: OrderedDict[ListenerSession, float] = OrderedDict()
+        self._paused_since: OrderedDict[ListenerSession, float] = OrderedDict()
 
     def __len__(self) -> int:
         """Return how many sessions are blocked."""
-        return sum(map(len, self._blocked_since))
+        return len(self._blocked_since) + len(self._paused_since)
 
     @property
     def next_time(self) -> float | None:
         """When the next session is dropped, in seconds of the clock; None when none is blocked."""
-        first, paused = map(self._next_time, (False, True))
-        if first is None or paused is None:
-            return paused if first is None else first
-        return min(first, paused)
+        blocked = next(iter(self._blocked_since.values())) + self._slow_seconds if self._blocked_since else None
+        if not self._paused_since:
+            return blocked
+        paused = next(iter(self._paused_since.values())) + self._pause_seconds
+        return paused if blocked is None else min(blocked, paused)
 
     def add(self, session: ListenerSession, now: float) -> None:
         """Record that the session is blocked, since `now` or earlier."""
-        self._blocked_since[session.request.may_pause].setdefault(session, now)
+        self._list_of(session).setdefault(session, now)
 
     def remove(self, session: ListenerSession) -> None:
         """Record that the session is not blocked: bytes were taken, or it waits for something else."""
-        self._blocked_since[session.request.may_pause].pop(session, None)
+        self._list_of(session).pop(session, None)
 
     def fire(self, now: float) -> None:
         """Drop sessions that have been blocked for too long, at most `DROPS_PER_TURN`; the rest stays due."""
         for _ in range(DROPS_PER_TURN):
             if (deadline := self.next_time) is None or deadline > now:
                 break
-            is_paused = self._next_time(may_pause=False) != deadline
-            session, _ = self._blocked_since[is_paused].popitem(last=False)
+            paused = self._paused_since
+            is_paused = paused and next(iter(paused.values())) + self._pause_seconds == deadline
+            session, _ = (paused if is_paused else self._blocked_since).popitem(last=False)
             session.fail(ListenerTooSlow())
 
-    def _next_time(self, may_pause: bool) -> float | None:  # noqa: FBT001 - an index
-        blocked = self._blocked_since[may_pause]
-        return next(iter(blocked.values())) + self._limits[may_pause] if blocked else None
+    def _list_of(self, session: ListenerSession) -> OrderedDict[ListenerSession, float]:
+        return self._paused_since if session.request.may_pause else self._blocked_since
