@@ -33,8 +33,9 @@ def checked_handler(server: Any, runtime: Runtime) -> Handler:
     JSONP, with which pages of any origin could read responses: all browsers in use support CORS. An invalid
     WebSocket handshake: the library opens a connection before it looks at the handshake, and would keep it. A request
     to a connection that has just closed. A body that does not arrive, or not all of it, which it would read as empty
-    or as it is; a body that is declared as too long is left to the library to reject. Whether the response to a poll
-    could be written. Many sessions that are begun over one connection.
+    or as it is; a body that is too long is left to the library to reject. A body of undeclared length, in chunks,
+    which it would take for empty. Whether the response to a poll could be written. Many sessions that are begun over
+    one connection.
     """
     handle_request: Handler = server.handle_request
     max_bytes = int(server.max_http_buffer_size)
@@ -48,10 +49,14 @@ def checked_handler(server: Any, runtime: Runtime) -> Handler:
             environ.pop("HTTP_UPGRADE", None)
         if environ["REQUEST_METHOD"] == "POST":
             _drop_closed(server, environ)
-            length = int(environ.get("CONTENT_LENGTH", 0))
-            if length <= max_bytes and not _has_arrived(environ, length):
+            try:
+                _read_body(environ, max_bytes)
+            except TimeoutError:
                 start_response("408 Request Timeout", [("Content-Type", "text/plain")])
                 return [b"The request took too long to arrive."]
+            except (OSError, ValueError):
+                start_response("400 Bad Request", [("Content-Type", "text/plain")])
+                return [b"The body is not valid."]
         elif "HTTP_UPGRADE" not in environ:
             if not _HAS_SESSION.search(environ.get("QUERY_STRING", "")):
                 connection = control_of(environ).connection
@@ -63,16 +68,6 @@ def checked_handler(server: Any, runtime: Runtime) -> Handler:
         return handle_request(environ, start_response)
 
     return handle
-
-
-def _has_arrived(environ: dict[str, Any], length: int) -> bool:
-    """Read the body of a request, and return whether all of it has arrived in time."""
-    try:
-        body = environ["wsgi.input"].read(length)
-    except TimeoutError:
-        return False
-    environ["wsgi.input"] = BytesIO(body)
-    return len(body) == length
 
 
 def _answer_poll(handle_request: Handler, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
@@ -90,9 +85,33 @@ def _answer_poll(handle_request: Handler, environ: dict[str, Any], start_respons
 
 
 def _drop_closed(server: Any, environ: dict[str, Any]) -> None:
-    for sid in parse_qs(environ.get("QUERY_STRING", "")).get("sid", []):
+    for sid in _session_ids(environ):
         if sid in server.sockets and server.sockets[sid].closed:
             del server.sockets[sid]
+
+
+def _session_ids(environ: dict[str, Any]) -> list[str]:
+    return parse_qs(environ.get("QUERY_STRING", "")).get("sid", [])
+
+
+def _read_body(environ: dict[str, Any], max_bytes: int) -> None:
+    """Read the body unless it is declared as too long, and at most one byte more than `max_bytes`.
+
+    Raises TimeoutError for one that does not arrive completely, and OSError or ValueError for malformed chunks.
+    """
+    is_chunked = "HTTP_TRANSFER_ENCODING" in environ
+    length = max_bytes + 1 if is_chunked else int(environ.get("CONTENT_LENGTH", 0))
+    if length > max_bytes and not is_chunked:
+        return
+    body = BytesIO()
+    # One call returns no more than one chunk.
+    while body.tell() < length and (part := environ["wsgi.input"].read(length - body.tell())):
+        body.write(part)
+    if not is_chunked and body.tell() < length:
+        raise TimeoutError
+    environ["CONTENT_LENGTH"] = str(body.tell())
+    body.seek(0)
+    environ["wsgi.input"] = body
 
 
 def _is_handshake(environ: dict[str, Any]) -> bool:
