@@ -40,6 +40,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.audio_roots == [Path("shared_audio")]
     assert settings.max_message_bytes == 65536
     assert (settings.slow_listener_seconds, settings.max_listeners) == (30.0, 10000)
+    assert settings.keepalive_seconds == 75.0
     assert (settings.ui_history_size, settings.ui_history_seconds) == (500, 300.0)
 
 
@@ -90,6 +91,7 @@ def test_everything_can_be_set() -> None:
             "ASF_SLOW_LISTENER_SECONDS": "0.5",
             "ASF_AHEAD_SECONDS": "0",
             "ASF_HTTP_PAUSE_SECONDS": "0.75",
+            "ASF_KEEPALIVE_SECONDS": "630",
             "ASF_UI_HISTORY_SIZE": "7",
             "ASF_UI_HISTORY_SECONDS": "1.5",
             "ASF_DRAIN_SECONDS": "2.5",
@@ -127,6 +129,7 @@ def test_everything_can_be_set() -> None:
             slow_listener_seconds=0.5,
             ahead_seconds=0.0,
             http_pause_seconds=0.75,
+            keepalive_seconds=630.0,
             ui_history_size=7,
             ui_history_seconds=1.5,
             drain_seconds=2.5,

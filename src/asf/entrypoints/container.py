@@ -61,7 +61,9 @@ class Container(containers.DeclarativeContainer):
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
     runtime: providers.Provider[EventletRuntime] = providers.Singleton(EventletRuntime)
-    http_timeouts: providers.Provider[HttpTimeouts] = providers.Singleton(HttpTimeouts)
+    http_timeouts: providers.Provider[HttpTimeouts] = providers.Singleton(
+        HttpTimeouts, idle=settings.provided.keepalive_seconds
+    )
     metrics: providers.Provider[PrometheusMetrics] = providers.Singleton(PrometheusMetrics)
     storage: providers.Provider[Storage] = providers.Singleton(create_storage, settings, runtime)
     catalog_store: providers.Provider[CatalogStore] = storage.provided.catalog_store

@@ -212,7 +212,8 @@ SETTINGS = (
         "slow_listener_seconds",
         parsing.number,
         "30",
-        "Seconds without taking a byte after which a slow listener is dropped.",
+        "Seconds without taking a byte after which a slow listener is dropped. One that reads 60 kB in this time is "
+        "not slow.",
         (0.1, 3600),
     ),
     Setting(
@@ -229,6 +230,14 @@ SETTINGS = (
         "900",
         "How long a player that plays a stream by its URL may pause, in seconds, before its connection is closed.",
         (0.1, 86400),
+    ),
+    Setting(
+        "keepalive_seconds",
+        parsing.number,
+        "75",
+        "Silence after which an idle HTTP connection is closed, in seconds. Longer than the idle timeout of the load "
+        "balancer in front.",
+        (1, 3600),
     ),
     Setting(
         "ui_history_size", parsing.integer, "500", "Maximum number of UI updates kept for each client.", (0, 100000)

@@ -53,6 +53,7 @@ class Settings:
     ahead_seconds: float
     """0 for no limit."""
     http_pause_seconds: float
+    keepalive_seconds: float
     ui_history_size: int
     ui_history_seconds: float
     max_listeners: int
