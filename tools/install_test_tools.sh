@@ -35,6 +35,7 @@ install "the tests of a pulled cable" ip iproute2
 install "the tests of deploy/" systemd-analyze --no-install-recommends systemd
 install "the tests of deploy/" nginx --no-install-recommends nginx-light
 install "the tests of deploy/" haproxy --no-install-recommends haproxy
+install "the tests of proxies" varnishd --no-install-recommends varnish
 install "the tests of deploy/" docker-compose --no-install-recommends docker-compose
 if [ -n "${CI:-}" ]; then
     install "the browser tests" npm nodejs npm

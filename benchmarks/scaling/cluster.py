@@ -22,6 +22,7 @@ from asf.domain.errors import StreamNotFound
 from asf.domain.signal import Signal
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream, ListenerEvent, StartOfStream, StreamFailed
+from asf.domain.streaming.intake import Intake
 from asf.domain.streaming.session import ListenRequest
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import AudioStream, StreamState
@@ -426,6 +427,10 @@ class Listener:
 
     def when_ready(self, callback: Callable[[], None]) -> None:  # noqa: ARG002
         """Never be asked: a listener here takes everything."""
+        raise AssertionError
+
+    def intake(self) -> Intake:
+        """Never be asked, as with `when_ready`."""
         raise AssertionError
 
     def detach(self) -> None:

@@ -146,6 +146,7 @@ def test_a_line_in_a_chunked_body_is_bounded(server: ServerProcess, begun: bytes
         b"Transfer-Encoding: identity",
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         b"Transfer-Encoding : chunked",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
     ],
 )
 def test_a_body_of_ambiguous_length_is_rejected(server: ServerProcess, framing: bytes) -> None:

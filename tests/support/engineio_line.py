@@ -7,11 +7,12 @@ import engineio
 import eventlet
 from eventlet.event import Event
 
+from asf.adapters.client_intake import ClientIntake
 from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.engineio import patches as engineio_server
 from asf.adapters.engineio.transport import EngineIoTransport
 from asf.adapters.eventlet_runtime.runtime import EventletRuntime
-from asf.adapters.runtime import CONNECTION_CONTROL
+from asf.adapters.runtime import CONNECTION_CONTROL, Progress
 from asf.adapters.websocket.frames import ChunkFraming
 from asf.domain.errors import AsfError
 from asf.domain.streaming.audio import AudioBatch
@@ -130,8 +131,8 @@ class EngineIoLine:
 class RecordingWebSocket:
     """A WebSocket that keeps what is sent on it.
 
-    `yields` tells at each opportunity whether other tasks run: in the midst of a `send`, during which nothing else
-    can be sent, and after it.
+    `acknowledged` is how many bytes its client's machine has acknowledged. `yields` tells at each opportunity whether
+    other tasks run: in the midst of a `send`, during which nothing else can be sent, and after it.
     """
 
     def __init__(self, yields: Iterator[bool] = iter(())) -> None:  # noqa: B008 - it never yields
@@ -144,6 +145,8 @@ class RecordingWebSocket:
         self.on_throttled: Callable[[], None] | None = None
         self.message_timeout: Callable[[], float | None] = lambda: None
         self.messages: list[str | bytes] = []
+        self.acknowledged = 0
+        self.intake = ClientIntake(lambda: Progress(self.acknowledged, answers=True))
 
     @property
     def idle(self) -> bool:

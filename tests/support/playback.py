@@ -6,7 +6,7 @@ from werkzeug.test import TestResponse
 from asf.adapters.http_api import create_app, create_playback_blueprint
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources, InMemoryCatalogStore
-from asf.adapters.runtime import CONNECTION_CONTROL
+from asf.adapters.runtime import CONNECTION_CONTROL, Progress
 from asf.domain.errors import AsfError
 from asf.domain.streams.stream import AudioStream, Locator
 from tests.support.virtual import VirtualServer
@@ -37,20 +37,38 @@ class CountedStore(InMemoryCatalogStore):
         return super().get(stream_id)
 
 
-class ImpatientConnection:
-    """The control of a connection that the client closes when no more audio comes for now."""
+class GoneConnection:
+    """The control of a connection that the client has closed."""
 
     rejection: AsfError | None = None
+    connection = None
+    was_reset = False
 
-    def __init__(self, server: VirtualServer, aborted: list[bool]) -> None:
-        self._server = server
+    def __init__(self, aborted: list[bool]) -> None:
         self._aborted = aborted
 
     def abort(self) -> None:
         self._aborted.append(True)
 
-    def set_write_timeout(self, seconds: float) -> None:
+    def reset(self) -> None:
+        self._aborted.append(False)
+
+    def is_gone(self) -> bool:
+        return True
+
+    def progress(self) -> Progress:
+        return Progress(0, answers=True)
+
+    def limit_write(self, seconds: float) -> None:
         assert seconds > 900.0
+
+
+class ImpatientConnection(GoneConnection):
+    """The control of a connection that the client closes when no more audio comes for now."""
+
+    def __init__(self, server: VirtualServer, aborted: list[bool]) -> None:
+        super().__init__(aborted)
+        self._server = server
 
     def is_gone(self) -> bool:
         sent_bytes = self._server.pump.bytes_sent

@@ -17,6 +17,7 @@ from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.batch_cache import MAX_CACHED_BYTES, BatchCache
 from asf.domain.streaming.due import ChunkStreamer
 from asf.domain.streaming.events import ListenerEvent, StatusChanged
+from asf.domain.streaming.intake import Intake
 from asf.domain.streaming.live_edge import LiveEdge
 from asf.domain.streaming.look_ups import Spawn
 from asf.domain.streaming.opened_audio import OpenedAudio
@@ -188,7 +189,8 @@ class ScriptedTokens:
 class ScriptedListener:
     """A listener's emitter that keeps what it is sent, or, unless it `keeps`, counts the bytes.
 
-    `capacity` bounds the bytes that it takes until `read` frees some of it; None: no bound.
+    `capacity` bounds the bytes that it takes until `read` frees some of it; None: no bound. `acknowledged` and
+    `unread` are what its machine has acknowledged.
     """
 
     def __init__(self, capacity: int | None = None, *, keeps: bool = True) -> None:
@@ -202,6 +204,8 @@ class ScriptedListener:
         self.broken_off = False
         self.callback: Callable[[], None] | None = None
         self.before_send: Callable[[], object] = lambda: None
+        self.acknowledged = self.unread = 0
+        self.on_look: Callable[[], object] = lambda: None
         self._unread = 0
 
     def emit(self, *events: ListenerEvent) -> None:
@@ -219,6 +223,10 @@ class ScriptedListener:
 
     def when_ready(self, callback: Callable[[], None]) -> None:
         self.callback = callback
+
+    def intake(self) -> Intake:
+        self.on_look()
+        return Intake(self.acknowledged, self.unread)
 
     def detach(self) -> None:
         self.detached = True
@@ -352,7 +360,6 @@ class VirtualServer:
         chunk_seconds: float = 0.01,
         sources: Any = None,
         slow_seconds: float = 30.0,
-        pause_seconds: float = 900.0,
         wait_seconds: float = 120.0,
         stall_seconds: float = 10.0,
         give_up_seconds: float = 120.0,
@@ -379,7 +386,7 @@ class VirtualServer:
         self.schedule = Schedule()
         stalled = StalledStreams(self.catalog, lambda work: work(), give_up_seconds)
         self.live_edge = LiveEdge(self.pool, self.schedule, stall_seconds, give_up_seconds, stalled.give_up)
-        self.slow_listeners = SlowListeners(slow_seconds, pause_seconds)
+        self.slow_listeners = SlowListeners(slow_seconds)
         self.waiting = WaitingRoom(wait_seconds)
         self.expiries = Expiries()
         self.seeks = SeekLimit()

@@ -19,6 +19,7 @@ from asf.domain.errors import (
 from asf.domain.streaming.events import EndOfStream, StartOfStream, StreamFailed
 from asf.domain.streaming.live_edge import POLL_SECONDS
 from asf.domain.streaming.session import ListenRequest
+from asf.domain.streaming.slow_listeners import LOOKS
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import AudioEnding, StreamState
 from tests.support.virtual import (
@@ -160,7 +161,7 @@ def test_a_listener_that_takes_nothing_of_what_arrived_is_slow() -> None:
     only(sources).arrive()
     server.run(4.9)
     assert server.observer.outcomes == []
-    server.run(0.2)
+    server.run(0.2 + 2 * 5.0 / LOOKS)
     assert isinstance(error_of(listener), ListenerTooSlow)
 
 

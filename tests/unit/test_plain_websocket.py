@@ -157,11 +157,20 @@ def test_a_client_that_answers_no_ping_is_broken_off(line: Line) -> None:
     assert line.connection.receive() is None
 
 
-def test_no_ping_is_sent_in_the_middle_of_a_message(line: Line) -> None:
-    """What is on its way says as much."""
+def test_a_ping_comes_behind_the_message_that_is_being_sent(line: Line) -> None:
+    """And in front of the next one, so that a client that is behind with its reading answers, too."""
+
+    def send_next() -> None:
+        line.connection.send_audio(AudioBatch(0, b"next", 4), 0, 4, "")
+
+    line.connection.when_ready(send_next)
     line.fill()
     assert line.connection.ping()
-    assert not any(isinstance(event, Ping) for event in line.read_all())
+    events = [event for event in line.read_all() if isinstance(event, Ping | BytesMessage)]
+    (place,) = (place for place, event in enumerate(events) if isinstance(event, Ping))
+    before, after = events[:place], events[place + 1 :]
+    assert sum(len(event.data) for event in before if isinstance(event, BytesMessage)) % 50_000 == 0
+    assert [event.data for event in after if isinstance(event, BytesMessage)] == [b"next"]
 
 
 class Delays:

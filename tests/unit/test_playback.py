@@ -9,7 +9,7 @@ from asf.adapters.http_api.playback import PlaybackBody
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import StreamState
 from tests.contracts.listener_emitter import ListenerEmitterContract, Received
-from tests.support.playback import PlaybackApi
+from tests.support.playback import GoneConnection, PlaybackApi
 from tests.support.virtual import FetchedAudioSources, VirtualServer
 
 AUDIO = bytes(range(200))
@@ -132,20 +132,17 @@ class TestPlaybackBody(ListenerEmitterContract):
     class Probe(ListenerEmitterContract.Probe):
         def __init__(self) -> None:
             service = VirtualServer().service
-            self.aborts = 0
-            self.body = PlaybackBody(service, "http-1", "s", self.abort, is_gone=lambda: True)
+            self.aborted: list[bool] = []
+            self.body = PlaybackBody(service, "http-1", "s", GoneConnection(self.aborted), 900.0)
             self.audio = b""
             self.ended = False
             self.reading = True
 
-        def abort(self) -> None:
-            self.aborts += 1
-
         def received(self) -> Received:
             if self.reading and not self.ended:
-                aborts_before = self.aborts
+                aborts_before = len(self.aborted)
                 self.audio += b"".join(self.body)
-                self.ended = self.aborts == aborts_before  # Else there was nothing more as yet.
+                self.ended = len(self.aborted) == aborts_before  # Else there was nothing more as yet.
             return [self.audio, "end_of_stream"] if self.ended else [self.audio]
 
         def stop_reading(self) -> None:

@@ -15,6 +15,7 @@ from asf.domain.streaming.events import EndOfStream, ListenerEvent, StartOfStrea
 from asf.domain.streaming.pump import LISTENERS_PER_TURN
 from asf.domain.streaming.schedule import TICK_SECONDS
 from asf.domain.streaming.session import ListenRequest
+from asf.domain.streaming.slow_listeners import LOOKS
 from asf.domain.streams.stream import Locator, StreamState
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedListener, ScriptedTokens, VirtualServer
 
@@ -268,7 +269,7 @@ def test_a_slow_listener_is_dropped() -> None:
     server.run(10.0)
     assert len(server.slow_listeners) == 1
     assert slow.kinds == ["joined", "StartOfStream"]
-    server.run(0.5)
+    server.run(10.0 / LOOKS * 2)
     failure = slow.events[-1]
     assert isinstance(failure, StreamFailed)
     assert failure.error.error_code == "ASF_LISTENER_TOO_SLOW"
@@ -283,9 +284,9 @@ def test_a_slow_listener_is_dropped() -> None:
 def test_a_player_that_may_pause_is_dropped_later() -> None:
     """Each kind after its own time, whoever was blocked first; one that goes on in time receives everything."""
     audio = audio_of(500_000)
-    server = VirtualServer({"s": audio}, slow_seconds=10.0, pause_seconds=100.0)
-    paused = server.join("s", "paused", capacity=70_000, may_pause=True)
-    brief = server.join("s", "brief", capacity=70_000, may_pause=True)
+    server = VirtualServer({"s": audio}, slow_seconds=10.0)
+    paused = server.join("s", "paused", capacity=70_000, silence_seconds=100.0)
+    brief = server.join("s", "brief", capacity=70_000, silence_seconds=100.0)
     server.run(50.0)
     slow = server.join("s", "slow", capacity=70_000)
     assert len(server.slow_listeners) == 2

@@ -78,7 +78,7 @@ def test_in_the_pump_a_bounded_number_of_sessions_ends_in_a_turn() -> None:
 
     server = VirtualServer({"s": bytes(1_000_000)}, slow_seconds=30.0)
     listeners = [server.join("s", f"listener-{number}", capacity=1000) for number in range(MANY)]
-    server.run(29.0)
+    server.run(33.0)
     server.clock.advance(2.0)
     ended = 0
     while ended < MANY:

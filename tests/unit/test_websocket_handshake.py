@@ -8,7 +8,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 
-from asf.adapters.runtime import TAKE_CONNECTION, Event
+from asf.adapters.runtime import TAKE_CONNECTION, Event, Progress
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.adapters.websocket.handshake import WebSocketUpgrade
 
@@ -36,6 +36,9 @@ class MemoryConnection:
 
     def when_writable(self, callback: Any) -> None:
         assert callback is None
+
+    def progress(self) -> Progress:
+        return Progress(0, answers=True)
 
     def receive(self, timeout: float | None) -> bytes:
         del timeout

@@ -6,7 +6,7 @@ implements `Runtime` and `RawConnection` from here and `Server` from `asf.adapte
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from asf.domain.errors import AsfError
 
@@ -70,6 +70,17 @@ class Event(Protocol):
         ...
 
 
+class Progress(NamedTuple):
+    """How far the peer's machine has taken what was sent to it on a connection.
+
+    `acknowledged` changes whenever it acknowledges bytes; on Linux it is their number. `answers` is False when it has
+    not reacted to what was sent to it, though it may have no room for that: it has vanished.
+    """
+
+    acknowledged: int
+    answers: bool
+
+
 class RawConnection(Protocol):
     """One accepted TCP connection, as bytes. One task receives; any may write."""
 
@@ -86,6 +97,10 @@ class RawConnection(Protocol):
         Only one call is pending: a later callback replaces the earlier one, and None cancels it. `callback` must not
         wait.
         """
+        ...
+
+    def progress(self) -> Progress:
+        """Return how far the peer's machine has taken what was written. Does not raise."""
         ...
 
     def receive(self, timeout: float | None) -> bytes:
@@ -140,15 +155,27 @@ class ConnectionControl(Protocol):
         ...
 
     def abort(self) -> None:
-        """End the connection at once, so that a client does not mistake a partial response for a complete one."""
+        """End the connection at once, with a reset: a task that writes to it gets an error."""
         ...
 
-    def set_write_timeout(self, seconds: float) -> None:
-        """Let the client read nothing of this response for up to `seconds`, instead of the server's write timeout."""
+    def reset(self) -> None:
+        """Let the response end with a reset, so that a client does not mistake a part of it for all of it.
+
+        Waits until the client's machine has what was written, unless it reads nothing. The application must raise an
+        error afterwards, in the place of the rest of the response.
+        """
         ...
 
     def is_gone(self) -> bool:
         """Return whether the client has closed the connection, or the connection is broken."""
+        ...
+
+    def progress(self) -> Progress:
+        """Return how far the client's machine has taken what was written. Does not raise."""
+        ...
+
+    def limit_write(self, seconds: float) -> None:
+        """Close the connection when the client's machine acknowledges nothing of this response for `seconds`."""
         ...
 
 

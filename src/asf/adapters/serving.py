@@ -23,7 +23,7 @@ class HttpTimeouts:
     request (health, metrics and the internal API are still served), then it is closed."""
 
     idle: float = 75.0
-    """Between two requests."""
+    """Between two requests (ASF_KEEPALIVE_SECONDS)."""
 
     head: float = 10.0
     """From the first byte of a request to the end of its head."""
@@ -32,7 +32,7 @@ class HttpTimeouts:
     """From the end of a request's head to the end of its body."""
 
     write: float = 60.0
-    """While the client takes no byte of a response."""
+    """While the client acknowledges no byte of a response."""
 
 
 class ListeningSocket(Protocol):

@@ -114,7 +114,7 @@ class Container(containers.DeclarativeContainer):
         stalled_streams.provided.give_up,
     )
     slow_listeners: providers.Provider[SlowListeners] = providers.Singleton(
-        SlowListeners, settings.provided.slow_listener_seconds, settings.provided.http_pause_seconds
+        SlowListeners, settings.provided.slow_listener_seconds
     )
     waiting_room: providers.Provider[WaitingRoom] = providers.Singleton(
         WaitingRoom, settings.provided.join_wait_seconds

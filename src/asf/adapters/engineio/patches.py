@@ -9,7 +9,7 @@ from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.engineio.connections import EngineIoConnections, NotifyError
 from asf.adapters.engineio.packet_queue import PacketQueue
 from asf.adapters.engineio.pings import install_pings
-from asf.adapters.engineio.requests import checked_handler
+from asf.adapters.engineio.requests import CheckedRequests
 from asf.adapters.engineio.transport import MAX_UNREAD_RESPONSES
 from asf.adapters.engineio.upgrade import LOG_INTERVAL_SECONDS, CreateUpgrade, EngineIoUpgrade
 from asf.adapters.log_throttle import LogThrottle
@@ -42,9 +42,9 @@ def install(
             EngineIoUpgrade, create_upgrade, connections, notify_error, LogThrottle(LOG_INTERVAL_SECONDS)
         ),
     }
-    install_pings(server, runtime)
+    install_pings(server, runtime, connections.get)
     server.disconnect = partial(_disconnect, server)
-    server.handle_request = checked_handler(server, runtime)
+    server.handle_request = CheckedRequests(server, runtime, connections.get)
     server.on("message", _from_readers(connections, server.handlers["message"], runtime.checkpoint))
     connections.install(server)
     return connections

@@ -12,6 +12,7 @@ from engineio.packet import PING, Packet
 from engineio.socket import Socket
 
 from asf.adapters.delays import FixedDelay
+from asf.adapters.engineio.transport import EngineIoTransport
 from asf.adapters.runtime import Runtime
 
 
@@ -25,10 +26,37 @@ class MonotonicTime:
     time = staticmethod(time.monotonic)
 
 
-def install_pings(server: Any, runtime: Runtime) -> None:
-    """Let one timer send the pings of all connections of an Engine.IO server. The library has a task for each."""
+SLOW_PING_TIMEOUTS = 1.5
+"""Ping timeouts in which a client that is behind with its reading may read nothing."""
+
+
+def install_pings(
+    server: Any, runtime: Runtime, find_transport: Callable[[str | None], EngineIoTransport | None]
+) -> None:
+    """Let one timer send the pings of all connections of an Engine.IO server. The library has a task for each.
+
+    The library ends a connection whose pong is overdue. A client that reads slowly reads a ping late: its timeout
+    starts again while it takes what was sent before.
+    """
     engineio.socket.time = engineio.base_socket.time = MonotonicTime
-    delay: FixedDelay[Any] = FixedDelay(runtime, server.ping_interval, ping)
+
+    def ping_next(connection: Any) -> None:
+        ping(connection)
+        transport = find_transport(connection.sid)
+        if transport is not None:
+            transport.note_ping()
+            overdue.add(connection)
+
+    def extend(connection: Any) -> None:
+        transport = find_transport(connection.sid)
+        if transport is None or connection.last_ping is None:
+            return
+        if transport.is_behind(SLOW_PING_TIMEOUTS * server.ping_timeout):
+            connection.last_ping = MonotonicTime.time()
+            overdue.add(connection)
+
+    delay: FixedDelay[Any] = FixedDelay(runtime, server.ping_interval, ping_next)
+    overdue: FixedDelay[Any] = FixedDelay(runtime, server.ping_timeout / 2, extend)
     start_background_task = server.start_background_task
 
     def start_task(target: Callable[..., object], *args: Any, **kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
 from asf.adapters.engineio.polls import POLL_RESPONSE, PollResponse, is_polling
+from asf.adapters.engineio.transport import EngineIoTransport
 from asf.adapters.rate_limit import RateLimit
 from asf.adapters.runtime import Runtime, control_of
 
@@ -27,8 +28,8 @@ Handler = Callable[[dict[str, Any], Callable[..., object]], Any]
 """Answers a request, given its environment and `start_response`, as in WSGI (PEP 3333)."""
 
 
-def checked_handler(server: Any, runtime: Runtime) -> Handler:
-    """Return a handler of requests in front of that of an Engine.IO server, for what the library does not check.
+class CheckedRequests:
+    """Handles requests in front of an Engine.IO server, for what the library does not check.
 
     JSONP, with which pages of any origin could read responses: all browsers in use support CORS. An invalid
     WebSocket handshake: the library opens a connection before it looks at the handshake, and would keep it. A request
@@ -36,38 +37,66 @@ def checked_handler(server: Any, runtime: Runtime) -> Handler:
     or as it is; a body that is too long is left to the library to reject. A body of undeclared length, in chunks,
     which it would take for empty. Whether the response to a poll could be written. Many sessions that are begun over
     one connection.
-    """
-    handle_request: Handler = server.handle_request
-    max_bytes = int(server.max_http_buffer_size)
-    beginnings: WeakKeyDictionary[Any, RateLimit] = WeakKeyDictionary()
 
-    def handle(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+    `find_transport` returns the open connection of a session.
+    """
+
+    def __init__(
+        self, server: Any, runtime: Runtime, find_transport: Callable[[str | None], EngineIoTransport | None]
+    ) -> None:
+        self._server = server
+        self._runtime = runtime
+        self._find_transport = find_transport
+        self._handle_request: Handler = server.handle_request
+        self._max_bytes = int(server.max_http_buffer_size)
+        self._beginnings: WeakKeyDictionary[Any, RateLimit] = WeakKeyDictionary()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+        """Answer a request, as a WSGI application."""
         if _JSONP.search(environ.get("QUERY_STRING", "")):
-            start_response("400 Bad Request", [("Content-Type", "text/plain")])
-            return [b"JSONP is not supported."]
+            return _refuse(start_response, "400 Bad Request", b"JSONP is not supported.")
         if not _is_handshake(environ):
             environ.pop("HTTP_UPGRADE", None)
         if environ["REQUEST_METHOD"] == "POST":
-            _drop_closed(server, environ)
-            try:
-                _read_body(environ, max_bytes)
-            except TimeoutError:
-                start_response("408 Request Timeout", [("Content-Type", "text/plain")])
-                return [b"The request took too long to arrive."]
-            except (OSError, ValueError):
-                start_response("400 Bad Request", [("Content-Type", "text/plain")])
-                return [b"The body is not valid."]
-        elif "HTTP_UPGRADE" not in environ:
-            if not _HAS_SESSION.search(environ.get("QUERY_STRING", "")):
-                connection = control_of(environ).connection
-                rate = beginnings.setdefault(connection, RateLimit(BEGINNINGS_PER_SECOND, BEGINNINGS_AT_ONCE))
-                delay = rate.delay(time.monotonic())
-                if delay:
-                    runtime.pause(delay)
-            return _answer_poll(handle_request, environ, start_response)
-        return handle_request(environ, start_response)
+            return self._answer_post(environ, start_response)
+        if "HTTP_UPGRADE" in environ:
+            return self._handle_request(environ, start_response)
+        self._begin_poll(environ)
+        return _answer_poll(self._handle_request, environ, start_response)
 
-    return handle
+    def _answer_post(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+        self._drop_closed(environ)
+        try:
+            _read_body(environ, self._max_bytes)
+        except TimeoutError:
+            return _refuse(start_response, "408 Request Timeout", b"The request took too long to arrive.")
+        except (OSError, ValueError):
+            return _refuse(start_response, "400 Bad Request", b"The body is not valid.")
+        return self._handle_request(environ, start_response)
+
+    def _drop_closed(self, environ: dict[str, Any]) -> None:
+        sockets = self._server.sockets
+        for sid in _session_ids(environ):
+            if sid in sockets and sockets[sid].closed:
+                del sockets[sid]
+
+    def _begin_poll(self, environ: dict[str, Any]) -> None:
+        """Delay what begins a session too soon after others; let the session's transport follow this connection."""
+        if not _HAS_SESSION.search(environ.get("QUERY_STRING", "")):
+            connection = control_of(environ).connection
+            rate = self._beginnings.setdefault(connection, RateLimit(BEGINNINGS_PER_SECOND, BEGINNINGS_AT_ONCE))
+            delay = rate.delay(time.monotonic())
+            if delay:
+                self._runtime.pause(delay)
+        for sid in _session_ids(environ):
+            transport = self._find_transport(sid)
+            if transport is not None:
+                transport.polled(control_of(environ).progress)
+
+
+def _refuse(start_response: Callable[..., object], status: str, text: bytes) -> list[bytes]:
+    start_response(status, [("Content-Type", "text/plain")])
+    return [text]
 
 
 def _answer_poll(handle_request: Handler, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
@@ -82,12 +111,6 @@ def _answer_poll(handle_request: Handler, environ: dict[str, Any], start_respons
     (body,) = result
     start_response(status, [*headers, ("Content-Length", str(len(body)))])
     return response.deliver(body)
-
-
-def _drop_closed(server: Any, environ: dict[str, Any]) -> None:
-    for sid in _session_ids(environ):
-        if sid in server.sockets and server.sockets[sid].closed:
-            del server.sockets[sid]
 
 
 def _session_ids(environ: dict[str, Any]) -> list[str]:

@@ -9,11 +9,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from asf.adapters.client_intake import ClientIntake
 from asf.adapters.engineio.packet_queue import MAX_POLLED_BYTES, MAX_POLLED_PACKETS, PacketQueue
 from asf.adapters.engineio.packets import LatePacket, chunk_framing, message_frames, message_packet
+from asf.adapters.runtime import Progress
 from asf.adapters.websocket.back_pressure import BackPressure
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.intake import Intake
 
 MESSAGES_PER_CHUNK = 2
 """A binary event of Socket.IO is a text message and a binary one."""
@@ -32,7 +35,16 @@ class EngineIoTransport:
     `pause` suspends the calling task for a number of seconds.
     """
 
-    __slots__ = ("__weakref__", "_callback", "_connection", "_queue", "_websocket", "back_pressure", "is_active")
+    __slots__ = (
+        "__weakref__",
+        "_callback",
+        "_connection",
+        "_polled",
+        "_queue",
+        "_websocket",
+        "back_pressure",
+        "is_active",
+    )
 
     def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
         self._connection = connection
@@ -42,6 +54,7 @@ class EngineIoTransport:
         self._callback: Callable[[], None] | None = None
         self.back_pressure = BackPressure(MAX_UNREAD_RESPONSES // 2, pause)
         """Delays a client's messages while it does not read the responses."""
+        self._polled: ClientIntake | None = None
         self.is_active = False
         """Whether the connection is exempt from the join timeout."""
 
@@ -152,9 +165,36 @@ class EngineIoTransport:
         if self._websocket is not None:
             self._websocket.break_off()
 
+    def polled(self, progress: Callable[[], Progress]) -> None:
+        """Record that the client polls, on a connection of which `progress` returns how far its machine takes it."""
+        self._polled = ClientIntake(progress)
+
+    def intake(self) -> Intake:
+        """Return how much the client has taken: of the response to its latest poll until it has a WebSocket."""
+        intake = self._intake
+        return Intake(0, 0) if intake is None else intake.look()
+
+    def note_ping(self) -> None:
+        """Record that a ping is sent. The client has answered the one before."""
+        intake = self._intake
+        if intake is not None:
+            intake.note_ping(is_answered=True)
+
+    def is_behind(self, period: float) -> bool:
+        """Return whether the client may not have read the latest ping yet, as it reads slowly.
+
+        `period` is as in `ClientIntake.is_taking`.
+        """
+        intake = self._intake
+        return intake is not None and intake.is_behind(period)
+
     def when_ready(self, callback: Callable[[], None] | None) -> None:
         """Call `callback` once, as soon as `try_write` may take audio. None cancels an earlier callback."""
         self._callback = callback
+
+    @property
+    def _intake(self) -> ClientIntake | None:
+        return self._polled if self._websocket is None else self._websocket.intake
 
     @property
     def _direct_websocket(self) -> DirectWebSocket | None:

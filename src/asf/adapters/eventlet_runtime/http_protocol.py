@@ -1,6 +1,7 @@
 """The WSGI library's HTTP protocol with limits: number of connections, deadlines and rate of requests."""
 
 import string
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -15,9 +16,10 @@ import eventlet.wsgi
 from eventlet.green import socket
 
 from asf.adapters.connection_quota import ConnectionQuota
+from asf.adapters.eventlet_runtime.tcp_progress import progress_of, unacknowledged
 from asf.adapters.eventlet_runtime.turns import TURNS
 from asf.adapters.rate_limit import RateLimit
-from asf.adapters.runtime import CONNECTION_CONTROL
+from asf.adapters.runtime import CONNECTION_CONTROL, Progress
 from asf.adapters.serving import HttpTimeouts
 from asf.domain.errors import AsfError
 
@@ -31,6 +33,12 @@ DISCARDED_AT_ONCE = 16 * 1024
 MAX_LINE_BYTES = 4096
 """Longest line between the chunks of a request's body."""
 
+RESET_SECONDS = 30.0
+"""Longest time in which a client reads nothing of what was written before its connection is reset."""
+
+RESET_LOOK_SECONDS = 0.05
+"""Interval between looks whether it has taken everything."""
+
 UNESCAPED_IN_QUERY = string.printable.strip()
 """Characters of a query that are not percent-encoded."""
 
@@ -40,6 +48,8 @@ TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)
 TCP_ESTABLISHED, TCP_CLOSE = 1, 7
 """The state of a connection that neither side has closed, and of one that was reset (TCP_INFO, tcp(7))."""
 
+EMPTY_LINE_STARTS = {b"\r", b"\n"}
+
 _END_OF_HEAD = b"\r\n\r\n"
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -47,11 +57,13 @@ _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Leng
 class SocketControl:
     """The connection of a request: implements `ConnectionControl`."""
 
-    __slots__ = ("_socket", "rejection", "was_reset")
+    __slots__ = ("_socket", "is_reset", "rejection", "was_reset")
 
     def __init__(self, connection: Any, rejection: AsfError | None) -> None:
         self._socket = connection
         self.rejection = rejection
+        self.is_reset = False
+        """Whether closing the connection resets it."""
         self.was_reset = False
 
     @property
@@ -60,13 +72,29 @@ class SocketControl:
         return self._socket
 
     def abort(self) -> None:
-        """End the connection at once, so that a client does not mistake a partial response for a complete one."""
+        """End the connection at once, so that a task that writes to it gets an error; discard what was not sent."""
         with suppress(OSError):
+            self._reset_at_close()
             self._socket.shutdown(socket.SHUT_RDWR)
 
-    def set_write_timeout(self, seconds: float) -> None:
-        """Let the client read nothing of this response for up to `seconds`."""
-        self._socket.settimeout(seconds)
+    def reset(self) -> None:
+        """Let the response end with a reset, so that a client does not mistake a part of it for all of it.
+
+        Waits until the client's machine has what was written, or has read nothing of it for `RESET_SECONDS`.
+        """
+        fd = self._socket.fd
+        with suppress(OSError):
+            before, since = -1, time.monotonic()
+            while (rest := unacknowledged(fd)) and time.monotonic() - since < RESET_SECONDS:
+                if rest != before:
+                    before, since = rest, time.monotonic()
+                eventlet.sleep(RESET_LOOK_SECONDS)
+            self._reset_at_close()
+
+    def _reset_at_close(self) -> None:
+        """Let closing the socket reset the connection (SO_LINGER of 0 s, socket(7)). Raises OSError."""
+        self.is_reset = True
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def is_gone(self) -> bool:
         """Return whether the client has closed the connection, or the connection is broken."""
@@ -83,6 +111,14 @@ class SocketControl:
         with suppress(OSError):
             state = None if TCP_INFO is None else self._socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0]
             self.was_reset = state == TCP_CLOSE
+
+    def progress(self) -> Progress:
+        """Return how far the client's machine has taken what was written."""
+        return progress_of(self._socket.fd)
+
+    def limit_write(self, seconds: float) -> None:
+        """Close the connection when the client's machine acknowledges nothing of this response for `seconds`."""
+        self._socket.settimeout(seconds)
 
     def _is_at_end(self) -> bool:
         """Return whether the client has closed the connection and sent nothing before. Raises OSError if broken.
@@ -166,8 +202,13 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
 
     def finish(self) -> None:
         """Close the connection in every case."""
-        with suppress(OSError):
-            super().finish()
+        if self._control is not None and self._control.is_reset:
+            # The library would shut it down before, which a client of HTTP/1.0 takes for the end of the response.
+            with suppress(OSError):
+                self.wfile.close()
+        else:
+            with suppress(OSError):
+                super().finish()
         # When the last bytes of a response cannot be written the library leaves this open, and the socket with it.
         self.rfile.close()
         self.connection.close()
@@ -214,6 +255,11 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         self._idle_seconds = self._timeouts.idle
         try:
             first = self.rfile.peek(1)
+            if (
+                first[:1] in EMPTY_LINE_STARTS
+            ):  # Some clients send an empty line behind a body (RFC 9112, section 2.2).
+                self.rfile.readline(len(b"\r\n"))
+                first = self.rfile.peek(1)
         except OSError:  # disconnected, or silent for too long
             return False
         if not first and self._control is not None:
@@ -285,6 +331,7 @@ def _is_ambiguous(headers: Message) -> bool:
         or lengths[1:] != []
         or not all(length.isascii() and length.isdigit() for length in lengths)
         or codings[1:] != []
+        or bool(lengths and codings)
         or not all(coding.lower() == "chunked" for coding in codings)
     )
 

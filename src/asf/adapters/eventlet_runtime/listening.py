@@ -11,6 +11,7 @@ import eventlet
 from eventlet.green import socket
 
 from asf.adapters.address_binding import bind
+from asf.adapters.eventlet_runtime.tcp_progress import PatientSocket
 from asf.adapters.log_throttle import LogThrottle
 
 LISTEN_BACKLOG = 4096
@@ -109,7 +110,7 @@ def listen(host: str, port: int) -> list[EventletListeningSocket]:
 
 
 def _create_socket(family: int) -> Any:
-    created = socket.socket(family, socket.SOCK_STREAM)
+    created = PatientSocket(family, socket.SOCK_STREAM)
     created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Accepted connections inherit the options. With Nagle's algorithm every first chunk waits for a delayed ACK.
     created.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

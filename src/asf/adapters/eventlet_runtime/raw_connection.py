@@ -10,7 +10,9 @@ import eventlet
 from eventlet import hubs, wsgi
 from eventlet.event import Event
 
+from asf.adapters.eventlet_runtime.tcp_progress import progress_of
 from asf.adapters.eventlet_runtime.turns import TURNS
+from asf.adapters.runtime import Progress
 
 WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
 
@@ -31,6 +33,7 @@ class EventletConnection:
         # The socket itself, which does not block; `GreenSocket.send` would wait.
         self._send = green_socket.fd.send
         self._early = early
+        self._written = 0
         self._timeout: float | None = None
         self._callback: Callable[[], object] | None = None
         self._listener: Any = None
@@ -44,6 +47,7 @@ class EventletConnection:
             if error.errno not in WOULD_BLOCK:
                 raise
             return 0
+        self._written += written
         return written
 
     def when_writable(self, callback: Callable[[], object] | None) -> None:
@@ -54,6 +58,10 @@ class EventletConnection:
         elif self._listener is None:
             hub = hubs.get_hub()
             self._listener = hub.add(hub.WRITE, self._socket.fileno(), self._on_writable, self._on_writable, None)
+
+    def progress(self) -> Progress:
+        """Return how far the peer's machine has taken what was written."""
+        return progress_of(self._socket.fd, self._written)
 
     def receive(self, timeout: float | None) -> bytes:
         """Wait for bytes and return them; empty at the end. Raises TimeoutError, OSError."""

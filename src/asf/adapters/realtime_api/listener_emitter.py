@@ -8,6 +8,7 @@ from asf.adapters.realtime_api.socketio_packets import binary_event_packet, comp
 from asf.adapters.realtime_api.transports import SocketIoTransport
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import ListenerEvent
+from asf.domain.streaming.intake import Intake
 
 AUDIO_CHUNK = "audio_chunk"
 
@@ -38,6 +39,10 @@ class SocketIoListenerEmitter:
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, as soon as the listener may take audio again."""
         self._transport.when_ready(callback)
+
+    def intake(self) -> Intake:
+        """Return how much the listener has taken."""
+        return self._transport.intake()
 
     def detach(self) -> None:
         """Cancel the callback."""

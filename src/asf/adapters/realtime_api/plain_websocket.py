@@ -39,6 +39,7 @@ from asf.domain.streaming.events import (
     StatusChanged,
     StreamFailed,
 )
+from asf.domain.streaming.intake import Intake
 from asf.domain.streaming.service import StreamingService
 
 NORMAL_CLOSURE = 1000
@@ -84,7 +85,8 @@ class PlainWebSocketEmitter:
         self._connection.send_texts([_text_of(event) for event in events])
         last = events[-1]
         if isinstance(last, StreamFailed):
-            self._connection.close(close_code_of(last.error), last.error.error_code)
+            is_read = not isinstance(last.error, ListenerTooSlow)
+            self._connection.close(close_code_of(last.error), last.error.error_code, is_read=is_read)
         elif isinstance(last, EndOfStream) or (isinstance(last, StatusChanged) and last.status is SessionStatus.LEFT):
             self._connection.close(NORMAL_CLOSURE, "")
 
@@ -95,6 +97,10 @@ class PlainWebSocketEmitter:
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, as soon as the listener may take audio again."""
         self._connection.when_ready(callback)
+
+    def intake(self) -> Intake:
+        """Return how much the listener has taken."""
+        return self._connection.intake()
 
     def detach(self) -> None:
         """Cancel the callback."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.intake import Intake
 
 
 class MessageTransport(Protocol):
@@ -62,6 +63,10 @@ class SocketIoTransport(MessageTransport, Protocol):
         """Call `callback` once, as soon as `try_write` may take audio. None cancels an earlier callback."""
         ...
 
+    def intake(self) -> Intake:
+        """Return how much the client has taken."""
+        ...
+
 
 class WebSocketConnection(Protocol):
     """One plain WebSocket connection."""
@@ -82,6 +87,10 @@ class WebSocketConnection(Protocol):
         """Call `callback` once, as soon as `send_audio` may take audio. None cancels an earlier callback."""
         ...
 
+    def intake(self) -> Intake:
+        """Return how much the client has taken."""
+        ...
+
     def receive(self) -> str | bytes | None:
         """Wait for the next message: text, or binary; None at the end of the connection."""
         ...
@@ -90,9 +99,10 @@ class WebSocketConnection(Protocol):
         """Call `callback` when messages arrive faster than they are read, at a limited rate."""
         ...
 
-    def close(self, code: int, reason: str) -> None:
+    def close(self, code: int, reason: str, *, is_read: bool = True) -> None:
         """Close the connection after all that was sent before, with a close code (RFC 6455, section 7.4).
 
+        A client that reads slowly is given time for it; `is_read` is False for one that reads nothing.
         Nothing can be sent after that. A second call has no effect.
         """
         ...

@@ -30,9 +30,9 @@ class DirectWebSocket(FrameSender):
     """One WebSocket connection. One task receives; any may send.
 
     `message_timeout` returns how many seconds the next message may take (None: no limit); after that the connection
-    is considered ended. `timeout`, in seconds, limits every silence of the client (None: no limit). `on_throttled` is
-    called when frames arrive faster than the rate limit, at most every `THROTTLED_NOTICE_SECONDS`. `received_frames`
-    counts all frames that were received.
+    is considered ended. `timeout`, in seconds, limits every silence of a client that is not behind with its reading
+    (None: no limit). `on_throttled` is called when frames arrive faster than the rate limit, at most every
+    `THROTTLED_NOTICE_SECONDS`. `received_frames` counts all frames that were received.
     """
 
     def __init__(self, connection: RawConnection, max_message_bytes: int) -> None:
@@ -105,7 +105,12 @@ class DirectWebSocket(FrameSender):
     def _receive(self, due: float | None) -> bytes:
         """Return bytes; none at the end of the connection, or when the message is overdue. Raises OSError."""
         if due is None:
-            return self._connection.receive(self.timeout)
+            while True:
+                try:
+                    return self._connection.receive(self.timeout)
+                except TimeoutError:
+                    if self.timeout is None or not self.intake.is_behind(self.timeout):
+                        raise
         with suppress(TimeoutError):
             return self._connection.receive(max(_MIN_WAIT_SECONDS, due - time.monotonic()))
         return b""

@@ -14,9 +14,16 @@ from asf.adapters.websocket.frames import close_frame, framing_for, text_frame
 from asf.adapters.websocket.handshake import StartResponse, WebSocketUpgrade
 from asf.adapters.websocket.pings import PING_SECONDS, Pings
 from asf.domain.streaming.audio import AudioBatch
+from asf.domain.streaming.intake import Intake
 
 CLOSE_SECONDS = 5.0
-"""Longest time for a client to read what was sent before the close frame, and to respond to that."""
+"""Longest time for a client to respond to a close frame, once it has read what was sent before."""
+
+SLOW_CLOSE_SECONDS = 30.0
+"""Longest time in which a client reads nothing of what was sent before the close frame."""
+
+SLOW_PING_PERIODS = 1.2
+"""Times between two pings in which a client that is behind with its reading may read nothing."""
 
 MAX_WAITING_BYTES = 65536
 """Maximum number of bytes of text that wait for a client that does not read; beyond it, the connection is ended."""
@@ -32,7 +39,8 @@ class PlainWebSocket:
         self._close_later = close_later
         self._waiting: deque[bytes] = deque()
         self._callback: Callable[[], None] | None = None
-        self._closing = False
+        self._closing = self._is_abandoned = False
+        self._ping_is_due = False
         self._pings = Pings(websocket)
         self._back_pressure = BackPressure(MAX_WAITING_BYTES // 2, websocket.pause)
         websocket.on_idle = self._continue
@@ -65,6 +73,10 @@ class PlainWebSocket:
         """Send bytes of the batch as far as the kernel takes them; return how many were taken."""
         return self._websocket.write_chunks(framing_for(envelope), batch, start, stop) if self.ready else 0
 
+    def intake(self) -> Intake:
+        """Return how much the client has taken."""
+        return self._websocket.intake.look()
+
     def when_throttled(self, callback: Callable[[], None]) -> None:
         """Call `callback` when messages arrive faster than the rate limit, at a limited rate."""
         self._websocket.on_throttled = callback
@@ -73,25 +85,34 @@ class PlainWebSocket:
         """Call `callback` once, as soon as audio can be sent. None cancels an earlier callback."""
         self._callback = callback
 
-    def close(self, code: int, reason: str) -> None:
-        """Close the connection after all that was sent before."""
+    def close(self, code: int, reason: str, *, is_read: bool = True) -> None:
+        """Close the connection after all that was sent before. `is_read` is False for a client that reads nothing."""
         if self._closing:
             return
+        self._is_abandoned = not is_read
         self._waiting.append(close_frame(code, reason))
         self._closing = True
         self._flush()
         self._close_later(self)
 
     def ping(self) -> bool:
-        """Send a ping, unless something else is being sent. Returns whether the connection is still open.
+        """Send a ping, now or behind what is being sent. Returns whether the connection is still open.
 
-        A client that has not answered for too long is considered disconnected.
+        A client that has not answered for too long is considered disconnected, unless it is behind with its reading.
         """
-        if not self._pings.has_answered():
+        if not self._pings.has_answered() and not self._websocket.intake.is_behind(SLOW_PING_PERIODS * PING_SECONDS):
             self.break_off()
-        elif self.ready:
-            self._pings.send()
+        else:
+            self._ping_is_due = True
+            self._flush()
         return not self._closing and not self._websocket.websocket_closed
+
+    def finish_close(self) -> bool:
+        """End the connection, unless the client still takes what was sent before. Returns whether it has ended."""
+        if not self._is_abandoned and self._websocket.intake.is_behind(SLOW_CLOSE_SECONDS):
+            return False
+        self.break_off()
+        return True
 
     def break_off(self) -> None:
         """End the connection at once."""
@@ -114,6 +135,9 @@ class PlainWebSocket:
             frames = b"".join(self._waiting)
             self._waiting.clear()
             self._websocket.write_whole(frames)
+        if self._ping_is_due and self._websocket.idle and not self._closing:
+            self._ping_is_due = False
+            self._pings.send()
         if self._closing and self._websocket.idle:
             self._websocket.websocket_closed = True  # The close frame was sent: there must not be another one.
 
@@ -153,7 +177,7 @@ class PlainWebSocketEndpoint:
         self._is_allowed = is_allowed
         self._max_message_bytes = max_message_bytes
         self._pings = make_delay(PING_SECONDS, self._ping)
-        self._closes = make_delay(CLOSE_SECONDS, PlainWebSocket.break_off)
+        self._closes = make_delay(CLOSE_SECONDS, self._finish_close)
         self._connections: WeakSet[PlainWebSocket] = WeakSet()
 
     def in_front_of(self, application: Application) -> Application:
@@ -186,6 +210,10 @@ class PlainWebSocketEndpoint:
         self._pings.add(connection)
         self._connections.add(connection)
         self._handler(connection, stream_id, query)
+
+    def _finish_close(self, connection: PlainWebSocket) -> None:
+        if not connection.finish_close():
+            self._closes.add(connection)
 
     def _ping(self, connection: PlainWebSocket) -> None:
         if connection.ping():

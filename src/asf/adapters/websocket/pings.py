@@ -15,7 +15,7 @@ class Pings:
 
     def __init__(self, websocket: DirectWebSocket) -> None:
         self._websocket = websocket
-        self._received = -1
+        self._received = self._received_at_ping = -1
         self._unanswered = 0
 
     def has_answered(self) -> bool:
@@ -27,4 +27,7 @@ class Pings:
 
     def send(self) -> None:
         """Send a ping. Call it only while the WebSocket is idle."""
+        received = self._websocket.received_frames
+        self._websocket.intake.note_ping(is_answered=received != self._received_at_ping)
+        self._received_at_ping = received
         self._websocket.write_whole(PING_FRAME)

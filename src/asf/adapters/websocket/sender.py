@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from asf.adapters.client_intake import ClientIntake
 from asf.adapters.runtime import Event, RawConnection
 from asf.adapters.websocket.frames import EMPTY_CLOSE_FRAME, ChunkFraming, binary_frame, text_frame
 from asf.domain.streaming.audio import AudioBatch
@@ -28,7 +29,8 @@ class FrameSender:
     call itself is in `eventlet_runtime.raw_connection`. Long polling and HTTP do not pass here.
 
     `on_idle` is called when a frame was sent after waiting, or by `send`, and nothing else is pending. `timeout`
-    is the longest time in seconds in which the kernel takes no byte of what `send` waits for (None: no limit).
+    is the longest time in seconds in which the client takes no byte of what `send` waits for (None: no limit).
+    `intake` tells how the client takes what it is sent.
     `websocket_closed` says that nothing more can be sent.
     """
 
@@ -36,10 +38,10 @@ class FrameSender:
         self.on_idle: Callable[[], None] | None = None
         self.timeout: float | None = None
         self.websocket_closed = False
+        self.intake = ClientIntake(connection.progress)
         self._connection = connection
         self._pending: deque[_Pending] = deque()
         self._sending_tasks = 0
-        self._taken_bytes = 0
 
     @property
     def idle(self) -> bool:
@@ -126,11 +128,10 @@ class FrameSender:
         # Not idle until this task runs again: it may have more to send, in front of anything else.
         self._sending_tasks += 1
         try:
-            taken_bytes = self._taken_bytes
+            self.intake.look()
             while not (self.websocket_closed or sent.wait(self.timeout)):
-                if self._taken_bytes == taken_bytes:
+                if self.timeout is not None and not self.intake.is_taking(self.timeout):
                     self._fail()
-                taken_bytes = self._taken_bytes
         finally:
             self._sending_tasks -= 1
         if self.websocket_closed:
@@ -144,7 +145,6 @@ class FrameSender:
             if self.websocket_closed:
                 self._fail()
                 return
-            self._taken_bytes += taken
             if taken < len(pending.rest):
                 pending.rest = pending.rest[taken:]
                 self._connection.when_writable(self._write_pending)

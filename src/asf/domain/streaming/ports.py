@@ -5,6 +5,7 @@ from typing import Protocol
 
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import ListenerEvent
+from asf.domain.streaming.intake import Intake
 from asf.domain.streams.ports import AudioLocations
 from asf.domain.streams.stream import AudioEnding, Locator
 
@@ -121,6 +122,10 @@ class ListenerEmitter(Protocol):
 
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, as soon as the listener may take audio again. Replaces an earlier callback."""
+        ...
+
+    def intake(self) -> Intake:
+        """Return how much the listener has taken, to be compared with what was returned earlier."""
         ...
 
     def detach(self) -> None:

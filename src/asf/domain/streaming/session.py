@@ -30,8 +30,8 @@ class ListenRequest:
     `offset` is that of the first byte to send, `stop` that behind the last one (None: the end of the audio). `epoch`,
     if given, must be the stream's current one. `window` bounds the bytes that are sent and not acknowledged yet (no
     bound if None). With `wait` the stream need not be announced yet. A listener that is not `paced` receives audio as
-    fast as it takes it. One that `may_pause` shows a pause by taking nothing for a while, and counts as slow later
-    than others. `token` is the unverified token that it sent, of any type.
+    fast as it takes it. One that reads nothing is dropped after `silence_seconds` (None: ASF_SLOW_LISTENER_SECONDS).
+    `token` is the unverified token that it sent, of any type.
     """
 
     stream_id: str
@@ -40,7 +40,7 @@ class ListenRequest:
     window: int | None = None
     wait: bool = False
     paced: bool = True
-    may_pause: bool = False
+    silence_seconds: float | None = None
     stop: int | None = None
     token: object = field(default=None, repr=False)
 

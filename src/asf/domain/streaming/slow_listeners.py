@@ -1,58 +1,80 @@
-"""Slow listeners: drops sessions that have been blocked by back-pressure for too long."""
+"""Slow listeners: drops sessions that have been blocked by back-pressure and have read nothing for too long."""
 
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from asf.domain.errors import ListenerTooSlow
+from asf.domain.streaming.intake import longest_silence
 from asf.domain.streaming.session import ListenerSession
 
-DROPS_PER_TURN = 32
-"""Maximum sessions that are dropped in one turn of the pump, before the other tasks of the process run."""
+LOOKS_PER_TURN = 32
+"""Maximum sessions that are looked at in one turn of the pump, before the other tasks of the process run."""
+
+LOOKS = 8
+"""How often a blocked session is looked at in `slow_seconds`: so it is dropped at most a quarter of them late."""
+
+
+@dataclass(slots=True)
+class _Blocked:
+    """A blocked session: when it is looked at next, and since when its listener has read nothing.
+
+    Both in seconds of the clock. `acknowledged` is that of its emitter at the last look, None before the first.
+    """
+
+    look_at: float
+    since: float
+    acknowledged: int | None = None
 
 
 class SlowListeners:
     """Sessions that are blocked by back-pressure: a `Timer` of the pump.
 
-    A session that has been blocked for `slow_seconds`, without a byte taken, is dropped; one that may pause, after
-    `pause_seconds` (the same unless given).
+    A session is dropped when its listener has read nothing for its `silence_seconds`, by default `slow_seconds`.
+    What counts is what the listener's machine acknowledges: a connection takes more audio only when the listener has
+    made room for much of it, and one that reads slowly does so rarely.
     """
 
-    def __init__(self, slow_seconds: float, pause_seconds: float | None = None) -> None:
+    def __init__(self, slow_seconds: float) -> None:
         self._slow_seconds = slow_seconds
-        self._pause_seconds = slow_seconds if pause_seconds is None else pause_seconds
-        # Since when each session is blocked, in seconds of the clock; the one blocked longest comes first.
-        self._blocked_since: OrderedDict[ListenerSession, float] = OrderedDict()
-        self._paused_since: OrderedDict[ListenerSession, float] = OrderedDict()
+        self._look_seconds = slow_seconds / LOOKS
+        # The session that is looked at next comes first: each is looked at in the same intervals.
+        self._blocked: OrderedDict[ListenerSession, _Blocked] = OrderedDict()
 
     def __len__(self) -> int:
         """Return how many sessions are blocked."""
-        return len(self._blocked_since) + len(self._paused_since)
+        return len(self._blocked)
 
     @property
     def next_time(self) -> float | None:
-        """When the next session is dropped, in seconds of the clock; None when none is blocked."""
-        blocked = next(iter(self._blocked_since.values())) + self._slow_seconds if self._blocked_since else None
-        if not self._paused_since:
-            return blocked
-        paused = next(iter(self._paused_since.values())) + self._pause_seconds
-        return paused if blocked is None else min(blocked, paused)
+        """When the next session is looked at, in seconds of the clock; None when none is blocked."""
+        return next(iter(self._blocked.values())).look_at if self._blocked else None
 
     def add(self, session: ListenerSession, now: float) -> None:
         """Record that the session is blocked, since `now` or earlier."""
-        self._list_of(session).setdefault(session, now)
+        if session not in self._blocked:
+            self._blocked[session] = _Blocked(now + self._look_seconds, now)
 
     def remove(self, session: ListenerSession) -> None:
         """Record that the session is not blocked: bytes were taken, or it waits for something else."""
-        self._list_of(session).pop(session, None)
+        self._blocked.pop(session, None)
 
     def fire(self, now: float) -> None:
-        """Drop sessions that have been blocked for too long, at most `DROPS_PER_TURN`; the rest stays due."""
-        for _ in range(DROPS_PER_TURN):
-            if (deadline := self.next_time) is None or deadline > now:
+        """Drop sessions that read nothing for too long. Looks at `LOOKS_PER_TURN` at most; the rest stays due."""
+        for _ in range(LOOKS_PER_TURN):
+            if (look_at := self.next_time) is None or look_at > now:
                 break
-            paused = self._paused_since
-            is_paused = paused and next(iter(paused.values())) + self._pause_seconds == deadline
-            session, _ = (paused if is_paused else self._blocked_since).popitem(last=False)
-            session.fail(ListenerTooSlow())
+            session, blocked = self._blocked.popitem(last=False)
+            if self._is_too_slow(session, blocked, now):
+                session.fail(ListenerTooSlow())
+            elif not session.ended:
+                blocked.look_at = now + self._look_seconds
+                self._blocked[session] = blocked
 
-    def _list_of(self, session: ListenerSession) -> OrderedDict[ListenerSession, float]:
-        return self._paused_since if session.request.may_pause else self._blocked_since
+    def _is_too_slow(self, session: ListenerSession, blocked: _Blocked, now: float) -> bool:
+        intake = session.emitter.intake()
+        if intake.acknowledged != blocked.acknowledged:
+            blocked.acknowledged, blocked.since = intake.acknowledged, now
+            return False
+        seconds = session.request.silence_seconds
+        period = self._slow_seconds if seconds is None else seconds
+        return now - blocked.since >= max(period, longest_silence(self._slow_seconds, intake.unread))

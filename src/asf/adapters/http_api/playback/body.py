@@ -1,11 +1,15 @@
 """The body of a response that has a session: the connection of an HTTP client to the domain."""
 
+import errno
 from collections.abc import Callable
 from queue import Empty, Queue
 
+from asf.adapters.client_intake import ClientIntake
+from asf.adapters.runtime import ConnectionControl
 from asf.domain.errors import InternalError, ListenerTooSlow, Unauthorized
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream, ListenerEvent, StreamFailed
+from asf.domain.streaming.intake import Intake
 from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.service import StreamingService
 from asf.domain.streaming.session import ListenRequest
@@ -22,8 +26,9 @@ Part = bytes | EndOfStream | StreamFailed
 class PlaybackBody:
     """The body of one response: implements the `ListenerEmitter` port, and is the iterator of what the server sends.
 
-    At most `PART_BYTES` wait to be sent. `abort` closes the connection at once: nothing else shows the client that a
-    response of unknown length is incomplete. `is_gone` returns whether the client has closed the connection.
+    At most `PART_BYTES` wait to be sent. `control` is that of the request's connection. The client may read nothing
+    for `pause_seconds`. A response that ends early is reset: nothing else shows the client that it is incomplete
+    where its length is unknown.
     """
 
     def __init__(
@@ -31,20 +36,21 @@ class PlaybackBody:
         service: StreamingService,
         listener_id: str,
         stream_id: str,
-        abort: Callable[[], None],
-        is_gone: Callable[[], bool],
+        control: ConnectionControl,
+        pause_seconds: float,
     ) -> None:
         self._service = service
         self._listener_id = listener_id
         self._stream_id = stream_id
-        self._abort = abort
-        self._is_gone = is_gone
+        self._control = control
+        self._pause_seconds = pause_seconds
+        self._intake = ClientIntake(control.progress)
+        self._is_sending = False  # Whether the server's task may be blocked, sending to a client that does not read.
         self._offset = 0
         # Audio, then an event that ends it.
         self._parts: Queue[Part] = Queue()
         # Taken from the queue before the response began.
         self._first: Part | None = None
-        self._has_begun = True
         self._callback: Callable[[], None] | None = None
 
     def open(self, opened: OpenedAudio, offset: int = 0, stop: int | None = None) -> None:
@@ -54,8 +60,7 @@ class PlaybackBody:
         error that ends the session before its first byte.
         """
         self._offset = offset
-        self._has_begun = False
-        request = ListenRequest(self._stream_id, offset, paced=False, may_pause=True, stop=stop)
+        request = ListenRequest(self._stream_id, offset, paced=False, silence_seconds=self._pause_seconds, stop=stop)
         self._service.join(self._listener_id, request, self, opened)
         try:
             first = self._next_part()
@@ -66,7 +71,6 @@ class PlaybackBody:
             raise first.error
         # A client that has disconnected receives nothing, whatever follows.
         self._first = StreamFailed(self._stream_id, InternalError(), offset) if first is None else first
-        self._has_begun = True
 
     def emit(self, *events: ListenerEvent) -> None:
         """Take the end of the audio. Other events are dropped; the response headers carry that information."""
@@ -74,7 +78,7 @@ class PlaybackBody:
             if isinstance(event, EndOfStream | StreamFailed):
                 self._parts.put(event)
             if isinstance(event, StreamFailed) and isinstance(event.error, ListenerTooSlow | Unauthorized):
-                self._break_response()  # The server's task may be blocked, sending to a client that does not read.
+                self._abort_sending()
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         """Take up to `PART_BYTES`, unless earlier audio still waits to be sent."""
@@ -88,10 +92,14 @@ class PlaybackBody:
         """Call `callback` once, when the server takes the waiting part to send it."""
         self._callback = callback
 
+    def intake(self) -> Intake:
+        """Return how much the client has taken of the response."""
+        return self._intake.look()
+
     def break_off(self) -> None:
         """Close the connection at once, and end the iteration."""
         self._parts.put(StreamFailed(self._stream_id, InternalError(), self._offset))
-        self._break_response()
+        self._abort_sending()
 
     def detach(self) -> None:
         """Forget the callback."""
@@ -105,6 +113,7 @@ class PlaybackBody:
         return self
 
     def __next__(self) -> bytes:
+        self._is_sending = False
         part = self._first
         if part is None:
             part = self._next_part()
@@ -113,15 +122,20 @@ class PlaybackBody:
         if callback is not None:
             callback()
         if isinstance(part, StreamFailed):
-            self._abort()
+            self._control.reset()
+            raise ConnectionResetError(errno.ECONNRESET, f"The stream has failed: {part.error.error_code}")
         if not isinstance(part, bytes):
             raise StopIteration
+        self._is_sending = True
         return part
 
-    def _break_response(self) -> None:
-        """Close the connection at once, unless the response has not begun: then it will be that of the error."""
-        if self._has_begun:
-            self._abort()
+    def _abort_sending(self) -> None:
+        """End the connection if a part is being sent. Else the end, which is the next part, does so.
+
+        If the response has not begun, it will be that of the error.
+        """
+        if self._is_sending:
+            self._control.abort()
 
     def _next_part(self) -> Part | None:
         """Return the next part, or None when the client has disconnected while there was none."""
@@ -129,6 +143,6 @@ class PlaybackBody:
             try:
                 return self._parts.get(timeout=POLL_SECONDS)
             except Empty:
-                if self._is_gone():
-                    self._abort()
+                if self._control.is_gone():
+                    self._control.abort()
                     return None

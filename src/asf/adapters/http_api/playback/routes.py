@@ -93,6 +93,8 @@ class Playback:
         response.content_type = _content_type_of(opened)
         if (total_bytes := opened.total_bytes) is not None:
             response.content_length = total_bytes
+        else:
+            response.headers["X-Accel-Buffering"] = "no"  # nginx would keep the latest audio, and spool what is slow.
         return response
 
     def _part(self, stream_id: str, opened: OpenedAudio, start: int, stop: int) -> Response:
@@ -111,8 +113,9 @@ class Playback:
 
     def _make_body(self, stream_id: str) -> PlaybackBody:
         control = control_of(request.environ)
-        control.set_write_timeout(self._pause_seconds + WRITE_MARGIN_SECONDS)
-        return PlaybackBody(self._service, f"http-{next(self._numbers)}", stream_id, control.abort, control.is_gone)
+        control.limit_write(self._pause_seconds + WRITE_MARGIN_SECONDS)
+        listener_id = f"http-{next(self._numbers)}"
+        return PlaybackBody(self._service, listener_id, stream_id, control, self._pause_seconds)
 
 
 def _content_type_of(opened: OpenedAudio) -> str:

@@ -1,0 +1,37 @@
+"""How a listener takes what it is sent, and how long one that reads slowly may seem to read nothing."""
+
+from typing import NamedTuple
+
+BYTES_IN_PERIOD = 60_000
+"""Who reads so much in `ASF_SLOW_LISTENER_SECONDS` is never dropped: 2 kB/s by default, speech at 16 kbit/s."""
+
+STEP_BYTES = 128 * 1024
+"""How much a machine may have to read before it makes room known: all that Linux buffers at first.
+
+It gives memory back in whole packets, of 64 KiB each on a fast path."""
+
+BUFFER_FRACTION = 16
+"""As `STEP_BYTES`, the share of a large buffer: Linux keeps its window closed until so much is free."""
+
+MAX_BUFFER_BYTES = 16 * 1024 * 1024
+"""Largest receive buffer that is reckoned with."""
+
+
+class Intake(NamedTuple):
+    """What a listener has taken on its connection.
+
+    `acknowledged` changes whenever the listener's machine acknowledges bytes. `unread` is how many of these bytes the
+    listener may not have read from its machine yet, as far as that is known.
+    """
+
+    acknowledged: int
+    unread: int
+
+
+def longest_silence(period: float, unread: int) -> float:
+    """Return for how many seconds a listener that reads all the time may acknowledge nothing: at least `period`.
+
+    A machine acknowledges in steps. `unread` bytes bound them, and the listener reads `BYTES_IN_PERIOD` in `period`.
+    """
+    step = max(min(unread, STEP_BYTES), min(unread, MAX_BUFFER_BYTES) // BUFFER_FRACTION)
+    return period * max(1.0, step / BYTES_IN_PERIOD)
