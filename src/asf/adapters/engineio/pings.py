@@ -35,8 +35,9 @@ def install_pings(
 ) -> None:
     """Let one timer send the pings of all connections of an Engine.IO server. The library has a task for each.
 
-    The library ends a connection whose pong is overdue. A client that reads slowly reads a ping late: its timeout
-    starts again while it takes what was sent before.
+    The library ends a connection whose pong is overdue. A client that reads slowly reads a ping late. While it takes
+    what was sent before, it is sent further pings: the timeout starts again, here and at the clients that expect a
+    ping now and then, and the library's writer, which gives up when there is nothing to send for long, has something.
     """
     engineio.socket.time = engineio.base_socket.time = MonotonicTime
 
@@ -52,7 +53,7 @@ def install_pings(
         if transport is None or connection.last_ping is None:
             return
         if transport.is_behind(SLOW_PING_TIMEOUTS * server.ping_timeout):
-            connection.last_ping = MonotonicTime.time()
+            ping(connection)
             overdue.add(connection)
 
     delay: FixedDelay[Any] = FixedDelay(runtime, server.ping_interval, ping_next)
