@@ -1,7 +1,6 @@
 """Slow listeners: drops sessions that have been blocked by back-pressure and have read nothing for too long."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from asf.domain.errors import ListenerTooSlow
 from asf.domain.streaming.intake import longest_silence
@@ -14,16 +13,25 @@ LOOKS = 8
 """How often a blocked session is looked at in `slow_seconds`: so it is dropped at most a quarter of them late."""
 
 
-@dataclass(slots=True)
 class _Blocked:
     """A blocked session: when it is looked at next, and since when its listener has read nothing.
 
-    Both in seconds of the clock. `acknowledged` is that of its emitter at the last look, None before the first.
+    Both in seconds of the clock.
     """
 
-    look_at: float
-    since: float
-    acknowledged: int | None = None
+    __slots__ = ("_acknowledged", "look_at", "since")
+
+    def __init__(self, look_at: float, since: float) -> None:
+        self.look_at = look_at
+        self.since = since
+        self._acknowledged: int | None = None  # At the last look; None before the first.
+
+    def look(self, acknowledged: int, now: float, next_look: float) -> float:
+        """Record what the listener's machine has acknowledged. Returns for how long that has not changed."""
+        if acknowledged != self._acknowledged:
+            self._acknowledged, self.since = acknowledged, now
+        self.look_at = next_look
+        return now - self.since
 
 
 class SlowListeners:
@@ -64,17 +72,13 @@ class SlowListeners:
             if (look_at := self.next_time) is None or look_at > now:
                 break
             session, blocked = self._blocked.popitem(last=False)
-            if self._is_too_slow(session, blocked, now):
+            intake = session.emitter.intake()
+            silence = blocked.look(intake.acknowledged, now, now + self._look_seconds)
+            if silence >= self._longest_silence(session, intake.unread):
                 session.fail(ListenerTooSlow())
             elif not session.ended:
-                blocked.look_at = now + self._look_seconds
                 self._blocked[session] = blocked
 
-    def _is_too_slow(self, session: ListenerSession, blocked: _Blocked, now: float) -> bool:
-        intake = session.emitter.intake()
-        if intake.acknowledged != blocked.acknowledged:
-            blocked.acknowledged, blocked.since = intake.acknowledged, now
-            return False
+    def _longest_silence(self, session: ListenerSession, unread: int) -> float:
         seconds = session.request.silence_seconds
-        period = self._slow_seconds if seconds is None else seconds
-        return now - blocked.since >= max(period, longest_silence(self._slow_seconds, intake.unread))
+        return max(self._slow_seconds if seconds is None else seconds, longest_silence(self._slow_seconds, unread))
