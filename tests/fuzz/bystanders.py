@@ -27,6 +27,8 @@ UPDATE_SECONDS = 0.05
 HEALTH_SECONDS = 0.25
 """Pause between two questions for the server's health."""
 
+LISTENERS_EACH = 3
+
 ENOUGH = 5
 """How many streams and updates must come beside what is done."""
 
@@ -56,7 +58,11 @@ class Bystanders:
             lambda: _hear_over_websocket(server),
             lambda: _hear_over_http(server, numbers.randrange(len(AUDIO))),
         ]
-        self._threads = [threading.Thread(target=self._listen, args=(door,), daemon=True) for door in doors]
+        self._threads = [
+            threading.Thread(target=self._listen, args=(door,), daemon=True)
+            for door in doors
+            for _ in range(LISTENERS_EACH)
+        ]
         self._threads += [threading.Thread(target=one, daemon=True) for one in (self._watch, self._ask)]
         for thread in self._threads:
             thread.start()
