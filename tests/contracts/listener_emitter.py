@@ -86,6 +86,15 @@ class ListenerEmitterContract:
             sent += BATCH.data[:taken]
         return BATCH.offset + taken
 
+    def test_the_intake_of_a_listener_that_reads_nothing_stays_as_it_is(
+        self, emitter: ListenerEmitter, probe: Probe
+    ) -> None:
+        probe.stop_reading()
+        self.send_until_blocked(emitter, bytearray())
+        intake = emitter.intake()
+        assert intake.unread >= 0
+        assert emitter.intake() == intake
+
     def test_a_detached_emitter_calls_nothing_back(self, emitter: ListenerEmitter, probe: Probe) -> None:
         probe.stop_reading()
         self.send_until_blocked(emitter, bytearray())

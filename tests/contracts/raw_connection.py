@@ -87,6 +87,19 @@ class RawConnectionContract:
         line.connection.pause(0.01)
         assert len(called) == count
 
+    def test_what_the_far_end_takes_is_progress(self, line: Line) -> None:
+        while line.connection.write_now(bytes(4096)):
+            pass
+        before = line.connection.progress()
+        assert before.answers
+        assert line.connection.progress().acknowledged == before.acknowledged
+
+        def has_progressed() -> bool:
+            line.receive()
+            return line.connection.progress().acknowledged > before.acknowledged
+
+        line.wait_until(has_progressed)
+
     def test_a_cancelled_callback_is_not_called(self, line: Line) -> None:
         called: list[bool] = []
         line.connection.when_writable(lambda: called.append(True))

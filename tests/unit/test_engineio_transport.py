@@ -13,16 +13,18 @@ from eventlet.green import socket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asf.adapters.client_intake import BEHIND_BYTES
 from asf.adapters.engineio import transport
 from asf.adapters.engineio.packet_queue import PacketQueue
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
+from asf.adapters.runtime import Progress
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream
 from tests.contracts.listener_emitter import ListenerEmitterContract
 from tests.support.bounds import PATIENCE_SECONDS
-from tests.support.engineio_line import EngineIoServer
+from tests.support.engineio_line import EngineIoServer, RecordingWebSocket
 from tests.unit.test_frames import messages_in
 
 pytestmark = pytest.mark.usefixtures("endless_turns")
@@ -350,3 +352,27 @@ def test_a_callback_outlives_the_upgrade(line: SocketLine) -> None:
     eventlet.sleep(0)
     assert ready == [True]
     polling.close()
+
+
+def test_the_intake_is_that_of_the_latest_poll_and_then_of_the_websocket() -> None:
+    """Of a client that does not poll, nothing is known."""
+    line = EngineIoServer().open_polling()
+    transport = line.transport
+    transport.note_ping()
+    assert transport.intake() == (0, 0)
+    assert not transport.is_behind(1.0)
+    taken = [100, 900]
+    transport.polled(lambda: Progress(taken[0], answers=True))
+    taken[0] += BEHIND_BYTES
+    assert transport.intake() == (100 + BEHIND_BYTES, BEHIND_BYTES)
+    assert transport.is_behind(1.0)
+    transport.note_ping()
+    transport.note_ping()
+    assert not transport.is_behind(1.0)
+    transport.polled(lambda: Progress(taken[1], answers=True))
+    assert transport.intake() == (900, 0)
+    websocket = RecordingWebSocket()
+    transport.attach(websocket, lambda: None)  # type: ignore[arg-type]
+    websocket.acknowledged = 5
+    assert transport.intake() == (5, 5)
+    line.close()
