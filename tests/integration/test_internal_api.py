@@ -173,6 +173,9 @@ def test_an_unauthorized_request_is_rejected_before_the_body_is_read(locked: Ser
         "/asf/internal;/streams",
         "/asf\\internal/streams",
         "asf/internal/streams",
+        "/asf/internal/streams/..%2f..%2f..%2fapi",
+        "/asf/internal/streams/a/%2e/b",
+        "/asf/internal/streams/..",
         "http://localhost/asf/internal/streams",
         "/%6detrics",
         "//metrics",
@@ -192,11 +195,11 @@ def test_a_path_in_another_spelling_is_not_found(locked: ServerProcess, path: st
 def test_a_stream_id_in_another_spelling_is_found(locked: ServerProcess) -> None:
     """It is decoded, whatever it contains."""
     authorized = {"Authorization": f"Bearer {TOKEN}"}
-    body = json.dumps({"stream_id": "/a//../b%", "filepath": str(locked.audio_root / "x.mp3")}).encode()
+    body = json.dumps({"stream_id": "/a//b%", "filepath": str(locked.audio_root / "x.mp3")}).encode()
     assert ask(locked, "POST", "/asf/internal/notify_new_audio", authorized, body).status == 200
-    for spelled in ("/a//../b%25", "%2fa%2F%2f%2e./%62%25"):
+    for spelled in ("/a//b%25", "%2fa%2F%2f%62%25"):
         found = ask(locked, "GET", f"/asf/internal/streams/{spelled}", authorized)
-        assert (found.status, found.body["stream_id"]) == (200, "/a//../b%")
+        assert (found.status, found.body["stream_id"]) == (200, "/a//b%")
 
 
 def test_other_routes_stay_open(locked: ServerProcess) -> None:

@@ -13,6 +13,8 @@ import pytest
 import requests
 
 from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.engineio_wire import WireListener
+from tests.support.fixtures import StartServer
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 from tests.support.secret_values import SECRET_KEY
@@ -144,3 +146,40 @@ def test_nothing_that_a_client_sends_reaches_the_log_but_through_the_logger(tmp_
     about_sessions = re.compile("session (started|ended)|join rejected")
     others = [line for line in server.log if not about_sessions.search(line)]
     assert sum(map(len, others)) < 20_000, others
+
+
+@pytest.mark.parametrize("door", ["Socket.IO", "long polling", "WebSocket", "HTTP"])
+def test_each_rejected_join_is_logged_and_counted(start_server: StartServer, door: str) -> None:
+    """With its reason, whatever the transport: a missing file, an unknown stream, no token, an invalid request."""
+    server = start_server()
+    server.announce("gone", b"audio").unlink()
+    locked = start_server({"ASF_REQUIRE_TOKENS": "True"})
+    for one, stream_id in ((server, "gone"), (server, "unknown"), (locked, "s")):
+        _join(door, one, {"stream_id": stream_id})
+    expected = {"ASF_AUDIO_UNAVAILABLE": "gone", "ASF_STREAM_NOT_FOUND": "unknown"}
+    if door != "HTTP":  # which has no such parameter
+        _join(door, server, {"stream_id": "s", "offset": "-x"})
+        expected["ASF_INVALID_PAYLOAD"] = "s"
+    eventually(lambda: len(_rejections(server)) == len(expected) and len(_rejections(locked)) == 1)
+    for code, stream_id in expected.items():
+        assert any(f"stream_id={stream_id} code={code}" in line for line in _rejections(server)), _rejections(server)
+        assert f'asf_joins_rejected_total{{code="{code}"}} 1.0' in server.metrics()
+    assert 'details="No such file' in "".join(_rejections(server))
+    assert 'stream_id=s code=ASF_UNAUTHORIZED details="The token is missing."' in _rejections(locked)[0]
+
+
+def _join(door: str, server: ServerProcess, fields: dict[str, str]) -> None:
+    """Try to join, and wait for the answer."""
+    if door == "HTTP":
+        assert not requests.get(server.stream_url(fields["stream_id"]), timeout=PATIENCE_SECONDS).ok
+    elif door == "WebSocket":
+        PlainListener(server.url, **fields).receive_to_the_end()
+    else:
+        listener = WireListener(server.url, polling=door == "long polling")
+        listener.emit("join_stream", fields)
+        listener.receive_until("error" if "offset" in fields else "stream_error")
+        listener.close()
+
+
+def _rejections(server: ServerProcess) -> list[str]:
+    return [line for line in server.log if "join rejected" in line]

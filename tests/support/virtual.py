@@ -271,9 +271,9 @@ class RecordingObserver:
         assert offset >= 0
         self.joins += 1
 
-    def join_rejected(self, stream_id: str, error_code: str) -> None:
-        assert stream_id
-        self.rejections.append(error_code)
+    def join_rejected(self, stream_id: str, error: AsfError) -> None:
+        assert isinstance(stream_id, str)
+        self.rejections.append(error.error_code)
 
     def first_audio_sent(self, seconds: float) -> None:
         self.first_audio.append(seconds)

@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from asf.adapters.prometheus import PrometheusMetrics, gauges
-from asf.domain.errors import CatalogUnavailable
+from asf.domain.errors import CatalogUnavailable, StreamNotFound
 from asf.domain.streams.stream import StreamState
 
 
@@ -21,7 +21,7 @@ def test_events_are_counted() -> None:
     """Under the documented names."""
     metrics = PrometheusMetrics()
     metrics.joined("session", "s", 0)
-    metrics.join_rejected("s", "ASF_STREAM_NOT_FOUND")
+    metrics.join_rejected("s", StreamNotFound())
     metrics.first_audio_sent(0.003)
     metrics.ended("session", "s", "complete", 5, 1.0)
     metrics.ended("session", "s", "left", 0, 0.0)
@@ -34,6 +34,7 @@ def test_events_are_counted() -> None:
     scrape = values(metrics)
     expected = {
         "asf_joins_total{}": 1,
+        "asf_joins_rejected_total{code=ASF_STREAM_NOT_FOUND}": 1,
         "asf_first_chunk_seconds_bucket{le=0.0025}": 0,
         "asf_first_chunk_seconds_bucket{le=0.005}": 1,
         "asf_streams_ended_total{outcome=complete}": 1,

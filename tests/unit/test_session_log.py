@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.adapters.session_log import SessionLog
+from asf.adapters.session_log import MAX_CHARACTERS, REJECTIONS_AT_ONCE, SessionLog
+from asf.domain.errors import AudioUnavailable, StreamNotFound, Unauthorized
 from tests.support.virtual import RecordingObserver
 
 EVENTS = ("joined", "join_rejected", "first_audio_sent", "pump_lagged", "ended")
@@ -18,7 +19,7 @@ EVENTS = ("joined", "join_rejected", "first_audio_sent", "pump_lagged", "ended")
 def report_all(log: SessionLog) -> None:
     """Report everything once."""
     log.joined("websocket-1.1", "s", 7)
-    log.join_rejected("other", "ASF_STREAM_NOT_FOUND")
+    log.join_rejected("other", AudioUnavailable("No such file."))
     log.first_audio_sent(0.1)
     log.pump_lagged(0.2)
     log.ended("websocket-1.1", "s", "complete", 5, 0.34567)
@@ -30,7 +31,7 @@ def test_everything_is_passed_on() -> None:
     report_all(SessionLog(observer))
     assert (observer.joins, observer.first_audio, observer.lags) == (1, [0.1], [0.2])
     assert (observer.outcomes, observer.sent_bytes) == (["complete"], [5])
-    assert observer.rejections == ["ASF_STREAM_NOT_FOUND"]
+    assert observer.rejections == ["ASF_AUDIO_UNAVAILABLE"]
 
 
 def test_each_event_is_one_line_with_its_fields(caplog: pytest.LogCaptureFixture) -> None:
@@ -39,13 +40,36 @@ def test_each_event_is_one_line_with_its_fields(caplog: pytest.LogCaptureFixture
         report_all(SessionLog(RecordingObserver()))
     started, rejected, ended = caplog.records
     assert started.getMessage() == "session started session=websocket-1.1 stream_id=s offset=7"
-    assert rejected.getMessage() == "join rejected stream_id=other code=ASF_STREAM_NOT_FOUND"
+    assert rejected.getMessage() == (
+        'join rejected stream_id=other code=ASF_AUDIO_UNAVAILABLE details="No such file."'
+    )
     assert ended.getMessage() == (
         "session ended session=websocket-1.1 stream_id=s outcome=complete bytes=5 seconds=0.346"
     )
     fields = {"session": "websocket-1.1", "stream_id": "s", "outcome": "complete", "bytes": 5, "seconds": 0.346}
     assert fields.items() <= vars(ended).items()
-    assert {"stream_id": "other", "code": "ASF_STREAM_NOT_FOUND"}.items() <= vars(rejected).items()
+    fields = {"stream_id": "other", "code": "ASF_AUDIO_UNAVAILABLE", "details": "No such file."}
+    assert fields.items() <= vars(rejected).items()
+
+
+def test_strangers_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Lines about rejected joins have a rate limit and a maximum length; all are passed on. The next line counts."""
+    now = 0.0
+    observer = RecordingObserver()
+    log = SessionLog(observer, lambda: now)
+    with caplog.at_level(logging.INFO):
+        for _ in range(1000):
+            log.join_rejected("x" * 100_000, Unauthorized("y" * 100_000))
+        assert len(caplog.records) == REJECTIONS_AT_ONCE
+        assert max(len(record.getMessage()) for record in caplog.records) < 3 * MAX_CHARACTERS
+        now = 10.0
+        log.join_rejected("s", StreamNotFound())
+        log.join_rejected("s", StreamNotFound())
+    assert len(observer.rejections) == 1002
+    assert [record.getMessage() for record in caplog.records[REJECTIONS_AT_ONCE:]] == [
+        f"join rejected stream_id=s code=ASF_STREAM_NOT_FOUND unlogged={1000 - REJECTIONS_AT_ONCE}",
+        "join rejected stream_id=s code=ASF_STREAM_NOT_FOUND",
+    ]
 
 
 @given(st.text(max_size=30) | st.sampled_from(["a b", "a=b", 'a"b', "a\nsession started", "", "\u2028"]))
@@ -54,9 +78,11 @@ def test_no_stream_id_can_forge_a_field_or_a_line(stream_id: str) -> None:
     log = logging.getLogger("asf.adapters.session_log")
     log.setLevel(logging.INFO)
     with patch.object(log, "handle") as handle:
-        SessionLog(RecordingObserver()).join_rejected(stream_id or "-", "CODE")
+        SessionLog(RecordingObserver()).join_rejected(stream_id or "-", StreamNotFound())
     log.setLevel(logging.NOTSET)
-    match = re.fullmatch(r"join rejected stream_id=(.*) code=CODE", handle.call_args[0][0].getMessage())
+    match = re.fullmatch(
+        r"join rejected stream_id=(.*) code=ASF_STREAM_NOT_FOUND", handle.call_args[0][0].getMessage()
+    )
     assert match is not None
     value = match[1]
     assert value.isascii()

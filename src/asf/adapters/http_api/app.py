@@ -18,6 +18,10 @@ from asf.domain.errors import AsfError, InternalError
 DATE_HEADERS = {"HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE"}
 """Headers that may hold a date (RFC 9110, section 13.1), as WSGI names them."""
 
+OPERATORS_PREFIX = "/asf/"
+DOT_SEGMENTS = frozenset({".", ".."})
+"""Segments of a path that stand for others (RFC 3986, section 3.3)."""
+
 RAW_PATH = "RAW_PATH_INFO"
 """The path as the client has sent it, in the environment of a request. Not every server provides it."""
 
@@ -69,13 +73,17 @@ def create_app(secret_key: str, request_answered: Callable[[str, int], object]) 
 def _check_spelling(request: Request) -> None:
     """Raise `RouteNotFound` for the path of a route in another spelling, such as /asf%2Finternal/streams.
 
-    A proxy that denies the path may know only one. What is variable in a path may be percent-encoded.
+    A proxy that denies the path may know only one. What is variable in a path may be percent-encoded; below
+    `OPERATORS_PREFIX` it has no dot segments, which a proxy may have resolved to another path.
     """
-    raw_path = request.environ.get(RAW_PATH)
-    if raw_path is not None and request.url_rule is not None:
-        constant, variable, _ = request.url_rule.rule.partition("<")
-        if not (raw_path.startswith(constant) if variable else raw_path == constant):
-            raise RouteNotFound
+    if request.url_rule is None:
+        return
+    constant, variable, _ = request.url_rule.rule.partition("<")
+    raw_path = request.environ.get(RAW_PATH, request.path)
+    is_spelled = raw_path.startswith(constant) if variable else raw_path == constant
+    has_dots = constant.startswith(OPERATORS_PREFIX) and not DOT_SEGMENTS.isdisjoint(request.path.split("/"))
+    if has_dots or not is_spelled:
+        raise RouteNotFound
 
 
 def _drop_invalid_dates(environ: dict[str, Any]) -> None:

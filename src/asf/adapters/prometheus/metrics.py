@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from asf.adapters.prometheus.collectors import Reading, Readings, ReadingsByLabel
+from asf.domain.errors import AsfError
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -28,6 +29,9 @@ class PrometheusMetrics:
             "Seconds from joining to the first audio sent.",
             buckets=SECONDS_BUCKETS,
             registry=self.registry,
+        )
+        self._rejections = Counter(
+            "asf_joins_rejected", "Joins rejected, by error code.", ["code"], registry=self.registry
         )
         self._ended = Counter("asf_streams_ended", "Sessions ended, by outcome.", ["outcome"], registry=self.registry)
         self._lag = Histogram(
@@ -65,8 +69,9 @@ class PrometheusMetrics:
         """Count a session that started."""
         self._joins.inc()
 
-    def join_rejected(self, stream_id: str, error_code: str) -> None:
-        """Count nothing: rejected joins are logged."""
+    def join_rejected(self, stream_id: str, error: AsfError) -> None:  # noqa: ARG002 - labels have a bound
+        """Count a join that was rejected, by its error."""
+        self._rejections.labels(error.error_code).inc()
 
     def first_audio_sent(self, seconds: float) -> None:
         """Observe how long after joining the first audio was sent."""

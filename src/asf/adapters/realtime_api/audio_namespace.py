@@ -9,7 +9,7 @@ from asf.adapters.realtime_api.join_limits import JOINS_AT_ONCE, JOINS_PER_SECON
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter
 from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, stream_error
 from asf.adapters.realtime_api.namespace import FindTransport, StrictNamespace
-from asf.adapters.realtime_api.payloads import JoinStreamSchema, PayloadError
+from asf.adapters.realtime_api.payloads import JoinStreamSchema, PayloadError, stream_id_in
 from asf.adapters.realtime_api.transports import SocketIoTransport
 from asf.adapters.stream_path import STREAM_PATH
 from asf.domain.errors import AsfError, InternalError, ListenerError, RateLimited
@@ -46,6 +46,7 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
             request = self._join_schema.read(payload)["request"]
             self.check_join_rate(sid)
         except (PayloadError, RateLimited) as error:
+            self._service.reject(stream_id_in(payload), error)
             self.emit_here(sid, "error", error_message(error))
             return
         transport = self.transport_of(sid)

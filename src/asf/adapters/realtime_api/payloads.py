@@ -123,6 +123,12 @@ class JoinStreamSchema(PayloadSchema):
         return {"request": ListenRequest(**values)}
 
 
+def stream_id_in(payload: Any) -> str:
+    """Return the stream id of a join whose payload may be invalid; empty if it has none."""
+    stream_id = payload.get("stream_id") if isinstance(payload, dict) else None
+    return stream_id if isinstance(stream_id, str) else ""
+
+
 class ListenQuerySchema(PayloadSchema):
     """Query of the stream's URL, whose values are text, and the stream id of its path."""
 

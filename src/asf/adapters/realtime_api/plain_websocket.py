@@ -140,6 +140,9 @@ class PlainWebSocketSessions:
             request = self._query_schema.read({**query, "stream_id": stream_id})["request"]
             offset = request.offset
             self._service.join(listener_id, request, emitter)
+        except PayloadError as error:
+            self._service.reject(stream_id, error)
+            emitter.emit(StreamFailed(stream_id, error, offset))
         except AsfError as error:
             emitter.emit(StreamFailed(stream_id, error, offset))
         except Exception:

@@ -160,7 +160,7 @@ class Admission:
         else:
             return
         if not session.ended:
-            self._observer.join_rejected(session.stream_id, error.error_code)
+            self._observer.join_rejected(session.stream_id, error)
             session.fail(error)
 
     def _find_and_start(self, session: ListenerSession, run_in_task: Spawn | None = None) -> None:

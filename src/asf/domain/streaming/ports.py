@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
+from asf.domain.errors import AsfError
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import ListenerEvent
 from asf.domain.streaming.intake import Intake
@@ -185,7 +186,7 @@ class StreamingObserver(Protocol):
         """Record that a session has started on the stream at byte `offset`, or waits for the stream."""
         ...
 
-    def join_rejected(self, stream_id: str, error_code: str) -> None:
+    def join_rejected(self, stream_id: str, error: AsfError) -> None:
         """Record that a join was answered with an error. `stream_id` is as the client sent it: any string."""
         ...
 

@@ -62,7 +62,7 @@ class StreamingService:
             until = self._access.check_stream(token, stream_id)
             opened = self._admission.open(stream_id, until)
         except AsfError as error:
-            self._observer.join_rejected(stream_id, error.error_code)
+            self.reject(stream_id, error)
             raise
         try:
             yield opened
@@ -99,8 +99,15 @@ class StreamingService:
             self._access.end_at(session, until, session.fail)
             self._admission.admit(session, listener_id, opened)
         except AsfError as error:
-            self._observer.join_rejected(request.stream_id, error.error_code)
+            self.reject(request.stream_id, error)
             raise
+
+    def reject(self, stream_id: str, error: AsfError) -> None:
+        """Record that a join was answered with `error`: by `open` and `join`, or before they were called.
+
+        `stream_id` is what the client has sent, and may be empty.
+        """
+        self._observer.join_rejected(stream_id, error)
 
     def leave(self, listener_id: str, stream_id: str | None = None) -> None:
         """End the listener's session at its request. Raises `NoSession` when it has none (on that stream)."""
