@@ -196,6 +196,31 @@ def failures(server: str, folder: Path) -> list[tuple[tuple[str, ...], str, byte
     ]
 
 
+def test_nothing_from_a_server_controls_the_terminal(server: ServerProcess) -> None:
+    """Reasons, updates, titles, names: what a terminal could interpret is shown as an escape sequence."""
+    evil = "\x1b[2J\x1b]0;title\x07\x9b31m\r\nfake\u202e"
+    stream_id, file = "evil\u202e", server.audio_root / "a\x1b[2Jb.mp3"
+    file.write_bytes(b"audio")
+    server.notify(stream_id, str(file), metadata={"title": evil}).raise_for_status()
+    shown = [asf("streams", url=server.url), asf("streams", stream_id, "--json", url=server.url)]
+    server.notify(stream_id, str(file), state="failed", reason=evil).raise_for_status()
+    shown.append(asf("listen", stream_id, "-o", os.devnull, url=server.url))
+    shown.append(asf("push", evil, "event", '"data"', url=server.url))
+    shown.append(asf("listen", evil, url=server.url))
+    server.send_ui_update("alice", f"event{evil[-1]}", {evil: [evil]})
+    shown.append(asf("watch", "alice", "--history", "-n", "1", url=server.url))
+    assert json.loads(shown[-1].stdout)["data"] == {evil: [evil]}
+    with ScriptedServer((401, {"error_code": "ASF_UNAUTHORIZED", "message": evil, "details": evil})) as other:
+        shown.append(asf("streams", url=other.url))
+        shown.append(asf("health", "--ready", url=other.url))
+    for done in shown:
+        text = (done.stdout + done.stderr).decode()
+        assert not re.search(r"[^\n\r -~]", re.sub(r"[█▏▎▍▌▋▊▉→]", "", text)), text
+        assert "\rfake" not in text
+        assert "\nfake" not in text
+    assert "\\x1b[2J" in shown[2].stderr.decode()
+
+
 def test_failures_have_a_message(start_server: StartServer, tmp_path: Path) -> None:
     """With exit code 1, and never a traceback."""
     server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0"})

@@ -1,14 +1,19 @@
 """What the command line accepts as a URL and as JSON, and what it prints."""
 
+import json
 import math
+import re
+from pathlib import Path
 
 import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asf.entrypoints.cli import output
 from asf.entrypoints.cli.options import Json, JsonObject, ServerUrl
-from asf.entrypoints.cli.streams import printable, table
+from asf.entrypoints.cli.output import json_line, printable
+from asf.entrypoints.cli.streams import table
 
 
 @pytest.mark.parametrize("text", ["http://127.0.0.1:5006", "https://asf.example/behind", "http://[::1]:80"])
@@ -64,3 +69,22 @@ def test_nothing_that_moves_the_cursor_is_printed(text: str) -> None:
 def test_control_characters_are_escaped() -> None:
     """As in Python's literals."""
     assert printable("a\x1b[2Jb\n") == "a\\x1b[2Jb\\n"
+
+
+@given(st.recursive(st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner)))
+def test_json_cannot_control_the_terminal(value: object) -> None:
+    """And is the same value. Printable text stays readable."""
+    line = json_line(value)
+    assert line.isprintable()
+    assert json.loads(line) == value
+    assert json_line("Grüße 音 \x9b2J") == '"Grüße 音 \\u009b2J"'
+
+
+def test_commands_print_through_one_function() -> None:
+    """Which escapes: nothing else prints, except progress bars."""
+    folder = Path(output.__file__).parent
+    for path in folder.glob("*.py"):
+        if path.name != "output.py":
+            assert not re.search(r"click\.(s?echo|secho|echo_via_pager)|\bprint\(|stdout\.write", path.read_text()), (
+                path
+            )

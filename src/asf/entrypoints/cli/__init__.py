@@ -10,6 +10,7 @@ import click
 
 from asf import __version__
 from asf.entrypoints.cli.options import examples
+from asf.entrypoints.cli.output import printable, printable_lines, show
 
 EXIT_INTERRUPTED = 130
 """The shells' convention: 128 and the number of SIGINT."""
@@ -42,25 +43,29 @@ class CommandLine(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
+            show("Interrupted.", err=True)
             ctx.exit(EXIT_INTERRUPTED)
+        except click.ClickException as error:
+            vars(error)["message"] = printable_lines(error.message)
+            raise
         except UnicodeError as error:
-            raise click.ClickException(f"The input is not valid text: {error}") from error
+            raise click.ClickException(f"The input is not valid text: {printable(str(error))}") from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # The reader has closed the pipe. click exits silently, with 1.
                 raise
-            raise click.ClickException(_describe(error)) from error
+            raise click.ClickException(printable(_describe(error))) from error
         except Exception as error:
             # Imported late, for `serve`.
             from asf.client.errors import AsfClientError, RequestRejected, ServerUnreachable  # noqa: PLC0415
 
+            said = printable(str(error))  # by the server
             if isinstance(error, ServerUnreachable):
                 hint = "Is the server running (asf serve)? Is the address right (--url)?"
-                raise click.ClickException(f"{error}\n{hint}") from error
+                raise click.ClickException(f"{said}\n{hint}") from error
             if isinstance(error, RequestRejected) and error.error_code == "ASF_UNAUTHORIZED":
-                raise click.ClickException(f"{error}\n{_token_hint(ctx)}") from error
+                raise click.ClickException(f"{said}\n{_token_hint(ctx)}") from error
             if isinstance(error, AsfClientError):
-                raise click.ClickException(str(error)) from error
+                raise click.ClickException(said) from error
             raise
 
 

@@ -15,6 +15,7 @@ from asf.adapters.stream_path import STREAM_PATH
 from asf.client import BackendClient
 from asf.client.demo import CLIP_BYTES_PER_SECOND, WHOLE, Progress, demo_clip, make_demo_podcast
 from asf.entrypoints.cli.options import RETRIES, elsewhere, examples, token_option, url_option
+from asf.entrypoints.cli.output import show
 
 BITS_PER_KILOBIT = 1000
 BITS_PER_BYTE = 8
@@ -78,7 +79,7 @@ def demo(
         def on_progress(progress: Progress) -> None:
             nonlocal bar
             if bar is None:  # The stream is announced: listeners can join.
-                click.echo(_invitation(stream_id, client_id, url, seconds))
+                show(_invitation(stream_id, client_id, url, seconds))
                 bar = tqdm(total=WHOLE, file=sys.stderr, bar_format=BAR)
                 stack.enter_context(bar)
             bar.set_description(progress.step, refresh=False)
@@ -94,7 +95,7 @@ def demo(
             bytes_per_second=bytes_per_second,
             on_progress=on_progress,
         )
-    click.echo(f"The podcast is complete: {path}")
+    show(f"The podcast is complete: {path}")
 
 
 def _first_audio_root() -> Path:

@@ -8,6 +8,7 @@ import click
 from asf.application.diagnosis.examination import examine
 from asf.application.diagnosis.finding import Severity
 from asf.entrypoints.cli.options import examples
+from asf.entrypoints.cli.output import printable, show
 from asf.settings import environment_with_dotenv
 
 COLOURS = {Severity.OK: "green", Severity.ADVICE: "yellow", Severity.PROBLEM: "red"}
@@ -25,9 +26,9 @@ def doctor(ctx: click.Context) -> None:
     dotenv_path = Path(".env")
     for finding in examine(environment_with_dotenv(os.environ, dotenv_path), dotenv_path):
         label = click.style(f"{finding.severity:8}", fg=COLOURS[finding.severity])
-        click.echo(f"{label} {finding.subject}: {finding.text}")
+        show(f" {finding.subject}: {printable(finding.text)}", label=label)
         if finding.remedy:
-            click.echo(f"{'':8} → {finding.remedy}")
+            show(f"{'':8} → {finding.remedy}")
         problems += finding.severity is Severity.PROBLEM
     if problems:
         ctx.exit(1)

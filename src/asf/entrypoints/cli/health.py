@@ -8,6 +8,7 @@ import click
 from asf.application.diagnosis.finding import Severity
 from asf.application.diagnosis.network import examine_server
 from asf.entrypoints.cli.options import ServerUrl, examples, token_option
+from asf.entrypoints.cli.output import printable, show
 from asf.settings import SettingsError, environment_with_dotenv, read_settings, url_of
 
 
@@ -28,8 +29,8 @@ def health(ready: bool, url: str | None, token: str | None) -> None:  # noqa: FB
     """
     finding = examine_server(url or _own_url(), ready=ready, token=token)
     if finding.severity is not Severity.OK:
-        raise click.ClickException(f"{finding.text}\n{finding.remedy}")
-    click.echo(finding.text)
+        raise click.ClickException(f"{printable(finding.text)}\n{finding.remedy}")
+    show(finding.text)
 
 
 def _own_url() -> str:

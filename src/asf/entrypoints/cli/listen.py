@@ -10,6 +10,7 @@ from tqdm import tqdm
 from asf.client import StreamStart
 from asf.client import listen as listen_to
 from asf.entrypoints.cli.options import access_token_option, examples, url_option
+from asf.entrypoints.cli.output import printable
 
 
 @click.command(epilog=examples("asf listen demo -o out.mp3", "asf listen demo --wait -o - | ffplay -"))
@@ -46,7 +47,7 @@ def listen(
     FILE is created when the stream starts. If the stream is not found, an existing FILE is left untouched.
     """
     with ExitStack() as stack:
-        bar = stack.enter_context(tqdm(unit="B", unit_scale=True, desc=stream_id, file=sys.stderr))
+        bar = stack.enter_context(tqdm(unit="B", unit_scale=True, desc=printable(stream_id), file=sys.stderr))
         sink: IO[bytes] | None = None
 
         def on_start(start: StreamStart) -> None:

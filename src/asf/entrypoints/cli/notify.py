@@ -9,6 +9,7 @@ import click
 from asf.adapters.locator_syntax import has_scheme
 from asf.client import BackendClient, State
 from asf.entrypoints.cli.options import RETRIES, JsonObject, elsewhere, examples, token_option, url_option
+from asf.entrypoints.cli.output import show
 
 
 @click.command(
@@ -61,10 +62,10 @@ def notify(
     with BackendClient(url, token=token, retries=RETRIES) as backend:
         locator = None if file is None else _locator_of(file)
         announced = backend.notify_new_audio(stream_id, locator, state, content_type, metadata, reason, total_bytes)
-    click.echo(f"Announced {stream_id}: {announced.state}.")
+    show(f"Announced {stream_id}: {announced.state}.")
     if file is not None and state != "failed":
         suffix = PurePath(file).suffix
-        click.echo(f"Listen to it: asf listen {shlex.quote(stream_id)} -o out{suffix}{elsewhere(url)}")
+        show(f"Listen to it: asf listen {shlex.quote(stream_id)} -o out{suffix}{elsewhere(url)}")
 
 
 def _locator_of(file: str) -> str:

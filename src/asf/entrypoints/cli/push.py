@@ -6,6 +6,7 @@ import click
 
 from asf.client import BackendClient
 from asf.entrypoints.cli.options import RETRIES, Json, examples, token_option, url_option
+from asf.entrypoints.cli.output import show
 
 
 @click.command(
@@ -28,6 +29,6 @@ def push(client_id: str, event: str, data: Any, idempotency_key: str | None, tok
     with BackendClient(url, token=token, retries=RETRIES) as backend:
         delivered = backend.send_ui_update(client_id, event, data, idempotency_key)
     if delivered.duplicate:
-        click.echo(f"Already sent, as update {delivered.seq} of {client_id}.")
+        show(f"Already sent, as update {delivered.seq} of {client_id}.")
     else:
-        click.echo(f"Sent to {delivered.subscribers} subscriber(s) of {client_id}.")
+        show(f"Sent to {delivered.subscribers} subscriber(s) of {client_id}.")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from asf.entrypoints.cli.options import examples
+from asf.entrypoints.cli.output import show
 
 EXIT_USAGE = 2
 
@@ -36,7 +37,7 @@ def serve() -> None:
         with logs.standard_error_logged():
             server.run(read, dotenv_path)
     except settings.SettingsError as error:
-        click.echo("\n".join(error.problems), err=True)
+        show("\n".join(error.problems), err=True)
         sys.exit(EXIT_USAGE)
     except server.CannotListen as error:
         raise click.ClickException(str(error)) from error

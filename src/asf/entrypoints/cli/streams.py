@@ -9,6 +9,7 @@ import click
 
 from asf.client import BackendClient, Stream
 from asf.entrypoints.cli.options import RETRIES, examples, token_option, url_option
+from asf.entrypoints.cli.output import printable, show
 
 HEADINGS = ("STREAM", "STATE", "TYPE", "ANNOUNCED", "FILE")
 
@@ -26,30 +27,25 @@ def streams(stream_id: str | None, as_json: bool, delete: bool, token: str | Non
     with BackendClient(url, token=token, retries=RETRIES) as backend:
         if delete and stream_id is not None:
             backend.delete_stream(stream_id)
-            click.echo(f"Deleted {stream_id}; its file is kept.")
+            show(f"Deleted {stream_id}; its file is kept.")
             return
         found: Iterable[Stream] = backend.streams(1000) if stream_id is None else [backend.stream(stream_id)]
         if as_json:
             for stream in found:
-                click.echo(json.dumps(asdict(stream)))
+                show(json.dumps(asdict(stream)))
             return
         rows = [_row_of(stream) for stream in found]
     if not rows:
-        click.echo("No streams yet. To generate one: asf demo", err=True)
+        show("No streams yet. To generate one: asf demo", err=True)
         return
     for line in table([HEADINGS, *rows]):
-        click.echo(line)
+        show(line)
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-
-
-def printable(text: str) -> str:
-    """Return `text` with escape sequences instead of characters that a terminal could interpret."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _row_of(stream: Stream) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from asf.entrypoints.cli.options import examples
+from asf.entrypoints.cli.output import show
 
 SECONDS_OF_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MAX_DAYS = 3650
@@ -68,4 +69,4 @@ def token(subject: str, streams: tuple[str, ...], clients: tuple[str, ...], seco
             f"ASF_SECRET_KEY {problem}. Use the server's key ({MIN_CHARACTERS} characters or more)."
         )
     grant = Grant(subject, int(time.time()) + seconds, frozenset(streams), frozenset(clients))
-    click.echo(JwtTokens(key).mint(grant))
+    show(JwtTokens(key).mint(grant))

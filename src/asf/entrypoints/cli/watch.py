@@ -1,12 +1,11 @@
 """`asf watch`."""
 
-import json
-
 import click
 
 from asf.client import Missed, Subscribed
 from asf.client import watch as watch_client
 from asf.entrypoints.cli.options import access_token_option, examples, url_option
+from asf.entrypoints.cli.output import json_line, show
 
 
 @click.command(epilog=examples("asf watch alice", "asf watch alice --history -n 10"))
@@ -32,12 +31,12 @@ def watch(
     for item in watch_client(url, client_id, namespace, history=history, token=token):
         match item:
             case Subscribed():
-                click.echo(f"Watching {client_id} (Ctrl-C to stop)", err=True)
+                show(f"Watching {client_id} (Ctrl-C to stop)", err=True)
             case Missed():
-                click.echo("Missed updates: you were disconnected longer than the server keeps history.", err=True)
+                show("Missed updates: you were disconnected longer than the server keeps history.", err=True)
             case _:
                 line = {"event": item.event_name, "data": item.data, "seq": item.seq}
-                click.echo(json.dumps(line, ensure_ascii=False))
+                show(json_line(line))
                 seen += 1
                 if seen == count:
                     return
