@@ -23,7 +23,7 @@ from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer
 from tests.support.nodes import COUNT, Nodes
 from tests.support.processes import ServerProcess, eventually
-from tests.support.proxies import HAProxy, Nginx, Proxy
+from tests.support.proxies import HAProxy, HAProxyBelowPath, Nginx, NginxBelowPath, Proxy
 from tests.support.redis_server import RedisServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
@@ -135,6 +135,33 @@ def test_long_polling_finds_its_node(
         nodes.stop()
     assert any("transport=polling&" in url and "sid=" in url for _, url in answers)
     assert [(status, url) for status, url in answers if status >= 400] == []
+
+
+@pytest.mark.parametrize("kind", [NginxBelowPath, HAProxyBelowPath])
+def test_a_server_below_a_path(
+    kind: type[Proxy], tmp_path: Path, server: ServerProcess, pages: Pages, audio_files: AudioFiles
+) -> None:
+    """The client takes the path from its URL: for Socket.IO, and for the stream's own URL."""
+    server.announce("mse", audio_files.read("mp3"), "below.mp3")
+    server.announce("url", audio_files.read("ogg"), "below.ogg")
+    proxy = kind(tmp_path / "proxy", [server.port])
+    asked: list[str] = []
+
+    async def scenario(stream_id: str) -> None:
+        async with pages.open(server, through=f"{proxy.url}/audio/", stream=stream_id) as page:
+            page.on("request", lambda request: asked.append(request.url))
+            await page.click("#play")
+            await page.wait_for_function("playback.progress.currentTime > 0.5")
+
+    try:
+        for stream_id in ("mse", "url"):
+            pages.run(scenario(stream_id))
+    finally:
+        proxy.stop()
+    through = [url for url in asked if url.startswith(proxy.url)]
+    assert any("/socket.io/" in url for url in through)
+    assert any("/api/v1/podcasts/stream/url" in url for url in through)
+    assert all(url.startswith(f"{proxy.url}/audio/") for url in through)
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "m4a", "absolute.mp4"])

@@ -40,6 +40,7 @@ INSIDE = [
     "/socket.io/../asf/internal/streams",
     "/socket.io/%2e%2e/asf/internal/streams",
     "/socket.io/..%2fasf/internal/streams",
+    "/asf/internal/streams/..%2f..%2f..%2fsocket.io%2f",
     "/api/v1/podcasts/stream/../../../../metrics",
     "/api/v1/podcasts/stream/%2e%2e/%2e%2e/%2e%2e/%2e%2e/metrics",
     "/ASF/internal/streams",

@@ -28,6 +28,8 @@ class Proxy:
     program: str
     file: str
     reload_signal: signal.Signals
+    entrances = 2
+    """Ports that it listens on: for listeners, and for backends."""
 
     def __init__(
         self, directory: Path, ports: Sequence[int], *, most: int | None = None, gives_up: bool = False
@@ -112,7 +114,7 @@ class Proxy:
         if self._process.poll() is not None:
             return "ended"
         with suppress(OSError):
-            for port in (self._port, self._internal_port):
+            for port in (self._port, self._internal_port)[: self.entrances]:
                 socket.create_connection(("127.0.0.1", port)).close()
             return "listens"
         return None
@@ -169,6 +171,35 @@ class HAProxy(Proxy):
 
     def _patience(self) -> Mapping[str, str]:
         return {"timeout check 2s": f"timeout check {PATIENCE_SECONDS:.0f}s"}
+
+
+class NginxBelowPath(Nginx):
+    """nginx with deploy/nginx-path.conf, in front of one server."""
+
+    file = "nginx-path.conf"
+    entrances = 1
+
+    def _changes(self, ports: Sequence[int], port: int, internal_port: int) -> Mapping[str, str]:
+        (server,) = ports
+        changes = dict(super()._changes([], port, internal_port))
+        del changes["listen 5006;"]
+        return changes | {"127.0.0.1:5006": f"127.0.0.1:{server}", "/var/www/html": str(self._directory)}
+
+
+class HAProxyBelowPath(HAProxy):
+    """HAProxy with deploy/haproxy-path.cfg, in front of one server."""
+
+    file = "haproxy-path.cfg"
+    entrances = 1
+
+    def _changes(self, ports: Sequence[int], port: int, internal_port: int) -> Mapping[str, str]:
+        (server,) = ports
+        changes = dict(super()._changes([], port, internal_port))
+        del changes["bind :5006\n"]
+        return changes | {"127.0.0.1:5006": f"127.0.0.1:{server}"}
+
+    def _patience(self) -> Mapping[str, str]:
+        return {}
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,8 +1,9 @@
+import { addressOf, type Address } from "./address.js";
 import { Connections, type ConnectionState } from "./connections.js";
 import { Emitter } from "./emitter.js";
 import { clientError } from "./errors.js";
 import { Playback, type PlayOptions } from "./playback.js";
-import { AUDIO_NAMESPACE, UI_UPDATES_NAMESPACE } from "./protocol.js";
+import { UI_UPDATES_NAMESPACE } from "./protocol.js";
 import { Watch, type WatchOptions } from "./watch.js";
 
 export interface ConnectOptions {
@@ -19,7 +20,7 @@ export interface ClientEvents {
 
 /** Client of one ASF server. Connects when first needed, and reconnects automatically. */
 export class AsfClient extends Emitter<ClientEvents> {
-  readonly #url: string;
+  readonly #address: Address;
   readonly #options: ConnectOptions;
   readonly #connections: Connections;
   readonly #playbacks = new Map<HTMLAudioElement, Playback>();
@@ -27,9 +28,9 @@ export class AsfClient extends Emitter<ClientEvents> {
   /** @internal */
   constructor(url: string, options: ConnectOptions) {
     super();
-    this.#url = new URL(url, globalThis.location?.href).origin;
+    this.#address = addressOf(url, globalThis.location?.href);
     this.#options = options;
-    this.#connections = new Connections(this.#url);
+    this.#connections = new Connections(this.#address.origin, this.#address.socketPath);
     this.#connections.on("state", (state) => this.emit("connection", state));
   }
 
@@ -51,7 +52,7 @@ export class AsfClient extends Emitter<ClientEvents> {
     }
     this.#playbacks.get(audio)?.stop();
     const token = this.#token();
-    const url = new URL(`${AUDIO_NAMESPACE}/${encodeURIComponent(streamId)}`, this.#url);
+    const url = this.#address.streamUrl(streamId);
     if (token !== undefined) url.searchParams.set("token", token);
     const playback = new Playback(this.#connections, streamId, audio, url.href, options, () => this.#token());
     this.#playbacks.set(audio, playback);
@@ -81,7 +82,10 @@ export class AsfClient extends Emitter<ClientEvents> {
   }
 }
 
-/** Returns a client for the server at `url`, for example `http://127.0.0.1:5006`. */
+/**
+ * Returns a client for the server at `url`, for example `http://127.0.0.1:5006`, or `https://example.com/audio/` where a
+ * proxy serves ASF below a path.
+ */
 export function connect(url: string, options: ConnectOptions = {}): AsfClient {
   return new AsfClient(url, options);
 }

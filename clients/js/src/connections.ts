@@ -32,14 +32,17 @@ export interface Channel {
  */
 export class Connections extends Emitter<ConnectionEvents> {
   readonly #url: string;
+  readonly #path: string;
   readonly #shared: Manager;
   readonly #inUse = new Set<string>();
   readonly #channels = new Set<Channel>();
   #state: ConnectionState = "idle";
 
-  constructor(url: string) {
+  /** `path` is that of Socket.IO. */
+  constructor(url: string, path: string) {
     super();
     this.#url = url;
+    this.#path = path;
     this.#shared = this.#manager();
     this.#shared.on("open", () => this.#become("connected"));
     this.#shared.on("close", (reason: string) => {
@@ -90,7 +93,7 @@ export class Connections extends Emitter<ConnectionEvents> {
   }
 
   #manager(): Manager {
-    return new Manager(this.#url, { ...RECONNECTION, ...STICKY_SESSIONS, autoConnect: false });
+    return new Manager(this.#url, { ...RECONNECTION, ...STICKY_SESSIONS, path: this.#path, autoConnect: false });
   }
 
   #become(state: ConnectionState): void {

@@ -1,6 +1,7 @@
 """A Socket.IO client that handles messages one at a time, in order."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import engineio
 import socketio
@@ -28,9 +29,14 @@ class OrderedClient(socketio.Client):
     """The library's client with ordered handlers. Handlers must not wait for another event."""
 
     def connect_to(self, base_url: str, namespace: str) -> None:
-        """Connect to one namespace. Raises `ServerUnreachable`."""
+        """Connect to one namespace. `base_url` may have a path, below which a proxy serves ASF.
+
+        Raises `ServerUnreachable`.
+        """
         try:
-            self.connect(base_url, namespaces=[namespace], wait_timeout=CONNECT_SECONDS)
+            # The library takes the path from its own parameter only.
+            path = f"{urlsplit(base_url).path.strip('/')}/socket.io".lstrip("/")
+            self.connect(base_url, namespaces=[namespace], socketio_path=path, wait_timeout=CONNECT_SECONDS)
         except (socketio.exceptions.ConnectionError, ValueError, LookupError, OSError) as error:
             # On a truncated response the library raises many kinds of errors.
             raise ServerUnreachable(f"No ASF server responded at {base_url}: {error}") from error
