@@ -2,6 +2,8 @@
 
 import hmac
 from collections.abc import Collection, Sequence
+from enum import Enum, auto
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -19,10 +21,22 @@ FORWARDING_HEADERS = {
 }
 """Headers that proxies add, by their names in WSGI."""
 
+CACHED_PEERS = 1024
+"""Addresses whose trust is remembered."""
+
 SHOWN_CHARACTERS = 100
 """Of a client's header in an error."""
 
 UNTRUSTED_PEER = "Missing or invalid API token, and this address is not in ASF_INTERNAL_TRUSTED_NETWORKS."
+
+
+class Trust(Enum):
+    """Whether a peer's address is sufficient."""
+
+    NONE = auto()
+    UNLESS_PROXY = auto()
+    """On this machine: without forwarding headers."""
+    FULL = auto()
 
 
 class InternalGuard:
@@ -49,16 +63,18 @@ class InternalGuard:
         self._trusted_networks = trusted_networks
         self._allowed_hosts = frozenset(allowed_hosts)
         self._trusts_strangers = trusts_strangers
+        # Parsing an address takes longer than all other checks.
+        self._trust_in = lru_cache(CACHED_PEERS)(self._examine_peer)
 
     def __call__(self) -> None:
         """Check the current request, before its body is read. Raises `Unauthorized`."""
         if self._has_token():
             return
         environ = request.environ
-        peer = _address_of(environ.get("REMOTE_ADDR", ""))
-        if peer is None or not self._trusts(peer):
+        trust = self._trust_in(environ.get("REMOTE_ADDR", ""))
+        if trust is Trust.NONE:
             raise Unauthorized(UNTRUSTED_PEER)
-        if peer.is_loopback:
+        if trust is Trust.UNLESS_PROXY:
             _check_forwarding(environ)
         self._check_host(environ)
 
@@ -72,15 +88,17 @@ class InternalGuard:
 
     def trusts(self, peer: str) -> bool:
         """Return whether a TCP peer's address is in a trusted network."""
-        address = _address_of(peer)
-        return address is not None and self._trusts(address)
+        return self._trust_in(peer) is not Trust.NONE
 
     def is_backend(self, peer: str) -> bool:
         """Return whether a TCP peer's network identifies it as a backend, or a proxy."""
         return not self._trusts_strangers and self.trusts(peer)
 
-    def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
-        return any(address in network for network in self._trusted_networks)
+    def _examine_peer(self, peer: str) -> Trust:
+        address = _address_of(peer)
+        if address is None or not any(address in network for network in self._trusted_networks):
+            return Trust.NONE
+        return Trust.UNLESS_PROXY if address.is_loopback else Trust.FULL
 
     def _check_host(self, environ: dict[str, Any]) -> None:
         host = environ.get("HTTP_HOST", "")

@@ -6,19 +6,25 @@ change the `Host` header, nor use an address instead of its name.
 """
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 HOST = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]+)(?::(?P<port>[0-9]*))?")
 LOCALHOST = "localhost"
+CACHED_HOSTS = 64
+"""Results that are remembered: a server has few names. A client can fill this, with names of the length of a head."""
+
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
+@lru_cache(CACHED_HOSTS)
 def host_name(host: str) -> str:
     """Return the name or address in a `Host` header, in lower case and without the port; empty if there is none."""
     found = HOST.fullmatch(host)
     return found["name"].lower() if found else ""
 
 
+@lru_cache(CACHED_HOSTS)
 def cannot_be_rebound(name: str) -> bool:
     """Return whether a host's name is an address, or `localhost`: nobody else can let it lead here."""
     if name == LOCALHOST:
