@@ -64,13 +64,15 @@ format: setup ## Format the code and apply safe lint fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-requirements: setup ## Update the pinned dependencies from pyproject.toml
-	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--no-header -o requirements.txt pyproject.toml
-	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--no-header --extra redis --extra objects -c requirements.txt -o requirements-image.txt pyproject.toml
-	$(BIN)/pip-compile -q --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--no-header --extra dev -c requirements.txt -c requirements-image.txt -o requirements-dev.txt pyproject.toml
+# Hashes of all files of each release: pip installs nothing else.
+PIP_COMPILE := $(BIN)/pip-compile -q --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --no-header
+
+requirements: setup ## Update the pinned dependencies, and their hashes, from pyproject.toml
+	$(PIP_COMPILE) -o requirements.txt pyproject.toml
+	$(PIP_COMPILE) --extra redis --extra objects -c requirements.txt -o requirements-image.txt pyproject.toml
+	@# pip-tools needs setuptools, which pip-compile would leave out; each environment has a pip.
+	$(PIP_COMPILE) --unsafe-package pip --extra dev -c requirements.txt -c requirements-image.txt -o requirements-dev.txt pyproject.toml
 
 bench: $(VENV)/.bench ## Benchmark ASF and its peers (ten minutes, two cores, a C compiler)
 	$(BIN)/python -m benchmarks
@@ -100,16 +102,18 @@ $(VENV)/.python: FORCE
 	@tools/make_venv.sh "$(PYTHON)" "$(VENV)" $(if $(filter file,$(origin PYTHON)),,named)
 
 $(VENV)/.run: $(VENV)/.python requirements.txt pyproject.toml
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.run
-	$(BIN)/pip install -q --disable-pip-version-check -c requirements-dev.txt 'matplotlib>=3.10,<4'
+	@# As a constraint a file with hashes would demand those of matplotlib, too.
+	@sed -nE 's/^([^ #]+==[^ ]+).*/\1/p' requirements-dev.txt > $(VENV)/constraints.txt
+	$(BIN)/pip install -q --disable-pip-version-check -c $(VENV)/constraints.txt 'matplotlib>=3.10,<4'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements-dev.txt
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 $(CLIENT): tools/build_client.sh clients/js/package-lock.json clients/js/tsconfig.json $(wildcard clients/js/src/*.ts clients/js/src/*/*.ts)

@@ -5,9 +5,10 @@
 # outcome of the tests. Fails if a test fails, or if the libraries cannot be installed.
 set -eu
 base=$1
-libraries="apispec eventlet Flask-SocketIO python-engineio python-socketio redis Werkzeug wsproto"
+libraries="apispec eventlet Flask-SocketIO PyJWT python-engineio python-socketio redis Werkzeug wsproto"
 tests="tests/unit/test_seams.py tests/unit/test_engineio_order.py tests/unit/test_engineio_server.py
 tests/unit/test_engineio_transport.py tests/unit/test_asyncapi.py tests/unit/test_ui_update_emitter.py
+tests/unit/test_jwt_tokens.py
 tests/integration/test_http.py tests/integration/test_audio.py tests/integration/test_ui_updates.py"
 
 site_packages() {

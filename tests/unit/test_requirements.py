@@ -40,6 +40,34 @@ def test_every_declared_library_is_pinned(file: str, extras: set[str]) -> None:
     assert not missing, f"not in {file}: {sorted(missing)} (make requirements pins them)"
 
 
+FILES = ["requirements.txt", "requirements-image.txt", "requirements-dev.txt"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_pinned_library_has_hashes(file: str) -> None:
+    """With which pip refuses all other files (`--require-hashes`). None names a registry."""
+    text = (ROOT / file).read_text()
+    entries = re.split(r"\n(?=[a-zA-Z0-9])", text)
+    assert len(entries) == len(_pinned(file))
+    for entry in entries:
+        assert re.match(r"[\w.-]+==[\w.+!-]+ \\\n    --hash=sha256:[0-9a-f]{64}", entry), entry
+    assert "://" not in text
+    assert not re.search(r"^\s*-", text.replace("    --hash=", ""), re.MULTILINE), "an option"
+
+
+def test_what_is_installed_from_these_files_is_checked() -> None:
+    """By make, in the image and in the documents."""
+    texts = [ROOT / "Makefile", ROOT / "deploy" / "Dockerfile", ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    installed = [
+        line
+        for path in texts
+        for line in path.read_text().splitlines()
+        if re.search(r"install .*(-r|--requirement) /?requirements", line)
+    ]
+    assert len(installed) >= 6
+    assert [line for line in installed if "--require-hashes" not in line] == []
+
+
 def test_the_image_has_what_was_tested() -> None:
     """The same versions, wherever they are named."""
     pins = [set((ROOT / file).read_text().splitlines()) for file in ("requirements.txt", "requirements-image.txt")]
