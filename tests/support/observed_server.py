@@ -1,11 +1,13 @@
 """`asf serve` with additional routes, under /tests/, and other values for some constants and timeouts.
 
-/tests/greenlets returns the number of greenlets, /tests/pings the number of pings of Engine.IO that were sent;
+/tests/greenlets returns the number of greenlets, /tests/garbage what the collector finds, by type,
+/tests/pings the number of pings of Engine.IO that were sent;
 /tests/faults and /tests/clock inject faults (`tests.support.faulty_parts`).
 """
 
 import gc
 import os
+from collections import Counter
 from typing import Any
 
 from asf.adapters.eventlet_runtime.patching import patch_standard_library
@@ -81,9 +83,24 @@ def create_observed_app(*arguments: Any) -> Flask:
 
     @app.get("/tests/greenlets")
     def greenlets() -> str:
+        gc.unfreeze()  # The server exempts objects from the collector.
         gc.collect()
         alive = [one for one in gc.get_objects() if isinstance(one, greenlet.greenlet) and not one.dead]
         return str(len(alive))
+
+    @app.get("/tests/garbage")
+    def garbage() -> Response:
+        gc.unfreeze()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            gc.collect()
+            found = Counter(type(one).__name__ for one in gc.garbage)
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+        gc.collect()
+        gc.disable()  # So that none of it is collected before the next request.
+        return jsonify(found)
 
     @app.get("/tests/pings")
     def pings() -> str:

@@ -178,6 +178,7 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         self._rate = RateLimit(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
         self._head_timeout: Any = None
         self._control: SocketControl | None = None
+        self.environ: dict[str, Any] | None = None
         super().__init__(connection, server)
 
     def log_message(self, _format: str, *_arguments: object) -> None:
@@ -199,6 +200,7 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
             self.close_connection = True
         finally:
             self._end_head()
+            self._forget_request()
 
     def finish(self) -> None:
         """Close the connection in every case."""
@@ -271,6 +273,12 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
     def _end_head(self) -> None:
         if self._head_timeout is not None:
             self._head_timeout.cancel()
+
+    def _forget_request(self) -> None:
+        """Drop the request: it refers to this object. Without the cycles both are freed without the collector."""
+        environ, self.environ = self.environ, None
+        if environ is not None:
+            vars(environ["eventlet.input"]).pop("discard", None)
 
     def _within_limit(self, seconds: float) -> float:
         """Return the timeout of this connection, which is `seconds` unless it is over a limit."""

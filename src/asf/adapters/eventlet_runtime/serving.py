@@ -1,6 +1,5 @@
 """The server process: a WSGI server, the pump and background work beside it, until a signal stops them."""
 
-import gc
 import logging
 import signal
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +10,7 @@ import eventlet
 import eventlet.wsgi
 from eventlet.event import Event
 
+from asf.adapters.eventlet_runtime.collector import Collector
 from asf.adapters.eventlet_runtime.http_protocol import BoundedHttpProtocol, ConnectionPool
 from asf.adapters.eventlet_runtime.listening import EventletListeningSocket
 from asf.adapters.eventlet_runtime.loop_watchdog import watched_loop
@@ -21,9 +21,6 @@ from asf.adapters.eventlet_runtime.uncaught import logged_exceptions
 from asf.adapters.log_throttle import LogThrottle
 from asf.adapters.runtime import TAKE_CONNECTION
 from asf.adapters.serving import Application, Service
-
-COLLECTOR_THRESHOLDS = (50_000, 20, 50)
-"""Net allocations before a collection of the youngest objects, and how many collections before one of the older."""
 
 FAILURE_LOG_SECONDS = 1.0
 """Shortest time between two log lines about requests that failed."""
@@ -36,11 +33,13 @@ def serve(listeners: Sequence[EventletListeningSocket], service: Service, on_rea
 
     Calls `on_ready` when the signals are handled. Raises OSError when connections can no longer be accepted.
     """
-    _tune_collector()
+    collector = Collector(service.connections.__len__)
+    collector.start()
     stop = Event()
     call_on_signals([signal.SIGTERM, signal.SIGINT], stop.send)
     on_ready()
     eventlet.spawn(drive, service.pump)
+    eventlet.spawn(collector.watch, eventlet.sleep)
     for work in service.background:
         eventlet.spawn(work)
     pool = ConnectionPool(service.connections)
@@ -68,16 +67,6 @@ def _spawn_http_server(listener: EventletListeningSocket, service: Service, pool
         keepalive=service.timeouts.idle,
         environ={"wsgi.input_terminated": True},
     )
-
-
-def _tune_collector() -> None:
-    """Exempt all current objects from Python's cyclic garbage collector, and let it run less often.
-
-    With thousands of connections it would spend a good part of the time on objects that are all still in use.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def _log_failures(application: Application) -> Application:

@@ -120,6 +120,14 @@ class PlainWebSocket:
         self._closing = True
         self._websocket.break_off()
 
+    def release(self) -> None:
+        """Drop all callbacks: nothing is received any more.
+
+        Without them the connection is freed without the garbage collector.
+        """
+        self._callback = self._websocket.on_throttled = None
+        self._websocket.on_idle = self._flush if self._waiting else None
+
     @property
     def _waiting_bytes(self) -> int:
         return sum(map(len, self._waiting))
@@ -209,7 +217,10 @@ class PlainWebSocketEndpoint:
         connection = PlainWebSocket(websocket, self._closes.add)
         self._pings.add(connection)
         self._connections.add(connection)
-        self._handler(connection, stream_id, query)
+        try:
+            self._handler(connection, stream_id, query)
+        finally:
+            connection.release()
 
     def _finish_close(self, connection: PlainWebSocket) -> None:
         if not connection.finish_close():
