@@ -24,6 +24,9 @@ class ThreadsRuntime:
     def checkpoint(self) -> None:
         """Do nothing: the operating system lets other threads run."""
 
+    def checkpoint_at_end(self) -> None:
+        """Do nothing, as above."""
+
     def call_later(self, seconds: float, work: Callable[[], object]) -> threading.Timer:
         """Call `work` in a thread after so many seconds."""
         timer = threading.Timer(seconds, work)

@@ -74,6 +74,9 @@ def test_others_may_run_after_each_action() -> None:
         def checkpoint(self) -> None:
             runs.append(len(acted))
 
+        def checkpoint_at_end(self) -> None:
+            raise NotImplementedError
+
     def act(subject: Subject) -> None:
         acted.append(subject)
         subject.act()

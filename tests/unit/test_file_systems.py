@@ -49,6 +49,9 @@ class StoppedRuntime:
     def checkpoint(self) -> None:
         """Do nothing: there is no other task."""
 
+    def checkpoint_at_end(self) -> None:
+        raise NotImplementedError
+
     def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
         self.timers.append((seconds, work))
         return threading.Timer(seconds, work)

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import eventlet
 import pytest
 from eventlet import hubs
+from eventlet.green import socket
 
 from asf.adapters.eventlet_runtime import turns as turns_module
-from asf.adapters.eventlet_runtime.turns import TURN_SECONDS, Turns
+from asf.adapters.eventlet_runtime.turns import EVENTS_PER_ROUND, TURN_SECONDS, Turns, bounded_poll
 
 
 class Seconds:
@@ -78,6 +79,86 @@ def test_no_matter_how_many_work_others_wait_for_one_turn(turns: Turns, seconds:
     # All begin in one round; from then on one of them has its turn in each.
     assert max(gaps[1:]) < 1.5 * TURN_SECONDS
     assert order == list(range(workers)) * 10
+
+
+def test_thousands_that_have_a_little_to_do_at_once_do_it_in_several_turns(turns: Turns, seconds: Seconds) -> None:
+    """As many as fit into a turn in each round, in their order: such as tasks whose connections end."""
+    order: list[int] = []
+    gaps: list[float] = []
+    workers = 40
+
+    def work(number: int) -> None:
+        turns.checkpoint()
+        order.append(number)
+        seconds.work(TURN_SECONDS / 4)
+
+    def stand_by() -> None:
+        while len(order) < workers:
+            before = seconds.now
+            eventlet.sleep(0)
+            gaps.append(seconds.now - before)
+
+    seconds.work(TURN_SECONDS)  # The turn before was long ago.
+    run_all([stand_by, *(lambda number=number: work(number) for number in range(workers))])
+    assert max(gaps) < 1.5 * TURN_SECONDS
+    assert len(gaps) <= workers / 4 + 2
+    assert order == list(range(workers))
+
+
+def test_a_task_that_fails_holds_up_nobody(turns: Turns, seconds: Seconds) -> None:
+    """Those behind it have their turn."""
+    done: list[str] = []
+
+    def work(name: str) -> None:
+        seconds.work(TURN_SECONDS)
+        turns.checkpoint()
+        if name == "fails":
+            raise ZeroDivisionError
+        done.append(name)
+
+    failing, second, third = (eventlet.spawn(work, name) for name in ("fails", "second", "third"))
+    with pytest.raises(ZeroDivisionError):
+        failing.wait()
+    second.wait()
+    third.wait()
+    assert done == ["second", "third"]
+
+
+def test_a_round_of_the_event_loop_runs_a_bounded_number_of_tasks() -> None:
+    """However many sockets are ready; the others have their turn in the next rounds."""
+    hub = hubs.get_hub()
+    if not hasattr(hub, "poll"):
+        pytest.skip("this event loop has no epoll")
+    count = 3 * EVENTS_PER_ROUND
+    pairs = [socket.socketpair() for _ in range(count)]
+    found: list[int] = []
+    original, limited = hub.do_poll, bounded_poll(hub)
+
+    def polled(timeout: float) -> object:
+        events = limited(timeout)
+        found.append(len(events))
+        return events
+
+    hub.do_poll = polled
+    try:
+        threads = [eventlet.spawn(reading.recv, 1) for reading, _ in pairs]
+        eventlet.sleep(0)
+        for _, writing in pairs:
+            writing.send(b"x")
+        assert [thread.wait() for thread in threads] == [b"x"] * count
+    finally:
+        hub.do_poll = original
+        for pair in pairs:
+            for one in pair:
+                one.close()
+    assert max(found) == EVENTS_PER_ROUND
+    assert sum(found) >= count
+
+
+def test_a_hub_without_epoll_polls_as_it_does() -> None:
+    """There is no limit to give it."""
+    hub = SimpleNamespace(do_poll=lambda seconds: seconds)
+    assert bounded_poll(hub)(3.0) == 3.0
 
 
 def test_a_task_that_is_ended_while_it_has_yielded_holds_up_nobody(turns: Turns, seconds: Seconds) -> None:

@@ -45,6 +45,13 @@ class Runtime(Protocol):
         """
         ...
 
+    def checkpoint_at_end(self) -> None:
+        """Do as `checkpoint`, in a task whose connection has ended.
+
+        Such tasks wait among themselves: when thousands of connections end at once, no other task waits behind them.
+        """
+        ...
+
     def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
         """Call `work` on the event loop after `seconds`. It must not wait."""
         ...

@@ -55,6 +55,8 @@ class EngineIoConnections:
             return on_connect(sid, environ)
 
         def disconnect(sid: str, reason: Any) -> Any:
+            if reason == server.reason.TRANSPORT_CLOSE:  # Only its own task says so, and that may yield.
+                self._runtime.checkpoint_at_end()
             self._close(sid)
             return on_disconnect(sid, reason)
 

@@ -17,7 +17,7 @@ from eventlet.green import socket
 
 from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.eventlet_runtime.tcp_progress import progress_of, unacknowledged
-from asf.adapters.eventlet_runtime.turns import TURNS
+from asf.adapters.eventlet_runtime.turns import FAREWELLS, TURNS
 from asf.adapters.rate_limit import RateLimit
 from asf.adapters.runtime import CONNECTION_CONTROL, Progress
 from asf.adapters.serving import HttpTimeouts
@@ -203,7 +203,8 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
             self._forget_request()
 
     def finish(self) -> None:
-        """Close the connection in every case."""
+        """Close the connection in every case. Thousands may end at once."""
+        FAREWELLS.checkpoint()
         if self._control is not None and self._control.is_reset:
             # The library would shut it down before, which a client of HTTP/1.0 takes for the end of the response.
             with suppress(OSError):

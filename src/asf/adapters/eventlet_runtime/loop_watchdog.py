@@ -12,6 +12,7 @@ from typing import Any
 import eventlet
 from eventlet import hubs, patcher
 
+from asf.adapters.eventlet_runtime.turns import bounded_poll
 from asf.adapters.log_throttle import LogThrottle
 
 SLOW_TURN_SECONDS = 0.02
@@ -51,7 +52,7 @@ def watched_loop(on_slow_turn: Callable[[float], object]) -> Iterator[None]:
         yield
         return
     watchdog = LoopWatchdog(on_slow_turn, _threading.get_ident())
-    hub.do_poll = watchdog.around(hub.do_poll)
+    hub.do_poll = watchdog.around(bounded_poll(hub))
     _threading.Thread(target=watchdog.watch, name="loop-watchdog", daemon=True).start()
     try:
         yield
@@ -91,7 +92,7 @@ class LoopWatchdog:
                 self._turn_started = None
                 duration = monotonic() - started
                 if duration >= SLOW_TURN_SECONDS:
-                    eventlet.spawn_n(self._report, started, duration)
+                    eventlet.spawn_n(self._report, started, duration, self._sample)
                     seconds = 0.0  # The report is made in the next turn.
             try:
                 return do_poll(seconds)
@@ -124,11 +125,10 @@ class LoopWatchdog:
         if seconds >= STUCK_SECONDS and self._stuck_throttle.permits():
             _log_from_thread(f"The event loop is blocked, for {seconds:.1f} s so far, by {known.calls}")
 
-    def _report(self, started: float, seconds: float) -> None:
-        """Report a turn that has ended. Runs in a task."""
+    def _report(self, started: float, seconds: float, sample: _Sample | None) -> None:
+        """Report a turn that has ended, with the last sample by then. Runs in a task."""
         self._on_slow_turn(seconds)
         if seconds >= STUCK_SECONDS or (seconds >= LOG_SECONDS and self._slow_throttle.permits()):
-            sample = self._sample
             calls = sample.calls if sample is not None and sample.started == started else "an unknown call"
             logger.warning("The event loop was blocked for %.2f s by %s", seconds, calls)
 

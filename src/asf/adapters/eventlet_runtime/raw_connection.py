@@ -11,7 +11,7 @@ from eventlet import hubs, wsgi
 from eventlet.event import Event
 
 from asf.adapters.eventlet_runtime.tcp_progress import progress_of
-from asf.adapters.eventlet_runtime.turns import TURNS
+from asf.adapters.eventlet_runtime.turns import FAREWELLS, TURNS
 from asf.adapters.runtime import Progress
 
 WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
@@ -74,7 +74,12 @@ class EventletConnection:
         try:
             received: bytes = self._socket.recv(RECEIVED_AT_ONCE)
         except EOFError:  # another task has closed the socket
-            return b""
+            received = b""
+        except OSError:
+            FAREWELLS.checkpoint()
+            raise
+        if not received:
+            FAREWELLS.checkpoint()
         return received
 
     def abort(self) -> None:

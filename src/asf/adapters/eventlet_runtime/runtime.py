@@ -10,7 +10,7 @@ from eventlet import hubs, tpool
 
 from asf.adapters.eventlet_runtime import serving
 from asf.adapters.eventlet_runtime.listening import EventletListeningSocket, listen
-from asf.adapters.eventlet_runtime.turns import TURNS
+from asf.adapters.eventlet_runtime.turns import FAREWELLS, TURNS
 from asf.adapters.runtime import Timer
 from asf.adapters.serving import Service
 
@@ -30,6 +30,7 @@ class EventletRuntime:
 
     name = "eventlet"
     checkpoint = staticmethod(TURNS.checkpoint)
+    checkpoint_at_end = staticmethod(FAREWELLS.checkpoint)
 
     def __init__(self) -> None:
         if "EVENTLET_THREADPOOL_SIZE" not in os.environ:

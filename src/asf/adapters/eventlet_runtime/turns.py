@@ -1,24 +1,30 @@
-"""Turns: long work lets the other tasks of the event loop run every few milliseconds."""
+"""Turns: long work, and work that thousands of tasks have at once, lets other tasks run every few milliseconds."""
 
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from eventlet import getcurrent, hubs
 
 TURN_SECONDS = 0.004
-"""How long the tasks that call `checkpoint` run, together, before one of them yields.
+"""How long the tasks that call `checkpoint` run, together, in one round of the event loop.
 
 Long enough that yielding costs well below one percent, short enough that several such turns go unnoticed.
 """
 
+EVENTS_PER_ROUND = 64
+"""Maximum sockets whose tasks run in one round of the event loop. The others are ready in the next one."""
+
 
 class Turns:
-    """Yields for tasks that work for long.
+    """Yields for tasks that work for long, or at the same time.
 
-    In one round of the event loop only one of the tasks that have yielded continues, in the order in which they
-    yielded. So the others wait for one turn, however many tasks have much to do.
+    Once a turn has lasted `TURN_SECONDS`, each task that calls `checkpoint` yields. In the next round of the event
+    loop they continue, in the order in which they yielded, as many as another turn permits. So others wait for one
+    turn, however many tasks have much to do.
     """
 
     def __init__(self) -> None:
@@ -30,38 +36,56 @@ class Turns:
 
         Does nothing in a callback of the event loop, which cannot yield.
         """
-        now = time.monotonic()
-        if now - self._since < TURN_SECONDS:
+        if time.monotonic() - self._since < TURN_SECONDS:
             return
         hub = hubs.get_hub()
-        if getcurrent() is hub.greenlet:
-            return
-        self._since = now
-        self._yield(hub)
-        self._since = time.monotonic()
+        if getcurrent() is not hub.greenlet:
+            self._yield(hub)
 
     def _yield(self, hub: Any) -> None:
-        waiting = self._waiting.setdefault(hub, deque())
+        waiting = self._waiting.get(hub)
+        if waiting is None:
+            waiting = self._waiting[hub] = deque()
+            hub.schedule_call_global(0, self._resume, hub)
         task = getcurrent()
         waiting.append(task)
-        if len(waiting) == 1:
-            hub.schedule_call_global(0, self._resume_next, hub)
         try:
             hub.switch()
-        except BaseException:  # a timeout, or the end of the task: `_resume_next` must not switch to it
+        except BaseException:  # a timeout, or the end of the task: `_resume` must not switch to it
             if task in waiting:
                 waiting.remove(task)
             raise
 
-    def _resume_next(self, hub: Any) -> None:
+    def _resume(self, hub: Any) -> None:
+        """Start a turn with the tasks that wait for it."""
         waiting = self._waiting[hub]
-        if not waiting:
-            return
-        task = waiting.popleft()
-        if waiting:
-            hub.schedule_call_global(0, self._resume_next, hub)
-        task.switch()
+        self._since = time.monotonic()
+        try:
+            # Those that yield again are in this queue, too, behind the others.
+            while waiting and time.monotonic() - self._since < TURN_SECONDS:
+                waiting.popleft().switch()
+        finally:
+            if waiting:
+                hub.schedule_call_global(0, self._resume, hub)
+            else:
+                del self._waiting[hub]
 
 
 TURNS = Turns()
 """The turns of this process's event loop."""
+
+FAREWELLS = Turns()
+"""The turns of connections that end: thousands may do so at once, and none of the others waits behind them."""
+
+
+def bounded_poll(hub: Any) -> Callable[[float], Any]:
+    """Return what a hub is to wait for events with: at most `EVENTS_PER_ROUND` at a time, where that can be said.
+
+    By default it is a thousand, all of which run before anything else: when thousands of clients disconnect at once,
+    for example.
+    """
+    poll: Any = getattr(hub, "poll", None)
+    if type(poll).__name__ != "epoll":
+        do_poll: Callable[[float], Any] = hub.do_poll
+        return do_poll
+    return partial(poll.poll, maxevents=EVENTS_PER_ROUND)
