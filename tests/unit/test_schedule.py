@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asf.domain.streaming.schedule import TICK_SECONDS, Schedule
+from asf.domain.streaming.schedule import STARTED_FOR_ONE_NEW, TICK_SECONDS, Schedule
 from asf.domain.streaming.session import ListenerSession, ListenRequest
 from tests.support.virtual import ScriptedListener
 
@@ -83,3 +83,33 @@ def test_sessions_that_share_a_tick_share_a_wake_up() -> None:
 def test_an_empty_schedule_wants_no_wake_up() -> None:
     """There is nothing to wait for."""
     assert Schedule().next_time is None
+
+
+@given(st.integers(1, 100), st.integers(1, 100))
+def test_thousands_that_begin_do_not_silence_those_that_listen(started: int, new: int) -> None:
+    """Nor the other way round: of each group the one due longest comes next, in a fixed proportion."""
+    schedule, all_sessions = Schedule(), sessions(started + new)
+    listening, beginning = all_sessions[:started], all_sessions[started:]
+    for session in listening:
+        session.advance(1)
+    for session in beginning + listening:
+        schedule.put_due(session)
+    taken = drain(schedule)
+    assert [one for one in taken if one in listening] == listening
+    assert [one for one in taken if one in beginning] == beginning
+    for number, session in enumerate(listening):
+        assert taken.index(session) <= number + number // STARTED_FOR_ONE_NEW + 1
+    for number, session in enumerate(beginning):
+        assert taken.index(session) <= number + (number + 1) * STARTED_FOR_ONE_NEW
+
+
+def test_a_session_is_in_one_queue_only() -> None:
+    """Also when it has sent its first audio while it was due."""
+    schedule, (session,) = Schedule(), sessions(1)
+    schedule.put_due(session)
+    session.advance(1)
+    schedule.put_due(session)
+    assert drain(schedule) == [session]
+    schedule.put_due(session)
+    schedule.remove(session)
+    assert not schedule.has_due

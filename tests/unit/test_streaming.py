@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources
 from asf.domain.access.grant import Grant
 from asf.domain.errors import AudioUnavailable, NoSession, StreamNotFound, TooManyListeners, Unauthorized
 from asf.domain.streaming.events import EndOfStream, ListenerEvent, StartOfStream, StreamFailed
-from asf.domain.streaming.pump import LISTENERS_PER_TURN
+from asf.domain.streaming.pump import LISTENERS_PER_TURN, TURN_SECONDS
 from asf.domain.streaming.schedule import TICK_SECONDS
 from asf.domain.streaming.session import ListenRequest
 from asf.domain.streaming.slow_listeners import LOOKS
@@ -150,6 +151,17 @@ def test_one_turn_serves_a_bounded_number_of_listeners() -> None:
     before = sum(len(listener.sends) for listener in listeners)
     assert server.pump.turn() == 0.0
     assert sum(len(listener.sends) for listener in listeners) - before == LISTENERS_PER_TURN
+
+
+def test_a_turn_ends_when_it_has_lasted_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a listener costs depends on what is due to it."""
+    server = VirtualServer({"s": bytes(10 * 65536)}, chunk_seconds=0.0)
+    listeners = [server.join("s", str(number)) for number in range(LISTENERS_PER_TURN)]
+    before = sum(len(listener.sends) for listener in listeners)
+    start, times = server.clock.now(), count()
+    monkeypatch.setattr(server.clock, "now", lambda: start + next(times) * TURN_SECONDS / 2)
+    assert server.pump.turn() == 0.0
+    assert 1 <= sum(len(listener.sends) for listener in listeners) - before <= 2
 
 
 def test_thirty_thousand_listeners_stay_at_their_pace() -> None:

@@ -19,8 +19,11 @@ from asf.domain.streaming.shared_audio import SharedAudio
 from asf.domain.streaming.slow_listeners import SlowListeners
 from asf.domain.streaming.timers import Timers
 
-LISTENERS_PER_TURN = 32
+LISTENERS_PER_TURN = 64
 """Maximum sessions served in one turn of the pump, before the other tasks of the process run."""
+
+TURN_SECONDS = 0.004
+"""Time after which a turn ends earlier: what a listener costs depends on how much is due to it."""
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +108,8 @@ class AudioPump:
             if session is None:
                 break
             self._serve(session, now, until)
+            if self._clock.now() - now >= TURN_SECONDS:
+                break
         self._turned_at = now
         self._wake_up = self._next_wake_up()
         return None if self._wake_up is None else max(0.0, self._wake_up - self._clock.now())
