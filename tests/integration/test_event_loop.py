@@ -11,9 +11,18 @@ import pytest
 import requests
 
 from tests.integration.test_ui_updates import Subscriber, has
+from tests.support.audience import (
+    LONG_AUDIO_BYTES,
+    PLAIN,
+    SOCKET_IO,
+    Audience,
+    LightListener,
+    lost_bytes,
+)
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import NAMESPACE, SEPARATOR, WireListener
 from tests.support.faults import BATCHES_OF_UPDATES, BURST_OF_MESSAGES
+from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 from tests.unit.test_direct_websocket import masked_text
@@ -187,4 +196,26 @@ def test_a_client_that_sends_thousands_of_messages_at_once_holds_up_nobody(
         answers = other.answers - before
     sender.join()
     sent.socket.close()
+    assert answers >= MIN_ANSWERS
+
+
+def test_hundreds_that_disconnect_at_once_hold_up_nobody(start_server: StartServer) -> None:
+    """Their sessions end in turns; others have theirs in between, and a listener hears every byte."""
+    server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "1"})  # So that the listeners have little to do.
+    audio = audio_of(LONG_AUDIO_BYTES)
+    server.announce("s", audio)
+    with Audience() as audience, Audience() as others:
+        transports = [(SOCKET_IO, PLAIN)[number % 2] for number in range(200)]
+        audience.join(*(LightListener(server.port, "s", audio, one, returns=False) for one in transports))
+        others.join(LightListener(server.port, "s", audio, PLAIN))
+        for some in (audience, others):
+            some.wait_until(lambda listener: listener.hears)
+        with bystander(server) as other:
+            before = other.answers
+            audience.reset(audience.listeners)
+            eventually(lambda: "\nasf_listeners 1.0\n" in server.metrics())
+            answers = other.answers - before
+        others.leap(left=5000)
+        others.wait_for_all()
+    assert lost_bytes(others.listeners) == 0
     assert answers >= MIN_ANSWERS
