@@ -127,6 +127,19 @@ def test_a_queue_that_is_announced_as_failed_ends_where_it_is(
         listener.close()
 
 
+def test_ranges_of_a_queue_that_grows(servers: Servers, persistent_redis: RedisServer) -> None:
+    """What exists is answered by every server, whether or not anybody listens to it there."""
+    producer = QueueProducer(persistent_redis.client(), "episode-7.mp3")
+    servers[0].notify("s", producer.locator, state="generating").raise_for_status()
+    producer.put_all(AUDIO)
+    for server in servers:
+        for header, part in (("bytes=0-1", AUDIO[:2]), ("bytes=-500", AUDIO[-500:]), ("bytes=1000-", AUDIO[1000:])):
+            answer = requests.get(server.stream_url("s"), headers={"Range": header}, timeout=PATIENCE_SECONDS)
+            assert (answer.status_code, answer.content) == (206, part)
+            assert answer.headers["Content-Range"].endswith(f"-{len(AUDIO) - 1}/*") or header == "bytes=0-1"
+    producer.end()
+
+
 def has_noticed(server: ServerProcess) -> bool:
     """Tell whether the server has said that it has lost Redis, wherever it waits for something to come from it."""
     log = "".join(server.log)

@@ -35,6 +35,7 @@ class OpenQueue:
     """A queue with its index, the sources that have it open, and the blocks that they wait for.
 
     `wanted` has the number of each of these blocks, with the readers and the offsets of the reads that need it.
+    `opened_bytes` is how many bytes the queue had when it was opened; the index reaches them soon after.
     """
 
     def __init__(self, key: bytes, index: QueueIndex) -> None:
@@ -43,6 +44,7 @@ class OpenQueue:
         self.readers: set[Reader] = set()
         self.waiting: set[Reader] = set()
         self.wanted: dict[int, set[tuple[Reader, int]]] = {}
+        self.opened_bytes = 0
         self.fetching = False
         self._failed: dict[int, tuple[float, AudioUnavailable]] = {}
 
@@ -52,6 +54,7 @@ class OpenQueue:
             self.index.problem = ends.problem
             self.index.take(ends.first)
             self.index.foresee(ends.last)
+            self.opened_bytes = max((piece.offset + len(piece.audio) for piece in ends.last), default=0)
 
     def is_same(self, ends: QueueEnds | None) -> bool:
         """Return whether `ends` are those of this queue rather than of one created later, as far as known."""

@@ -3,11 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+from asf.adapters.redis_store.pauses import Timing
 from asf.adapters.redis_store.queues.fetcher import BlockFetcher
 from asf.adapters.redis_store.queues.open_queue import OpenQueue
 from asf.domain.errors import AudioUnavailable
 from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.streams.stream import AudioEnding
+
+MEASURE_SECONDS = 10.0
+"""How long a request for what exists waits until a queue that was just opened is indexed."""
+
+MEASURE_PAUSE_SECONDS = 0.01
 
 TypeOf = Callable[[str, bytes], str | None]
 """Returns the media type by the name, or else by the first bytes (either may be empty); None if unknown."""
@@ -26,12 +32,14 @@ class QueueAudioSource:
         type_of: TypeOf,
         fetcher: BlockFetcher,
         release: Callable[[OpenQueue, "QueueAudioSource"], None],
+        timing: Timing,
     ) -> None:
         self._queue: OpenQueue | None = queue
         self._name = name
         self._type_of = type_of
         self._fetcher = fetcher
         self._release = release
+        self._timing = timing
         self.on_arrival: Callable[[], None] = _ignore
         self.size = queue.index.size
         self.ending: AudioEnding | None = queue.index.ending
@@ -70,7 +78,13 @@ class QueueAudioSource:
         return self.size
 
     def measure(self) -> int:
-        """Return the same as `refresh`: all entries are read as they come."""
+        """Do as `refresh`, once all is indexed that the queue had when it was opened. May yield."""
+        queue = self._opened
+        end = self._timing.now() + MEASURE_SECONDS
+        while queue.index.grows and queue.index.indexed < queue.opened_bytes:
+            if self._timing.now() >= end:
+                raise AudioUnavailable("The queue could not be read in time.")
+            self._timing.sleep(MEASURE_PAUSE_SECONDS)
         return self.refresh()
 
     def finalize(self) -> int:

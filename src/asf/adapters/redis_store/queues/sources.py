@@ -59,7 +59,7 @@ class RedisAudioQueues:
         prefix: str = PREFIX,
         timing: Timing | None = None,
     ) -> None:
-        timing = timing or SystemTiming()
+        timing = self._timing = timing or SystemTiming()
         self._client = client
         self._type_of = type_of
         self._prefix = prefix
@@ -129,7 +129,7 @@ class RedisAudioQueues:
         return source
 
     def _source_of(self, queue: OpenQueue, name: str) -> QueueAudioSource:
-        source = QueueAudioSource(queue, name, self._type_of, self._fetcher, self._release)
+        source = QueueAudioSource(queue, name, self._type_of, self._fetcher, self._release, self._timing)
         queue.readers.add(source)
         return source
 
