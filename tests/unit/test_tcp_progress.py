@@ -1,6 +1,7 @@
 """How far the peer of a connection has taken what was sent: over real connections."""
 
 import socket as system_socket
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -9,7 +10,7 @@ import pytest
 from eventlet.green import socket
 
 from asf.adapters.eventlet_runtime import tcp_progress
-from asf.adapters.eventlet_runtime.http_protocol import SocketControl
+from asf.adapters.eventlet_runtime.http_protocol import RESET_SECONDS, SocketControl
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
 from asf.adapters.eventlet_runtime.tcp_progress import PatientSocket, progress_of
 from asf.adapters.runtime import Progress
@@ -152,3 +153,17 @@ def test_a_reset_does_not_wait_for_a_peer_that_takes_nothing(line: Line, monkeyp
         SocketControl(line.near_end, None).reset()
     line.near_end.close()
     assert ends_in_a_reset(line)
+
+
+def test_a_reset_does_not_wait_for_a_client_that_has_gone(line: Line) -> None:
+    """What the kernel holds for it stays as it is."""
+    line.fill()
+    line.far_end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.far_end.close()
+    with eventlet.Timeout(PATIENCE_SECONDS):
+        while not SocketControl(line.near_end, None).is_gone():
+            eventlet.sleep(0.01)
+    control = SocketControl(line.near_end, None)
+    with eventlet.Timeout(RESET_SECONDS / 2):
+        control.reset()
+    assert control.is_reset

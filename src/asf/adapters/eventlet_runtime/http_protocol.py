@@ -80,12 +80,14 @@ class SocketControl:
     def reset(self) -> None:
         """Let the response end with a reset, so that a client does not mistake a part of it for all of it.
 
-        Waits until the client's machine has what was written, or has read nothing of it for `RESET_SECONDS`.
+        Waits until the client's machine has what was written, has read nothing of it for `RESET_SECONDS`, or is gone.
         """
         fd = self._socket.fd
         with suppress(OSError):
             before, since = -1, time.monotonic()
             while (rest := unacknowledged(fd)) and time.monotonic() - since < RESET_SECONDS:
+                if self.is_gone() or not progress_of(fd).answers:
+                    break
                 if rest != before:
                     before, since = rest, time.monotonic()
                 eventlet.sleep(RESET_LOOK_SECONDS)
