@@ -6,6 +6,7 @@ have been written to a connection that nobody reads. Two requests are the same i
 which Engine.IO's clients change with each request, and come over different connections.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -27,6 +28,9 @@ MAX_REPEATS = 5
 
 POLL_RESPONSE = "asf.poll_response"
 """Key of a request's WSGI environment: the `PollResponse` that answers it, if it takes packets."""
+
+_IS_WEBSOCKET = re.compile(r"(?:EIO=4&)?transport=websocket(?:&|$)")
+"""What the query of a WebSocket begins with, by all known clients: it need not be parsed."""
 
 SEPARATOR = "\x1e"
 """Between two packets (Engine.IO protocol 4, "HTTP long-polling")."""
@@ -199,6 +203,8 @@ class Polls:
 def is_polling(environ: Mapping[str, Any]) -> bool:
     """Return whether a request is for long polling, as the library decides it."""
     query: str = environ.get("QUERY_STRING", "")
+    if _IS_WEBSOCKET.match(query):
+        return False
     return parse_qs(query).get("transport", ["polling"])[0] == "polling"
 
 
