@@ -12,6 +12,7 @@ CLIP = Path(__file__).parents[2] / "demo" / "welcome.mp3"
 CLIP_SECONDS = 44
 
 ARGUMENTS = {
+    "320.mp3": ["-b:a", "320k"],
     "aac": ["-c:a", "aac", "-b:a", "64k", "-f", "adts"],
     "mp4": [
         *("-c:a", "aac", "-b:a", "64k", "-frag_duration", "1000000"),

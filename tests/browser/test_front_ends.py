@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.audio import CLIP_SECONDS, AudioFiles
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import open_page
-from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.bounds import PATIENCE_SECONDS, STREAM_SECONDS
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.processes import ServerProcess
 
@@ -118,5 +119,33 @@ def test_a_page_plays(server: ServerProcess, chromium: Chromium, page_server: st
             assert await page.evaluate("window.sha256()") == hashlib.sha256(audio).hexdigest()
             assert await page.evaluate("audio.buffered.length") == 1
             assert await page.evaluate("audio.duration") == pytest.approx(44, abs=2)
+
+    chromium.run(scenario())
+
+
+@pytest.mark.long
+def test_a_long_episode_does_not_overflow_the_page(
+    server: ServerProcess, chromium: Chromium, page_server: str, audio_files: AudioFiles
+) -> None:
+    """A quarter of an hour at 320 kbit/s, three times what a SourceBuffer keeps: a minute of it, in real time.
+
+    At the documented pace the page would have had it all after a minute and a half, and thrown after half a minute.
+    """
+    clip = audio_files.read("320.mp3")
+    server.announce("episode", clip * 20)
+    url = f"{page_server}/player.html?server={server.url.removeprefix('http://')}&stream=episode"
+    watch = f"""setInterval(() => {{
+        const unheard = window.result.chunks * 4096 - audio.currentTime * {len(clip) / CLIP_SECONDS};
+        window.most = Math.max(window.most ?? 0, unheard);
+    }}, 100)"""
+
+    async def scenario() -> None:
+        async with open_page(chromium, url) as page:
+            await page.click("#play")
+            await page.evaluate(watch)
+            await page.wait_for_function("audio.currentTime > 60", timeout=1000 * STREAM_SECONDS)
+            assert await page.evaluate("window.result.errors") == []
+            assert 2 * 2**20 < await page.evaluate("window.most") < 6 * 2**20
+            assert await page.evaluate("audio.buffered.length") == 1
 
     chromium.run(scenario())

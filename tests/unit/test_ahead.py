@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asf.adapters.audio_formats import scanner_of
 from asf.adapters.memory import InMemoryAudioSource
 from asf.domain.streaming.ahead import MAX_AHEAD_BYTES, AheadLimit, Lead
 from asf.domain.streaming.durations import Durations
 from asf.domain.streaming.pacing import MAX_BATCH_BYTES, Pace
+from asf.domain.streaming.ports import DurationScanner
 from asf.domain.streaming.schedule import TICK_SECONDS
 from asf.domain.streams.stream import StreamState
 from tests.support.examples import examples
@@ -245,6 +247,38 @@ def test_audio_of_unknown_rate_is_sent_at_the_documented_pace() -> None:
         assert listener.received_bytes == 8_000_000
 
 
+def test_the_type_of_growing_audio_may_be_known_late() -> None:
+    """Its first bytes may be too few. Of a type that is not known, it is asked for each part of the first block."""
+    asked: list[str] = []
+    scanner = scanner_of("audio/mpeg")
+
+    def late(content_type: str) -> DurationScanner | None:
+        asked.append(content_type)
+        return None if len(asked) < 3 else scanner
+
+    audios: dict[str, bytes] = {}
+    server = VirtualServer(audios, scanner_of=late)
+    audios["s"] = b""
+    server.announce("s", state=StreamState.GENERATING)
+    listener = server.join("s", keeps=False)
+    for size in (100, 200, 300, len(HALF_AN_HOUR.data)):
+        audios["s"] = HALF_AN_HOUR.data[:size]
+        server.run(0.1)
+    server.run(10.0)
+    assert listener.received_bytes / 16_000 == pytest.approx(10 + AHEAD_SECONDS, abs=5)
+    assert len(asked) == 3
+
+
+def test_the_type_is_asked_for_once() -> None:
+    """However long complete audio of an unknown rate is, and however many listen: looking may cost a read."""
+    asked: list[str] = []
+    server = VirtualServer({"s": bytes(2_000_000)}, scanner_of=asked.append)
+    for number in range(10):
+        server.join("s", str(number), keeps=False)
+    server.run_until_idle()
+    assert asked == ["audio/mpeg"]
+
+
 def test_listeners_share_batches_at_the_limit() -> None:
     """Each batch is read once for all, in turns that serve many of them."""
     server = VirtualServer({"s": HALF_AN_HOUR.data})
@@ -285,7 +319,7 @@ class SlowScanner(FailingScanner):
 def test_damaged_audio_counts_for_no_less_than_1_kbit() -> None:
     """However long its bytes claim to play."""
     server = VirtualServer({"s": HALF_AN_HOUR.data})
-    durations = Durations(SlowScanner(), MAX_BATCH_BYTES)
+    durations = Durations(SlowScanner, MAX_BATCH_BYTES)
     batch = server.batches.batch(server.pool.acquire(server.catalog.find("s")), 0)
     assert batch is not None
     durations.observe(InMemoryAudioSource({"s": HALF_AN_HOUR.data}, "s"), batch, 1000)

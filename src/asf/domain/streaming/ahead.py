@@ -56,20 +56,22 @@ class Lead:
             self.due += now - self.paused_at
             self.paused_at = None
 
-    def take(self, durations: Durations, start: int, stop: int, now: float) -> None:
-        """Record that the listener has taken the bytes from `start` to `stop`."""
-        # All that was sent before may have been heard by now. Then the player has had to wait.
-        self.played_since = max(self.played_since, now - self.sent_seconds)
-        self.sent_seconds += durations.seconds(start, stop)
+    def take(self, durations: Durations, seconds: float, next_stop: int, wanted_seconds: float, now: float) -> None:
+        """Record that the listener has taken the next bytes, which play for `seconds`.
 
-    def limit(self, durations: Durations, seconds: float, start: int, stop: int) -> None:
-        """Find out when the bytes from `start` to `stop`, the next ones, may be sent: see `AheadLimit`."""
-        heard_bytes = stop + MARGIN_BYTES - MAX_AHEAD_BYTES
+        More may be sent, up to `next_stop`, when no more than `wanted_seconds` of what was sent have not been heard,
+        provided that no more than `MAX_AHEAD_BYTES` will be ahead.
+        """
+        # All that was sent before may have been heard by now. Then the player has had to wait.
+        sent_seconds = self.sent_seconds
+        if now - self.played_since > sent_seconds:
+            self.played_since = now - sent_seconds
+        self.sent_seconds = sent_seconds = sent_seconds + seconds
+        heard_bytes = next_stop + MARGIN_BYTES - MAX_AHEAD_BYTES
         if heard_bytes > self.heard_bytes:
             self.heard_seconds += durations.seconds(self.heard_bytes, heard_bytes)
             self.heard_bytes = heard_bytes
-        next_seconds = min(durations.seconds(start, stop), seconds / 2)
-        self.due = self.played_since + max(self.sent_seconds + next_seconds - seconds, self.heard_seconds)
+        self.due = self.played_since + max(sent_seconds - wanted_seconds, self.heard_seconds)
 
 
 class AheadLimit:
@@ -94,21 +96,19 @@ class AheadLimit:
 
     def record(self, lead: Lead, audio: SharedAudio, batch: AudioBatch, start: int, stop: int, now: float) -> None:
         """Record that the listener has taken the bytes from `start` to `stop` of `batch`."""
-        if self._seconds:
-            durations = self._durations(audio, batch, stop)
-            if durations is not None:
-                lead.take(durations, start, stop, now)
-                lead.limit(durations, self._seconds, stop, stop + self._batch_bytes)
-
-    def _durations(self, audio: SharedAudio, batch: AudioBatch, stop: int) -> Durations | None:
+        if not self._seconds:
+            return
+        durations = audio.durations or self._measure(audio)
+        if durations.is_unknown:
+            return
         source = audio.source
         assert source is not None  # noqa: S101 - the batch was read from it
-        durations = audio.durations
-        if durations is None:
-            scanner = self._scanner_of(audio.content_type)
-            if scanner is None:
-                return None
-            durations = Durations(scanner, self._block_bytes)
-            audio.keep_durations(durations)
-        durations.observe(source, batch, stop)
+        seconds_per_byte = durations.observe(source, batch, stop)
+        next_seconds = self._batch_bytes * seconds_per_byte  # As those before it, that is.
+        wanted_seconds = self._seconds - min(next_seconds, self._seconds / 2)
+        lead.take(durations, (stop - start) * seconds_per_byte, stop + self._batch_bytes, wanted_seconds, now)
+
+    def _measure(self, audio: SharedAudio) -> Durations:
+        durations = Durations(lambda: self._scanner_of(audio.content_type), self._block_bytes)
+        audio.keep_durations(durations)
         return durations

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from asf.domain.streaming.ahead import AheadLimit
-from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.pacing import Pace
 from asf.domain.streaming.session import ListenerSession
 
@@ -56,7 +55,7 @@ class ChunkStreamer:
 
     def __init__(self, pace: Pace, ahead: AheadLimit) -> None:
         self.pace = pace
-        self._ahead = ahead
+        self.ahead = ahead
 
     def decide(self, session: ListenerSession, until: float) -> Decision:
         """Return what to do for `session` now: what is due before `until` (seconds of the clock) counts as due."""
@@ -82,12 +81,6 @@ class ChunkStreamer:
             if stop <= offset:
                 return WAIT_FOR_CREDIT
         return SendAudio(offset, stop)
-
-    def sent(self, session: ListenerSession, batch: AudioBatch, start: int, stop: int, now: float) -> None:
-        """Record that the listener has taken the bytes from `start` to `stop` of `batch`."""
-        if session.lead is not None:
-            assert session.audio is not None  # noqa: S101 - the session has started
-            self._ahead.record(session.lead, session.audio, batch, start, stop, now)
 
     def _granted(self, offset: int, stop: int, acknowledged: int, window: int) -> int:
         """Return how far from `offset` to `stop` the window allows: whole chunks, unless it is less than one."""

@@ -203,7 +203,8 @@ class AudioPump:
         if taken:
             is_first = session.sent_bytes == 0
             session.advance(taken)
-            self._streamer.sent(session, batch, start, start + taken, now)
+            if session.lead is not None:
+                self._streamer.ahead.record(session.lead, audio, batch, start, start + taken, now)
             self.bytes_sent += taken
             chunk_bytes = batch.chunk_bytes
             self.chunks_sent += (start + taken - 1) // chunk_bytes - start // chunk_bytes + 1
