@@ -107,15 +107,22 @@ class Model:
         return self._audience("default settings, browser client (`window`)", counts, 50, 60.0)
 
     @cached_property
-    def in_bursts(self) -> Audience:
-        """Listeners without a window at the default pace, as long as that lasts."""
-        counts = scenarios.listening(2, 100, DEFAULT, browser=False, seconds=30.0)
-        return self._audience("default settings, no `window`: 3.3 Mbit/s until they have it all", counts, 100, 30.0)
+    def without_window(self) -> Audience:
+        """Listeners without a window at the default settings, once they have `ASF_AHEAD_SECONDS` of audio."""
+        counts = scenarios.listening(2, 100, DEFAULT, browser=False)
+        return self._audience("default settings, no `window`", counts, 100, 60.0)
+
+    @cached_property
+    def starting_bit_rate(self) -> float:
+        """Bits a second on the cable for each of the listeners without a window who all start in the same minute."""
+        listeners = 200
+        counts = scenarios.starting(2, listeners, self.assumptions.release_seconds)
+        return self._bits(counts["wire bytes"] / listeners / scenarios.LAST_SECONDS)
 
     @cached_property
     def audiences(self) -> list[Audience]:
         """The three ways of listening."""
-        return [self.at_real_time, self.in_browsers, self.in_bursts]
+        return [self.at_real_time, self.in_browsers, self.without_window]
 
     @cached_property
     def release_counts(self) -> Counts:
@@ -215,7 +222,10 @@ class Model:
 
     def bit_rate(self, audience: Audience) -> float:
         """Return the bits a second on the cable, for one listener."""
-        return audience.wire_bytes * 8 * self.assumptions.packet_overhead
+        return self._bits(audience.wire_bytes)
+
+    def _bits(self, wire_bytes: float) -> float:
+        return wire_bytes * 8 * self.assumptions.packet_overhead
 
     def steady_cpu_us(self, audience: Audience) -> float:
         """Return the CPU of a server for one listener, each second, with all that comes along with it."""
@@ -266,6 +276,10 @@ class Model:
     def gbit(self, listeners: int, audience: Audience) -> float:
         """Gbit/s to the listeners."""
         return listeners * self.bit_rate(audience) / 1e9
+
+    def starting_gbit(self, listeners: int) -> float:
+        """Gbit/s to listeners without a window, at the end of the minute in which all of them start."""
+        return listeners * self.starting_bit_rate / 1e9
 
     def joins(self, listeners: int, *, release: bool) -> float:
         """Return how many joins there are a second."""
@@ -342,8 +356,14 @@ class Model:
         assumed = self.assumptions
         return [
             Limit(
-                "network: all start at once at the default pace, without a `window`",
-                self.gbit(listeners, self.in_bursts),
+                "network: all start within a minute, without a `window`",
+                self.starting_gbit(listeners),
+                self.machines(listeners) * assumed.machine_gbit * assumed.network_share,
+                "pace",
+            ),
+            Limit(
+                "network: all listen, with or without a `window`",
+                max(self.gbit(listeners, audience) for audience in (self.in_browsers, self.without_window)),
                 self.machines(listeners) * assumed.machine_gbit * assumed.network_share,
                 "pace",
             ),

@@ -72,8 +72,8 @@ def _answer(model: Model) -> str:
         ),
         ("network to the listeners", lambda size: _bits(model.gbit(size, model.in_browsers)), CALCULATED),
         (
-            "the same, if all start at once at the default pace without a `window`",
-            lambda size: _bits(model.gbit(size, model.in_bursts)),
+            "the same, while all start within a minute, without a `window`",
+            lambda size: _bits(model.starting_gbit(size)),
             CALCULATED,
         ),
         ("connections at the load balancers, both sides", lambda size: number(2 * size), CALCULATED),

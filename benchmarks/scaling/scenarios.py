@@ -16,6 +16,9 @@ Counts = Counter[str]
 AUDIO_BYTES_PER_SECOND = 16_000
 """128 kbit/s."""
 
+FRAME_HEADER, FRAME_BYTES = b"\xff\xfb\x94", 384
+"""MP3 of that bit rate at 48 kHz: 24 ms a frame."""
+
 REAL_TIME = "0.256"
 DEFAULT = "0.01"
 """Values of `ASF_STREAM_SLEEP_INTERVAL` with chunks of 4096 bytes: 128 kbit/s, and 3.3 Mbit/s."""
@@ -24,12 +27,19 @@ ANNOUNCEMENT = Counts({"redis catalog.get": 1, "redis catalog.put": 1, "redis co
 """What an announcement costs."""
 
 ARRIVING_SECONDS = 10.0
+SETTLING_SECONDS = 50.0
+"""How long listeners are given to have as much audio ahead as they get."""
+
+LAST_SECONDS = 10.0
 SEED = 1
 
 
 def episode(seconds: float) -> bytes:
-    """Return audio of that length."""
-    return random.Random(SEED).randbytes(int(seconds * AUDIO_BYTES_PER_SECOND))
+    """Return MP3 of that length, by its headers: the rest is random."""
+    size = int(seconds * AUDIO_BYTES_PER_SECOND)
+    content = random.Random(SEED)
+    body = FRAME_BYTES - len(FRAME_HEADER)
+    return b"".join(FRAME_HEADER + content.randbytes(body) for _ in range(-(-size // FRAME_BYTES)))[:size]
 
 
 def _spread(cluster: Cluster, number: int) -> Node:
@@ -57,10 +67,9 @@ def listening(
     length: float = 1800.0,
     episodes: int = 1,
 ) -> Counts:
-    """Count what so many seconds of listening cost: listeners all over the episodes, after all have come.
+    """Count what so many seconds of listening cost: listeners all over the episodes, a while after all have come.
 
-    With `browser` they grant credit as the browser client does, else they take what is sent. At the default pace
-    those have the whole episode within 4 % of its length: what is counted is that time.
+    With `browser` they grant credit as the browser client does, else they take what is sent.
     """
     audio = episode(length)
     size = len(audio)
@@ -69,8 +78,6 @@ def listening(
     for name in names:
         cluster.announce(name)
     offsets = random.Random(SEED + 1)
-    bursts = pace == DEFAULT and not browser
-    settle = ARRIVING_SECONDS + (0 if bursts else 50)
     audience = _audience(
         cluster,
         listeners,
@@ -79,14 +86,25 @@ def listening(
             cluster,
             f"listener-{number}",
             names[number % episodes],
-            offset=0 if bursts else offsets.randrange(size // 2),
+            offset=offsets.randrange(size // 2),
             playing=Playing(AUDIO_BYTES_PER_SECOND) if browser else None,
         ),
     )
-    cluster.run(settle)
+    cluster.run(ARRIVING_SECONDS + SETTLING_SECONDS)
     cluster.counted()
     cluster.run(seconds)
     assert all(listener.ended is None for listener in audience)
+    return cluster.counted()
+
+
+def starting(nodes: int, listeners: int, within: float) -> Counts:
+    """Count the last `LAST_SECONDS` of the time in which everybody comes: at the default pace, without a window."""
+    cluster = Cluster(nodes, {"episode": episode(600.0)})
+    cluster.announce("episode")
+    _audience(cluster, listeners, within, lambda number: Listener(cluster, f"listener-{number}", "episode"))
+    cluster.run(within - LAST_SECONDS)
+    cluster.counted()
+    cluster.run(LAST_SECONDS)
     return cluster.counted()
 
 

@@ -80,12 +80,18 @@ class TestCounts:
         assert counts["updates delivered"] == 30
 
     def test_listening_at_its_pace(self) -> None:
-        """What is sent each second is what is heard, whoever sets the pace: the server, or a browser."""
-        for pace, browser in ((scenarios.REAL_TIME, False), (scenarios.DEFAULT, True)):
-            counts = scenarios.listening(2, 10, pace, browser=browser, seconds=60.0)
-            assert counts["audio bytes"] / 10 / 60 == pytest.approx(AUDIO_BYTES_PER_SECOND, rel=0.02)
+        """What is sent each second is what is heard, whoever sets the pace: the setting, a browser, or the audio."""
+        for pace, browser in ((scenarios.REAL_TIME, False), (scenarios.DEFAULT, True), (scenarios.DEFAULT, False)):
+            counts = scenarios.listening(2, 30, pace, browser=browser, seconds=60.0)
+            assert counts["audio bytes"] / 30 / 60 == pytest.approx(AUDIO_BYTES_PER_SECOND, rel=0.02)
             assert bool(counts["acknowledgements"]) is browser
             assert counts["redis commands"] == 0
+
+    def test_all_start_within_a_minute(self) -> None:
+        """Each is sent two minutes of audio at once, and then as much as is heard."""
+        counts = scenarios.starting(2, 120, 60.0)
+        each_second = counts["audio bytes"] / 120 / scenarios.LAST_SECONDS
+        assert each_second == pytest.approx((120 / 60 + 55 / 60) * AUDIO_BYTES_PER_SECOND, rel=0.15)
 
     def test_many_cost_as_many_times_as_much(self) -> None:
         """So what is counted of few may be multiplied."""

@@ -54,7 +54,7 @@ class TestModel:
         """Half the time for a release is twice the joins; half the network is half the listeners."""
         model, other = a_model(), a_model(release_seconds=30.0, machine_gbit=5.0)
         assert other.joins(1000, release=True) == 2 * model.joins(1000, release=True)
-        bound, other_bound = (one.bounds(one.in_bursts)["network"] for one in (model, other))
+        bound, other_bound = (one.bounds(one.without_window)["network"] for one in (model, other))
         assert other_bound == pytest.approx(bound / 2)
 
 
