@@ -17,6 +17,7 @@ from asf.client.listener import WINDOW_BYTES
 from tests.support.bounds import COMMAND_SECONDS, PONG_SECONDS
 from tests.support.command_line import asf
 from tests.support.fixtures import StartServer, audio_of
+from tests.support.frames import mp3_of
 from tests.support.processes import ServerProcess, eventually
 from tests.support.scripted_server import ScriptedServer
 
@@ -374,3 +375,14 @@ def test_health_where_there_is_none(tmp_path: Path) -> None:
     for name, value in (("ASF_PORT", "0"), ("ASF_PORT", "none")):
         unknown = asf("health", cwd=tmp_path, environment={name: value})
         assert (unknown.returncode, name.encode() in unknown.stderr) == (2, True)
+
+
+def test_listening_is_not_limited_to_real_time(start_server: StartServer) -> None:
+    """Half an hour of MP3 is received as fast as the pace allows: the command grants a window."""
+    audio = mp3_of((64, 1800.0)).data
+    server = start_server({"ASF_STREAM_SLEEP_INTERVAL": "0.001"})
+    server.announce("episode", audio)
+    out = server.audio_root.parent / "out.mp3"
+    received = asf("listen", "episode", "-o", str(out), url=server.url)
+    assert received.returncode == 0, received.stderr
+    assert out.read_bytes() == audio
