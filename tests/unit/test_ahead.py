@@ -1,5 +1,6 @@
 """Audio is sent no faster than it can be heard, to listeners that do not say how fast that is."""
 
+import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asf.adapters.audio_formats import scanner_of
+from asf.adapters.audio_formats import WavScanner, scanner_of
 from asf.adapters.memory import InMemoryAudioSource
+from asf.domain.errors import AudioUnavailable
 from asf.domain.streaming.ahead import MAX_AHEAD_BYTES, AheadLimit, Lead
 from asf.domain.streaming.durations import Durations
 from asf.domain.streaming.pacing import MAX_BATCH_BYTES, Pace
@@ -19,7 +21,7 @@ from asf.domain.streaming.schedule import TICK_SECONDS
 from asf.domain.streams.stream import StreamState
 from tests.support.examples import examples
 from tests.support.frames import BIT_RATES, FRAME_SECONDS, Frames, mp3_of
-from tests.support.virtual import FetchedAudioSources, ScriptedListener, VirtualServer
+from tests.support.virtual import FETCHED_BYTES, FetchedAudioSources, ScriptedListener, VirtualServer
 
 AHEAD_SECONDS = 120.0
 HALF_AN_HOUR = mp3_of((128, 1800.0))
@@ -219,6 +221,29 @@ def test_bytes_that_are_fetched_are_limited_as_well() -> None:
         while sources.arrive():
             pass
     assert listener.received_bytes / 4_000 == pytest.approx(30 + AHEAD_SECONDS, abs=17)
+
+
+@pytest.mark.parametrize("offset", [0, 2_000_000])
+def test_the_beginning_is_fetched_where_the_rate_is_written_there_alone(offset: int) -> None:
+    """WAV, at the beginning and elsewhere: the rate is known when that has arrived. If it fails, nobody notices."""
+    form = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16_000, 2, 16)
+    data = form + b"data\0\0\0\0" + bytes(5_000_000)
+    for fails in (False, True):
+        sources = FetchedAudioSources({"s": data})
+        server = VirtualServer(sources=sources, scanner_of=lambda _: WavScanner())
+        server.announce("s")
+        listener = server.join("s", keeps=False, offset=offset)
+        source = sources.opened[0]
+        for _ in range(100):
+            server.run(0.1)
+            while source.asked:
+                is_beginning = next(iter(source.asked)) * FETCHED_BYTES < 4096
+                source.arrive(AudioUnavailable("It fails.") if fails and offset and is_beginning else None)
+        if fails and offset:
+            assert listener.received_bytes == len(data) - offset
+        else:
+            assert listener.received_bytes / 16_000 == pytest.approx(10 + AHEAD_SECONDS, abs=20)
+        assert "StreamFailed" not in listener.kinds
 
 
 @pytest.mark.parametrize(
