@@ -25,10 +25,6 @@ class _Followed:
     """The value of the latest change that was reported; None: none was, or it was a deletion."""
     read: AudioStream | None = None
     """The value that was read last, if no change has led to it, or beyond it, yet."""
-    nothings: int = 0
-    """How many reads have found no stream."""
-    read_nothing: bool = False
-    """Whether the last read found no stream: changes on the way may be older, and deleted since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +75,9 @@ class FollowedStreams:
         """
         stream: AudioStream | None = None
         for _ in range(READS):
-            arrivals, nothings = self._counts(stream_id)
+            arrivals = self.arrivals(stream_id)
             stream = self._read(stream_id)
-            arrivals_now, nothings_now = self._counts(stream_id)
-            # Reads that find nothing, perhaps of thousands who wait for the stream, do not disturb each other.
-            if arrivals_now == arrivals and (stream is None or nothings_now == nothings):
+            if self.arrivals(stream_id) == arrivals:
                 break
         else:
             stream = self._newest(stream_id, stream)
@@ -91,8 +85,9 @@ class FollowedStreams:
         return stream
 
     def arrivals(self, stream_id: str) -> int:
-        """Return a number that changes with each change of the stream that arrives, and each read that finds none."""
-        return sum(self._counts(stream_id))
+        """Return a number that changes with each change of the stream that arrives."""
+        followed = self._followed.get(stream_id)
+        return 0 if followed is None else followed.arrivals
 
     def report(self, stream_id: str, stream: AudioStream | None) -> None:
         """Report a change to the stream's current value (None: it was deleted), if it is followed. Raises nothing."""
@@ -111,11 +106,6 @@ class FollowedStreams:
         """Report all changes that arrive from now on: the store may have lost those that were read."""
         for followed in list(self._followed.values()):
             followed.read = None
-            followed.read_nothing = False
-
-    def _counts(self, stream_id: str) -> tuple[int, int]:
-        followed = self._followed.get(stream_id)
-        return (0, 0) if followed is None else (followed.arrivals, followed.nothings)
 
     def _newest(self, stream_id: str, stream: AudioStream | None) -> AudioStream | None:
         """Return `stream`, or a newer value that was reported or read."""
@@ -125,44 +115,31 @@ class FollowedStreams:
 
     def _note_read(self, stream_id: str, stream: AudioStream | None) -> None:
         followed = self._followed.get(stream_id)
-        if followed is None:
+        if followed is None or stream is None or stream in (followed.read, followed.news):
             return
-        followed.read_nothing = stream is None
-        if stream is None:
-            followed.nothings += 1
-        elif stream not in (followed.read, followed.news):
-            followed.arrivals += 1
-            followed.read = stream
+        followed.arrivals += 1
+        followed.read = stream
 
     def _deliver(self, stream_id: str, report: _Report) -> None:
         followed = self._followed.get(stream_id)
         if followed is None:
             return
         stream = report.stream
-        if report.is_read:
-            if followed.read_nothing or (followed.read is not None and stream != followed.read):
-                return  # A later read has found another value, or none.
-            self.on_change(stream_id, stream)
-            return
-        followed.news = stream
-        if stream is None:
-            if (
-                followed.read is not None
-            ):  # It says not when it was deleted: before that value was announced, or after.
-                stream = self._current_or(None, stream_id)
-        elif followed.read is not None and stream.announced_at < followed.read.announced_at:
-            return
-        else:
-            followed.read = None
-            if followed.read_nothing:  # It may have been announced, and deleted, before.
-                stream = self._current_or(stream, stream_id)
-                if stream is None:
-                    return
+        if not report.is_read:
+            followed.news = stream
+        if followed.read is not None and not report.is_read:
+            if stream is None:  # It says not when it was deleted: before that value was announced, or after.
+                stream = self._current_or_none(stream_id)
+            elif stream.announced_at < followed.read.announced_at:
+                return
+            else:
+                followed.read = None
+        elif followed.read is not None and stream != followed.read:
+            return  # A later read has found another value.
         self.on_change(stream_id, stream)
 
-    def _current_or(self, stream: AudioStream | None, stream_id: str) -> AudioStream | None:
-        """Return the current value; `stream` while the store cannot be read."""
+    def _current_or_none(self, stream_id: str) -> AudioStream | None:
         try:
             return self.current(stream_id)
         except CatalogUnavailable:
-            return stream
+            return None

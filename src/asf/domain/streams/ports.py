@@ -53,8 +53,7 @@ class StreamChanges(Protocol):
     - Changes of one stream are reported in order, one at a time; those of different streams concurrently.
     - The call is made before the `put` or `delete` of the change returns, in its task, or later in another task.
     - It may yield. An exception that it raises is logged, and neither loses the change nor makes `put` fail.
-    - After `follow` has returned a stream, or that there is none, no older value is reported, even if its change was
-      on its way by then.
+    - After `follow` has returned a stream, no older value is reported, even if its change was on its way by then.
     - Values may be repeated. After a reconnection, intermediate values may be missing.
     - Changes of streams that are not followed are not reported.
     """
