@@ -2,8 +2,6 @@
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -21,59 +19,14 @@ from asf.domain.streaming.schedule import TICK_SECONDS
 from asf.domain.streams.stream import StreamState
 from tests.support.examples import examples
 from tests.support.frames import BIT_RATES, FRAME_SECONDS, Frames, mp3_of
-from tests.support.virtual import FETCHED_BYTES, FetchedAudioSources, ScriptedListener, VirtualServer
+from tests.support.player import Player, run
+from tests.support.virtual import FETCHED_BYTES, FetchedAudioSources, VirtualServer
 
 AHEAD_SECONDS = 120.0
 HALF_AN_HOUR = mp3_of((128, 1800.0))
 QUIET_FIRST = mp3_of((32, 40.0), (320, 300.0))
 SLACK_SECONDS = TICK_SECONDS + 0.03
 """A tick, and a frame."""
-
-
-@dataclass
-class Player:
-    """A player that plays all it has, from its first chunk on; it stops where nothing has come."""
-
-    audio: Frames
-    listener: ScriptedListener
-    offset: int = 0
-    played: float = 0.0
-    waited: float = 0.0
-    most_bytes: int = 0
-    most_seconds: float = 0.0
-    start: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.start = self.audio.seconds_before(self.offset)
-
-    @property
-    def end(self) -> float:
-        """How much was sent, in seconds."""
-        return self.audio.seconds_before(self.offset + self.listener.received_bytes) - self.start
-
-    def look(self) -> None:
-        """Record how much is there that was not played."""
-        self.most_seconds = max(self.most_seconds, self.end - self.played)
-        frame = min(int((self.start + self.played) / self.audio.frame_seconds), len(self.audio.offsets) - 1)
-        self.most_bytes = max(
-            self.most_bytes, self.offset + self.listener.received_bytes - max(self.offset, self.audio.offsets[frame])
-        )
-
-    def play(self, seconds: float) -> None:
-        """Play for so long."""
-        played = min(seconds, self.end - self.played)
-        self.played += played
-        self.waited += seconds - played
-
-
-def run(server: VirtualServer, player: Player, seconds: float, step: float = 0.5) -> Iterator[None]:
-    """Let time pass in steps, in each of which the player plays."""
-    for _ in range(round(seconds / step)):
-        player.look()
-        yield
-        server.run(step)
-        player.play(step)
-    player.look()
 
 
 def listen(audio: Frames, seconds: float, offset: int = 0, **options: float) -> tuple[VirtualServer, Player]:
