@@ -108,19 +108,32 @@ def test_garbage_among_survivors_is_collected_when_much_memory_is_unexplained(se
     assert node() is None
 
 
-def test_growth_counts_from_the_least_there_was(server: Server) -> None:
-    """And begins again after all objects have been visited."""
-    node = cycle()
-    gc.freeze()
-    server.blocks = -UNEXPLAINED_BLOCKS // 2
+def test_connections_that_end_are_no_growth(server: Server) -> None:
+    """What they needed is estimated too high. After all objects have been visited, growth begins again."""
+    one, other = Node(), Node()
+    one.other, other.other = other, one
+    node = weakref.ref(one)
+    survive()
+    del one, other
+    server.connections, server.blocks = 10_000, BLOCKS_PER_CONNECTION * 5_000
     server.collector.check()
-    server.blocks = UNEXPLAINED_BLOCKS // 2
-    server.collector.check()
-    assert node() is None
-    node = cycle()
-    gc.freeze()
+    server.connections, server.blocks = 0, UNEXPLAINED_BLOCKS - 1
     server.collector.check()
     assert node() is not None
+    server.blocks += 1
+    server.collector.check()
+    assert node() is None
+    later = Node()
+    later.other = later
+    node = weakref.ref(later)
+    survive()
+    del later
+    server.blocks += UNEXPLAINED_BLOCKS - 1
+    server.collector.check()
+    assert node() is not None
+    server.blocks += 1
+    server.collector.check()
+    assert node() is None
 
 
 def test_it_watches_for_good(server: Server) -> None:

@@ -36,7 +36,9 @@ class Collector:
     ) -> None:
         self._connections = connections
         self._allocated_blocks = allocated_blocks
-        self._least_unexplained = 0
+        # Blocks without those of connections that were in use after a full collection. What connections need is
+        # estimated too high, so while there are many this would be too low.
+        self._in_use = 0
 
     def start(self) -> None:
         """Exempt all current objects, and from now on each that survives two collections."""
@@ -56,9 +58,7 @@ class Collector:
 
     def check(self) -> None:
         """Visit all objects, exempt ones as well, if there are many that connections do not explain."""
-        unexplained = self._unexplained()
-        if unexplained - self._least_unexplained < UNEXPLAINED_BLOCKS:
-            self._least_unexplained = min(self._least_unexplained, unexplained)
+        if self._unexplained() - self._in_use < UNEXPLAINED_BLOCKS:
             return
         found = self._collect_all()
         logger.info("garbage collected objects=%d", found)
@@ -67,7 +67,7 @@ class Collector:
         gc.unfreeze()
         found = gc.collect()
         gc.freeze()
-        self._least_unexplained = self._unexplained()
+        self._in_use = max(self._in_use, self._unexplained())
         return found
 
     def _unexplained(self) -> int:
