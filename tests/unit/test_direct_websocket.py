@@ -21,6 +21,7 @@ from asf.adapters.eventlet_runtime.turns import TURN_SECONDS
 from asf.adapters.websocket import connection as connection_module
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.adapters.websocket.frames import close_frame, frame_header, framing_for
+from asf.adapters.websocket.sender import SENDS_PER_CHECKPOINT
 from asf.domain.streaming.audio import AudioBatch
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.unit.test_frames import messages_in
@@ -323,3 +324,15 @@ def test_others_have_their_turns_while_much_is_sent(line: Line) -> None:
     for thread in threads:
         thread.wait()
     assert max(gaps) <= 20
+
+
+def test_one_who_sends_much_may_yield_but_not_after_each_message(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audio would wait behind a ping until all others that have much to do had their turn."""
+    checkpoints: list[int] = []
+    monkeypatch.setattr(EventletConnection, "checkpoint", staticmethod(lambda: checkpoints.append(1)))
+    for _ in range(SENDS_PER_CHECKPOINT - 1):
+        line.websocket.send("2")
+    assert checkpoints == []
+    for _ in range(SENDS_PER_CHECKPOINT):
+        line.websocket.send("2")
+    assert checkpoints == [1]

@@ -10,6 +10,10 @@ from asf.adapters.runtime import Event, RawConnection
 from asf.adapters.websocket.frames import EMPTY_CLOSE_FRAME, ChunkFraming, binary_frame, text_frame
 from asf.domain.streaming.audio import AudioBatch
 
+SENDS_PER_CHECKPOINT = 8
+"""Messages that a task sends before it may yield. Audio waits for a task that sends: behind a single ping it must not
+wait until all other tasks that have much to do have run."""
+
 
 class _Pending:
     """Bytes that the kernel has not taken yet. `sent` is set when it takes them, or the connection has failed."""
@@ -42,6 +46,7 @@ class FrameSender:
         self._connection = connection
         self._pending: deque[_Pending] = deque()
         self._sending_tasks = 0
+        self._sends = 0
 
     @property
     def idle(self) -> bool:
@@ -76,7 +81,9 @@ class FrameSender:
     def send(self, message: str | bytes) -> None:
         """Send one message, and wait until the kernel has taken it. Raises OSError when the connection is closed."""
         self.send_frame(text_frame(message) if isinstance(message, str) else binary_frame(message))
-        self._connection.checkpoint()
+        self._sends += 1
+        if self._sends % SENDS_PER_CHECKPOINT == 0:
+            self._connection.checkpoint()
 
     def send_frame(self, frame: bytes) -> None:
         """Send one frame, and wait until the kernel has taken it. Raises OSError when the connection is closed."""
