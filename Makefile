@@ -18,7 +18,7 @@ PARALLEL := $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist worksteal)
 
 CLIENT := src/asf/console/static/.built
 
-.PHONY: FORCE help run test quick soak check bench scaling client docs format requirements setup clip clean
+.PHONY: FORCE help run test quick soak check bench stalls scaling client docs format requirements setup clip clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
@@ -76,6 +76,9 @@ requirements: setup ## Update the pinned dependencies, and their hashes, from py
 
 bench: $(VENV)/.bench ## Benchmark ASF and its peers (ten minutes, two cores, a C compiler)
 	$(BIN)/python -m benchmarks
+
+stalls: setup ## Measure how much one client, disk or Redis delays all others (ten minutes, two cores, a C compiler)
+	$(BIN)/python -W ignore -m benchmarks.stalls
 
 scaling: setup ## Write the tables of docs/scaling.md; MEASURE=--measure repeats the measurements
 	$(BIN)/python -W ignore -m benchmarks.scaling $(MEASURE)

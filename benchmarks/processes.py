@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+TOOLS = HERE / "load" / "build"
 SERVER_CORE, LOAD_CORE = 0, 1
 START_SECONDS = 20.0
 STREAM_ID = "benchmark"
@@ -47,8 +48,8 @@ class Load:
     """A load tool at work. `wait_for_ramp` returns when all its connections are up, `result` when it has ended."""
 
     def __init__(self, tool: str, *arguments: object) -> None:
-        command = [str(HERE / "load" / "build" / tool), *map(str, arguments)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=_on_core(LOAD_CORE))
+        command = [str(TOOLS / tool), *map(str, arguments)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=on_core(LOAD_CORE))
 
     def wait_for_ramp(self) -> None:
         """Wait for the line that says so."""
@@ -123,7 +124,7 @@ def icecast(audio: Path, bytes_per_second: float) -> Iterator[Server]:
             script = str(HERE / "peers" / "icecast_source.py")
             source = subprocess.Popen(
                 [sys.executable, script, str(server.port), str(audio), str(bytes_per_second)],
-                preexec_fn=_on_core(LOAD_CORE),
+                preexec_fn=on_core(LOAD_CORE),
             )
             time.sleep(3)  # until its burst buffer is full
             try:
@@ -159,18 +160,17 @@ def has_icecast() -> bool:
 
 @contextmanager
 def _running(command_on: Callable[[int], tuple[list[str], Mapping[str, str]]]) -> Iterator[Server]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     command, environment = command_on(port)
     process = subprocess.Popen(
         command,
         env={name: value for name, value in os.environ.items() if not name.startswith("ASF_")} | dict(environment),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=_on_core(SERVER_CORE),
+        preexec_fn=on_core(SERVER_CORE),
     )
     try:
-        _wait_until_it_listens(process, port)
+        wait_until_it_listens(process, port)
         yield Server(process, port)
     finally:
         process.terminate()
@@ -181,7 +181,14 @@ def _running(command_on: Callable[[int], tuple[list[str], Mapping[str, str]]]) -
             process.wait()
 
 
-def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int) -> None:
+def free_port() -> int:
+    """Return a port of the loopback interface that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Wait until the process accepts connections on the port. Raises RuntimeError."""
     end = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -194,7 +201,9 @@ def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int) -> Non
             return
 
 
-def _on_core(core: int) -> Callable[[], None]:
+def on_core(core: int) -> Callable[[], None]:
+    """Return a function that binds the calling process to a core."""
+
     def set_core() -> None:
         os.sched_setaffinity(0, {core})
 

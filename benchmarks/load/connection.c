@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FRAME_TEXT = 1, FRAME_BINARY = 2, FRAME_CLOSE = 8, FRAME_PING = 9, PORTS_PER_ADDRESS = 20000 };
+enum { FRAME_TEXT = 1, FRAME_BINARY = 2, FRAME_CLOSE = 8, FRAME_PING = 9, FRAME_PONG = 10, PORTS_PER_ADDRESS = 20000 };
 
 static uint8_t scratch[1 << 20];
 static unsigned started;
@@ -20,6 +20,12 @@ static unsigned started;
 double seconds_now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+double wall_clock(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
@@ -52,6 +58,7 @@ void connection_start(Connection *connection, const char *host, int port, int ep
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     int one = 1;
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connection->timestamped) setsockopt(connection->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
     /* One source address has some 28000 ports; more connections need more addresses of the loopback network. */
     struct sockaddr_in source = {.sin_family = AF_INET};
     source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + started++ / PORTS_PER_ADDRESS);
@@ -88,10 +95,10 @@ void connection_writable(Connection *connection, const char *request, int epoll)
     epoll_ctl(epoll, EPOLL_CTL_MOD, connection->fd, &event);
 }
 
-void connection_send_text(Connection *connection, const char *text) {
-    size_t length = strlen(text), used = 0;
+static void send_frame(Connection *connection, int opcode, const char *payload) {
+    size_t length = strlen(payload), used = 0;
     uint8_t *frame = malloc(length + 14);
-    frame[used++] = 0x80 | FRAME_TEXT;
+    frame[used++] = 0x80 | (uint8_t)opcode;
     if (length < 126) {
         frame[used++] = 0x80 | (uint8_t)length;
     } else {
@@ -100,10 +107,12 @@ void connection_send_text(Connection *connection, const char *text) {
         frame[used++] = (uint8_t)length;
     }
     memset(frame + used, 0, 4); /* a mask of zeros leaves the payload as it is */
-    memcpy(frame + used + 4, text, length);
+    memcpy(frame + used + 4, payload, length);
     send(connection->fd, frame, used + 4 + length, MSG_NOSIGNAL);
     free(frame);
 }
+
+void connection_send_text(Connection *connection, const char *text) { send_frame(connection, FRAME_TEXT, text); }
 
 /* How long the header of a frame is, going by its first two bytes. */
 static size_t header_size(const uint8_t *header) {
@@ -166,6 +175,7 @@ static ssize_t consume(Connection *connection, const uint8_t *bytes, size_t leng
     bool complete = connection->payload_left == 0;
     if (complete) connection->phase = FRAME_HEADER;
     if (connection->opcode == FRAME_CLOSE) return -1;
+    if (connection->opcode == FRAME_PING && complete) send_frame(connection, FRAME_PONG, "");
     if (connection->opcode == FRAME_BINARY) {
         connection->on_audio(connection, bytes, part, complete);
     } else if (connection->opcode == FRAME_TEXT) {
@@ -175,8 +185,24 @@ static ssize_t consume(Connection *connection, const uint8_t *bytes, size_t leng
     return (ssize_t)part;
 }
 
+ssize_t connection_receive(Connection *connection, void *buffer, size_t size) {
+    if (!connection->timestamped) return recv(connection->fd, buffer, size, 0);
+    char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec target = {.iov_base = buffer, .iov_len = size};
+    struct msghdr message = {.msg_iov = &target, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t received = recvmsg(connection->fd, &message, 0);
+    connection->arrived = wall_clock();
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); received > 0 && part; part = CMSG_NXTHDR(&message, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
+        struct timespec time;
+        memcpy(&time, CMSG_DATA(part), sizeof time);
+        connection->arrived = (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+    }
+    return received;
+}
+
 void connection_read(Connection *connection, int epoll) {
-    ssize_t received = recv(connection->fd, scratch, sizeof scratch, 0);
+    ssize_t received = connection_receive(connection, scratch, sizeof scratch);
     if (received < 0 && errno == EAGAIN) return;
     if (received <= 0) {
         connection_close(connection, epoll, received == 0 ? "end" : strerror(errno));

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { MAX_TEXT = 65536 };
 
@@ -16,6 +17,8 @@ typedef struct Connection {
     int fd;
     Phase phase;
     bool websocket;
+    bool timestamped; /* set before connection_start: `arrived` is known */
+    double arrived;   /* when the kernel received what is being read, in seconds since the Unix epoch */
     uint8_t header[10]; /* of the frame that is being read */
     size_t header_length;
     int opcode;
@@ -30,8 +33,11 @@ typedef struct Connection {
 } Connection;
 
 double seconds_now(void);
+double wall_clock(void);
 void connection_start(Connection *, const char *host, int port, int epoll);
 void connection_writable(Connection *, const char *request, int epoll);
+/* As recv(2); with `timestamped`, also sets when the last of the bytes arrived, however late this process reads them. */
+ssize_t connection_receive(Connection *, void *buffer, size_t size);
 void connection_read(Connection *, int epoll);
 void connection_send_text(Connection *, const char *text);
 void connection_close(Connection *, int epoll, const char *reason);

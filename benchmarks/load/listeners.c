@@ -1,7 +1,9 @@
 /* N listeners over one epoll loop, each comparing every byte that it hears with the file it expects.
  *
  * usage: listeners MODE PORT N RAMP STEADY STALL TARGET [FILE]
- *   MODE    sio: Socket.IO over WebSocket, TARGET is a stream id; ws: plain WebSocket, TARGET is a path; http: GET TARGET
+ *   MODE    sio: Socket.IO over WebSocket, TARGET is a stream id; ws: plain WebSocket, TARGET is a path; http: GET TARGET;
+ *           wait: as sio, for a stream that is announced later: who waits counts as joined, and when all have received
+ *           audio it prints {"heard": true}
  *   RAMP    listeners that join per second
  *   STEADY  seconds to go on after the last one joined
  *   STALL   1: every listener stops reading after its first chunk
@@ -31,12 +33,12 @@ typedef struct {
 
 static const char *mode, *target;
 static int epoll, port;
-static bool stall, steady;
+static bool stall, steady, waits, all_heard;
 static const uint8_t *expected;
 static size_t expected_length;
 static char last_problem[160];
 static struct {
-    uint64_t heard_first, ended, problems, bytes, chunks, mismatches, steady_bytes, steady_chunks;
+    uint64_t waiting, heard_first, ended, problems, bytes, chunks, mismatches, steady_bytes, steady_chunks;
 } count;
 
 static void joined(Listener *listener) { listener->joined = seconds_now(); }
@@ -67,9 +69,12 @@ static void on_text(Connection *connection, const char *text) {
     } else if (strcmp(text, "2") == 0) {
         connection_send_text(connection, "3");
     } else if (strncmp(text, "40", 2) == 0) {
-        snprintf(reply, sizeof reply, "42" NAMESPACE ",[\"join_stream\",{\"stream_id\":\"%s\"}]", target);
+        snprintf(reply, sizeof reply, "42" NAMESPACE ",[\"join_stream\",{\"stream_id\":\"%s\"%s}]", target,
+                 waits ? ",\"wait\":true" : "");
         joined(listener);
         connection_send_text(connection, reply);
+    } else if (waits && strstr(text, "\"waiting\"")) {
+        count.waiting++;
     }
 }
 
@@ -140,7 +145,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: %s MODE PORT N RAMP STEADY STALL TARGET [FILE]\n", argv[0]);
         return 2;
     }
-    mode = argv[1];
+    waits = strcmp(argv[1], "wait") == 0;
+    mode = waits ? "sio" : argv[1];
     port = atoi(argv[2]);
     int n = atoi(argv[3]);
     double ramp = atof(argv[4]), steady_wanted = atof(argv[5]);
@@ -171,10 +177,14 @@ int main(int argc, char **argv) {
             connection_start(&listener->connection, HOST, port, epoll);
         }
         bool given_up = seconds_now() - begin > n / ramp + RAMP_PATIENCE_SECONDS;
-        if (!steady && started == n && (count.heard_first + count.problems >= (uint64_t)n || given_up)) {
+        if (!steady && started == n && ((waits ? count.waiting : count.heard_first) + count.problems >= (uint64_t)n || given_up)) {
             steady = true;
             steady_from = seconds_now();
             puts("{\"ramped\": true}");
+        }
+        if (steady && waits && !all_heard && count.heard_first >= (uint64_t)n) {
+            all_heard = true;
+            puts("{\"heard\": true}");
         }
         if (steady && count.ended + count.problems >= (uint64_t)n) break;
         int ready = epoll_wait(epoll, events, EVENTS, started < n ? 1 : 20);

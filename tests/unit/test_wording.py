@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import report
+from benchmarks.stalls import report as stalls_report
 from benchmarks.wording import ABOUT_THE_SAME, TIMES_FROM, compare
 
 ROOT = Path(__file__).parents[2]
@@ -62,3 +63,10 @@ def test_the_documents_show_the_results(document: str) -> None:
     """The comparison is what `make bench` would write from the figures that are kept."""
     results = json.loads((ROOT / "benchmarks" / "results.json").read_text())
     assert f"<!-- comparison -->\n{report.table(results)}\n<!-- /comparison -->" in (ROOT / document).read_text()
+
+
+def test_the_document_shows_how_much_others_were_delayed() -> None:
+    """The table is what `make stalls` would write from the figures that are kept."""
+    results = json.loads((ROOT / "benchmarks" / "stalls" / "results.json").read_text())
+    shown = f"<!-- stalls -->\n{stalls_report.table(results)}\n<!-- /stalls -->"
+    assert shown in (ROOT / "docs" / "benchmark.md").read_text()

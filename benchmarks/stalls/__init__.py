@@ -1,0 +1,1 @@
+"""How much one client, backend, disk or Redis delays everybody else."""
