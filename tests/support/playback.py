@@ -1,7 +1,12 @@
 """The audio by its URL, in this process: the route on a server in virtual time."""
 
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
 from flask import Flask
 from werkzeug.test import TestResponse
+from werkzeug.wsgi import ClosingIterator
 
 from asf.adapters.http_api import create_app, create_playback_blueprint
 from asf.adapters.http_api.playback import STREAM_URL
@@ -87,6 +92,7 @@ class PlaybackApi:
         self.server = VirtualServer(sources=self.sources, store=self.store, max_listeners=max_listeners)
         self.aborted: list[bool] = []
         self.app: Flask = create_app("secret", lambda _route, _status: None)
+        self.app.wsgi_app = UntilReset(self.app.wsgi_app)  # type: ignore[method-assign]
         self.app.register_blueprint(create_playback_blueprint(self.server.service, self.server.reads, [], 900.0))
 
     def request(self, method: str = "GET", stream_id: str = "s", **headers: str) -> TestResponse:
@@ -100,3 +106,18 @@ class PlaybackApi:
 
     def assert_nothing_is_held(self) -> None:
         assert (len(self.server.service), len(self.server.pool)) == (0, 0)
+
+
+class UntilReset:
+    """A WSGI application whose responses end where those of `application` are reset, as clients receive them."""
+
+    def __init__(self, application: Callable[..., Any]) -> None:
+        self._application = application
+
+    def __call__(self, environ: Any, start_response: Any) -> ClosingIterator:
+        body = self._application(environ, start_response)
+        return ClosingIterator(self._parts(body), getattr(body, "close", None))
+
+    def _parts(self, body: Any) -> Iterator[bytes]:
+        with suppress(ConnectionResetError):
+            yield from body
