@@ -40,12 +40,12 @@ class Schedule:
         Returns the end of the current tick, in seconds of the clock: what is due before that counts as due now.
         """
         self._tick = int(now / TICK_SECONDS + WAKE_UP_TOLERANCE)
-        ticks, tick_of = self._ticks, self._tick_of
+        ticks, tick_of, due, new = self._ticks, self._tick_of, self._due, self._new
         while ticks and ticks[0] <= self._tick:
             tick = heappop(ticks)
             for session in self._calendar.pop(tick):
-                if tick_of.get(session) == tick:
-                    self._queue(session)
+                if tick_of.get(session) == tick:  # So it is in neither queue.
+                    (due if session.sent_bytes else new)[session] = None
         return (self._tick + 1) * TICK_SECONDS
 
     @property
@@ -69,7 +69,10 @@ class Schedule:
     def put_due(self, session: ListenerSession) -> None:
         """Queue a session behind those that are already due, unless it is queued itself."""
         self._tick_of.pop(session, None)
-        self._queue(session)
+        if session.sent_bytes and session not in self._new:
+            self._due[session] = None
+        elif session not in self._due:
+            self._new[session] = None
 
     def put_at(self, session: ListenerSession, time: float) -> None:
         """Put a session that is not due on the tick that contains `time`, the next tick at the earliest.
@@ -90,9 +93,3 @@ class Schedule:
         self._tick_of.pop(session, None)
         self._due.pop(session, None)
         self._new.pop(session, None)
-
-    def _queue(self, session: ListenerSession) -> None:
-        if session.sent_bytes and session not in self._new:
-            self._due[session] = None
-        elif session not in self._due:
-            self._new[session] = None
