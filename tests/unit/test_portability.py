@@ -15,8 +15,8 @@ import requests
 from eventlet.green import os as green_os
 from eventlet.green import socket as green_socket
 
-from asf.adapters.eventlet_runtime import http_protocol, listening, os_signals
-from asf.adapters.eventlet_runtime.http_protocol import SocketControl
+from asf.adapters.eventlet_runtime import listening, os_signals, socket_control
+from asf.adapters.eventlet_runtime.socket_control import SocketControl
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import audio_of
 from tests.support.processes import ServerProcess
@@ -50,7 +50,7 @@ def _unlike_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, names in ((green_os, MISSING["os"]), (green_socket, MISSING["socket"])):
         for name in names:
             monkeypatch.delattr(module, name, raising=False)
-    monkeypatch.setattr(http_protocol, "TCP_INFO", None)
+    monkeypatch.setattr(socket_control, "TCP_INFO", None)
 
 
 @pytest.mark.usefixtures("_unlike_linux")

@@ -10,8 +10,8 @@ import pytest
 from eventlet.green import socket
 
 from asf.adapters.eventlet_runtime import tcp_progress
-from asf.adapters.eventlet_runtime.http_protocol import RESET_SECONDS, SocketControl
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
+from asf.adapters.eventlet_runtime.socket_control import RESET_SECONDS, SocketControl
 from asf.adapters.eventlet_runtime.tcp_progress import PatientSocket, progress_of
 from asf.adapters.runtime import Progress
 from tests.support.bounds import PATIENCE_SECONDS
@@ -147,7 +147,7 @@ def test_a_reset_waits_until_all_has_arrived(line: Line) -> None:
 
 def test_a_reset_does_not_wait_for_a_peer_that_takes_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it does not take is discarded."""
-    monkeypatch.setattr("asf.adapters.eventlet_runtime.http_protocol.RESET_SECONDS", 0.1)
+    monkeypatch.setattr("asf.adapters.eventlet_runtime.socket_control.RESET_SECONDS", 0.1)
     line.fill()
     with eventlet.Timeout(PATIENCE_SECONDS):
         SocketControl(line.near_end, None).reset()
