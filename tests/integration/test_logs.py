@@ -129,7 +129,7 @@ def send_everything(server: ServerProcess) -> None:
 @pytest.mark.parametrize("production", [True, False])
 def test_nothing_that_a_client_sends_reaches_the_log_but_through_the_logger(tmp_path: Path, production: bool) -> None:
     """One event a line, without control characters, and little of it: however connections end, at any door."""
-    settings = {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": "k" * 32} if production else {}
+    settings = {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY} if production else {}
     server = ServerProcess(tmp_path, settings)
 
     for _ in range(10):
