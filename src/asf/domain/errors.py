@@ -128,7 +128,7 @@ class EpochChanged(StreamError):
 
 
 class ListenerTooSlow(StreamError):
-    """The listener was blocked by back-pressure for `ASF_SLOW_LISTENER_SECONDS`."""
+    """The listener has read nothing for `ASF_SLOW_LISTENER_SECONDS`, by URL for `ASF_HTTP_PAUSE_SECONDS`."""
 
     error_code = "ASF_LISTENER_TOO_SLOW"
     message = "The listener took no audio for too long."

@@ -212,30 +212,31 @@ SETTINGS = (
         "slow_listener_seconds",
         parsing.number,
         "30",
-        "Seconds without taking a byte after which a slow listener is dropped. One that reads 60 kB in this time is "
-        "not slow.",
+        "Seconds without reading a byte after which a slow listener is dropped. One that reads 60 kB in this time is "
+        "not slow. Players by URL have ASF_HTTP_PAUSE_SECONDS instead.",
         (0.1, 3600),
     ),
     Setting(
         "ahead_seconds",
         parsing.number,
         "120",
-        "Seconds ahead of real time, and at most 4 MiB, that a listener without a window is sent audio whose rate is "
-        "known, over Socket.IO and plain WebSockets; 0: no limit.",
+        "How far ahead of real time, in seconds, a listener without a window is sent audio whose rate is known, over "
+        "Socket.IO and plain WebSockets. Never more than 4 MiB. 0: no limit at all.",
         (0, 86400),
     ),
     Setting(
         "http_pause_seconds",
         parsing.number,
         "900",
-        "How long a player that plays a stream by its URL may pause, in seconds, before its connection is closed.",
+        "How long a player that plays a stream by its URL may pause, in seconds, before its connection is closed. A "
+        "proxy in front must allow that, too.",
         (0.1, 86400),
     ),
     Setting(
         "keepalive_seconds",
         parsing.number,
         "75",
-        "Silence after which an idle HTTP connection is closed, in seconds. Longer than the idle timeout of the load "
+        "Seconds after which an idle HTTP connection is closed. Must be longer than the idle timeout of the load "
         "balancer in front.",
         (1, 3600),
     ),
@@ -247,8 +248,8 @@ SETTINGS = (
         "drain_seconds",
         parsing.number,
         "20",
-        "Seconds after SIGTERM in which listeners can finish or reconnect to another server. In debug mode "
-        f"{DEBUG_DRAIN_SECONDS:g} unless it is set.",
+        "Seconds after SIGTERM in which listeners can finish or reconnect to another server. The others are then "
+        f"disconnected, and can resume at their offset. In debug mode {DEBUG_DRAIN_SECONDS:g} unless it is set.",
         (0, 3600),
     ),
     Setting("max_listeners", parsing.integer, "10000", "Maximum number of concurrent listeners.", (1, 1000000)),

@@ -23,7 +23,7 @@ class PrometheusMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._joins = Counter("asf_joins", "Sessions started.", registry=self.registry)
+        self._joins = Counter("asf_joins", "Sessions started, or waiting for their stream.", registry=self.registry)
         self._first_chunk = Histogram(
             "asf_first_chunk_seconds",
             "Seconds from joining to the first audio sent.",
