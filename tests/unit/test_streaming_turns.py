@@ -8,6 +8,7 @@ import pytest
 from asf.domain.errors import AsfError, Draining, ListenerTooSlow, StreamNotFound
 from asf.domain.streaming.admission import STARTS_AT_ONCE
 from asf.domain.streaming.events import SessionStatus, StatusChanged, StreamFailed
+from asf.domain.streaming.live_edge import STALLS_PER_TURN
 from asf.domain.streams.stream import StreamState
 from tests.support.faults import CROWD
 from tests.support.virtual import ScriptedListener, VirtualServer
@@ -141,6 +142,25 @@ def test_who_has_not_been_told_when_the_audio_grows_never_is() -> None:
     assert [len(one.received) for one in crowd.listeners] == [200] * (MANY - 2) + [100] * 2
     assert crowd.listeners[-1].kinds[-1] == "paused"
     assert "stalled" not in crowd.listeners[-2].kinds
+
+
+def test_who_acknowledges_while_the_audio_stalls_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Before the turn in which it is told, and between the turns in which others are."""
+    audios: dict[str, bytes] = {}
+    server = VirtualServer(audios, stall_seconds=10.0, give_up_seconds=60.0)
+    audios["s"] = b"a" * 100
+    server.announce("s", state=StreamState.GENERATING)
+    listeners = [server.join("s", f"listener-{number}", window=1000) for number in range(2 * STALLS_PER_TURN)]
+    while {one.kinds.count("stalled") for one in listeners} != {1}:
+        for number in range(len(listeners)):
+            server.service.acknowledge(f"listener-{number}", 100)
+        server.clock.advance(0.25)
+        server.pump.turn()
+    audios["s"] += b"b"
+    server.run(0.5)
+    assert {one.kinds.count("stalled") for one in listeners} == {1}
+    assert [len(one.received) for one in listeners] == [101] * len(listeners)
+    assert caplog.messages == []
 
 
 def test_a_bounded_number_of_sessions_is_woken_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:

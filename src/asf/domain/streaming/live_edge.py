@@ -50,10 +50,11 @@ class _Edge:
         return bool(self.parked or self.stalled)
 
     def park(self, session: ListenerSession, now: float) -> None:
-        """Let a session wait here. The first one starts the polls at `now`."""
+        """Let a session wait here, unless it does. The first one starts the polls at `now`."""
         if not self.is_polled:
             self.polled_at = now
-        self.parked[session] = None
+        if session not in self.stalled:
+            self.parked[session] = None
 
     def remove(self, session: ListenerSession) -> None:
         """Let a session wait no longer. One that does not is ignored."""
@@ -139,7 +140,7 @@ class LiveEdge:
         for _ in range(min(WAKES_PER_TURN, len(self._waking))):
             self._wake(self._waking.popitem(last=False)[0])
         for _ in range(min(STALLS_PER_TURN, len(self._stalling))):
-            self._stalling.popitem(last=False)[0].stall()
+            self._stall(self._stalling.popitem(last=False)[0])
 
     def wake(self, audio: SharedAudio) -> None:
         """Schedule all parked sessions of `audio`, in the next turns."""
@@ -156,6 +157,10 @@ class LiveEdge:
         if not session.flowing:
             session.wake()
         self._schedule.put_due(session)
+
+    def _stall(self, session: ListenerSession) -> None:
+        self._schedule.remove(session)  # An acknowledgement may have scheduled it. It waits for growth.
+        session.stall()
 
     def _poll_all(self, now: float) -> None:
         for audio, edge in list(self._edges.items()):
