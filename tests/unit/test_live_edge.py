@@ -286,6 +286,49 @@ def test_a_session_that_fails_as_it_starts_leaves_nothing_behind(wait: bool) -> 
     assert (len(server.service), len(server.pool)) == (0, 0)
 
 
+class SlowlyFinalizedSources(InMemoryAudioSources):
+    """Audio whose final size takes time to find, in which other tasks run: `meanwhile` is called then."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
+        sources = self
+
+        class SlowlyFinalized(InMemoryAudioSource):
+            def finalize(self) -> int:
+                sources.meanwhile()
+                return super().finalize()
+
+        assert isinstance(growing, bool)
+        return SlowlyFinalized(self._audio_by_name, locator.text)
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_audio_is_complete_once_its_final_size_is_known(is_readable: bool) -> None:
+    """Not while that is looked for, and never if it cannot be read any more."""
+    audios = {"s": b"abc"}
+    sources = SlowlyFinalizedSources(audios)
+    server = VirtualServer(sources=sources)
+    server.announce("s", state=GENERATING)
+    listener = server.join("s")
+    seen: list[object] = []
+    with server.service.open("s") as opened:
+
+        def look() -> None:
+            seen.extend([opened.total_bytes, opened.fingerprint, opened.failure])
+            server.service.seek("listener", 1)
+            if not is_readable:
+                del audios["s"]
+
+        sources.meanwhile = look
+        server.announce("s", state=COMPLETE)
+        assert (opened.total_bytes == 3) is is_readable
+        assert (opened.fingerprint is not None) is is_readable
+    assert seen == [None, None, None]
+    starts = [event for event in listener.events if isinstance(event, StartOfStream)]
+    assert [(start.state, start.total_bytes) for start in starts] == [(GENERATING, None)] * 2
+
+
 def test_the_audio_of_many_who_waited_is_sent_in_turns() -> None:
     """An announcement starts all waiting sessions at once, with their events; the pump sends their audio."""
     server = VirtualServer(audios := {})

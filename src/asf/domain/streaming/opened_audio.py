@@ -50,4 +50,4 @@ class OpenedAudio:
 
     @property
     def _is_complete(self) -> bool:
-        return self.audio.stream.state is StreamState.COMPLETE
+        return self.audio.stream.state is StreamState.COMPLETE and self.audio.failure is None

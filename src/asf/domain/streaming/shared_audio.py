@@ -128,9 +128,9 @@ class SharedAudio:
         try:
             self.refresh()
             if current is not None and current.epoch == self.stream.epoch:
-                self.stream = current
                 if self.source is not None:
                     self.size = self.source.finalize()
+                self.stream = current  # Not before: what is complete has its final size.
         except AudioUnavailable as error:
             self.failure = error
         self.growing = False
