@@ -6,6 +6,8 @@ import pytest
 
 from asf.adapters.http_api import playback
 from asf.adapters.http_api.playback import PlaybackBody
+from asf.adapters.memory import InMemoryAudioSource
+from asf.domain.errors import AudioUnavailable
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import StreamState
 from tests.contracts.listener_emitter import ListenerEmitterContract, Received
@@ -95,6 +97,26 @@ def test_audio_that_failed(audio: bytes) -> None:
         status = api.request(**headers).status_code
         assert (status in {206, 304}) if audio else (status == 410)
     assert api.request("HEAD").status_code == (200 if audio else 410)
+    api.assert_nothing_is_held()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-69999"}])
+def test_a_response_whose_head_fails_ends_its_session(headers: dict[str, str]) -> None:
+    """Its media type is read from the audio, which may fail although the first bytes could be read."""
+
+    class Mute(InMemoryAudioSource):
+        @property
+        def content_type(self) -> str:  # type: ignore[override]
+            if server.pump.bytes_sent:
+                raise AudioUnavailable("Reading failed.")
+            return "audio/mpeg"
+
+    api = PlaybackApi()
+    server = api.server
+    api.audio["s"] = bytes(70_000)
+    server.announce("s")
+    api.sources.open = lambda locator, **_: Mute(api.audio, locator.text)  # type: ignore[method-assign]
+    assert api.request(**headers).status_code == 404
     api.assert_nothing_is_held()
 
 

@@ -87,10 +87,9 @@ class Playback:
         # Not a list: Werkzeug would give the length of an empty one for a HEAD request.
         response = Response(iter(()), direct_passthrough=True)
         if request.method == "GET":
-            body = self._make_body(stream_id)
-            body.open(opened)
-            response.response = body
-        response.content_type = _content_type_of(opened)
+            self._begin(response, stream_id, opened)
+        else:
+            response.content_type = _content_type_of(opened)
         if (total_bytes := opened.total_bytes) is not None:
             response.content_length = total_bytes
         else:
@@ -103,19 +102,27 @@ class Playback:
             if self._service.draining:
                 raise Draining
             response.response = [self._reads.read(opened, start, stop)]
+            response.content_type = _content_type_of(opened)
         else:
-            body = self._make_body(stream_id)
-            body.open(opened, start, stop)
-            response.response = body
-        response.content_type = _content_type_of(opened)
+            self._begin(response, stream_id, opened, start, stop)
         response.content_length = stop - start
         return response
 
-    def _make_body(self, stream_id: str) -> PlaybackBody:
+    def _begin(
+        self, response: Response, stream_id: str, opened: OpenedAudio, start: int = 0, stop: int | None = None
+    ) -> None:
+        """Let a session on `opened` send the body of `response`: its first byte is there, which shows its type."""
         control = control_of(request.environ)
         control.limit_write(self._pause_seconds + WRITE_MARGIN_SECONDS)
         listener_id = f"http-{next(self._numbers)}"
-        return PlaybackBody(self._service, listener_id, stream_id, control, self._pause_seconds)
+        body = PlaybackBody(self._service, listener_id, stream_id, control, self._pause_seconds)
+        body.open(opened, start, stop)
+        try:
+            response.content_type = _content_type_of(opened)
+        except BaseException:
+            body.close()
+            raise
+        response.response = body
 
 
 def _content_type_of(opened: OpenedAudio) -> str:
