@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import socketio
 import websocket
 
 from tests.support.audience import POLLING, Audience, LightListener
@@ -23,6 +24,7 @@ from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
+from tests.support.silent_proxy import SilentProxy
 
 FAST = {"ASF_STREAM_SLEEP_INTERVAL": "0"}
 OFTEN = {"TEST_PING_SECONDS": "0.5", "TEST_PONG_SECONDS": str(PONG_SECONDS)}
@@ -249,6 +251,27 @@ def test_an_upgrade_that_goes_silent_leaves_the_listener_on_polling(server: Serv
     assert listener.audio == audio
     attempt.shutdown()
     listener.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # It leaves the WebSocket open.
+@pytest.mark.parametrize("transports", [["polling"], ["polling", "websocket"]], ids="-".join)
+def test_python_socketio_enters_its_namespace_after_an_upgrade_that_fails(
+    server: ServerProcess, transports: list[str]
+) -> None:
+    """It tries for five seconds, and only then sends what it has to say."""
+    audio = audio_of(100_000)
+    server.announce("s", audio)
+    proxy = SilentProxy(server.port)
+    client = socketio.SimpleClient()
+    client.connect(proxy.url, namespace=NAMESPACE, transports=transports, wait_timeout=int(PATIENCE_SECONDS))
+    assert client.transport == "polling"
+    client.emit("join_stream", {"stream_id": "s"})
+    received = 0
+    while received < len(audio):
+        name, payload = client.receive(timeout=PATIENCE_SECONDS)
+        received += len(payload) if name == "audio_chunk" else 0
+    client.disconnect()
+    proxy.close()
 
 
 def test_of_two_upgrades_of_one_connection_one_counts(server: ServerProcess) -> None:

@@ -52,9 +52,12 @@ class CuttingProxy:
 
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
-            while piece := source.recv(PIECE_BYTES):
-                target.sendall(piece)
+            self._send_on(source, target)
         _cut(source, target)
+
+    def _send_on(self, source: socket.socket, target: socket.socket) -> None:
+        while piece := source.recv(PIECE_BYTES):
+            target.sendall(piece)
 
     def _forward_back(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):

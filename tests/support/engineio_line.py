@@ -51,7 +51,11 @@ class Control:
 class EngineIoServer:
     """The server. `notified` holds the errors that clients were notified of, by session id."""
 
-    def __init__(self, ping_seconds: float = 3600) -> None:
+    def __init__(
+        self, ping_seconds: float = 3600, was_behind: Callable[[float], bool] = lambda _seconds: False
+    ) -> None:
+        runtime = EventletRuntime()
+        runtime.was_behind = was_behind  # type: ignore[assignment]
         self.library = engineio.Server(
             async_mode="eventlet",
             async_handlers=False,
@@ -69,7 +73,7 @@ class EngineIoServer:
         self.library.on("disconnect", lambda sid, _reason: self.ended.append(sid))
         self.connections = engineio_server.install(
             self.library,
-            EventletRuntime(),
+            runtime,
             self.quota,
             self.beginnings,
             lambda sid, error: self.notified.append((sid, error)),

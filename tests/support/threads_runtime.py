@@ -27,6 +27,10 @@ class ThreadsRuntime:
     def checkpoint_at_end(self) -> None:
         """Do nothing, as above."""
 
+    def was_behind(self, _seconds: float) -> bool:
+        """Return False: nothing waits for another thread."""
+        return False
+
     def call_later(self, seconds: float, work: Callable[[], object]) -> threading.Timer:
         """Call `work` in a thread after so many seconds."""
         timer = threading.Timer(seconds, work)

@@ -63,6 +63,39 @@ def test_a_connection_that_joins_nothing_is_ended_and_notified(monkeypatch: pyte
     assert not active.connection.closed
 
 
+@pytest.mark.parametrize("polling", [True, False])
+def test_time_in_which_the_server_was_behind_does_not_count_for_the_namespace_timeout(
+    monkeypatch: pytest.MonkeyPatch, polling: bool
+) -> None:
+    """What would enter a namespace may wait to be read. Once the server keeps up, the timeout passes as usual."""
+    monkeypatch.setattr(connections, "NAMESPACE_SECONDS", 0.02)
+    looks: list[float] = []
+
+    def was_behind(seconds: float) -> bool:
+        looks.append(seconds)
+        return len(looks) < 3 or not engineio.connections.get(late.sid)
+
+    engineio = EngineIoServer(was_behind=was_behind)
+    late = engineio.open_polling() if polling else engineio.open_websocket(RecordingWebSocket())
+    wait_until(lambda: len(looks) == 2)
+    assert engineio.ended == []
+    wait_until(lambda: engineio.ended)
+    assert looks == [0.02] * 3
+
+
+def test_a_session_whose_client_tries_to_upgrade_may_enter_a_namespace_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the attempt has failed. Once it has succeeded, the timeout passes as usual."""
+    monkeypatch.setattr(connections, "NAMESPACE_SECONDS", 0.02)
+    engineio = EngineIoServer()
+    trying, upgraded, other = (engineio.open_polling() for _ in range(3))
+    trying.transport.upgrade_attempts = upgraded.transport.upgrade_attempts = 1
+    upgraded.connection.upgraded = True
+    wait_until(lambda: len(engineio.ended) == 2)
+    assert set(engineio.ended) == {upgraded.sid, other.sid}
+    trying.transport.upgrade_attempts = 0
+    wait_until(lambda: len(engineio.ended) == 3)
+
+
 def test_a_client_that_sends_without_reading_is_disconnected(caplog: pytest.LogCaptureFixture) -> None:
     """Its messages are handled until then."""
     line = EngineIoServer().open_polling()
@@ -114,7 +147,8 @@ def test_an_upgrade_without_a_message_leaves_the_connection_on_polling() -> None
     websocket = RecordingWebSocket()
     line.server.request(f"transport=websocket&sid={line.sid}", HANDSHAKE | {WEBSOCKET: websocket})
     assert websocket.messages == []
-    assert websocket.message_timeout() == 5.0
+    assert websocket.message_timeout() == 10.0
+    assert line.transport.upgrade_attempts == 0
     assert line.transport.send("text")
     assert line.poll() == ["text"]
 

@@ -52,6 +52,9 @@ class StoppedRuntime:
     def checkpoint_at_end(self) -> None:
         raise NotImplementedError
 
+    def was_behind(self, seconds: float) -> bool:
+        raise NotImplementedError
+
     def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
         self.timers.append((seconds, work))
         return threading.Timer(seconds, work)

@@ -52,6 +52,10 @@ class Runtime(Protocol):
         """
         ...
 
+    def was_behind(self, seconds: float) -> bool:
+        """Return whether, within the last `seconds`, what clients had sent waited for long because of other work."""
+        ...
+
     def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
         """Call `work` on the event loop after `seconds`. It must not wait."""
         ...

@@ -14,7 +14,8 @@ JOIN_SECONDS = 30.0
 """Join timeout: how long a connection may stay open without having joined or subscribed to anything."""
 
 NAMESPACE_SECONDS = 5.0
-"""How long a connection may stay open without having entered a namespace. Clients do so within a round trip."""
+"""How long a connection may stay open without having entered a namespace. Clients do so within a round trip, or when
+an upgrade that they have attempted before has failed. Time in which this server was behind does not count."""
 
 FAREWELL_SECONDS = 1.0
 """How long a client may take, after the join timeout, to read why its connection ends."""
@@ -103,9 +104,17 @@ class EngineIoConnections:
             polls.release()
 
     def _end_unless_entered(self, connection: Any) -> None:
-        """End a connection that is in no namespace, and so cannot receive an error."""
+        """End a connection that is in no namespace, and so cannot receive an error.
+
+        Later if that may be due to this server: what the client has sent may still wait to be read.
+        """
         transport = self.get(connection.sid)
-        if transport is not None and connection.sid in self._not_entered and not transport.is_closed:
+        if transport is None or connection.sid not in self._not_entered or transport.is_closed:
+            return
+        is_upgrading = transport.upgrade_attempts and not connection.upgraded
+        if is_upgrading or self._runtime.was_behind(NAMESPACE_SECONDS):
+            self._namespace_timeout.add(connection)
+        else:
             transport.disconnect()
 
     def _end_unless_active(self, connection: Any) -> None:

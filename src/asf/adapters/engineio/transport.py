@@ -44,6 +44,7 @@ class EngineIoTransport:
         "_websocket",
         "back_pressure",
         "is_active",
+        "upgrade_attempts",
     )
 
     def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
@@ -57,6 +58,8 @@ class EngineIoTransport:
         self._polled: ClientIntake | None = None
         self.is_active = False
         """Whether the connection is exempt from the join timeout."""
+        self.upgrade_attempts = 0
+        """WebSockets that the client has opened to upgrade the connection, which may still fail."""
 
     @property
     def is_closed(self) -> bool:

@@ -12,8 +12,12 @@ from asf.adapters.log_throttle import LogThrottle
 from asf.adapters.websocket.connection import DirectWebSocket
 from asf.domain.errors import Throttled
 
+PROBE_SECONDS = 10.0
+"""Longest time until a client sends something on a WebSocket to which it wants to upgrade. python-socketio fails if
+it reads the end of the WebSocket; it gives up itself after five seconds, and stays on polling."""
+
 UPGRADE_SECONDS = 5.0
-"""Longest silence of a client during its upgrade from polling to a WebSocket."""
+"""Longest silence of a client after that, until it has upgraded: meanwhile it is sent nothing."""
 
 LOG_INTERVAL_SECONDS = 1.0
 LOGGED_CHARACTERS = 300
@@ -66,9 +70,14 @@ class EngineIoUpgrade:
             return []
         # An upgrade. Polling continues until the client has sent something here: a proxy may accept a WebSocket and
         # then let nothing through. Of several attempts, one counts.
-        websocket.message_timeout = lambda: None if connection.upgraded else UPGRADE_SECONDS
-        if websocket.wait_ahead() and not connection.upgrading and not connection.upgraded:
-            self._run(connection, transport, websocket)
+        websocket.message_timeout = lambda: PROBE_SECONDS
+        transport.upgrade_attempts += 1
+        try:
+            if websocket.wait_ahead() and not connection.upgrading and not connection.upgraded:
+                websocket.message_timeout = lambda: None if connection.upgraded else UPGRADE_SECONDS
+                self._run(connection, transport, websocket)
+        finally:
+            transport.upgrade_attempts -= 1
         return []
 
     def _run(self, connection: Any, transport: EngineIoTransport, websocket: DirectWebSocket) -> None:

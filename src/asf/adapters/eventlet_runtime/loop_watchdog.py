@@ -12,6 +12,7 @@ from typing import Any
 import eventlet
 from eventlet import hubs, patcher
 
+from asf.adapters.eventlet_runtime.backlog import BACKLOG
 from asf.adapters.eventlet_runtime.turns import bounded_poll
 from asf.adapters.log_throttle import LogThrottle
 
@@ -52,7 +53,7 @@ def watched_loop(on_slow_turn: Callable[[float], object]) -> Iterator[None]:
         yield
         return
     watchdog = LoopWatchdog(on_slow_turn, _threading.get_ident())
-    hub.do_poll = watchdog.around(bounded_poll(hub))
+    hub.do_poll = watchdog.around(BACKLOG.around(bounded_poll(hub)))
     _threading.Thread(target=watchdog.watch, name="loop-watchdog", daemon=True).start()
     try:
         yield

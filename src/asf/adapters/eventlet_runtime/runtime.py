@@ -9,6 +9,7 @@ import eventlet
 from eventlet import hubs, tpool
 
 from asf.adapters.eventlet_runtime import serving
+from asf.adapters.eventlet_runtime.backlog import BACKLOG
 from asf.adapters.eventlet_runtime.listening import EventletListeningSocket, listen
 from asf.adapters.eventlet_runtime.turns import FAREWELLS, TURNS
 from asf.adapters.runtime import Timer
@@ -31,6 +32,7 @@ class EventletRuntime:
     name = "eventlet"
     checkpoint = staticmethod(TURNS.checkpoint)
     checkpoint_at_end = staticmethod(FAREWELLS.checkpoint)
+    was_behind = staticmethod(BACKLOG.was_behind)
 
     def __init__(self) -> None:
         if "EVENTLET_THREADPOOL_SIZE" not in os.environ:

@@ -31,6 +31,11 @@ class Turns:
         self._since = time.monotonic()
         self._waiting: WeakKeyDictionary[Any, deque[Any]] = WeakKeyDictionary()
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether tasks wait for their turn."""
+        return bool(self._waiting)
+
     def checkpoint(self) -> None:
         """Let the other tasks run if the current turn has lasted `TURN_SECONDS`.
 
