@@ -15,6 +15,9 @@ from asf.domain.errors import Unauthorized
 
 FORWARDING_HEADERS = {
     "HTTP_X_FORWARDED_FOR": "X-Forwarded-For",
+    "HTTP_X_FORWARDED_HOST": "X-Forwarded-Host",
+    "HTTP_X_FORWARDED_PROTO": "X-Forwarded-Proto",
+    "HTTP_X_FORWARDED_PORT": "X-Forwarded-Port",
     "HTTP_FORWARDED": "Forwarded",
     "HTTP_X_REAL_IP": "X-Real-IP",
     "HTTP_VIA": "Via",
