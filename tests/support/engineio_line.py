@@ -47,6 +47,9 @@ class Control:
     def is_gone(self) -> bool:
         return self.gone
 
+    def progress(self) -> Progress:
+        return Progress(0, answers=True)
+
 
 class EngineIoServer:
     """The server. `notified` holds the errors that clients were notified of, by session id."""

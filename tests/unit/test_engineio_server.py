@@ -12,6 +12,7 @@ import pytest
 from engineio.packet import PING
 
 from asf.adapters.engineio import connections
+from asf.adapters.engineio.polls import PollResponse
 from asf.adapters.engineio.transport import MAX_UNREAD_RESPONSES
 from asf.domain.errors import JoinTimeout, Throttled
 from tests.support.bounds import PATIENCE_SECONDS
@@ -151,6 +152,41 @@ def test_an_upgrade_without_a_message_leaves_the_connection_on_polling() -> None
     assert line.transport.upgrade_attempts == 0
     assert line.transport.send("text")
     assert line.poll() == ["text"]
+
+
+def test_after_an_upgrade_nothing_is_kept_for_a_poll() -> None:
+    """A listener that began on polling would keep the audio of its last poll as long as it listens."""
+
+    class UpgradingWebSocket(RecordingWebSocket):
+        packets = iter(["2probe", "5"])
+
+        def wait_ahead(self) -> bool:
+            return True
+
+        def wait(self) -> Any:
+            self.message_timeout()
+            return next(self.packets, None) or self._end.wait()
+
+    def responses() -> int:
+        return sum(isinstance(one, PollResponse) for one in gc.get_objects())
+
+    engineio = EngineIoServer()
+    line = engineio.open_polling()
+    line.poll()
+    line.transport.send("text")
+    before = responses()
+    engineio.request(f"transport=polling&sid={line.sid}", {})
+    assert responses() == before + 1
+    websocket = UpgradingWebSocket()
+    request = f"transport=websocket&sid={line.sid}", HANDSHAKE | {WEBSOCKET: websocket}
+    task = eventlet.spawn(engineio.request, *request)
+    wait_until(lambda: line.connection.upgraded and responses() == before)
+    assert websocket.message_timeout() is None
+    line.transport.send("more")
+    wait_until(lambda: "4more" in websocket.messages)
+    line.close()
+    wait_until(lambda: task.dead)
+    assert engineio.ended == [line.sid]
 
 
 def test_a_handler_of_the_library_that_fails_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:

@@ -79,6 +79,12 @@ class EngineIoConnections:
         if self._not_entered.pop(sid, False):
             self._beginnings.release(self._addresses[sid])
 
+    def end_polling(self, sid: str) -> None:
+        """Drop what is kept for the next poll of a connection: it has been upgraded, and there is none."""
+        polls = self._polls.pop(sid, None)
+        if polls is not None:
+            polls.release()
+
     @property
     def have_sent_all(self) -> bool:
         """Whether no connection has data that waits to be sent."""
@@ -99,9 +105,7 @@ class EngineIoConnections:
         self.mark_entered(sid)
         self._quota.release(self._addresses.pop(sid))
         self._transports.pop(sid).release()
-        polls = self._polls.pop(sid, None)
-        if polls is not None:
-            polls.release()
+        self.end_polling(sid)
 
     def _end_unless_entered(self, connection: Any) -> None:
         """End a connection that is in no namespace, and so cannot receive an error.

@@ -131,7 +131,7 @@ class Polls:
         self._queue.put_back(response.packets)
 
     def release(self) -> None:
-        """Drop what is kept: the connection is ending. Without it that is freed without the garbage collector."""
+        """Drop what is kept: there are no more polls. Without it a connection is freed without the collector."""
         self._wake()
         self._response = self._queue.on_put = None
         del self._connection.handle_get_request, self._connection.handle_post_request

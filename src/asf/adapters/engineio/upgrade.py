@@ -74,11 +74,19 @@ class EngineIoUpgrade:
         transport.upgrade_attempts += 1
         try:
             if websocket.wait_ahead() and not connection.upgrading and not connection.upgraded:
-                websocket.message_timeout = lambda: None if connection.upgraded else UPGRADE_SECONDS
+                websocket.message_timeout = partial(self._silence_of, connection, websocket)
                 self._run(connection, transport, websocket)
         finally:
             transport.upgrade_attempts -= 1
         return []
+
+    def _silence_of(self, connection: Any, websocket: DirectWebSocket) -> float | None:
+        """Return how long the client may be silent while it upgrades, and after that."""
+        if not connection.upgraded:
+            return UPGRADE_SECONDS
+        self._connections.end_polling(connection.sid)
+        websocket.message_timeout = _no_limit
+        return None
 
     def _run(self, connection: Any, transport: EngineIoTransport, websocket: DirectWebSocket) -> None:
         websocket.timeout = connection.server.ping_interval + connection.server.ping_timeout
@@ -99,3 +107,7 @@ class EngineIoUpgrade:
         if not connection.upgraded:  # The connection stays on polling.
             transport.detach()
             connection.upgrading = False
+
+
+def _no_limit() -> None:
+    return None
