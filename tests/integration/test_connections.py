@@ -1,5 +1,6 @@
 """Connections that do not behave: silent, slow, half-way, broken. The others hear nothing of it."""
 
+import gc
 import json
 import os
 import resource
@@ -253,7 +254,7 @@ def test_an_upgrade_that_goes_silent_leaves_the_listener_on_polling(server: Serv
     listener.close()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # It leaves the WebSocket open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # It never closes the WebSocket.
 @pytest.mark.parametrize("transports", [["polling"], ["polling", "websocket"]], ids="-".join)
 def test_python_socketio_enters_its_namespace_after_an_upgrade_that_fails(
     server: ServerProcess, transports: list[str]
@@ -272,6 +273,8 @@ def test_python_socketio_enters_its_namespace_after_an_upgrade_that_fails(
         received += len(payload) if name == "audio_chunk" else 0
     client.disconnect()
     proxy.close()
+    del client
+    gc.collect()  # While the warning is expected.
 
 
 def test_of_two_upgrades_of_one_connection_one_counts(server: ServerProcess) -> None:
