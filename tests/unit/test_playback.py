@@ -81,6 +81,20 @@ def test_a_client_that_goes_before_the_end_ends_its_session(monkeypatch: pytest.
     assert api.server.observer.outcomes == ["left"]
 
 
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_response_that_cannot_be_sent_ends_in_a_reset(is_sent: bool) -> None:
+    """Its session may have ended long before: the client has paused in the last part, and times out."""
+    api = Api()
+    response = api.request()
+    body = iter(response.iter_encoded())
+    assert next(body) == AUDIO
+    assert api.server.observer.outcomes == ["complete"]
+    if is_sent:
+        assert list(body) == []
+    response.close()
+    assert set(api.aborted) == (set() if is_sent else {True})
+
+
 @pytest.mark.parametrize("audio", [b"", AUDIO])
 def test_audio_that_failed(audio: bytes) -> None:
     """Without any audio there is an error to answer with, whatever is asked for; else the connection is aborted."""

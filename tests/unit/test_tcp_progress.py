@@ -105,6 +105,17 @@ def test_sending_times_out_when_the_peer_takes_nothing(line: Line) -> None:
         line.near_end.send(b"x")
 
 
+def test_a_socket_waits_once_for_a_peer_that_takes_nothing(line: Line) -> None:
+    """What the library has left, and tries to send once more, does not wait again."""
+    line.fill()
+    line.near_end.settimeout(0.1)
+    with eventlet.Timeout(PATIENCE_SECONDS):
+        with pytest.raises(TimeoutError):
+            line.near_end.send(b"x")
+        with pytest.raises(BlockingIOError):
+            line.near_end.send(b"x")
+
+
 @pytest.mark.parametrize("steps", [5])
 def test_sending_waits_for_a_peer_that_takes_something(
     line: Line, monkeypatch: pytest.MonkeyPatch, steps: int

@@ -58,7 +58,7 @@ class PatientSocket(socket.socket):
     """A socket whose `send` times out only when the peer acknowledges nothing for the time of `settimeout`.
 
     That of the library also times out while a peer reads too slowly to make room for what is sent. Sockets that it
-    accepts are of this class, too.
+    accepts are of this class, too. After a timeout it no longer waits: the library sends what is left once more.
     """
 
     def send(self, data: Any, flags: int = 0) -> int:
@@ -78,6 +78,7 @@ class PatientSocket(socket.socket):
             except TimeoutError:
                 before, acknowledged = acknowledged, progress_of(self.fd).acknowledged
                 if acknowledged == before:
+                    self.settimeout(0)
                     raise
             else:
                 return sent

@@ -108,6 +108,7 @@ class PlaybackBody:
     def close(self) -> None:
         """End the session. WSGI calls this at the end of the response, whether all of it was sent or not."""
         self._service.disconnect(self._listener_id)
+        self._abort_sending()  # If sending has failed: else the client may take what it has for all of it.
 
     def __iter__(self) -> "PlaybackBody":
         return self
