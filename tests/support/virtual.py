@@ -205,6 +205,7 @@ class ScriptedListener:
         self.callback: Callable[[], None] | None = None
         self.before_send: Callable[[], object] = lambda: None
         self.acknowledged = self.unread = 0
+        self.answers = True
         self.on_look: Callable[[], object] = lambda: None
         self._unread = 0
 
@@ -226,7 +227,7 @@ class ScriptedListener:
 
     def intake(self) -> Intake:
         self.on_look()
-        return Intake(self.acknowledged, self.unread)
+        return Intake(self.acknowledged, self.unread, self.answers)
 
     def detach(self) -> None:
         self.detached = True

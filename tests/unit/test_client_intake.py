@@ -39,7 +39,7 @@ def test_a_client_that_takes_something_reads(client: Client) -> None:
 def test_a_client_with_much_unread_may_take_nothing_for_longer(client: Client) -> None:
     """As long as reading it takes at the slowest rate."""
     client.acknowledged += STEP_BYTES
-    assert client.intake.look() == (500 + STEP_BYTES, STEP_BYTES)
+    assert client.intake.look() == (500 + STEP_BYTES, STEP_BYTES, True)
     client.now += longest_silence(PERIOD, STEP_BYTES) - 1
     assert client.intake.is_taking(PERIOD)
     client.now += 2
@@ -53,6 +53,7 @@ def test_a_machine_that_has_vanished_takes_nothing(client: Client) -> None:
     client.now += 1
     client.answers = False
     assert not client.intake.is_taking(PERIOD)
+    assert not client.intake.look().answers
 
 
 def test_an_answer_to_a_ping_shows_what_was_read(client: Client) -> None:

@@ -359,20 +359,20 @@ def test_the_intake_is_that_of_the_latest_poll_and_then_of_the_websocket() -> No
     line = EngineIoServer().open_polling()
     transport = line.transport
     transport.note_ping()
-    assert transport.intake() == (0, 0)
+    assert transport.intake() == (0, 0, True)
     assert not transport.is_behind(1.0)
     taken = [100, 900]
     transport.polled(lambda: Progress(taken[0], answers=True))
     taken[0] += BEHIND_BYTES
-    assert transport.intake() == (100 + BEHIND_BYTES, BEHIND_BYTES)
+    assert transport.intake() == (100 + BEHIND_BYTES, BEHIND_BYTES, True)
     assert transport.is_behind(1.0)
     transport.note_ping()
     transport.note_ping()
     assert not transport.is_behind(1.0)
     transport.polled(lambda: Progress(taken[1], answers=True))
-    assert transport.intake() == (900, 0)
+    assert transport.intake() == (900, 0, True)
     websocket = RecordingWebSocket()
     transport.attach(websocket, lambda: None)  # type: ignore[arg-type]
     websocket.acknowledged = 5
-    assert transport.intake() == (5, 5)
+    assert transport.intake() == (5, 5, True)
     line.close()

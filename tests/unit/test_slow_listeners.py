@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from asf.domain.streaming.intake import BYTES_IN_PERIOD, MAX_BUFFER_BYTES, STEP_BYTES, longest_silence
 from asf.domain.streaming.session import ListenerSession, ListenRequest
-from asf.domain.streaming.slow_listeners import LOOKS, LOOKS_PER_TURN, SlowListeners
+from asf.domain.streaming.slow_listeners import LOOKS, LOOKS_PER_TURN, NO_ANSWERS, SlowListeners
 from tests.support.virtual import ScriptedListener
 
 SLOW_SECONDS = 30.0
@@ -64,6 +64,22 @@ def test_a_listener_that_takes_nothing_is_dropped_in_time() -> None:
 def test_the_allowed_silence_is_the_session_s_own() -> None:
     """Such as that of a player that pauses."""
     assert 900.0 <= Blocked(900.0).dropped_after(2000.0) <= 900.0 + 2 * LOOK_SECONDS
+
+
+@given(st.lists(st.floats(0.0, NO_ANSWERS * SLOW_SECONDS - 2 * LOOK_SECONDS), max_size=5))
+def test_a_listener_whose_machine_does_not_answer_is_dropped_although_it_may_pause(silences: list[float]) -> None:
+    """Not one that answers again in time, nor one that only reads nothing."""
+    blocked = Blocked(86_400.0)
+    for silence in silences:
+        blocked.listener.answers = False
+        blocked.run(silence)
+        blocked.listener.answers = True
+        blocked.run(2 * LOOK_SECONDS)
+    blocked.run(10 * NO_ANSWERS * SLOW_SECONDS)
+    assert blocked.outcomes == []
+    blocked.listener.answers = False
+    vanished_at, longest = blocked.now, NO_ANSWERS * SLOW_SECONDS
+    assert longest - LOOK_SECONDS <= blocked.dropped_after(86_400.0) - vanished_at <= longest + 2 * LOOK_SECONDS
 
 
 @given(st.integers(0, 1 << 30))

@@ -1,7 +1,9 @@
 """How far the peer of a connection has taken what was sent: over real connections."""
 
+import ctypes
 import socket as system_socket
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -15,6 +17,8 @@ from asf.adapters.eventlet_runtime.socket_control import RESET_SECONDS, SocketCo
 from asf.adapters.eventlet_runtime.tcp_progress import PatientSocket, progress_of
 from asf.adapters.runtime import Progress
 from tests.support.bounds import PATIENCE_SECONDS
+
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 
 
 class Line:
@@ -58,6 +62,13 @@ def line(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     line.far_end.close()
 
 
+def vanish(line: Line) -> None:
+    """Let the far end's machine drop whatever arrives (socket(7)), without an answer."""
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # One instruction: keep 0 bytes.
+    program = struct.pack("HL", 1, ctypes.addressof(drop_all))
+    line.far_end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
 def ends_in_a_reset(line: Line) -> bool:
     """Read to the end; return whether that is an error (which the library's own `recv` hides)."""
     with eventlet.Timeout(PATIENCE_SECONDS):
@@ -89,6 +100,27 @@ def test_what_the_peer_reads_is_progress_before_there_is_room_to_write(line: Lin
     eventlet.sleep(0.1)
     assert connection.progress() == still
     until_progress(line, connection)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+@pytest.mark.parametrize("has_room", [True, False])
+def test_a_machine_that_has_vanished_does_not_answer(has_room: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the kernel asks it for what was sent, or for room: which it answers while it is there."""
+    monkeypatch.setattr(tcp_progress, "ANSWER_MILLISECONDS", 50)
+    line = Line()
+    connection = EventletConnection(line.near_end) if has_room else line.fill()
+    eventlet.sleep(0.5)
+    assert connection.progress().answers
+    connection.write_now(b"x")
+    assert connection.progress().answers, "It has been silent, but was asked only now."
+    vanish(line)
+    if has_room:
+        connection.write_now(b"x")
+    with eventlet.Timeout(PATIENCE_SECONDS):
+        while connection.progress().answers:
+            eventlet.sleep(0.01)
+    line.near_end.close()
+    line.far_end.close()
 
 
 def test_a_closed_connection_tells_nothing(line: Line) -> None:

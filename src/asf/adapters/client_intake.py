@@ -27,8 +27,9 @@ class ClientIntake:
 
     def look(self) -> Intake:
         """Look how much the client has taken."""
-        self._look(self._progress())
-        return Intake(self._acknowledged, self._unread)
+        progress = self._progress()
+        self._look(progress)
+        return Intake(self._acknowledged, self._unread, progress.answers)
 
     def note_ping(self, *, is_answered: bool) -> None:
         """Record that a ping is sent. `is_answered` says whether the client has answered the one before."""

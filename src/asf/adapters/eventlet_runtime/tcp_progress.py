@@ -18,11 +18,13 @@ SO_NWRITE: int | None = 0x1024 if sys.platform == "darwin" else None
 """The option that reads how many bytes the peer has not acknowledged (macOS, sys/socket.h)."""
 
 ANSWER_MILLISECONDS = 5000
-"""Within this time a machine that is there acknowledges, if only to say that it has no room (RFC 9293, 3.8.6.1)."""
+UNANSWERED = 2
+"""Within this time, or before the kernel has asked so often in vain, a machine that is there acknowledges, if only to
+say that it has no room (RFC 9293, 3.8.6.1). The last question may still be under way."""
 
-_INFO = struct.Struct("=44xI8xI60xQ")
-"""`tcpi_last_data_sent`, `tcpi_last_ack_recv` (milliseconds ago) and `tcpi_bytes_acked` in Linux's `struct tcp_info`
-(linux/tcp.h)."""
+_INFO = struct.Struct("=2xBB52xI60xQ")
+"""`tcpi_retransmits` and `tcpi_probes` (of data, and of the peer's room, since its last answer), `tcpi_last_ack_recv`
+(milliseconds ago) and `tcpi_bytes_acked` in Linux's `struct tcp_info` (linux/tcp.h)."""
 
 
 def progress_of(system_socket: Any, written: int = 0) -> Progress:
@@ -35,8 +37,9 @@ def progress_of(system_socket: Any, written: int = 0) -> Progress:
         if TCP_INFO is not None:
             info = system_socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, _INFO.size)
             if len(info) == _INFO.size:
-                sent, answered, acknowledged = _INFO.unpack(info)
-                return Progress(acknowledged, answers=answered <= sent + ANSWER_MILLISECONDS)
+                retransmits, probes, answered, acknowledged = _INFO.unpack(info)
+                is_silent = max(retransmits, probes) >= UNANSWERED and answered > ANSWER_MILLISECONDS
+                return Progress(acknowledged, answers=not is_silent)
     except OSError:
         pass  # Not a TCP connection, or no longer one.
     try:

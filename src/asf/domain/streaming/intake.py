@@ -21,11 +21,13 @@ class Intake(NamedTuple):
     """What a listener has taken on its connection.
 
     `acknowledged` changes whenever the listener's machine acknowledges bytes. `unread` is how many of these bytes the
-    listener may not have read from its machine yet, as far as that is known.
+    listener may not have read from its machine yet, as far as that is known. `answers` is False while the machine
+    does not react to what it is sent: it may have vanished.
     """
 
     acknowledged: int
     unread: int
+    answers: bool = True
 
 
 def longest_silence(period: float, unread: int) -> float:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from asf.domain.errors import ListenerTooSlow
-from asf.domain.streaming.intake import longest_silence
+from asf.domain.streaming.intake import Intake, longest_silence
 from asf.domain.streaming.session import ListenerSession
 
 LOOKS_PER_TURN = 32
@@ -13,25 +13,31 @@ LOOKS = 8
 """How often a blocked session is looked at in `slow_seconds`: so it is dropped at most a quarter of them late."""
 
 
+NO_ANSWERS = 4
+"""For how many `slow_seconds` a machine may not answer at all: as long as one has no network in a tunnel. One that
+has vanished does not keep the place of a listener that may pause for longer."""
+
+
 class _Blocked:
     """A blocked session: when it is looked at next, and since when its listener has read nothing.
 
-    Both in seconds of the clock.
+    `answered_at` is when its machine was last found to answer. All in seconds of the clock.
     """
 
-    __slots__ = ("_acknowledged", "look_at", "since")
+    __slots__ = ("_acknowledged", "answered_at", "look_at", "since")
 
     def __init__(self, look_at: float, since: float) -> None:
         self.look_at = look_at
-        self.since = since
+        self.since = self.answered_at = since
         self._acknowledged: int | None = None  # At the last look; None before the first.
 
-    def look(self, acknowledged: int, now: float, next_look: float) -> float:
-        """Record what the listener's machine has acknowledged. Returns for how long that has not changed."""
-        if acknowledged != self._acknowledged:
-            self._acknowledged, self.since = acknowledged, now
+    def look(self, intake: Intake, now: float, next_look: float) -> None:
+        """Record what the listener's machine has acknowledged, and whether it answers."""
+        if intake.acknowledged != self._acknowledged:
+            self._acknowledged, self.since = intake.acknowledged, now
+        if intake.answers:
+            self.answered_at = now
         self.look_at = next_look
-        return now - self.since
 
 
 class SlowListeners:
@@ -39,7 +45,8 @@ class SlowListeners:
 
     A session is dropped when its listener has read nothing for its `silence_seconds`, by default `slow_seconds`.
     What counts is what the listener's machine acknowledges: a connection takes more audio only when the listener has
-    made room for much of it, and one that reads slowly does so rarely.
+    made room for much of it, and one that reads slowly does so rarely. A listener whose machine does not even answer
+    is dropped after `NO_ANSWERS` of `slow_seconds`.
     """
 
     def __init__(self, slow_seconds: float) -> None:
@@ -73,8 +80,9 @@ class SlowListeners:
                 break
             session, blocked = self._blocked.popitem(last=False)
             intake = session.emitter.intake()
-            silence = blocked.look(intake.acknowledged, now, now + self._look_seconds)
-            if silence >= self._longest_silence(session, intake.unread):
+            blocked.look(intake, now, now + self._look_seconds)
+            has_vanished = now - blocked.answered_at >= NO_ANSWERS * self._slow_seconds
+            if has_vanished or now - blocked.since >= self._longest_silence(session, intake.unread):
                 session.fail(ListenerTooSlow())
             elif not session.ended:
                 self._blocked[session] = blocked
