@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asf.adapters.audio_files import FileAudioSource, FileAudioSources
+from asf.adapters.audio_files.looks import FilePlace
 from asf.adapters.audio_files.mounts import Mounts, parsed, walk
 from asf.adapters.audio_files.threaded import OpenFile, ThreadedFileSource
 from asf.adapters.audio_files.worker import MAX_CALLS, FileCall, FileWorker
@@ -276,6 +277,35 @@ def test_growing_audio_is_looked_at_once_at_a_time(tmp_path: Path) -> None:
     path.write_bytes(AUDIO)
     assert source.refresh() == 0
     assert source.content_type == "audio/mpeg"
+    source.close()
+
+
+@pytest.mark.parametrize("ask", [ThreadedFileSource.measure, ThreadedFileSource.finalize])
+def test_a_look_counts_though_another_one_has_begun_since(
+    tmp_path: Path, ask: Callable[[ThreadedFileSource], int]
+) -> None:
+    """The poll of the live edge may come before the task that waits for the look continues."""
+    path = tmp_path / "a.mp3"
+    path.write_bytes(AUDIO)
+    times = iter(range(1000))
+    runtime = StoppedRuntime()
+    place = FilePlace(str(path), lambda: os.open(path, os.O_RDONLY), keeps_inode=True)
+    source = ThreadedFileSource(place, FileWorker(runtime), None, None, lambda: float(next(times)))
+    runtime.finish()
+
+    class PolledRuntime(StoppedRuntime):
+        def run_in_thread(self, work: Callable[[], object], done: Callable[[], object]) -> None:
+            super().run_in_thread(work, done)
+            if len(self.started) == 1 and not polled:
+                polled.append(1)
+                self.finish()
+                source.refresh()
+                assert self.started
+
+    polled: list[int] = []
+    source._worker = FileWorker(PolledRuntime())  # noqa: SLF001 - as if it were polled meanwhile
+    path.write_bytes(AUDIO + b"more")
+    assert ask(source) == len(AUDIO) + 4
     source.close()
 
 

@@ -174,11 +174,13 @@ class ThreadedFileSource:
         end = self._now() + FINAL_SECONDS
         while self._looking is not None and self._now() < end:
             self._looking.wait(max(0.0, end - self._now()))
-        if self._looking is None and not self._closed:
-            self._start_look(reopen=True, final=final).wait(max(0.0, end - self._now()))
+        looking = self._looking
+        if looking is None and not self._closed:
+            looking = self._start_look(reopen=True, final=final)
+            looking.wait(max(0.0, end - self._now()))
         if self._error is not None:
             raise self._error.with_traceback(None)
-        if self._looking is not None:
+        if looking is not None and not looking.is_set():  # Another look may have begun since.
             raise AudioUnavailable("The file system does not respond.")
 
     def _start_look(self, *, reopen: bool, final: bool = False) -> threading.Event:
