@@ -8,6 +8,7 @@ from asf.adapters.http_api import playback
 from asf.adapters.http_api.playback import PlaybackBody
 from asf.adapters.memory import InMemoryAudioSource
 from asf.domain.errors import AudioUnavailable
+from asf.domain.streaming.short_reads import ShortReads
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import StreamState
 from tests.contracts.listener_emitter import ListenerEmitterContract, Received
@@ -160,6 +161,25 @@ def test_stored_types_that_cannot_be_sent_are_replaced() -> None:
     announcement = Announcement("s", api.server.catalog.locate("s"), StreamState.COMPLETE, content_type="audio/x\n;y")
     api.server.catalog.announce(announcement)
     assert api.request().headers["Content-Type"] == "application/octet-stream"
+
+
+def test_short_ranges_look_ever_less_often_for_what_does_not_come() -> None:
+    """However many wait for a store that hangs, the event loop has time for others."""
+    sources = FetchedAudioSources({"s": AUDIO})
+    server = VirtualServer(sources=sources)
+    server.announce("s")
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if sum(pauses) > 30.0:
+            sources.arrive()
+
+    reads = ShortReads(server.pool, server.pump, pause)
+    with server.service.open("s") as opened:
+        assert reads.read(opened, 3, 150) == AUDIO[3:150]
+    assert pauses[0] <= 0.01
+    assert 1.0 / max(pauses) <= len(pauses) / sum(pauses) <= 11.0
 
 
 class TestPlaybackBody(ListenerEmitterContract):

@@ -9,8 +9,9 @@ from asf.domain.streaming.pump import AudioPump
 SHORT_BYTES = 64 * 1024
 """Longest range that is read at once: a session of its own would cost more than these bytes."""
 
-RETRY_SECONDS = 0.01
-"""Interval at which bytes that are being fetched are looked for. The source of the audio gives up by itself."""
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.01, 0.1
+"""Intervals at which bytes that are being fetched are looked for, by half longer each time: many may wait for a store
+that hangs. The source of the audio gives up by itself."""
 
 
 class ShortReads:
@@ -33,10 +34,12 @@ class ShortReads:
         """
         parts = []
         offset = start
+        pause = FIRST_RETRY_SECONDS
         while offset < stop:
             batch = self._pool.batches.batch(opened.audio, offset)
             if batch is None:
-                self._pause(RETRY_SECONDS)
+                self._pause(pause)
+                pause = min(1.5 * pause, LONGEST_RETRY_SECONDS)
                 continue
             parts.append(batch.data[offset - batch.offset : stop - batch.offset])
             offset += len(parts[-1])
