@@ -14,6 +14,7 @@ import pytest
 import requests
 import websocket
 
+from asf import client
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import NAMESPACE, SEPARATOR, WireListener
 from tests.support.fixtures import StartServer, audio_of
@@ -364,6 +365,15 @@ def test_the_refusal_of_a_namespace_names_those_that_are_configured(start_server
     query = f"&sid={json.loads(http.ask('GET', '')[1][1:])['sid']}"
     assert http.ask("POST", query, "40") == (200, "OK")
     assert "(audio) or /progress (UI updates)." in http.ask("GET", query)[1]
+
+
+def test_the_root_may_be_the_namespace_of_ui_updates(start_server: StartServer) -> None:
+    """Its name is left out in the packets of clients."""
+    server = start_server({"ASF_UI_UPDATES_NAMESPACE": "/"})
+    updates = client.watch(server.url, "alice", "/")
+    assert isinstance(next(updates), client.Subscribed)
+    assert server.send_ui_update("alice", "progress", 1).json()["subscribers"] == 1
+    assert next(updates).data == 1  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("entering", ["", "40", "40/nowhere,"])

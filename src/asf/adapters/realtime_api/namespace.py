@@ -14,6 +14,9 @@ from asf.adapters.realtime_api.socketio_packets import compact_json, event_packe
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, UnknownNamespace
 
+ROOT = "/"
+"""The namespace whose name clients leave out."""
+
 logger = logging.getLogger(__name__)
 
 Transport = TypeVar("Transport", bound=MessageTransport)
@@ -86,7 +89,7 @@ def refuse_unknown_namespaces(server: Any, entered: Callable[[str], object]) -> 
     handle_connect = server._handle_connect  # noqa: SLF001 - the library has no hook for this
 
     def handle(engineio_sid: str, namespace: str | None, auth: Any) -> None:
-        if namespace in server.namespace_handlers:
+        if (namespace or ROOT) in server.namespace_handlers:
             handle_connect(engineio_sid, namespace, auth)
             entered(engineio_sid)
             return
