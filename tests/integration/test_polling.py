@@ -367,6 +367,16 @@ def test_the_refusal_of_a_namespace_names_those_that_are_configured(start_server
     assert "(audio) or /progress (UI updates)." in http.ask("GET", query)[1]
 
 
+def test_the_refusal_of_a_namespace_does_not_repeat_all_that_was_sent(server: ServerProcess) -> None:
+    """A client that reads nothing would leave it all to the server's memory."""
+    http = Http(server)
+    query = f"&sid={json.loads(http.ask('GET', '')[1][1:])['sid']}"
+    long = f"/{'x' * 254}"
+    assert http.ask("POST", query, SEPARATOR.join([f"40{long}", f"40{long}{'y' * 50_000},"])) == (200, "OK")
+    refusals = http.ask("GET", query)[1].split(SEPARATOR)
+    assert [one.startswith(f"44{long},{{") for one in refusals] == [True] * 2
+
+
 def test_the_root_may_be_the_namespace_of_ui_updates(start_server: StartServer) -> None:
     """Its name is left out in the packets of clients."""
     server = start_server({"ASF_UI_UPDATES_NAMESPACE": "/"})

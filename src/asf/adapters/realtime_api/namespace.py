@@ -17,6 +17,9 @@ from asf.domain.errors import AsfError, UnknownNamespace
 ROOT = "/"
 """The namespace whose name clients leave out."""
 
+SHOWN_CHARACTERS = 255
+"""Of an unknown namespace. What a client does not read waits here, and could be as much as it has sent."""
+
 logger = logging.getLogger(__name__)
 
 Transport = TypeVar("Transport", bound=MessageTransport)
@@ -99,7 +102,7 @@ def refuse_unknown_namespaces(server: Any, entered: Callable[[str], object]) -> 
             engineio_sid,
             server.packet_class(
                 CONNECT_ERROR,
-                namespace=namespace,
+                namespace=namespace and namespace[:SHOWN_CHARACTERS],
                 data={"message": f"{refusal['message']} {refusal['details']}", "data": refusal},
             ),
         )
