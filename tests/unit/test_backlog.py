@@ -1,11 +1,16 @@
 """Whether the event loop keeps up: which rounds leave something for the next one."""
 
+import time
 from types import SimpleNamespace
 
+import eventlet
 import pytest
+from eventlet import hubs
 
 from asf.adapters.eventlet_runtime import backlog as backlog_module
 from asf.adapters.eventlet_runtime.backlog import BEHIND_SECONDS, Backlog
+from asf.adapters.eventlet_runtime.loop_watchdog import watched_loop
+from asf.adapters.eventlet_runtime.runtime import EventletRuntime
 from asf.adapters.eventlet_runtime.turns import EVENTS_PER_ROUND, Turns
 
 MORE = 1.1 * BEHIND_SECONDS
@@ -39,6 +44,26 @@ class Loop:
 def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     """Return a loop that has nothing to do."""
     return Loop(monkeypatch)
+
+
+def test_a_loop_that_is_not_watched_is_never_behind() -> None:
+    """As on systems whose event loop cannot be watched."""
+    assert not Backlog(Turns()).was_behind(10_000.0)
+
+
+def test_the_loop_of_a_server_is_watched() -> None:
+    """Its runtime says whether it is behind."""
+    if not hasattr(hubs.get_hub(), "do_poll"):
+        pytest.skip("this event loop cannot be watched")
+    with watched_loop(lambda _seconds: None):
+        eventlet.sleep(0)
+        assert not EventletRuntime().was_behind(0.0)
+        time.sleep(MORE)
+        assert EventletRuntime().was_behind(0.0)
+        eventlet.sleep(0)
+        assert EventletRuntime().was_behind(10_000.0)
+    time.sleep(MORE)
+    assert not EventletRuntime().was_behind(LESS)
 
 
 def test_a_loop_that_waits_is_not_behind(loop: Loop) -> None:

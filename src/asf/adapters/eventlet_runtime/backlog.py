@@ -1,5 +1,6 @@
 """Whether the event loop keeps up with what arrives, or clients wait for it."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +17,8 @@ class Backlog:
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         # Monotonic seconds: when the loop had nothing left to do at last, and when it was known to be behind at last.
-        self._caught_up_at = time.monotonic()
-        self._behind_at = 0.0
+        self._caught_up_at = math.inf
+        self._behind_at = -math.inf
 
     def around(self, do_poll: Callable[[float], Any]) -> Callable[[float], Any]:
         """Return a function that does what `do_poll` does, and notes whether it leaves anything."""
@@ -37,7 +38,11 @@ class Backlog:
         """Return whether the loop was behind within the last `seconds`."""
         now = time.monotonic()
         self._look(now)
-        return bool(self._behind_at) and now - self._behind_at <= seconds
+        return now - self._behind_at <= seconds
+
+    def end(self) -> None:
+        """Note that the loop is no longer watched."""
+        self._caught_up_at = math.inf
 
     def _look(self, now: float) -> None:
         if now - self._caught_up_at > BEHIND_SECONDS:
@@ -45,4 +50,4 @@ class Backlog:
 
 
 BACKLOG = Backlog(TURNS)
-"""That of this process's event loop, once it is watched."""
+"""That of this process's event loop. One that is not watched is never behind."""

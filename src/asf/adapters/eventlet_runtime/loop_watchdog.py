@@ -59,6 +59,7 @@ def watched_loop(on_slow_turn: Callable[[float], object]) -> Iterator[None]:
         yield
     finally:
         watchdog.stop()
+        BACKLOG.end()
         del hub.do_poll
 
 
