@@ -176,7 +176,16 @@ def test_a_request_of_the_largest_size_is_handled_in_turns(server: ServerProcess
 
 
 @pytest.mark.parametrize(
-    "body", ["x" * 65_537, f"3{SEPARATOR}{SEPARATOR}3", f"3{SEPARATOR}x", f"3{SEPARATOR}9", "bx", "3\x1e2"]
+    "body",
+    [
+        "x" * 65_537,
+        f"3{SEPARATOR}{SEPARATOR}3",
+        f"3{SEPARATOR}x",
+        f"3{SEPARATOR}9",
+        "bx",
+        "3\x1e2",
+        f"4{'[' * 60_000}",
+    ],
 )
 def test_a_request_that_cannot_be_handled_ends_the_session(server: ServerProcess, body: str) -> None:
     """With an error status: its client learns that, and connects again."""

@@ -191,7 +191,7 @@ class Polls:
         self._runtime.checkpoint()
         try:
             packet = Packet(encoded_packet=encoded)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # The library parses messages as JSON.
             raise InvalidPoll from error
         if self._connection.closed:
             raise exceptions.SocketIsClosedError
