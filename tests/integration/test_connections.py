@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import requests
 import socketio
 import websocket
 
+from asf.adapters.engineio.connections import NAMESPACE_SECONDS
 from tests.support.audience import POLLING, Audience, LightListener
 from tests.support.bounds import PATIENCE_SECONDS, PONG_SECONDS, START_SECONDS, STOP_SECONDS, STREAM_SECONDS
 from tests.support.engineio_wire import NAMESPACE, WireListener
@@ -275,6 +277,25 @@ def test_python_socketio_enters_its_namespace_after_an_upgrade_that_fails(
     proxy.close()
     del client
     gc.collect()  # While the warning is expected.
+
+
+def test_clients_that_wait_for_a_server_that_is_behind_keep_their_sessions(start_server: StartServer) -> None:
+    """More than it serves in one round have entered their namespace in time, and it reads that only later."""
+    server = start_server()
+    url = f"{server.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"
+    sockets = [websocket.create_connection(url, timeout=PATIENCE_SECONDS) for _ in range(150)]
+    for one in sockets:
+        one.recv()
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        for one in sockets:
+            one.send(f"40{NAMESPACE},")
+        time.sleep(1.2 * NAMESPACE_SECONDS)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    for one in sockets:
+        assert str(one.recv()).startswith(f"40{NAMESPACE}")
+        one.shutdown()
 
 
 def test_of_two_upgrades_of_one_connection_one_counts(server: ServerProcess) -> None:

@@ -26,10 +26,14 @@ class Backlog:
         self._caught_up_at = monotonic()
 
         def noted(seconds: float) -> Any:
-            self._look(monotonic())
+            started = monotonic()
+            self._look(started)
             events = do_poll(seconds)
+            now = monotonic()
+            if now - started > seconds + BEHIND_SECONDS:  # The process was stopped. Then there may be no events yet.
+                self._behind_at = now
             if len(events) < EVENTS_PER_ROUND and not self._turns.has_waiting:
-                self._caught_up_at = monotonic()
+                self._caught_up_at = now
             return events
 
         return noted
