@@ -1,7 +1,8 @@
-"""The demo clip in other formats, converted by ffmpeg."""
+"""The demo clip, and clips that tell by their tone where they are, in all formats, converted by ffmpeg."""
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.browser.prerequisites import missing
@@ -13,6 +14,8 @@ CLIP_SECONDS = 44
 
 ARGUMENTS = {
     "320.mp3": ["-b:a", "320k"],
+    "mp3": ["-c:a", "libmp3lame", "-b:a", "64k"],
+    "flac": ["-c:a", "flac"],
     "aac": ["-c:a", "aac", "-b:a", "64k", "-f", "adts"],
     "mp4": [
         *("-c:a", "aac", "-b:a", "64k", "-frag_duration", "1000000"),
@@ -31,20 +34,27 @@ ARGUMENTS = {
 """Arguments of ffmpeg, by suffix."""
 
 
-class AudioFiles:
-    """The demo clip in any format, converted on first use."""
+def tones(seconds: int) -> list[str]:
+    """Return ffmpeg's arguments of a clip whose second n is a sine of 300 + 40 n Hz."""
+    source = f"aevalsrc='0.5*sin(2*PI*(300+40*floor(t))*t)':s=44100:d={seconds}"
+    return ["-f", "lavfi", "-i", source]
 
-    def __init__(self, folder: Path) -> None:
+
+class AudioFiles:
+    """The demo clip, or another `source`, in any format, converted on first use."""
+
+    def __init__(self, folder: Path, source: Sequence[str] = ("-i", str(CLIP))) -> None:
         self._folder = folder
+        self._source = list(source)
 
     def read(self, suffix: str) -> bytes:
         """Return the bytes of the clip as a file with that suffix. Skips without ffmpeg."""
-        if suffix == "mp3":
+        if suffix == "mp3" and str(CLIP) in self._source:
             return CLIP.read_bytes()
         if shutil.which("ffmpeg") is None:
             missing("ffmpeg", "apt-get install ffmpeg")
         path = self._folder / f"clip.{suffix}"
         if not path.exists():
-            command = ["ffmpeg", "-v", "error", "-i", str(CLIP), *ARGUMENTS[suffix], str(path)]
+            command = ["ffmpeg", "-v", "error", *self._source, *ARGUMENTS[suffix], str(path)]
             subprocess.run(command, check=True, timeout=PATIENCE_SECONDS)
         return path.read_bytes()
