@@ -29,6 +29,13 @@ install "the audio of the browser tests" ffmpeg ffmpeg
 install "the tests of players" curl curl
 install "the tests of players" wget wget
 install "the tests of players" mpv --no-install-recommends mpv
+if [ -z "${CI:-}" ]; then # Only `make soak` uses them.
+    install "the tests of other browsers" firefox-esr --no-install-recommends firefox-esr
+    install "the tests of other browsers" WebKitWebDriver --no-install-recommends webkit2gtk-driver gstreamer1.0-libav \
+        gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-pulseaudio
+    install "the tests of other browsers" Xvfb --no-install-recommends xvfb
+    install "the sound of other browsers" pulseaudio --no-install-recommends pulseaudio
+fi
 install "the tests of the image" bwrap bubblewrap
 install "the tests of several servers" redis-server redis-server
 install "the tests of a pulled cable" ip iproute2

@@ -151,7 +151,7 @@ def _sound(folder: Path) -> Iterator[dict[str, str]]:
     if program is None:
         yield {}
         return
-    socket = folder / "pulse"
+    socket = folder / "sound"
     command = [program, "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disable-shm=yes"]
     command += ["-L", "module-null-sink sink_name=null"]
     command += ["-L", f"module-native-protocol-unix socket={socket} auth-anonymous=1"]
@@ -194,8 +194,7 @@ def _program(command: list[str], environment: dict[str, str], keep: int | None =
 
 
 def _mini_browser() -> str:
-    for folder in MINI_BROWSERS:
-        for path in sorted(Path(folder).glob("webkit2gtk-4*/MiniBrowser"), reverse=True):
-            return str(path)
-    missing("WebKitGTK's MiniBrowser", f"apt-get install {PACKAGES['webkit']}")
-    raise AssertionError("unreachable")
+    found = [path for folder in MINI_BROWSERS for path in Path(folder).glob("webkit2gtk-4*/MiniBrowser")]
+    if not found:
+        missing("WebKitGTK's MiniBrowser", f"apt-get install {PACKAGES['webkit']}")
+    return str(max(found))
