@@ -1,7 +1,9 @@
 """The audio by its URL while it is generated: real servers, raw requests, and the programs that people use."""
 
 import shutil
+import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -14,6 +16,7 @@ from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS, STREAM_SECON
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
+from tests.support.vanishing import vanish
 
 AUDIO = audio_of(300_001)
 NUMBERS = count(1)
@@ -210,6 +213,19 @@ def test_a_player_may_pause(start_server: StartServer) -> None:
     assert slow in server.metrics()
     assert len(received) == len(audio)
     assert received == audio
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+def test_a_player_that_vanishes_while_it_pauses_is_missed(start_server: StartServer) -> None:
+    """Long before its pause would be over: its machine does not answer whether it has room. It closes nothing."""
+    server = start_server(FAST | {"ASF_SLOW_LISTENER_SECONDS": "0.5", "ASF_HTTP_PAUSE_SECONDS": "3600"})
+    server.announce("s", audio_of(30_000_000))
+    with socket.create_connection(("127.0.0.1", server.port)) as player:
+        player.sendall(b"GET /api/v1/podcasts/stream/s HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        eventually(lambda: "asf_listeners_blocked 1.0" in server.metrics())
+        vanish(player)
+        eventually(lambda: "asf_listeners 0.0" in server.metrics())
+        assert 'asf_streams_ended_total{outcome="ASF_LISTENER_TOO_SLOW"} 1.0' in server.metrics()
 
 
 @pytest.mark.parametrize("origins", ["*", "https://app.example"])

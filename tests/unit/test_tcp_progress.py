@@ -1,6 +1,5 @@
 """How far the peer of a connection has taken what was sent: over real connections."""
 
-import ctypes
 import socket as system_socket
 import struct
 import sys
@@ -17,8 +16,7 @@ from asf.adapters.eventlet_runtime.socket_control import RESET_SECONDS, SocketCo
 from asf.adapters.eventlet_runtime.tcp_progress import PatientSocket, progress_of
 from asf.adapters.runtime import Progress
 from tests.support.bounds import PATIENCE_SECONDS
-
-SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+from tests.support.vanishing import vanish
 
 
 class Line:
@@ -60,13 +58,6 @@ def line(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     yield line
     line.near_end.close()
     line.far_end.close()
-
-
-def vanish(line: Line) -> None:
-    """Let the far end's machine drop whatever arrives (socket(7)), without an answer."""
-    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # One instruction: keep 0 bytes.
-    program = struct.pack("HL", 1, ctypes.addressof(drop_all))
-    line.far_end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def ends_in_a_reset(line: Line) -> bool:
@@ -113,7 +104,7 @@ def test_a_machine_that_has_vanished_does_not_answer(has_room: bool, monkeypatch
     assert connection.progress().answers
     connection.write_now(b"x")
     assert connection.progress().answers, "It has been silent, but was asked only now."
-    vanish(line)
+    vanish(line.far_end)
     if has_room:
         connection.write_now(b"x")
     with eventlet.Timeout(PATIENCE_SECONDS):
