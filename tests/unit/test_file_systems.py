@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -306,6 +307,30 @@ def test_a_look_counts_though_another_one_has_begun_since(
     source._worker = FileWorker(PolledRuntime())  # noqa: SLF001 - as if it were polled meanwhile
     path.write_bytes(AUDIO + b"more")
     assert ask(source) == len(AUDIO) + 4
+    source.close()
+
+
+def test_many_who_ask_at_once_for_the_length_share_a_look(tmp_path: Path) -> None:
+    """One that has begun since they asked: the one under way may have missed the latest bytes."""
+    path = tmp_path / "a.mp3"
+    path.write_bytes(AUDIO)
+    runtime = StoppedRuntime()
+    place = FilePlace(str(path), lambda: os.open(path, os.O_RDONLY), keeps_inode=True)
+    source = ThreadedFileSource(place, FileWorker(runtime), None, None)
+    sizes: list[int] = []
+    tasks = [threading.Thread(target=lambda: sizes.append(source.measure())) for _ in range(20)]
+    for task in tasks:
+        task.start()
+    runtime.finish()
+    path.write_bytes(AUDIO + b"more")
+    looks = 0
+    while any(task.is_alive() for task in tasks):
+        if runtime.started:
+            looks += 1
+            runtime.finish()
+        time.sleep(0.01)
+    assert sizes == [len(AUDIO) + 4] * len(tasks)
+    assert looks <= len(tasks) // 2
     source.close()
 
 

@@ -82,7 +82,9 @@ class ThreadedFileSource:
         self._growing = look is None
         self._closed = False
         self._error: AsfError | None = None
+        # The look that is under way, and whether it reopens the file.
         self._looking: threading.Event | None = None
+        self._reopens = False
         self._looked_at = self._reopened_at = float("-inf")
         self._fetched: dict[tuple[int, int], Fetched] = {}
         self._fetching: set[tuple[int, int]] = set()
@@ -170,13 +172,16 @@ class ThreadedFileSource:
         return self._look
 
     def _look_in_time(self, *, final: bool) -> None:
-        """Reopen the file and look at it. May yield. Raises `AudioUnavailable`."""
+        """Reopen the file and look at it, together with others that ask now. May yield. Raises `AudioUnavailable`."""
         end = self._now() + FINAL_SECONDS
-        while self._looking is not None and self._now() < end:
-            self._looking.wait(max(0.0, end - self._now()))
-        looking = self._looking
+        earlier = self._looking
+        while (looking := self._looking) is not None and self._now() < end:
+            if looking is not earlier and self._reopens and not final:  # It has begun since.
+                break
+            looking.wait(max(0.0, end - self._now()))
         if looking is None and not self._closed:
             looking = self._start_look(reopen=True, final=final)
+        if looking is not None:
             looking.wait(max(0.0, end - self._now()))
         if self._error is not None:
             raise self._error.with_traceback(None)
@@ -185,6 +190,7 @@ class ThreadedFileSource:
 
     def _start_look(self, *, reopen: bool, final: bool = False) -> threading.Event:
         looking = self._looking = threading.Event()
+        self._reopens = reopen
         self._looked_at = self._now()
         known, file = self._look, self._file
         work: Callable[[], Look]
