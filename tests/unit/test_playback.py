@@ -8,6 +8,7 @@ from asf.adapters.http_api import playback
 from asf.adapters.http_api.playback import PlaybackBody
 from asf.adapters.memory import InMemoryAudioSource
 from asf.domain.errors import AudioUnavailable
+from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.short_reads import ShortReads
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import StreamState
@@ -133,6 +134,28 @@ def test_a_response_whose_head_fails_ends_its_session(headers: dict[str, str]) -
     api.sources.open = lambda locator, **_: Mute(api.audio, locator.text)  # type: ignore[method-assign]
     assert api.request(**headers).status_code == 404
     api.assert_nothing_is_held()
+
+
+@pytest.mark.parametrize(
+    ("header", "measures"),
+    [("bytes=0-", 0), ("bytes=0-1,5-6", 0), ("bytes=0-9", 1), ("bytes=5-", 1), ("bytes=-5", 1)],
+)
+def test_only_a_part_waits_for_the_size_of_growing_audio(
+    header: str, measures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever plays all of it, which media players ask for as a range, hears what is there at once."""
+    measured: list[str] = []
+    measure = ShortReads.measure
+
+    def counted(reads: ShortReads, opened: OpenedAudio) -> int:
+        measured.append(opened.epoch)
+        return measure(reads, opened)
+
+    monkeypatch.setattr(ShortReads, "measure", counted)
+    response = Api(StreamState.GENERATING).request(Range=header)
+    assert response.status_code == (206 if measures else 200)
+    assert len(measured) == measures
+    response.close()
 
 
 def test_short_ranges_count_what_they_send() -> None:

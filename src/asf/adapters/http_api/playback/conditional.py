@@ -71,6 +71,12 @@ class PreconditionFailed:
 Decision = Whole | Part | NotSatisfiable | NotModified | PreconditionFailed
 
 
+def asks_for_a_part(header: str | None) -> bool:
+    """Return whether a `Range` header asks for a part of growing audio: then it matters how much there is by now."""
+    byte_range = None if header is None else parse_range(header)
+    return byte_range is not None and not byte_range.is_everything
+
+
 def decide(method: str, header_of: Callable[[str], str | None], audio: Representation) -> Decision:
     """Return how to answer a GET or HEAD request; `header_of` returns its headers by name, None if absent."""
     if not _is_match(header_of("If-Match"), audio):

@@ -55,7 +55,7 @@ class Playback:
     def _answer(self, stream_id: str, opened: OpenedAudio) -> Response:
         if opened.failure is not None and not opened.size:
             raise opened.failure
-        if opened.total_bytes is None and "Range" in request.headers:
+        if opened.total_bytes is None and conditional.asks_for_a_part(request.headers.get("Range")):
             self._reads.measure(opened)
         audio = conditional.Representation(opened.epoch, opened.size, opened.fingerprint)
         decision = conditional.decide(request.method, request.headers.get, audio)
