@@ -29,7 +29,7 @@ install "the audio of the browser tests" ffmpeg ffmpeg
 install "the tests of players" curl curl
 install "the tests of players" wget wget
 install "the tests of players" mpv --no-install-recommends mpv
-if [ -z "${CI:-}" ]; then # Only `make soak` uses them.
+if [ -z "${CI:-}" ]; then # Their tests take long: make test ARGS='--soak tests/browser'
     install "the tests of other browsers" firefox-esr --no-install-recommends firefox-esr
     install "the tests of other browsers" WebKitWebDriver --no-install-recommends webkit2gtk-driver gstreamer1.0-libav \
         gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-pulseaudio
