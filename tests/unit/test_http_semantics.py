@@ -155,7 +155,7 @@ def test_every_request_is_answered_as_the_rfc_says(data: st.DataObject) -> None:
             assert length == (str(len(stream.data)) if known else None)
 
 
-@given(st.lists(st.integers(0, 70_000), min_size=1, max_size=6, unique=True), st.booleans())
+@given(st.lists(st.integers(0, 69_999), min_size=1, max_size=6, unique=True), st.booleans())
 def test_a_download_that_is_resumed_is_exact(cuts: list[int], is_ended_meanwhile: bool) -> None:
     """With the tag of the growing audio in `If-Range`, also after the audio is complete."""
     stream = Stream(70_000, is_complete=False, is_regenerated=False)
