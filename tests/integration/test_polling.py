@@ -38,9 +38,13 @@ def closed_connections() -> Iterator[None]:
 class Http:
     """One HTTP connection. It is closed at the end of the test."""
 
-    def __init__(self, server: ServerProcess) -> None:
+    def __init__(self, server: ServerProcess, receive_buffer: int | None = None) -> None:
         OPENED.append(self)
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS)
+        self.socket = socket.socket()
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(PATIENCE_SECONDS)
+        self.socket.connect(("127.0.0.1", server.port))
         self._file = self.socket.makefile("rb")
 
     def send(self, method: str, query: str, body: str = "") -> None:
@@ -49,15 +53,19 @@ class Http:
         head = f"{method} /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\r\nHost: a\r\n"
         self.socket.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
 
-    def receive(self) -> tuple[int, str]:
-        """Return the status and the body of the next response."""
+    def receive(self, pause: float = 0.0) -> tuple[int, str]:
+        """Return the status and the body of the next response. Pauses for so many seconds before each 4 KiB."""
         status = int(self._file.readline().split()[1])
         length = 0
         while (line := self._file.readline().strip()) != b"":
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
-        return status, self._file.read(length).decode()
+        body = b""
+        while len(body) < length:
+            time.sleep(pause)
+            body += self._file.read(min(4096, length - len(body)))
+        return status, body.decode()
 
     def ask(self, method: str, query: str, body: str = "") -> tuple[int, str]:
         """Send a request, and return the status and the body of its response."""
@@ -317,6 +325,32 @@ def test_a_poll_that_is_reset_during_the_upgrade_loses_nothing(server: ServerPro
     assert upgraded.recv() == "3probe"
     dead.reset()
     for packet in Http(server).ask("GET", query)[1].split(SEPARATOR):
+        listener._take(base64.b64decode(packet[1:]) if packet.startswith("b") else packet)  # noqa: SLF001
+    upgraded.send("5")
+    listener.websocket = upgraded
+    listener.receive_until("end_of_stream")
+    assert listener.audio == audio
+    listener.close()
+
+
+def test_an_upgrade_waits_until_a_slow_client_has_received_its_last_poll(start_server: StartServer) -> None:
+    """It has suspended polling by then. One that receives nothing has its attempt ended."""
+    audio = audio_of(300_000)
+    server = start_server({"TEST_UPGRADE_SECONDS": "1"}, observed=True)
+    server.announce("slow", audio)
+    listener = WireListener(server.url, polling=True)
+    listener.emit("join_stream", {"stream_id": "slow"})
+    listener.receive_until("start_of_stream")
+    time.sleep(0.5)  # so that there is much to poll
+    slow = Http(server, receive_buffer=4096)
+    slow.send("GET", f"&sid={listener.sid}&t=slow")
+    slow.wait_for_response()
+    upgraded = listener.open_websocket()
+    upgraded.send("2probe")
+    assert upgraded.recv() == "3probe"
+    body = slow.receive(pause=0.4)[1]
+    assert len(body) > 8 * 4096, "it took more than three seconds"
+    for packet in body.split(SEPARATOR):
         listener._take(base64.b64decode(packet[1:]) if packet.startswith("b") else packet)  # noqa: SLF001
     upgraded.send("5")
     listener.websocket = upgraded

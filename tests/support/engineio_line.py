@@ -151,6 +151,7 @@ class RecordingWebSocket:
         self.on_idle: Callable[[], None] | None = None
         self.on_throttled: Callable[[], None] | None = None
         self.message_timeout: Callable[[], float | None] = lambda: None
+        self.is_excused: Callable[[], bool] = lambda: False
         self.messages: list[str | bytes] = []
         self.acknowledged = 0
         self.intake = ClientIntake(lambda: Progress(self.acknowledged, answers=True))

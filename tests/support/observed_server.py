@@ -20,6 +20,7 @@ from flask import Flask, Response, jsonify, request  # noqa: E402
 from asf.adapters import connection_quota, http_api  # noqa: E402
 from asf.adapters.engineio import connections, pings  # noqa: E402
 from asf.adapters.engineio import requests as engineio_requests  # noqa: E402
+from asf.adapters.engineio import upgrade as engineio_upgrade  # noqa: E402
 from asf.adapters.eventlet_runtime import listening  # noqa: E402
 from asf.adapters.realtime_api import (  # noqa: E402
     audio_namespace,
@@ -55,6 +56,7 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_KEEPALIVE_SECONDS": [(listening, "KEEPALIVE_IDLE_SECONDS")],
     "TEST_JOIN_SECONDS": [(connections, "JOIN_SECONDS")],
     "TEST_NAMESPACE_SECONDS": [(connections, "NAMESPACE_SECONDS")],
+    "TEST_UPGRADE_SECONDS": [(engineio_upgrade, "UPGRADE_SECONDS")],
     "TEST_BEGINNINGS_PER_SECOND": [(engineio_requests, "BEGINNINGS_PER_SECOND")],
     "TEST_BEGINNINGS_EACH": [(connection_quota, "BEGINNINGS_EACH")],
     "TEST_SPARE_CONNECTIONS": [(values, "SPARE_CONNECTIONS")],

@@ -100,6 +100,15 @@ def test_closing_does_not_wait_for_the_rest_of_a_message(line: Line) -> None:
     assert line.far_end.recv(1) == b""
 
 
+def test_an_excused_client_is_granted_the_message_timeout_again(line: Line) -> None:
+    """Each time that it is asked for."""
+    excuses = [True, True, False]
+    line.websocket.message_timeout = lambda: 0.01
+    line.websocket.is_excused = lambda: excuses.pop(0)
+    assert line.websocket.wait() is None
+    assert excuses == []
+
+
 def test_silence_longer_than_the_message_timeout_is_the_end(line: Line) -> None:
     """As between the two messages of an upgrade."""
     line.websocket.message_timeout = lambda: 0.01

@@ -5,7 +5,7 @@ import time
 import weakref
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 
 import eventlet
 import pytest
@@ -145,10 +145,18 @@ def test_an_upgrade_without_a_message_leaves_the_connection_on_polling() -> None
     """As behind a proxy that accepts WebSockets and then lets nothing through."""
     line = EngineIoServer().open_polling()
     line.poll()
-    websocket = RecordingWebSocket()
+
+    class SilentWebSocket(RecordingWebSocket):
+        time_limits: ClassVar[list[float | None]] = []
+
+        def wait_ahead(self) -> bool:
+            self.time_limits.append(self.message_timeout())
+            return False
+
+    websocket = SilentWebSocket()
     line.server.request(f"transport=websocket&sid={line.sid}", HANDSHAKE | {WEBSOCKET: websocket})
     assert websocket.messages == []
-    assert websocket.message_timeout() == 10.0
+    assert websocket.time_limits == [10.0]
     assert line.transport.upgrade_attempts == 0
     assert line.transport.send("text")
     assert line.poll() == ["text"]

@@ -79,6 +79,11 @@ class EngineIoConnections:
         if self._not_entered.pop(sid, False):
             self._beginnings.release(self._addresses[sid])
 
+    def is_receiving_poll(self, sid: str, period: float) -> bool:
+        """Return whether the client may be receiving the response to its last poll: see `ClientIntake.is_taking`."""
+        polls, transport = self._polls.get(sid), self._transports.get(sid)
+        return polls is not None and polls.has_response and transport is not None and transport.is_taking_poll(period)
+
     def end_polling(self, sid: str) -> None:
         """Drop what is kept for the next poll of a connection: it has been upgraded, and there is none."""
         polls = self._polls.pop(sid, None)

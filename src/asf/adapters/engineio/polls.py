@@ -121,6 +121,11 @@ class Polls:
                 if self._connection.closed:
                     return
 
+    @property
+    def has_response(self) -> bool:
+        """Whether packets were sent to a poll, and the client has not polled since."""
+        return self._response is not None
+
     def take_back(self, response: PollResponse) -> None:
         """Queue the packets of a response again that could not be written."""
         if response is not self._response or self._connection.upgraded:

@@ -172,6 +172,10 @@ class EngineIoTransport:
         """Record that the client polls, on a connection of which `progress` returns how far its machine takes it."""
         self._polled = ClientIntake(progress)
 
+    def is_taking_poll(self, period: float) -> bool:
+        """Return whether the client may be taking the response to its latest poll: see `ClientIntake.is_taking`."""
+        return self._polled is not None and self._polled.is_taking(period)
+
     def intake(self) -> Intake:
         """Return how much the client has taken: of the response to its latest poll until it has a WebSocket."""
         intake = self._intake

@@ -17,7 +17,8 @@ PROBE_SECONDS = 10.0
 it reads the end of the WebSocket; it gives up itself after five seconds, and stays on polling."""
 
 UPGRADE_SECONDS = 5.0
-"""Longest silence of a client after that, until it has upgraded: meanwhile it is sent nothing."""
+"""Longest silence of a client after that, until it has upgraded: meanwhile it is sent nothing. It first receives the
+response to its last poll, however slowly: socket.io-client has suspended polling, and would never resume it."""
 
 LOG_INTERVAL_SECONDS = 1.0
 LOGGED_CHARACTERS = 300
@@ -75,9 +76,11 @@ class EngineIoUpgrade:
         try:
             if websocket.wait_ahead() and not connection.upgrading and not connection.upgraded:
                 websocket.message_timeout = partial(self._silence_of, connection, websocket)
+                websocket.is_excused = partial(self._connections.is_receiving_poll, connection.sid, UPGRADE_SECONDS)
                 self._run(connection, transport, websocket)
         finally:
             transport.upgrade_attempts -= 1
+            websocket.message_timeout = _no_limit  # It refers to the WebSocket.
         return []
 
     def _silence_of(self, connection: Any, websocket: DirectWebSocket) -> float | None:

@@ -30,14 +30,16 @@ class DirectWebSocket(FrameSender):
     """One WebSocket connection. One task receives; any may send.
 
     `message_timeout` returns how many seconds the next message may take (None: no limit); after that the connection
-    is considered ended. `timeout`, in seconds, limits every silence of a client that is not behind with its reading
-    (None: no limit). `on_throttled` is called when frames arrive faster than the rate limit, at most every
-    `THROTTLED_NOTICE_SECONDS`. `received_frames` counts all frames that were received.
+    is considered ended, unless `is_excused` grants the client the same time again. `timeout`, in seconds, limits
+    every silence of a client that is not behind with its reading (None: no limit). `on_throttled` is called when
+    frames arrive faster than the rate limit, at most every `THROTTLED_NOTICE_SECONDS`. `received_frames` counts all
+    frames that were received.
     """
 
     def __init__(self, connection: RawConnection, max_message_bytes: int) -> None:
         super().__init__(connection)
         self.message_timeout: Callable[[], float | None] = _no_limit
+        self.is_excused: Callable[[], bool] = _never
         self.on_throttled: Callable[[], None] | None = None
         self.received_frames = 0
         self._receiver = MessageReceiver(max_message_bytes)
@@ -111,9 +113,12 @@ class DirectWebSocket(FrameSender):
                 except TimeoutError:
                     if self.timeout is None or not self.intake.is_behind(self.timeout):
                         raise
-        with suppress(TimeoutError):
-            return self._connection.receive(max(_MIN_WAIT_SECONDS, due - time.monotonic()))
-        return b""
+        while True:
+            with suppress(TimeoutError):
+                return self._connection.receive(max(_MIN_WAIT_SECONDS, due - time.monotonic()))
+            if not self.is_excused():
+                return b""
+            due = time.monotonic() + (self.message_timeout() or 0.0)
 
     def _throttle(self) -> None:
         """Pause if frames arrive faster than the rate limit."""
@@ -129,3 +134,7 @@ class DirectWebSocket(FrameSender):
 
 def _no_limit() -> None:
     return None
+
+
+def _never() -> bool:
+    return False
