@@ -134,7 +134,11 @@ def test_connections_in_total_are_limited(start_server: StartServer, connect: Co
     audio = audio_of(100_000)
     server.announce("s", audio)
     listener = PlainListener(server.url, "s")
-    others = [connect(server) for _ in range(2)]
+    others = [connect(server)]
+    # The connections of the requests before have ended.
+    metrics = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    eventually(lambda: b"\nasf_connections 2.0\n" in others[0].ask(metrics)[2])
+    others.append(connect(server))
     for one in others:
         assert one.ask(HEALTH)[0] == 200
     answer = requests.get(server.stream_url("s"), timeout=PATIENCE_SECONDS)

@@ -42,6 +42,7 @@ def test_it_follows_the_master(trio: SentinelTrio) -> None:
         (watch,) = tasks_of(client)
         threading.Thread(target=watch, daemon=True).start()
         client.set("number", 1)
+        eventually(lambda: client.wait(1, 100) >= 1)  # The replica has it.
         connection = pool.get_connection()
         pool.release(connection)
         after = trio.fail_over()
@@ -61,6 +62,7 @@ def test_a_wrong_password_of_the_sentinels(
         pytest.raises(redis.ConnectionError, match="invalid username-pass") as error,
     ):
         client.set("number", 1)
+        eventually(lambda: client.wait(1, 100) >= 1)  # The replica has it.
     found = findings(url, tmp_path, "sentinel", "redis")
     assert {finding.severity for finding in found} == {Severity.PROBLEM}
     said = f"{error.value} {caplog.text} {found}"
