@@ -57,8 +57,14 @@ def test_a_page_watches(server: ServerProcess, chromium: Chromium, tmp_path: Pat
     async def scenario() -> None:
         async with open_page(chromium, page_file.as_uri()) as page:
             await asyncio.to_thread(eventually, lambda: "asf_ui_subscriptions 1.0" in server.metrics())
-            async with page.expect_console_message(lambda message: "task_completed" in message.text):
-                await asyncio.to_thread(server.send_ui_update, "alice", "task_completed", {"a": 1})
+            logged: list[str] = []
+            page.on("console", lambda message: logged.append(message.text))
+
+            def send_until_logged() -> bool:
+                server.send_ui_update("alice", "task_completed", {"a": 1})
+                return any("task_completed" in text for text in logged)
+
+            await asyncio.to_thread(eventually, send_until_logged)
 
     chromium.run(scenario())
 
