@@ -5,10 +5,11 @@ from ipaddress import IPv6Address
 
 import idna
 
+from asf.adapters.origins import DEFAULT_PORTS
+
 OPAQUE_ORIGIN = "null"
 """What browsers send for pages without an origin: files, sandboxed frames, `data:` URLs."""
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_PORT = 65535
 
 ORIGIN = re.compile(
@@ -31,7 +32,7 @@ def normalize_origin(text: str) -> str:
     scheme, host, port = found["scheme"].lower(), found["host"], found["port"]
     is_web = scheme in DEFAULT_PORTS
     host = normalize_host(host) if is_web else host and _checked(host)
-    if not port or (is_web and int(port) == DEFAULT_PORTS[scheme]):
+    if not port or (is_web and int(port) == int(DEFAULT_PORTS[scheme])):
         return f"{scheme}://{host}"
     if int(port) > MAX_PORT:
         raise ValueError(text)

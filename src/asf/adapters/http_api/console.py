@@ -11,7 +11,7 @@ from typing import Protocol
 from flask import Blueprint, Response, jsonify, request, send_from_directory
 
 from asf.adapters.http_api.cors import share
-from asf.adapters.http_api.request_host import is_origin_of
+from asf.adapters.origins import is_own
 from asf.domain.errors import RateLimited, Unauthorized
 
 CLIENT_MODULE = "static/asf-client/index.js"
@@ -104,7 +104,7 @@ def _is_own_page() -> bool:
     origin = request.headers.get("Origin")
     # Browsers send the site of the page to trustworthy addresses only, and the origin always.
     is_own_site = request.headers.get("Sec-Fetch-Site", "none") in {"same-origin", "none"}
-    return is_own_site and (origin is None or is_origin_of(origin, request.environ.get("HTTP_HOST", "")))
+    return is_own_site and (origin is None or is_own(origin, request.environ))
 
 
 def _protected(response: Response, html: str) -> Response:

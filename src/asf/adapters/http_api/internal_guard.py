@@ -10,7 +10,8 @@ from typing import Any
 from flask import request
 
 from asf.adapters.http_api.bearer import bearer_token
-from asf.adapters.http_api.request_host import cannot_be_rebound, host_name, is_origin_of
+from asf.adapters.http_api.request_host import cannot_be_rebound, host_name
+from asf.adapters.origins import is_own
 from asf.domain.errors import Unauthorized
 
 FORWARDING_HEADERS = {
@@ -110,7 +111,7 @@ class InternalGuard:
             shown = host[:SHOWN_CHARACTERS]
             raise Unauthorized(f"Missing or invalid API token, and the host {shown!r} is not in ASF_ALLOWED_HOSTS.")
         origin = environ.get("HTTP_ORIGIN")
-        if origin is not None and not is_origin_of(origin, host):
+        if origin is not None and not is_own(origin, environ):
             raise Unauthorized("Missing or invalid API token, and the request is from a page of another origin.")
 
     def _has_token(self) -> bool:

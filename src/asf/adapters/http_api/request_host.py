@@ -5,16 +5,14 @@ address of this server. Such a request comes from a trusted address, and from th
 change the `Host` header, nor use an address instead of its name.
 """
 
-import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
-HOST = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]+)(?::(?P<port>[0-9]*))?")
+from asf.adapters.origins import HOST
+
 LOCALHOST = "localhost"
 CACHED_HOSTS = 64
 """Results that are remembered: a server has few names. A client can fill this, with names of the length of a head."""
-
-DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 @lru_cache(CACHED_HOSTS)
@@ -34,18 +32,3 @@ def cannot_be_rebound(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_origin_of(origin: str, host: str) -> bool:
-    """Return whether a web origin has the same host and port as a `Host` header.
-
-    The scheme may differ: a proxy may terminate TLS.
-    """
-    scheme, _, location = origin.partition("://")
-    default = DEFAULT_PORTS.get(scheme.lower())
-    return default is not None and _with_port(location, default) == _with_port(host, default) is not None
-
-
-def _with_port(host: str, default: str) -> tuple[str, str] | None:
-    found = HOST.fullmatch(host)
-    return (found["name"].lower(), found["port"] or default) if found else None
