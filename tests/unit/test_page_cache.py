@@ -9,8 +9,8 @@ import pytest
 
 from asf.adapters.audio_files import FileAudioSource, FileAudioSources, page_cache
 from asf.adapters.audio_files.mounts import Mounts
-from asf.adapters.audio_files.page_cache import FAILURE_SECONDS, KNOWN_SECONDS, WINDOW_BYTES, PageCache
-from asf.adapters.audio_files.worker import FileWorker
+from asf.adapters.audio_files.page_cache import KNOWN_SECONDS, WINDOW_BYTES, PageCache
+from asf.adapters.audio_files.worker import FAILURE_SECONDS, FileWorker
 from asf.domain.errors import AudioUnavailable
 from asf.domain.streams.stream import FileLocator
 from tests.support.virtual import ManualClock

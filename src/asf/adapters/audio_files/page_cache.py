@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from asf.adapters.audio_files.content import close
-from asf.adapters.audio_files.worker import FileCall, FileWorker
+from asf.adapters.audio_files.worker import FAILURE_SECONDS, READ_SECONDS, FileCall, FileWorker
 from asf.domain.errors import AsfError
 
 WINDOW_BYTES = 512 * 1024
@@ -17,12 +17,6 @@ KNOWN_SECONDS = 10.0
 
 MAX_WINDOWS = 256
 """Maximum windows of a file that are remembered; the oldest is dropped first."""
-
-READ_SECONDS = 30.0
-"""How long listeners wait for the disk before their sessions fail."""
-
-FAILURE_SECONDS = 1.0
-"""For how long an error is kept, so that all listeners who wait for the window get it."""
 
 NOWAIT = getattr(os, "RWF_NOWAIT", None)
 """Of preadv2(2): fail instead of waiting for the disk. Only Linux has it."""
@@ -67,10 +61,11 @@ class PageCache:
     def _has_window(self, window: int, now: float, size: int) -> bool:
         if self._cached.get(window, 0.0) > now:
             return True
-        failed = self._failed.pop(window, None)
-        if failed is not None and now < failed[1]:
-            self._failed[window] = failed
-            raise failed[0].with_traceback(None)
+        if (failed := self._failed.get(window)) is not None:
+            error, until = failed
+            if now < until:
+                raise error.with_traceback(None)
+            del self._failed[window]
         if window in self._loading:
             return False
         if self._is_cached(window, size):

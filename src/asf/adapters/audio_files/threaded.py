@@ -7,14 +7,11 @@ from collections.abc import Callable
 from functools import partial
 
 from asf.adapters.audio_files.looks import FilePlace, Look, checked_read, first_look, look_again
-from asf.adapters.audio_files.worker import FileCall, FileWorker
+from asf.adapters.audio_files.worker import FAILURE_SECONDS, READ_SECONDS, FileCall, FileWorker
 from asf.adapters.media_types import named_type, sniffed_type
 from asf.domain.errors import AsfError, AudioUnavailable
 from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
 from asf.domain.streams.stream import AudioEnding
-
-READ_SECONDS = 30.0
-"""How long listeners wait for bytes before their sessions fail."""
 
 FINAL_SECONDS = 10.0
 """How long the end of audio that is announced as complete waits for its last length."""
@@ -25,9 +22,6 @@ each; and attributes are cached for longer than that anyway."""
 
 REOPEN_SECONDS = 1.0
 """A file that does not grow is reopened at this interval, as only that makes network file systems ask the server."""
-
-FAILURE_SECONDS = 1.0
-"""For how long a failed read is kept, so that all its readers get the error."""
 
 MAX_FETCHED = 32
 """Maximum reads that are kept until they are taken; the oldest is dropped first."""

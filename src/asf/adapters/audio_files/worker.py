@@ -16,6 +16,12 @@ T = TypeVar("T")
 MAX_CALLS = 4
 """Maximum calls to one file system that run at a time. One that hangs keeps so many of the worker threads."""
 
+READ_SECONDS = 30.0
+"""How long listeners wait for bytes before their sessions fail."""
+
+FAILURE_SECONDS = 1.0
+"""For how long a failed read is kept, so that all its readers get the error."""
+
 logger = logging.getLogger(__name__)
 
 
