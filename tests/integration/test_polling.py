@@ -1,6 +1,5 @@
 """Long polling: many packets in a request, and requests that are repeated, overlap or lose their connection."""
 
-import base64
 import json
 import socket
 import struct
@@ -324,8 +323,7 @@ def test_a_poll_that_is_reset_during_the_upgrade_loses_nothing(server: ServerPro
     upgraded.send("2probe")
     assert upgraded.recv() == "3probe"
     dead.reset()
-    for packet in Http(server).ask("GET", query)[1].split(SEPARATOR):
-        listener._take(base64.b64decode(packet[1:]) if packet.startswith("b") else packet)  # noqa: SLF001
+    listener.take_answer(Http(server).ask("GET", query)[1])
     upgraded.send("5")
     listener.websocket = upgraded
     listener.receive_until("end_of_stream")
@@ -350,8 +348,7 @@ def test_an_upgrade_waits_until_a_slow_client_has_received_its_last_poll(start_s
     assert upgraded.recv() == "3probe"
     body = slow.receive(pause=0.4)[1]
     assert len(body) > 8 * 4096, "it took more than three seconds"
-    for packet in body.split(SEPARATOR):
-        listener._take(base64.b64decode(packet[1:]) if packet.startswith("b") else packet)  # noqa: SLF001
+    listener.take_answer(body)
     upgraded.send("5")
     listener.websocket = upgraded
     listener.receive_until("end_of_stream")
@@ -376,8 +373,7 @@ def test_a_response_that_cannot_be_written_goes_to_the_next_poll(server: ServerP
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         stalled.close()
         response = requests.get(f"{server.url}/socket.io/?{query}", timeout=PATIENCE_SECONDS)
-        for packet in response.text.split(SEPARATOR):
-            listener._take(base64.b64decode(packet[1:]) if packet.startswith("b") else packet)  # noqa: SLF001
+        listener.take_answer(response.text)
     listener.receive_until("end_of_stream")
     assert listener.audio == audio
     listener.close()

@@ -68,7 +68,11 @@ class WireListener:
         url = f"{self._url}&transport=polling&sid={self.sid}"
         answer = self._session.get(url, timeout=PATIENCE_SECONDS)
         answer.raise_for_status()
-        for packet in answer.text.split(SEPARATOR):
+        self.take_answer(answer.text)
+
+    def take_answer(self, body: str) -> None:
+        """Take the packets of an answer to a poll, which a test may have sent by other means."""
+        for packet in body.split(SEPARATOR):
             self._take(base64.b64decode(packet[1:]) if packet.startswith("b") else packet)
 
     def open_websocket(self) -> websocket.WebSocket:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.browser.prerequisites import missing
-from tests.support.bounds import START_SECONDS, STOP_SECONDS
-from tests.support.processes import eventually
+from tests.support.bounds import START_SECONDS
+from tests.support.processes import end_process, eventually
 from tests.support.proxies import free_ports
 
 ATTEMPTS = 3
@@ -98,12 +98,7 @@ class PlainProxy:
 
     def stop(self) -> None:
         """End it."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
+        end_process(self._process)
 
     def _outcome(self) -> str:
         if self._process.poll() is not None:

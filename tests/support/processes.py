@@ -18,6 +18,16 @@ from tests.support.template import ROOT, ForkedProcess, template
 T = TypeVar("T")
 
 
+def end_process(process: "subprocess.Popen[bytes]") -> None:
+    """Ask a process to end, and wait until it has. One that does not end is killed, and the test fails."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
 class ServerProcess:
     """`asf serve` in a process of its own, started in `directory`, with an audio root in it.
 

@@ -9,8 +9,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.browser.prerequisites import missing
-from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
-from tests.support.processes import eventually
+from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS
+from tests.support.processes import end_process, eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ATTEMPTS = 3
@@ -84,12 +84,7 @@ class Proxy:
 
     def stop(self) -> None:
         """End it."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
+        end_process(self._process)
 
     def _command(self) -> list[str]:
         raise NotImplementedError

@@ -46,9 +46,20 @@ class Node:
 
 def cycle() -> "weakref.ref[Node]":
     """Make garbage that only a collector frees."""
+    return weakref.ref(_linked())
+
+
+def surviving_cycle() -> "weakref.ref[Node]":
+    """Make such garbage of objects that have survived before."""
+    one = _linked()
+    survive()
+    return weakref.ref(one)
+
+
+def _linked() -> Node:
     one, other = Node(), Node()
     one.other, other.other = other, one
-    return weakref.ref(one)
+    return one
 
 
 def survive() -> None:
@@ -94,11 +105,7 @@ def test_young_garbage_is_collected() -> None:
 
 def test_garbage_among_survivors_is_collected_when_much_memory_is_unexplained(server: Server) -> None:
     """Memory that connections explain is no reason, however much it is."""
-    one, other = Node(), Node()
-    one.other, other.other = other, one
-    node = weakref.ref(one)
-    survive()
-    del one, other
+    node = surviving_cycle()
     server.connections = 10_000
     server.blocks = UNEXPLAINED_BLOCKS + BLOCKS_PER_CONNECTION * server.connections - 1
     server.collector.check()
@@ -110,11 +117,7 @@ def test_garbage_among_survivors_is_collected_when_much_memory_is_unexplained(se
 
 def test_connections_that_end_are_no_growth(server: Server) -> None:
     """What they needed is estimated too high. After all objects have been visited, growth begins again."""
-    one, other = Node(), Node()
-    one.other, other.other = other, one
-    node = weakref.ref(one)
-    survive()
-    del one, other
+    node = surviving_cycle()
     server.connections, server.blocks = 10_000, BLOCKS_PER_CONNECTION * 5_000
     server.collector.check()
     server.connections, server.blocks = 0, UNEXPLAINED_BLOCKS - 1
