@@ -18,9 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define NAMESPACE "/api/v1/podcasts/stream"
@@ -229,17 +227,6 @@ static bool read_commands(void) {
     return true;
 }
 
-static void expect_file(const char *path) {
-    int file = open(path, O_RDONLY);
-    struct stat status;
-    if (file < 0 || fstat(file, &status) < 0) {
-        perror(path);
-        exit(2);
-    }
-    expected_length = (size_t)status.st_size;
-    expected = mmap(NULL, expected_length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
-}
-
 int main(int argc, char **argv) {
     if (argc < 7) {
         fprintf(stderr, "usage: %s PORT N RAMP STREAM CONTENT GROWING\n", argv[0]);
@@ -249,7 +236,7 @@ int main(int argc, char **argv) {
     n = atoi(argv[2]);
     double ramp = atof(argv[3]);
     stream = argv[4];
-    expect_file(argv[5]);
+    expected = map_file(argv[5], &expected_length);
     growing = open(argv[6], O_WRONLY | O_APPEND);
     raise_file_limit();
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -42,6 +42,8 @@ void connection_read(Connection *, int epoll);
 void connection_send_text(Connection *, const char *text);
 void connection_close(Connection *, int epoll, const char *reason);
 void websocket_request(char *out, size_t size, const char *path, const char *host, int port);
+/* Returns the content of a file, and its length. Ends the program if it cannot be read. */
+const uint8_t *map_file(const char *path, size_t *length);
 void raise_file_limit(void);
 int compare_doubles(const void *, const void *);
 double percentile(double *values, size_t count, double fraction);

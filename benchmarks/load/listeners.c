@@ -11,13 +11,10 @@
  * count from that moment on. */
 #define _GNU_SOURCE
 #include "connection.h"
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define NAMESPACE "/api/v1/podcasts/stream"
@@ -112,17 +109,6 @@ static void on_close(Connection *connection, const char *reason) {
     }
 }
 
-static void expect_file(const char *path) {
-    int file = open(path, O_RDONLY);
-    struct stat status;
-    if (file < 0 || fstat(file, &status) < 0) {
-        perror(path);
-        exit(2);
-    }
-    expected_length = (size_t)status.st_size;
-    expected = mmap(NULL, expected_length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
-}
-
 static void report(Listener *listeners, int n, double steady_seconds) {
     double *first = malloc(sizeof(double) * (size_t)n), *gaps = malloc(sizeof(double) * (size_t)n);
     size_t heard = 0;
@@ -152,7 +138,7 @@ int main(int argc, char **argv) {
     double ramp = atof(argv[4]), steady_wanted = atof(argv[5]);
     stall = atoi(argv[6]) != 0;
     target = argv[7];
-    if (argc > 8) expect_file(argv[8]);
+    if (argc > 8) expected = map_file(argv[8], &expected_length);
     raise_file_limit();
     setvbuf(stdout, NULL, _IOLBF, 0);
 
