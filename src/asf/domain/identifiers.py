@@ -28,6 +28,9 @@ would be mistaken for another event."""
 DOT_SEGMENTS = frozenset({".", ".."})
 """Ids that no URL can end with: clients and proxies remove such segments, percent-encoded or not (WHATWG URL)."""
 
+RESERVED_SUFFIXES = ("/audio", "/cues")
+"""Ends of the routes below a stream's. An id with such an end would be ambiguous in their URLs."""
+
 CONTENT_TYPE = re.compile(r"audio/[\w!#$&^.+-]{1,100}([ \t]*;[\x20-\x7e]{0,200})?", re.ASCII | re.IGNORECASE)
 """A media type of audio in one line, with or without parameters (RFC 9110, section 8.3.1)."""
 
@@ -35,6 +38,16 @@ CONTENT_TYPE = re.compile(r"audio/[\w!#$&^.+-]{1,100}([ \t]*;[\x20-\x7e]{0,200})
 def stream_id_problem(value: str) -> str | None:
     """Return the problem with `value` as a stream id that is announced or asked for, or None."""
     return "No URL can name it." if value in DOT_SEGMENTS else identifier_problem(value)
+
+
+def reserved_suffix_problem(value: str) -> str | None:
+    """Return the problem with `value` as the id of a stream that audio or cues are sent to, or None.
+
+    Only the end is checked: see `stream_id_problem` for the rest.
+    """
+    if not value.endswith(RESERVED_SUFFIXES):
+        return None
+    return f"The id of a stream that audio or cues are sent to must not end in {' or '.join(RESERVED_SUFFIXES)}."
 
 
 def content_type_problem(value: str) -> str | None:

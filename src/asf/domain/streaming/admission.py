@@ -13,6 +13,7 @@ from asf.domain.errors import (
     InternalError,
     StreamNotFound,
 )
+from asf.domain.signal import Signal
 from asf.domain.streaming import simulation
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.look_ups import LookUps, Spawn
@@ -72,6 +73,12 @@ class Admission:
         self._spawn = spawn
         self._look_ups = None if spawn is None else LookUps(spawn)
         self._checkpoint = checkpoint
+        self.on_start: Signal[ListenerSession] = Signal()
+        """Called with each session that has started, before anything is sent but its first events."""
+        self.on_join: Signal[ListenerSession] = Signal()
+        """Called with each session that is accepted: it starts now, or waits for its stream."""
+        self.on_end: Signal[ListenerSession] = Signal()
+        """Called with each session that was accepted, when it has ended."""
         self._pending: set[ListenerSession] = set()
         self._following: set[ListenerSession] = set()
         # What is being opened for the sessions that wait, or what they are being started on, by stream id: the newest
@@ -143,6 +150,7 @@ class Admission:
         if session in self._pending:
             self._pending.remove(session)
             return False
+        self.on_end(session)
         return True
 
     def _run(self, session: ListenerSession, work: Callable[[], object]) -> None:
@@ -160,7 +168,7 @@ class Admission:
         else:
             return
         if not session.ended:
-            self._observer.join_rejected(session.stream_id, error)
+            self._observer.join_rejected(session.stream_id, error, session.emitter.peer())
             session.fail(error)
 
     def _find_and_start(self, session: ListenerSession, run_in_task: Spawn | None = None) -> None:
@@ -215,7 +223,7 @@ class Admission:
             self._pool.release(audio)
             raise
         self._start(session, stream, audio)
-        if session.flowing:
+        if session.served:
             self._pump.serve_at_once(session)
         if audio.growing and not session.ended:
             is_there = self._follow(session)
@@ -226,8 +234,9 @@ class Admission:
         """Report the join of a pending session, which is pending no longer. Raises `Draining`."""
         if self._closed:
             raise Draining
-        self._observer.joined(session.session_id, session.stream_id, session.offset)
+        self._observer.joined(session.session_id, session.stream_id, session.offset, session.emitter.peer())
         self._pending.remove(session)
+        self.on_join(session)
 
     def _start(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
         """Start the session. It holds `audio` from now on, and releases it when it ends, which may be at once."""
@@ -235,6 +244,8 @@ class Admission:
             session.start(stream, audio, self._clock.now(), self._clock.timestamp(), self._pump.chunk_bytes)
         except AsfError as error:
             session.fail(error)
+        if not session.ended:
+            self.on_start(session)
 
     def _follow(self, session: ListenerSession) -> bool:
         """Follow the session's stream from now on, and handle its current state.
@@ -320,5 +331,5 @@ class Admission:
         self._waiting.remove(session)
         self._pool.share(audio)
         self._start(session, stream, audio)
-        if session.flowing:
+        if session.served:
             self._pump.serve_soon(session)

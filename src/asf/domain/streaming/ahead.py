@@ -15,6 +15,9 @@ MAX_AHEAD_BYTES = 4 * 1024 * 1024
 MARGIN_BYTES = 64 * 1024
 """How much less is sent, as time passes in ticks and is not found for each byte."""
 
+FREE_RATE = 2.0
+"""How many times as long as the longest so far a byte may play without being counted."""
+
 ScannerOf = Callable[[str], DurationScanner | None]
 """Returns a scanner for audio of a media type, or None if its rate cannot be found."""
 
@@ -25,9 +28,24 @@ class Lead:
     Counts an ideal player: it has played since the session started, resumed or moved elsewhere, and stops only
     when all that was sent is heard. So a real player has heard no more than that. `due` is when further audio may be
     sent, in seconds of the clock.
+
+    Most bytes need not be counted when they are sent: no limit is reached before byte `free_until`, as long as a byte
+    plays for `free_rate` seconds at most, and the player has not heard all that was counted, at `heard_at` (seconds
+    of the clock). They are counted with the next ones that are: most listeners cost these three comparisons.
     """
 
-    __slots__ = ("due", "heard_bytes", "heard_seconds", "paused_at", "played_since", "sent_seconds")
+    __slots__ = (
+        "counted_until",
+        "due",
+        "free_rate",
+        "free_until",
+        "heard_at",
+        "heard_bytes",
+        "heard_seconds",
+        "paused_at",
+        "played_since",
+        "sent_seconds",
+    )
 
     def __init__(self) -> None:
         self.paused_at: float | None = None
@@ -36,11 +54,13 @@ class Lead:
     def restart(self, offset: int, now: float) -> None:
         """Count from byte `offset` on, which is played from `now` on, or when the pause ends."""
         self.played_since = now
+        self.counted_until = offset
         self.sent_seconds = 0.0
         # Everything before this byte has to be heard before further audio is sent; how long that takes to play.
         self.heard_bytes = offset
         self.heard_seconds = 0.0
-        self.due = -inf
+        self.due = self.free_until = self.heard_at = -inf
+        self.free_rate = 0.0
         if self.paused_at is not None:
             self.paused_at = now
 
@@ -54,24 +74,65 @@ class Lead:
         if self.paused_at is not None:
             self.played_since += now - self.paused_at
             self.due += now - self.paused_at
+            self.heard_at += now - self.paused_at
             self.paused_at = None
 
-    def take(self, durations: Durations, seconds: float, next_stop: int, wanted_seconds: float, now: float) -> None:
-        """Record that the listener has taken the next bytes, which play for `seconds`.
+    def seconds_ahead(self, durations: Durations, offset: int, now: float) -> float:
+        """Return how long what was sent, up to byte `offset`, plays beyond what can have been heard by `now`."""
+        sent_seconds = self.sent_seconds + durations.seconds(self.counted_until, offset)
+        played_until = now if self.paused_at is None else self.paused_at
+        return max(0.0, sent_seconds - (played_until - self.played_since))
 
-        More may be sent, up to `next_stop`, when no more than `wanted_seconds` of what was sent have not been heard,
-        provided that no more than `MAX_AHEAD_BYTES` will be ahead.
+    def count_nothing(self) -> None:
+        """Let no limit apply, until the next `restart`."""
+        self.free_until = self.heard_at = self.free_rate = inf
+
+    def take(
+        self,
+        durations: Durations,
+        start: int,
+        stop: int,
+        seconds_per_byte: float,
+        batch_bytes: int,
+        wanted_seconds: float,
+        now: float,
+    ) -> None:
+        """Record that the listener has taken the bytes up to `stop`, of which those from `start` on have that rate.
+
+        More may be sent, of at most `batch_bytes`, when no more than `wanted_seconds` of what was sent have not been
+        heard, provided that no more than `MAX_AHEAD_BYTES` will be ahead.
         """
-        # All that was sent before may have been heard by now. Then the player has had to wait.
         sent_seconds = self.sent_seconds
+        if self.counted_until < start and self.free_rate:  # Else they have no rate.
+            sent_seconds += durations.seconds(self.counted_until, start)
+        # All that was sent before may have been heard by now. Then the player has had to wait.
         if now - self.played_since > sent_seconds:
             self.played_since = now - sent_seconds
-        self.sent_seconds = sent_seconds = sent_seconds + seconds
-        heard_bytes = next_stop + MARGIN_BYTES - MAX_AHEAD_BYTES
+        played_since = self.played_since
+        self.counted_until = self.free_until = stop
+        self.sent_seconds = sent_seconds = sent_seconds + (stop - start) * seconds_per_byte
+        heard_bytes = stop + batch_bytes + MARGIN_BYTES - MAX_AHEAD_BYTES
         if heard_bytes > self.heard_bytes:
             self.heard_seconds += durations.seconds(self.heard_bytes, heard_bytes)
             self.heard_bytes = heard_bytes
-        self.due = self.played_since + max(sent_seconds - wanted_seconds, self.heard_seconds)
+        unlimited_seconds = sent_seconds - wanted_seconds
+        heard_seconds = self.heard_seconds
+        self.due = played_since + max(heard_seconds, unlimited_seconds)
+        self.heard_at = played_since + sent_seconds
+        if now >= self.due:
+            self._free(durations, now - played_since, unlimited_seconds, self.heard_bytes - heard_bytes)
+
+    def _free(
+        self, durations: Durations, played_seconds: float, unlimited_seconds: float, unlimited_bytes: int
+    ) -> None:
+        """Find how many more bytes need not be counted: as many as could be sent if each played for `free_rate`."""
+        self.free_rate = FREE_RATE * durations.most_seconds_per_byte
+        if not self.free_rate:
+            self.free_until = self.heard_at = inf
+            return
+        by_seconds = (played_seconds - unlimited_seconds) / self.free_rate
+        by_bytes = unlimited_bytes + (played_seconds - self.heard_seconds) / self.free_rate
+        self.free_until += min(by_seconds, by_bytes)
 
 
 class AheadLimit:
@@ -90,23 +151,38 @@ class AheadLimit:
         if not 0 <= seconds < inf:
             raise ValueError("seconds must be a finite number, at least 0")
         self._seconds = seconds
+        self._half_seconds = seconds / 2
         self._batch_bytes = pace.batch_bytes
         self._block_bytes = max(1, MAX_BATCH_BYTES // pace.batch_bytes) * pace.batch_bytes
         self._scanner_of = scanner_of
 
     def record(self, lead: Lead, audio: SharedAudio, batch: AudioBatch, start: int, stop: int, now: float) -> None:
-        """Record that the listener has taken the bytes from `start` to `stop` of `batch`."""
-        if not self._seconds:
-            return
+        """Record that the listener has taken the bytes from `start` to `stop` of `batch`, which must be counted."""
         durations = audio.durations or self._measure(audio)
-        if durations.is_unknown:
+        if durations.is_unknown or not self._seconds:
+            batch.note_rate(0.0)
+            lead.count_nothing()
             return
-        source = audio.source
-        assert source is not None  # noqa: S101 - the batch was read from it
-        seconds_per_byte = durations.observe(source, batch, stop)
+        seconds_per_byte = batch.seconds_per_byte
+        if not 0.0 < seconds_per_byte < inf:
+            source = audio.source
+            assert source is not None  # noqa: S101 - the batch was read from it
+            seconds_per_byte = batch.note_rate(durations.observe(source, batch, stop))
         next_seconds = self._batch_bytes * seconds_per_byte  # As those before it, that is.
-        wanted_seconds = self._seconds - min(next_seconds, self._seconds / 2)
-        lead.take(durations, (stop - start) * seconds_per_byte, stop + self._batch_bytes, wanted_seconds, now)
+        wanted_seconds = self._seconds - min(self._half_seconds, next_seconds)
+        lead.take(durations, start, stop, seconds_per_byte, self._batch_bytes, wanted_seconds, now)
+
+    def reach(self, lead: Lead, durations: Durations | None, offset: int, now: float) -> int:
+        """Return up to which byte a listener that has all before `offset` would be sent audio by `now` if it existed.
+
+        The pace does not count. Where there is no limit, `MAX_AHEAD_BYTES` more.
+        """
+        seconds_per_byte = 0.0 if durations is None or durations.is_unknown else durations.latest_seconds_per_byte
+        if durations is None or not seconds_per_byte or not self._seconds:
+            return offset + MAX_AHEAD_BYTES
+        ahead = lead.seconds_ahead(durations, offset, now)
+        rest = min((self._seconds - ahead) / seconds_per_byte, MAX_AHEAD_BYTES - ahead / seconds_per_byte)
+        return offset + max(0, int(rest))
 
     def _measure(self, audio: SharedAudio) -> Durations:
         durations = Durations(lambda: self._scanner_of(audio.content_type), self._block_bytes)

@@ -35,6 +35,8 @@ class AudioPool:
         self._sources = sources
         self._is_local = is_local
         self._open: dict[Hashable, SharedAudio] = {}
+        self._as_announced: dict[Hashable, SharedAudio] = {}
+        """Open audio that does not grow, by what was announced of it."""
 
     def __len__(self) -> int:
         """Return how many sources are open."""
@@ -47,21 +49,25 @@ class AudioPool:
     def acquire(self, stream: AudioStream) -> SharedAudio:
         """Return the stream's audio as it is now; pair every call with `release`.
 
-        May yield to other tasks; re-check state afterwards. Raises `AudioUnavailable`, or `GenerationFailed` for a
-        failed stream of which nothing was written.
+        May yield to other tasks; re-check state afterwards. Raises `AudioUnavailable`, which names the audio, or
+        `GenerationFailed` for a failed stream of which nothing was written.
         """
-        if stream.locator.has_end_marker and stream.state is not StreamState.FAILED:
-            audio = self._with_end_marker(stream)
-        elif stream.state is StreamState.GENERATING:
-            audio = self._growing(stream)
-        else:
-            audio = self._ended(stream)
+        try:
+            audio = self._opened(stream)
+        except AudioUnavailable as error:
+            error.name_audio(stream.locator.text)
+            raise
         audio.retain()
         return audio
 
     def share(self, audio: SharedAudio) -> None:
         """Hold acquired audio for one more listener; pair every call with `release`."""
         audio.retain()
+
+    def growing(self, stream_id: str, epoch: str) -> SharedAudio | None:
+        """Return the open audio of this epoch that may still grow, or None."""
+        audio = self._open.get(_growing_key(stream_id, epoch))
+        return audio if audio is not None and audio.growing else None
 
     def growing_of(self, stream_id: str) -> list[SharedAudio]:
         """Return a stream's open audio that may still grow: one for each of its epochs that has listeners."""
@@ -73,6 +79,8 @@ class AudioPool:
             return
         if self._open.get(audio.key) is audio:  # Audio that was given up may have been replaced.
             del self._open[audio.key]
+        if self._as_announced.get(_announced_key(audio.stream)) is audio:
+            del self._as_announced[_announced_key(audio.stream)]
         self.batches.evict(audio)
         audio.close()
 
@@ -109,8 +117,13 @@ class AudioPool:
             with suppress(AudioUnavailable):
                 self._connect(audio, self._sources.open(audio.stream.locator, growing=True))
 
+    def _opened(self, stream: AudioStream) -> SharedAudio:
+        if stream.locator.has_end_marker and stream.state is not StreamState.FAILED:
+            return self._with_end_marker(stream)
+        return self._growing(stream) if stream.state is StreamState.GENERATING else self._ended(stream)
+
     def _growing(self, stream: AudioStream) -> SharedAudio:
-        key = (stream.stream_id, stream.epoch)
+        key = _growing_key(stream.stream_id, stream.epoch)
         audio = self._open.get(key)
         if audio is None or not audio.growing:  # Audio that was given up may grow again, for later listeners.
             audio = SharedAudio(key, stream, self._sources.content_type_of(stream.locator))
@@ -124,7 +137,7 @@ class AudioPool:
 
     def _with_end_marker(self, stream: AudioStream) -> SharedAudio:
         """Return audio that grows until its end marker, whatever was announced."""
-        key = (stream.stream_id, stream.epoch)
+        key = _growing_key(stream.stream_id, stream.epoch)
         audio = self._shared(key)
         if audio is None:
             source = self._sources.open(stream.locator, growing=True)
@@ -152,6 +165,9 @@ class AudioPool:
         return audio if audio.growing or audio.source.ending is not None else None
 
     def _ended(self, stream: AudioStream) -> SharedAudio:
+        known = self._as_announced.get(_announced_key(stream))
+        if known is not None and known.source is not None and known.source.is_current():
+            return known
         source = self._open_source(stream)
         key = (source.identity, stream.stream_id, stream.epoch, stream.state, stream.content_type)
         audio = self._open.get(key)
@@ -160,6 +176,7 @@ class AudioPool:
             self._connect(audio, source)
         else:
             source.close()
+        self._as_announced[_announced_key(audio.stream)] = audio
         return audio
 
     def _open_source(self, stream: AudioStream) -> AudioSource:
@@ -173,6 +190,14 @@ class AudioPool:
     def _connect(self, audio: SharedAudio, source: AudioSource) -> None:
         audio.connect(source)
         source.on_arrival = partial(self.on_arrival, audio)
+
+
+def _announced_key(stream: AudioStream) -> Hashable:
+    return (stream.locator, stream.stream_id, stream.epoch, stream.state, stream.content_type)
+
+
+def _growing_key(stream_id: str, epoch: str) -> Hashable:
+    return (stream_id, epoch)
 
 
 def _keeps_growing(stream: AudioStream, current: AudioStream) -> bool:

@@ -41,6 +41,7 @@ class Durations:
     first block that is sent: the type of growing audio may not be known before.
 
     `is_unknown` says that nothing will be found any more, as there is no scanner, or as it has failed.
+    `most_seconds_per_byte` is how long a byte plays where one plays longest, as far as that was found.
 
     Within a block, time is proportional to bytes. A block in which nothing is found has the rate of the last one in
     which something was; before the first, bytes count for 0 seconds.
@@ -52,8 +53,13 @@ class Durations:
         self.is_unknown = False
         self._block_bytes = block_bytes
         self._blocks: dict[int, _Block] = {}
-        self._seconds_per_byte = 0.0
+        self._seconds_per_byte = self.most_seconds_per_byte = 0.0
         self._begun_with = 0
+
+    @property
+    def latest_seconds_per_byte(self) -> float:
+        """How long a byte plays in the block that was scanned last, in seconds; 0 while nothing was found."""
+        return self._seconds_per_byte
 
     def observe(self, source: AudioSource, batch: AudioBatch, stop: int) -> float:
         """Return how long a byte of `batch`, which was read from `source`, plays, in seconds.
@@ -69,6 +75,7 @@ class Durations:
             block.add(found, seconds, batch.end)
             if found and seconds:
                 self._seconds_per_byte = block.seconds_per_byte
+                self.most_seconds_per_byte = max(self.most_seconds_per_byte, block.seconds_per_byte)
         return block.seconds_per_byte if block.found_bytes else self._seconds_per_byte
 
     def seconds(self, start: int, stop: int) -> float:

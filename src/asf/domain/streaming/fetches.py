@@ -35,6 +35,10 @@ class Fetches:
         """Return the sessions that have awaited bytes of `audio`, and do so no longer."""
         return self._awaiting.pop(audio, ())
 
+    def __contains__(self, session: ListenerSession) -> bool:
+        """Return whether the session wants bytes that are being fetched."""
+        return session in self._wanted
+
     def remove(self, session: ListenerSession) -> None:
         """Record that the session wants nothing. One that wanted nothing is ignored."""
         wanted = self._wanted.pop(session, None)

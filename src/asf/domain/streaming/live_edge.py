@@ -16,6 +16,9 @@ from asf.domain.streams.stream import AudioStream
 POLL_SECONDS = 0.02
 """Interval at which growing audio is polled, in seconds, whatever the number of its listeners."""
 
+REPORTED_SECONDS = 0.25
+"""For how long audio is not polled after its growth was reported: the next growth probably will be, too."""
+
 LONGEST_POLL_SECONDS = 1.0
 """Time between two polls that counts as silence at most. If it was longer, the server was held up, and the producer
 may have been as well."""
@@ -34,13 +37,14 @@ class _Edge:
     """The live edge of one audio source: its last known size, and the sessions that wait there.
 
     `silence` is for how many seconds the audio has been polled without growth, up to `polled_at` (seconds of the
-    clock). Audio that nobody waits for is not polled, and may have grown. The `stalled` sessions wait as well, and
-    notify their listeners of it, or have done so.
+    clock). Audio that nobody waits for is not polled, and may have grown; nor is audio whose growth is reported until
+    `rests_until`. The `stalled` sessions wait as well, and notify their listeners of it, or have done so.
     """
 
     size: int
     polled_at: float
     silence: float = 0.0
+    rests_until: float = -inf
     parked: dict[ListenerSession, None] = field(default_factory=dict)
     stalled: dict[ListenerSession, None] = field(default_factory=dict)
 
@@ -71,6 +75,10 @@ class _Edge:
         self.size = size
         self.silence = 0.0
         self.polled_at = now
+
+    def rest(self, until: float) -> None:
+        """Let the audio not be polled before `until`, in seconds of the clock: its growth is reported."""
+        self.rests_until = until
 
     def stall(self) -> dict[ListenerSession, None]:
         """Return the sessions that have yet to notify their listeners of a stall, and count them as `stalled`."""
@@ -142,6 +150,19 @@ class LiveEdge:
         for _ in range(min(STALLS_PER_TURN, len(self._stalling))):
             self._stall(self._stalling.popitem(last=False)[0])
 
+    def look(self, stream_id: str, epoch: str, size: int, now: float) -> None:
+        """Poll the audio of an epoch now, if sessions wait for it: it has grown to `size`.
+
+        If that can be seen at once, it needs no polls for a moment: the next growth is reported, too.
+        """
+        audio = self._pool.growing(stream_id, epoch)
+        edge = None if audio is None else self._edges.get(audio)
+        if audio is None or edge is None or not edge.is_polled:
+            return
+        self._poll_contained(audio, edge, now)
+        if audio.size >= size:
+            edge.rest(now + REPORTED_SECONDS)
+
     def wake(self, audio: SharedAudio) -> None:
         """Schedule all parked sessions of `audio`, in the next turns."""
         edge = self._edges.get(audio)
@@ -159,7 +180,8 @@ class LiveEdge:
         self._schedule.put_due(session)
 
     def _stall(self, session: ListenerSession) -> None:
-        self._schedule.remove(session)  # An acknowledgement may have scheduled it. It waits for growth.
+        if not session.cues:
+            self._schedule.remove(session)  # An acknowledgement may have scheduled it. It waits for growth.
         session.stall()
 
     def _poll_all(self, now: float) -> None:
@@ -167,7 +189,7 @@ class LiveEdge:
             if not audio.listeners or not audio.growing:
                 self.wake(audio)
                 del self._edges[audio]
-            elif edge.is_polled:
+            elif edge.is_polled and now >= edge.rests_until:
                 self._poll_contained(audio, edge, now)
         self._next_poll = now + POLL_SECONDS if self._edges else None
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
+from asf.domain.cues.track import CuePiece
 from asf.domain.errors import AsfError
+from asf.domain.peer import Peer
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import ListenerEvent
 from asf.domain.streaming.intake import Intake
@@ -40,6 +42,13 @@ class AudioSource(Protocol):
         """How audio with an end marker ended; None if it had not ended at the last `refresh`, or has no end marker.
 
         Once it has ended, `size` and `identity` are final.
+        """
+        ...
+
+    def is_current(self) -> bool:
+        """Return whether opening the same locator again would certainly yield the same bytes. Does not wait.
+
+        False where that is not known.
         """
         ...
 
@@ -121,12 +130,23 @@ class ListenerEmitter(Protocol):
         """
         ...
 
+    def send_cues(self, piece: CuePiece) -> bool:
+        """Send cues, after all audio and events sent before, if the listener takes them now; return whether it does.
+
+        If not, which is back-pressure, the caller offers them again later.
+        """
+        ...
+
     def when_ready(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once, as soon as the listener may take audio again. Replaces an earlier callback."""
+        """Call `callback` once, as soon as the listener may take audio or cues. Replaces an earlier callback."""
         ...
 
     def intake(self) -> Intake:
         """Return how much the listener has taken, to be compared with what was returned earlier."""
+        ...
+
+    def peer(self) -> Peer:
+        """Return who is connected, and how. Raises nothing."""
         ...
 
     def detach(self) -> None:
@@ -182,12 +202,12 @@ class Timer(Protocol):
 class StreamingObserver(Protocol):
     """Observes sessions, for metrics and logs. Session ids are unique in the process."""
 
-    def joined(self, session_id: str, stream_id: str, offset: int) -> None:
-        """Record that a session has started on the stream at byte `offset`, or waits for the stream."""
+    def joined(self, session_id: str, stream_id: str, offset: int, peer: Peer) -> None:
+        """Record that a session of `peer` has started on the stream at byte `offset`, or waits for the stream."""
         ...
 
-    def join_rejected(self, stream_id: str, error: AsfError) -> None:
-        """Record that a join was answered with an error. `stream_id` is as the client sent it: any string."""
+    def join_rejected(self, stream_id: str, error: AsfError, peer: Peer | None) -> None:
+        """Record that a join of `peer`, if known, was answered with an error. `stream_id` is any string."""
         ...
 
     def first_audio_sent(self, seconds: float) -> None:

@@ -9,6 +9,7 @@ from asf.domain.clock import Clock
 from asf.domain.errors import AsfError, InternalError
 from asf.domain.signal import Signal
 from asf.domain.streaming.audio_pool import AudioPool
+from asf.domain.streaming.cue_turns import CueTurns
 from asf.domain.streaming.due import ChunkStreamer, EndReached, SendAudio, WaitForGrowth, WaitUntil
 from asf.domain.streaming.fetches import Fetches
 from asf.domain.streaming.live_edge import LiveEdge
@@ -24,6 +25,9 @@ LISTENERS_PER_TURN = 64
 
 TURN_SECONDS = 0.004
 """Time after which a turn ends earlier: what a listener costs depends on how much is due to it."""
+
+LISTENERS_PER_LOOK = 8
+"""Sessions that are served between two checks of the clock. Serving one takes 0.05 ms, at most 0.3 ms."""
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +66,9 @@ class AudioPump:
         self._turned_at = self._woken_at = clock.now()
         self._observer = observer
         self._fetches = Fetches()
+        self._cue_turns = CueTurns(slow_listeners)
         self._wake_up: float | None = None
+        self._is_blocked = False  # The session that is being served.
         pool.on_arrival.connect(self._arrived)
 
     @property
@@ -86,6 +92,11 @@ class AudioPump:
         self._live_edge.wake(audio)
         self.update_wake_up()
 
+    def look(self, stream_id: str, epoch: str, size: int) -> None:
+        """Wake the sessions at the live edge of an epoch's audio, which has just grown to `size` bytes."""
+        self._live_edge.look(stream_id, epoch, size, self._clock.now())
+        self.update_wake_up()
+
     def update_wake_up(self) -> None:
         """Call `on_due` if there is work to do earlier than the last turn returned."""
         wake_up = self._next_wake_up()
@@ -103,12 +114,12 @@ class AudioPump:
         now = self._clock.now()
         until = self._advance(now)
         self._timers.fire(now)
-        for _ in range(LISTENERS_PER_TURN):
+        for number in range(1, LISTENERS_PER_TURN + 1):
             session = schedule.pop()
             if session is None:
                 break
             self._serve(session, now, until)
-            if self._clock.now() - now >= TURN_SECONDS:
+            if number % LISTENERS_PER_LOOK == 0 and self._clock.now() - now >= TURN_SECONDS:
                 break
         self._turned_at = now
         self._wake_up = self._next_wake_up()
@@ -124,6 +135,10 @@ class AudioPump:
             due_since = max(due_since, self._turned_at, self._woken_at)
         times = (time for time in (due_since, self._timers.failing_since) if time is not None)
         return max(0.0, now - min(times, default=now))
+
+    def is_fetching(self, session: ListenerSession) -> bool:
+        """Return whether the session waits for bytes of its audio that are being fetched."""
+        return session in self._fetches
 
     def count_sent(self, byte_count: int) -> None:
         """Count audio that was sent to a listener without a session."""
@@ -144,13 +159,27 @@ class AudioPump:
         return self._schedule.advance(now)
 
     def _serve(self, session: ListenerSession, now: float, until: float) -> None:
+        self._is_blocked = False
         try:
-            self._send_due(session, now, until)
+            if session.cues is not None:
+                self._serve_with_cues(session, now, until)
+            else:
+                self._send_due(session, now, until)
         except AsfError as error:
             self._fail(session, error)
         except Exception:
             logger.exception("Serving session %s on stream %r failed", session.session_id, session.stream_id)
             self._fail(session, InternalError())
+
+    def _serve_with_cues(self, session: ListenerSession, now: float, until: float) -> None:
+        if not self._cue_turns.take(session):
+            if not session.ended:
+                self._block(session, now)
+            return
+        if session.flowing:
+            self._send_due(session, now, until)
+        if not self._is_blocked and self._cue_turns.is_due(session):
+            self._schedule.put_due(session)
 
     def _fail(self, session: ListenerSession, error: AsfError) -> None:
         try:
@@ -175,6 +204,8 @@ class AudioPump:
                 self._schedule.put_at(session, decision.time)
             case WaitForGrowth():
                 self._live_edge.park(session, audio, now)
+            case EndReached() if session.cues is not None and not session.cues.has_all():
+                pass  # The cursor wakes the session when there is more to send, or nothing.
             case EndReached():
                 if audio.failure is None or session.offset >= session.stop:
                     session.complete(self._clock.timestamp())
@@ -203,8 +234,11 @@ class AudioPump:
         if taken:
             is_first = session.sent_bytes == 0
             session.advance(taken)
-            if session.lead is not None:
-                self._streamer.ahead.record(session.lead, audio, batch, start, start + taken, now)
+            lead = session.lead
+            if lead is not None and (
+                session.offset > lead.free_until or now > lead.heard_at or batch.seconds_per_byte > lead.free_rate
+            ):
+                self._streamer.ahead.record(lead, audio, batch, start, start + taken, now)
             self.bytes_sent += taken
             chunk_bytes = batch.chunk_bytes
             self.chunks_sent += (start + taken - 1) // chunk_bytes - start // chunk_bytes + 1
@@ -219,12 +253,13 @@ class AudioPump:
         return True
 
     def _block(self, session: ListenerSession, now: float) -> None:
-        """Serve the session again when its listener may take audio again."""
+        """Serve the session again when its listener may take more."""
+        self._is_blocked = True
         self._slow_listeners.add(session, now)
         session.emitter.when_ready(partial(self._unblock, session))
 
     def _unblock(self, session: ListenerSession) -> None:
-        if session.flowing:
+        if session.served:
             self.serve_soon(session)
 
     def _await(self, session: ListenerSession, audio: SharedAudio) -> None:

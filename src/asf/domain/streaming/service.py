@@ -7,8 +7,11 @@ from itertools import count
 
 from asf.domain.access.control import AccessControl
 from asf.domain.clock import Clock
+from asf.domain.cues.feeds import CueFeeds
 from asf.domain.errors import AsfError, Draining, InvalidAck, NoSession, TooManyListeners
+from asf.domain.peer import Peer
 from asf.domain.streaming.admission import Admission
+from asf.domain.streaming.listener_limit import ListenerLimit
 from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.ports import ListenerEmitter, StreamingObserver
 from asf.domain.streaming.pump import AudioPump
@@ -19,10 +22,11 @@ from asf.domain.streaming.session import ListenerSession, ListenRequest
 class StreamingService:
     """The sessions of this process, at most one for each listener.
 
-    A listener is identified by the id of its connection. At most `max_listeners` have a session at a time. A session
+    A listener is identified by the id of its connection. `limit` says how many may have a session at a time. One
     counts from its join on, even before its stream is looked up, because `admission` may yield to other tasks.
 
-    `checkpoint` is called after each of the sessions that something is done with in a row, and may yield.
+    `checkpoint` is called after each of the sessions that something is done with in a row, and may yield. Without
+    `cues` no session has any.
     """
 
     def __init__(
@@ -32,28 +36,36 @@ class StreamingService:
         access: AccessControl,
         clock: Clock,
         observer: StreamingObserver,
-        max_listeners: int,
+        limit: ListenerLimit,
         seeks: SeekLimit,
         checkpoint: Callable[[], object],
+        cues: CueFeeds | None = None,
     ) -> None:
         self._admission = admission
         self._pump = pump
         self._access = access
         self._clock = clock
         self._observer = observer
-        self._max_listeners = max_listeners
+        self._limit = limit
         self._seeks = seeks
         self._checkpoint = checkpoint
+        self._cues = cues
+        admission.on_start.connect(self._open_cues)
         self._sessions: dict[str, ListenerSession] = {}
         self._numbers = count(1)
+
+    @property
+    def max_listeners(self) -> int:
+        """Maximum number of concurrent listeners."""
+        return self._limit.most
 
     def __len__(self) -> int:
         """Return how many sessions there are."""
         return len(self._sessions)
 
     @contextmanager
-    def open(self, stream_id: str, token: object = None) -> Iterator[OpenedAudio]:
-        """Open the stream's audio, for a listener that needs its properties before it joins, or instead of joining.
+    def open(self, stream_id: str, token: object = None, peer: Peer | None = None) -> Iterator[OpenedAudio]:
+        """Open the stream's audio, for a `peer` that needs its properties before it joins, or instead of joining.
 
         When the context exits, the audio is closed unless a session has started on it. May yield to other tasks.
         Raises `Unauthorized`, `StreamNotFound`, `AudioUnavailable`, `GenerationFailed` or `CatalogUnavailable`.
@@ -62,7 +74,7 @@ class StreamingService:
             until = self._access.check_stream(token, stream_id)
             opened = self._admission.open(stream_id, until)
         except AsfError as error:
-            self.reject(stream_id, error)
+            self.reject(stream_id, error, peer)
             raise
         try:
             yield opened
@@ -93,21 +105,21 @@ class StreamingService:
             if self._admission.closed:
                 raise Draining
             until = opened.until if opened else self._access.check_stream(request.token, request.stream_id)
-            if len(self._sessions) >= self._max_listeners:
-                raise TooManyListeners(f"The limit is {self._max_listeners}.")
+            if not self._limit.admits(len(self._sessions)):
+                raise TooManyListeners(f"The limit is {self._limit.most}.")
             session = self._add_session(listener_id, request, emitter)
             self._access.end_at(session, until, session.fail)
             self._admission.admit(session, listener_id, opened)
         except AsfError as error:
-            self.reject(request.stream_id, error)
+            self.reject(request.stream_id, error, emitter.peer())
             raise
 
-    def reject(self, stream_id: str, error: AsfError) -> None:
+    def reject(self, stream_id: str, error: AsfError, peer: Peer | None) -> None:
         """Record that a join was answered with `error`: by `open` and `join`, or before they were called.
 
-        `stream_id` is what the client has sent, and may be empty.
+        `stream_id` is what the client has sent, and may be empty. `peer` is who has sent it, if known.
         """
-        self._observer.join_rejected(stream_id, error)
+        self._observer.join_rejected(stream_id, error, peer)
 
     def leave(self, listener_id: str, stream_id: str | None = None) -> None:
         """End the listener's session at its request. Raises `NoSession` when it has none (on that stream)."""
@@ -124,12 +136,14 @@ class StreamingService:
         session = self._session(listener_id, stream_id)
         self._pump.remove(session)
         session.pause(self._clock.now())
+        if session.served:
+            self._pump.serve_soon(session)
 
     def resume(self, listener_id: str, stream_id: str | None = None) -> None:
         """Send audio to the listener again. Raises `NoSession`."""
         session = self._session(listener_id, stream_id)
         session.resume(self._clock.now())
-        if session.flowing:
+        if session.served:
             self._pump.serve_soon(session)
 
     def seek(self, listener_id: str, offset: int) -> None:
@@ -170,6 +184,18 @@ class StreamingService:
                 session.announce_drain()
             self._checkpoint()
 
+    def sessions(self) -> list[ListenerSession]:
+        """Return all sessions, in the order of their numbers."""
+        return list(self._sessions.values())
+
+    def end(self, session_id: str, error: AsfError) -> ListenerSession | None:
+        """End a session because of `error`, which its listener receives. Returns it; None if there is none."""
+        session = self._sessions.get(session_id.rpartition(".")[0])
+        if session is None or session.session_id != session_id:
+            return None
+        session.fail(error)
+        return session
+
     def end_all(self) -> None:
         """End the sessions that are left. May yield."""
         for session in list(self._sessions.values()):
@@ -185,7 +211,7 @@ class StreamingService:
     def _seek(self, session: ListenerSession, offset: int) -> None:
         self._pump.remove(session)  # Another command may have scheduled it since the seek was delayed.
         session.seek(offset, self._clock.now(), self._clock.timestamp(), self._pump.chunk_bytes)
-        if session.flowing:
+        if session.served:
             self._pump.serve_soon(session)
 
     def _end_earlier(self, listener_id: str) -> None:
@@ -208,10 +234,20 @@ class StreamingService:
         self._sessions[listener_id] = session
         return session
 
+    def _open_cues(self, session: ListenerSession) -> None:
+        """Let a session that has started receive the cues of its epoch, if its listener has asked for them."""
+        stream, request = session.stream, session.request
+        if self._cues is not None and request.cues and stream is not None:
+            wake = partial(self._pump.serve_soon, session)
+            session.follow_cues(self._cues.open(stream.stream_id, stream.epoch, request.cues_since, wake))
+
     def _forget(self, listener_id: str, session: ListenerSession, outcome: str) -> None:
         """Remove a session that has ended from all components. Nothing else does."""
         del self._sessions[listener_id]
+        self._limit.release(len(self._sessions))
         self._access.forget(session)
+        if session.cues is not None:
+            session.cues.close()
         self._seeks.forget(listener_id)
         self._pump.remove(session)
         if self._admission.forget(session):

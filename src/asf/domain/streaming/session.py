@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
+from asf.domain.cues.cursor import CueCursor
 from asf.domain.errors import AsfError, InternalError
 from asf.domain.streaming.ahead import Lead
 from asf.domain.streaming.events import (
@@ -31,7 +32,8 @@ class ListenRequest:
     if given, must be the stream's current one. `window` bounds the bytes that are sent and not acknowledged yet (no
     bound if None). With `wait` the stream need not be announced yet. A listener that is not `paced` receives audio as
     fast as it takes it. One that reads nothing is dropped after `silence_seconds` (None: ASF_SLOW_LISTENER_SECONDS).
-    `token` is the unverified token that it sent, of any type.
+    `token` is the unverified token that it sent, of any type. With `cues` it receives those of the stream, from
+    behind the number `cues_since` on.
     """
 
     stream_id: str
@@ -43,6 +45,8 @@ class ListenRequest:
     silence_seconds: float | None = None
     stop: int | None = None
     token: object = field(default=None, repr=False)
+    cues: bool = False
+    cues_since: int = 0
 
 
 class ListenerSession:
@@ -54,7 +58,8 @@ class ListenerSession:
     late it is served. `opened_at` is when the listener joined (seconds of the clock), and `sent_bytes` is how much
     audio the listener has taken. `lead` counts how far that is ahead of real time, for a paced session without a
     window. `stream` and `audio` are None until the session starts. `start_is_due`: it has started, but
-    `StartOfStream` waits for the bytes that show the audio's media type. `on_end` is called once, with the session
+    `StartOfStream` waits for the bytes that show the audio's media type. `cues` is the listener's position in the
+    stream's cues, if it has asked for them and the session has started. `on_end` is called once, with the session
     and the outcome, when it ends. The outcome is `complete`, `left`, or the `error_code` of the error that ended it.
     """
 
@@ -62,6 +67,7 @@ class ListenerSession:
         "_on_end",
         "acknowledged",
         "audio",
+        "cues",
         "emitter",
         "lead",
         "offset",
@@ -91,6 +97,7 @@ class ListenerSession:
         self.request = request
         self.stream: AudioStream | None = None
         self.audio: SharedAudio | None = None
+        self.cues: CueCursor | None = None
         self.emitter = emitter
         self.state = SessionState.WAITING
         self.offset = self.acknowledged = request.offset
@@ -111,6 +118,11 @@ class ListenerSession:
         return self.request.stream_id
 
     @property
+    def number(self) -> int:
+        """The number in the session's id: later sessions of the process have higher ones."""
+        return int(self.session_id.rpartition(".")[2])
+
+    @property
     def ended(self) -> bool:
         """Whether the session is over."""
         return self.state is SessionState.ENDED
@@ -119,6 +131,11 @@ class ListenerSession:
     def flowing(self) -> bool:
         """Whether audio may be sent."""
         return self.state is SessionState.FLOWING
+
+    @property
+    def served(self) -> bool:
+        """Whether audio or cues may be sent. Cues are sent whether or not the audio flows."""
+        return self.flowing or (self.cues is not None and not self.ended)
 
     def wait(self) -> None:
         """Notify the listener that the stream has not been announced yet."""
@@ -146,6 +163,10 @@ class ListenerSession:
         """Notify the listener that audio follows, now that its media type is known."""
         self.start_is_due = False
         self._emit(self._start_of_stream(timestamp, chunk_bytes))
+
+    def follow_cues(self, cues: CueCursor) -> None:
+        """Send the cues of the stream from now on, too."""
+        self.cues = cues
 
     def advance(self, taken: int) -> None:
         """Record that the listener has taken `taken` bytes, from `offset` on."""

@@ -24,17 +24,18 @@ class _Blocked:
     `answered_at` is when its machine was last found to answer. All in seconds of the clock.
     """
 
-    __slots__ = ("_acknowledged", "answered_at", "look_at", "since")
+    __slots__ = ("_taken", "answered_at", "look_at", "since")
 
     def __init__(self, look_at: float, since: float) -> None:
         self.look_at = look_at
         self.since = self.answered_at = since
-        self._acknowledged: int | None = None  # At the last look; None before the first.
+        self._taken: tuple[int, int] | None = None  # At the last look; None before the first.
 
     def look(self, intake: Intake, now: float, next_look: float) -> None:
-        """Record what the listener's machine has acknowledged, and whether it answers."""
-        if intake.acknowledged != self._acknowledged:
-            self._acknowledged, self.since = intake.acknowledged, now
+        """Record what the listener's machine has acknowledged, what was read of it, and whether it answers."""
+        taken = (intake.acknowledged, intake.unread)
+        if taken != self._taken:
+            self._taken, self.since = taken, now
         if intake.answers:
             self.answered_at = now
         self.look_at = next_look
@@ -58,6 +59,18 @@ class SlowListeners:
     def __len__(self) -> int:
         """Return how many sessions are blocked."""
         return len(self._blocked)
+
+    def __contains__(self, session: ListenerSession) -> bool:
+        """Return whether the session is blocked."""
+        return session in self._blocked
+
+    def silence(self, session: ListenerSession, now: float) -> float | None:
+        """Return for how many seconds the session's listener has read nothing, as far as known at the last look.
+
+        None when the session is not blocked.
+        """
+        blocked = self._blocked.get(session)
+        return None if blocked is None else max(0.0, now - blocked.since)
 
     @property
     def next_time(self) -> float | None:

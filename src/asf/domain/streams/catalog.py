@@ -9,6 +9,7 @@ from typing import Any
 from asf.domain.clock import Clock
 from asf.domain.errors import CatalogUnavailable, InvalidFilepath, InvalidStreamId, StreamNotFound
 from asf.domain.identifiers import stream_id_problem
+from asf.domain.signal import Signal
 from asf.domain.streams.ports import AudioLocations, CatalogStore, StreamWatcher
 from asf.domain.streams.stream import AudioStream, Locator, StreamState
 
@@ -50,7 +51,11 @@ class StreamCatalog:
         self._clock = clock
         self._make_epoch = make_epoch
         self._max_streams = max_streams
+        self.on_ended: Signal[AudioStream] = Signal()
+        """Called with each stream that has become complete or failed, on the server that did it. Must not raise."""
         self._followers: Counter[str] = Counter()
+        self.on_epoch_end: Signal[str, str | None] = Signal()
+        """Called with the id of a stream whose epoch has ended here, and its new epoch (None: it was deleted)."""
 
     @property
     def is_local(self) -> bool:
@@ -93,7 +98,7 @@ class StreamCatalog:
         for _ in range(ATTEMPTS):
             known = self._store.get(announcement.stream_id)
             stream = self._decide(announcement, known)
-            if self._store.put(stream, known, self._max_streams):
+            if self._put(stream, known):
                 return stream
         raise CatalogUnavailable("Too many concurrent changes of this stream; try again.")
 
@@ -113,15 +118,23 @@ class StreamCatalog:
         """
         return self._store.page(limit, after)
 
-    def delete(self, stream_id: str) -> None:
-        """Delete the stream. Its listeners finish with the audio that has been written.
+    def delete(self, stream_id: str) -> AudioStream:
+        """Delete the stream, and return its last value. Its listeners finish with the audio that has been written.
 
         Raises `StreamNotFound` or `CatalogUnavailable`.
         """
         for _ in range(ATTEMPTS):
-            if self._store.delete(self.find(stream_id)):
-                return
+            stream = self.find(stream_id)
+            if self._delete(stream):
+                return stream
         raise CatalogUnavailable("Too many concurrent changes of this stream; try again.")
+
+    def forget(self, stream: AudioStream) -> bool:
+        """Delete `stream` unless it has changed meanwhile, and return whether it was deleted.
+
+        Raises `CatalogUnavailable`.
+        """
+        return self._delete(stream)
 
     def give_up(self, stream: AudioStream, seconds: float) -> bool:
         """Store that the generation of `stream` has failed, as it has not grown for `seconds`.
@@ -130,22 +143,69 @@ class StreamCatalog:
         within that time, so that its producer is at work, or if its audio has an end marker. Raises
         `CatalogUnavailable`.
         """
+        reason = f"The audio has not grown for {seconds:g} s."
+
+        def failed(known: AudioStream) -> AudioStream | None:
+            is_abandoned = self._is_abandoned(known, seconds)
+            return replace(known, state=StreamState.FAILED, reason=reason) if is_abandoned else None
+
+        return self._change_generation(stream, failed) is not None
+
+    def renew(self, stream: AudioStream) -> AudioStream | None:
+        """Store that the producer of `stream` is at work, and return the stream as it is now.
+
+        Returns None and changes nothing if it has ended or was regenerated or deleted. Raises `CatalogUnavailable`.
+        """
+        return self._change_generation(stream, lambda known: known)
+
+    def end(self, stream: AudioStream, state: StreamState, reason: str | None = None) -> AudioStream | None:
+        """Store that the generation of `stream` has ended, and return the stream as it is now.
+
+        Returns None and changes nothing if it has ended otherwise or was regenerated or deleted. Raises
+        `CatalogUnavailable`.
+        """
+        return self._change_generation(stream, lambda known: replace(known, state=state, reason=reason))
+
+    def _delete(self, stream: AudioStream) -> bool:
+        """Delete `stream` unless it has changed meanwhile, and report that its epoch has ended."""
+        is_deleted = self._store.delete(stream)
+        if is_deleted:
+            self.on_epoch_end(stream.stream_id, None)
+        return is_deleted
+
+    def _change_generation(
+        self, stream: AudioStream, change: Callable[[AudioStream], AudioStream | None]
+    ) -> AudioStream | None:
+        """Store what `change` returns for the current value of `stream`, while that generation is under way.
+
+        Returns it, or None if the generation is over, or `change` has returned None.
+        """
         for _ in range(ATTEMPTS):
             known = self._store.get(stream.stream_id)
-            if known is None or known.epoch != stream.epoch or not self._is_abandoned(known, seconds):
-                return False
-            failed = replace(known, state=StreamState.FAILED, reason=f"The audio has not grown for {seconds:g} s.")
-            if self._store.put(failed, known, self._max_streams):
-                return True
+            if known is None or known.epoch != stream.epoch or known.state is not StreamState.GENERATING:
+                return None
+            changed = change(known)
+            if changed is None:
+                return None
+            changed = replace(changed, announced_at=_later(self._clock.timestamp(), known))
+            if self._put(changed, known):
+                return changed
         raise CatalogUnavailable("Too many concurrent changes of this stream; try again.")
+
+    def _put(self, stream: AudioStream, known: AudioStream | None) -> bool:
+        """Store `stream` if `known` is stored now, and return whether it was. Report what has ended by it."""
+        if not self._store.put(stream, known, self._max_streams):
+            return False
+        was = None if known is None else (known.epoch, known.state)
+        if stream.state is not StreamState.GENERATING and was != (stream.epoch, stream.state):
+            self.on_ended(stream)
+        if known is not None and known.epoch != stream.epoch:
+            self.on_epoch_end(stream.stream_id, stream.epoch)
+        return True
 
     def _is_abandoned(self, stream: AudioStream, seconds: float) -> bool:
         """Return whether a stream whose audio has not grown for `seconds` may be given up."""
-        return (
-            stream.state is StreamState.GENERATING
-            and not stream.locator.has_end_marker
-            and self._clock.timestamp() - stream.announced_at >= seconds
-        )
+        return not stream.locator.has_end_marker and self._clock.timestamp() - stream.announced_at >= seconds
 
     def _decide(self, announcement: Announcement, known: AudioStream | None) -> AudioStream:
         """Return the stream after the announcement. Before, it was `known` (None: not announced)."""

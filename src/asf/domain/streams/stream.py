@@ -63,7 +63,27 @@ class QueueLocator:
         return QUEUE_PREFIX + self.name
 
 
-Locator = FileLocator | ObjectLocator | QueueLocator
+UPLOAD_PREFIX = "upload:"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLocator:
+    """Audio that a backend uploads, in the server's own upload directory. `name` is its name there."""
+
+    kind: ClassVar = "upload"
+    is_local: ClassVar = True
+    may_grow: ClassVar = True
+    has_end_marker: ClassVar = False
+
+    name: str
+
+    @property
+    def text(self) -> str:
+        """The name, after the prefix `upload:`."""
+        return UPLOAD_PREFIX + self.name
+
+
+Locator = FileLocator | ObjectLocator | QueueLocator | UploadLocator
 """Where the audio of a stream is.
 
 `text` is how it is announced and shown; `locator_of` restores a locator from `kind` and `text`. Audio that `may_grow`
@@ -82,6 +102,8 @@ def locator_of(kind: str, text: str) -> Locator:
             return ObjectLocator(text)
         case QueueLocator.kind:
             return QueueLocator(text.removeprefix(QUEUE_PREFIX))
+        case UploadLocator.kind:
+            return UploadLocator(text.removeprefix(UPLOAD_PREFIX))
         case _:
             raise ValueError(f"unknown kind of locator '{kind}'")
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 
 from asf.domain.errors import AsfError, UiEmitFailed, UiNamespaceMissing
+from asf.domain.peer import Peer
 from asf.domain.updates.ports import UiUpdateEmitter, UiUpdateObserver
 from asf.domain.updates.subscriber import Pressure, Subscriber
 from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription
@@ -114,6 +115,10 @@ class Delivery:
         connection_id = subscriber.connection_id
         with suppress(UiEmitFailed):
             self._hand_over(subscriber, partial(self._emitter.end, connection_id, subscriber.client_id, reason))
+
+    def peer(self, subscriber: Subscriber) -> Peer | None:
+        """Return who has subscribed; None if the connection has ended."""
+        return self._emitter.peer(subscriber.connection_id)
 
     def waiting(self, subscriber: Subscriber) -> float:
         """Return how much waits to be sent to the connection, as a fraction of what may."""

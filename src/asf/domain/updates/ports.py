@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from asf.domain.errors import AsfError
+from asf.domain.peer import Peer
 from asf.domain.updates.update import (
     AppendResult,
     Handover,
@@ -91,6 +92,10 @@ class UiUpdateEmitter(Protocol):
         With `with_position` the position of the update is sent, too. Raises `UiEmitFailed` when the transport fails,
         which also closes the connection.
         """
+        ...
+
+    def peer(self, connection_id: str) -> Peer | None:
+        """Return who is connected, and how; None for an unknown connection."""
         ...
 
     def waiting(self, connection_id: str) -> float:

@@ -7,12 +7,14 @@ its next one: a repeat is ignored, and one that came too early is left to the br
 subscribers the same order, and publishers the same answer.
 """
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 
 from asf.domain.access.control import AccessControl
 from asf.domain.clock import Clock
 from asf.domain.errors import AsfError, NotSubscribed, TooManySubscriptions, UiEmitFailed, UiUpdateError
+from asf.domain.peer import Peer
 from asf.domain.updates.batch import Batch, Published
 from asf.domain.updates.delivery import Delivery
 from asf.domain.updates.limits import MAX_SUBSCRIPTIONS
@@ -70,6 +72,7 @@ class UiUpdateRouter:
         self._spawn = spawn
         self._checkpoint = checkpoint
         self._subscribers = Subscriptions()
+        self._numbers = itertools.count(1)
         self._readers = Readers(self._subscribers, self._delivery, clock, pause)
         self._attempts = Attempts()
         # The updates that are being delivered, by client, in `seq` order.
@@ -106,7 +109,13 @@ class UiUpdateRouter:
             raise TooManySubscriptions(f"The limit is {MAX_SUBSCRIPTIONS} per connection.")
         if earlier is not None:
             self._remove(earlier)
-        subscriber = Subscriber(connection_id, client_id, with_position=since is not None)
+        subscriber = Subscriber(
+            connection_id,
+            client_id,
+            with_position=since is not None,
+            number=next(self._numbers),
+            since=self._clock.now(),
+        )
         self._subscribers.add(subscriber)
         self._access.end_at((connection_id, client_id), until, partial(self._end, subscriber))
         try:
@@ -134,6 +143,23 @@ class UiUpdateRouter:
         if subscriber is None:
             raise NotSubscribed
         self._remove(subscriber)
+
+    def subscribers(self) -> list[Subscriber]:
+        """Return all subscriptions, in the order of their numbers."""
+        return self._subscribers.all()
+
+    def peer(self, subscriber: Subscriber) -> Peer | None:
+        """Return who has subscribed; None if the connection has ended."""
+        return self._delivery.peer(subscriber)
+
+    def end(self, subscription_id: str, reason: AsfError) -> Subscriber | None:
+        """End a subscription, and send its connection the reason. Returns it; None if there is none."""
+        connection_id = subscription_id.rpartition(".")[0]
+        for subscriber in self._subscribers.of_connection(connection_id):
+            if subscriber.subscription_id == subscription_id:
+                self._end(subscriber, reason)
+                return subscriber
+        return None
 
     def drop(self, connection_id: str) -> None:
         """Remove a connection and all its subscriptions. An unknown one is ignored."""

@@ -24,6 +24,7 @@ class Subscriber:
 
     `delivered` is the position of the latest update that was handed to the connection. While `held` is a queue, a
     replay is under way or due, and new updates wait there for earlier ones. A subscription starts in this state.
+    `number` is unique in the process, and `since` when it started (seconds of the clock).
     """
 
     connection_id: str
@@ -38,6 +39,13 @@ class Subscriber:
     """Whether the log counts it."""
     has_ended: bool = False
     pressure: Pressure = Pressure.NONE
+    number: int = 0
+    since: float = 0.0
+
+    @property
+    def subscription_id(self) -> str:
+        """The id for operators, unique in the process."""
+        return f"{self.connection_id}.{self.number}"
 
     @property
     def holds_back(self) -> bool:

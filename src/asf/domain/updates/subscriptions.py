@@ -12,18 +12,26 @@ class Subscriptions:
         # Dictionaries, as they are ordered: updates reach the connections in the order in which they subscribed.
         self._by_client: dict[str, dict[str, Subscriber]] = {}
         self._by_connection: dict[str, dict[str, Subscriber]] = {}
+        # In the order of their numbers.
+        self._all: dict[Subscriber, None] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_connection.values()))
+        return len(self._all)
+
+    def all(self) -> list[Subscriber]:
+        """Return all subscribers, in the order in which they subscribed: that of their numbers."""
+        return list(self._all)
 
     def add(self, subscriber: Subscriber) -> None:
         """Register a subscriber. Its connection must not be subscribed to its client."""
         connection_id, client_id = subscriber.connection_id, subscriber.client_id
         self._by_client.setdefault(client_id, {})[connection_id] = subscriber
         self._by_connection.setdefault(connection_id, {})[client_id] = subscriber
+        self._all[subscriber] = None
 
     def remove(self, subscriber: Subscriber) -> None:
         """Remove a registered subscriber."""
+        del self._all[subscriber]
         _take_out(self._by_client, subscriber.client_id, subscriber.connection_id)
         _take_out(self._by_connection, subscriber.connection_id, subscriber.client_id)
 

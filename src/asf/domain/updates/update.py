@@ -8,6 +8,8 @@ from typing import Any
 from asf.domain.errors import InvalidClientId, InvalidEventName, InvalidIdempotencyKey
 from asf.domain.identifiers import client_id_problem, event_name_problem, idempotency_key_problem
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class UiUpdate:
@@ -31,7 +33,7 @@ class UiUpdate:
             raise InvalidEventName(problem)
         if self.idempotency_key is not None and (problem := idempotency_key_problem(self.idempotency_key)):
             raise InvalidIdempotencyKey(problem)
-        object.__setattr__(self, "data_json", json.dumps(self.data, separators=(",", ":")))
+        object.__setattr__(self, "data_json", _encode(self.data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Cues: words, sentences and chapters with times in a stream's audio."""

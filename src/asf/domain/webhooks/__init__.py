@@ -1,0 +1,1 @@
+"""Webhooks: what the server reports to one URL by itself."""
