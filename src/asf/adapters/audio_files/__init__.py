@@ -2,7 +2,7 @@
 
 `sources` finds and opens files below the roots, walking down by `beneath`; `content` has the rules for their identity
 and growth. Where `mounts` says that a call returns at once, an opened file is `direct`. Otherwise it is `threaded`:
-what `looks` finds, and `openings` opens, in the threads of a `worker`.
+what `looks` finds, and `openings` opens, by `calls` in worker threads.
 """
 
 from asf.adapters.audio_files.direct import FileAudioSource

@@ -5,11 +5,15 @@ from collections.abc import Callable
 
 from asf.adapters.audio_files.content import check_growth, close, identity_of, read_tail, unreadable
 from asf.adapters.audio_files.page_cache import NOWAIT, PageCache
-from asf.adapters.audio_files.worker import FileWorker
+from asf.adapters.blocking_calls import BlockingCalls
 from asf.adapters.media_types import sniffed_type
 from asf.domain.errors import AudioChanged, AudioUnavailable
 from asf.domain.streaming.audio import SNIFFED_BYTES, UNKNOWN_CONTENT_TYPE
 from asf.domain.streams.stream import AudioEnding
+
+
+def _never_slow(_path: str) -> bool:
+    return False
 
 
 class FileAudioSource:
@@ -18,7 +22,8 @@ class FileAudioSource:
     A growing file may only be appended to, under the same path; any other must stay as it was opened. With a
     `worker`, reads that have to wait for the disk run in its threads. Without one, and on systems that do not say
     what is in the page cache, reads wait. `close` closes the descriptor; a constructor that raises, which is OSError,
-    leaves that to the caller.
+    leaves that to the caller. `is_slow` returns a value that is true while looking at a path may keep the caller
+    waiting.
     """
 
     ending: AudioEnding | None = None
@@ -31,14 +36,18 @@ class FileAudioSource:
         named_type: str | None,
         *,
         growing: bool,
-        worker: FileWorker | None = None,
+        worker: BlockingCalls | None = None,
+        is_slow: Callable[[str], object] = _never_slow,
     ) -> None:
         self._path = path
+        self._is_slow = is_slow
         self._content_type = named_type
+        self._is_sniffed = False
         self._growing = growing
         self.on_arrival: Callable[[], None] = _ignore
         self.size = status.st_size
         self.identity = identity_of(path, status)
+        self._device = status.st_dev
         self._tail = read_tail(descriptor, self.size) if growing else b""
         self._descriptor = descriptor
         self._page_cache: PageCache | None = None
@@ -48,9 +57,20 @@ class FileAudioSource:
     @property
     def content_type(self) -> str:
         """The media type by the file's name, or else by its first bytes."""
-        if self._content_type is None and self.size:
+        if self._content_type is None and not self._is_sniffed and self.size:
+            self._is_sniffed = not self._growing or self.size >= SNIFFED_BYTES  # No further bytes can show it.
             self._content_type = sniffed_type(self._read(0, min(self.size, SNIFFED_BYTES)))
         return self._content_type or UNKNOWN_CONTENT_TYPE
+
+    def is_current(self) -> bool:
+        """Return whether the file at the path is still this one, as it was opened."""
+        if self._growing or self._descriptor < 0 or self._is_slow(self._path):
+            return False
+        try:
+            status = os.stat(self._path)  # noqa: PTH116 - at every join
+        except OSError:
+            return False
+        return status.st_dev == self._device and identity_of(self._path, status) == self.identity
 
     def read(self, offset: int, length: int) -> bytes | None:
         """Return exactly `length` bytes from `offset`, or None while the disk is read.

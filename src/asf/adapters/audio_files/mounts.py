@@ -34,7 +34,8 @@ UNKNOWN = MappingProxyType({"/": "unknown"})
 class Mounts:
     """The mounted file systems, as the kernel lists them. Reading the list touches none of them.
 
-    `read` returns the type of the file system at each mount point. Raises nothing.
+    `read` returns the type of the file system at each mount point, or `UNKNOWN`. What was read before holds on where
+    the list cannot be read again, as when no file descriptors are left. Raises nothing.
     """
 
     def __init__(
@@ -54,7 +55,10 @@ class Mounts:
         now = self._now()
         if self._read_at is None or now - self._read_at >= REFRESH_SECONDS:
             self._read_at = now
-            self._types = self._read()
+            types = self._read()
+            if types is UNKNOWN and self._types:
+                return self._slow
+            self._types = types
             self._slow = frozenset(point for point, kind in self._types.items() if kind not in LOCAL_TYPES)
         return self._slow
 

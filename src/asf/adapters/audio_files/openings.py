@@ -5,7 +5,7 @@ from functools import partial
 
 from asf.adapters.audio_files.looks import FilePlace, Look, first_look
 from asf.adapters.audio_files.threaded import OpenFile, ThreadedFileSource
-from asf.adapters.audio_files.worker import FileCall, FileWorker
+from asf.adapters.blocking_calls import BlockingCall, BlockingCalls
 from asf.adapters.media_types import named_type
 
 OPEN_SECONDS = 5.0
@@ -18,7 +18,7 @@ class _Opening:
     def __init__(self) -> None:
         self.finished = threading.Event()
         self.waiting = 0
-        self.call: FileCall[Look] | None = None
+        self.call: BlockingCall[Look] | None = None
         self.file: OpenFile | None = None
 
 
@@ -28,7 +28,7 @@ class Openings:
     def __init__(self) -> None:
         self._openings: dict[str, _Opening] = {}
 
-    def open(self, place: FilePlace, worker: FileWorker) -> ThreadedFileSource:
+    def open(self, place: FilePlace, worker: BlockingCalls) -> ThreadedFileSource:
         """Open a file and wait for that, while other tasks run. Raises `AudioUnavailable`."""
         opening = self._openings.get(place.path)
         is_first = opening is None
@@ -50,7 +50,7 @@ class Openings:
             if not opening.waiting and opening.file is not None:
                 opening.file.release()
 
-    def _opened(self, path: str, worker: FileWorker, opening: _Opening, call: FileCall[Look]) -> None:
+    def _opened(self, path: str, worker: BlockingCalls, opening: _Opening, call: BlockingCall[Look]) -> None:
         if call.result is not None:
             file = OpenFile(call.result.descriptor, worker)
             if call.late or not opening.waiting:

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from asf.adapters.audio_files.calls import FAILURE_SECONDS, READ_SECONDS
 from asf.adapters.audio_files.content import close
-from asf.adapters.audio_files.worker import FAILURE_SECONDS, READ_SECONDS, FileCall, FileWorker
+from asf.adapters.blocking_calls import BlockingCall, BlockingCalls
 from asf.domain.errors import AsfError
 
 WINDOW_BYTES = 512 * 1024
@@ -32,7 +33,7 @@ class PageCache:
     def __init__(
         self,
         descriptor: int,
-        worker: FileWorker,
+        worker: BlockingCalls,
         on_load: Callable[[], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -93,7 +94,7 @@ class PageCache:
         while len(self._cached) > MAX_WINDOWS:
             del self._cached[next(iter(self._cached))]
 
-    def _loaded(self, window: int, call: FileCall[bytes]) -> None:
+    def _loaded(self, window: int, call: BlockingCall[bytes]) -> None:
         if call.returned:
             self._calls -= 1
             if self._closed and not self._calls:

@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from asf.adapters.audio_files.beneath import check_name, is_beneath, open_beneath, status_of_regular
+from asf.adapters.audio_files.calls import file_calls
 from asf.adapters.audio_files.content import unreadable
 from asf.adapters.audio_files.direct import FileAudioSource
 from asf.adapters.audio_files.looks import FilePlace
 from asf.adapters.audio_files.mounts import Mounts, NoSlowMounts, walk
 from asf.adapters.audio_files.openings import OPEN_SECONDS, Openings
 from asf.adapters.audio_files.threaded import ThreadedFileSource
-from asf.adapters.audio_files.worker import FileWorker
+from asf.adapters.blocking_calls import BlockingCalls
 from asf.adapters.locator_syntax import path_of
 from asf.adapters.media_types import named_type
 from asf.adapters.runtime import Runtime
@@ -33,16 +34,23 @@ class FileAudioSources:
 
     With a `runtime`, file systems that may wait for another machine or process are called in its worker threads, a
     bounded number for each of them, while other tasks run. Local ones are called directly, except to read what is not
-    in the page cache.
+    in the page cache. No file below `reserved` can be located.
     """
 
-    def __init__(self, roots: Iterable[Path], runtime: Runtime | None = None, mounts: Mounts | None = None) -> None:
+    def __init__(
+        self,
+        roots: Iterable[Path],
+        runtime: Runtime | None = None,
+        mounts: Mounts | None = None,
+        reserved: Path | None = None,
+    ) -> None:
         self._roots = {str(root): os.path.join(os.getcwd(), root) for root in roots}  # noqa: PTH109, PTH118
         self._runtime = runtime
         self._mounts = NoSlowMounts() if runtime is None else mounts or Mounts()
-        self._workers: dict[str, FileWorker] = {}
+        self._workers: dict[str, BlockingCalls] = {}
         self._openings = Openings()
         self._resolved: dict[str, str] = {}
+        self._reserved = None if reserved is None else os.path.join(os.getcwd(), reserved)  # noqa: PTH109, PTH118
         for root in self._roots.values():
             self._resolve_root(root, None)
 
@@ -68,7 +76,9 @@ class FileAudioSources:
             work = partial(self._resolve_in_thread, path, mount)
             resolved, root = self._worker(mount).run(work, OPEN_SECONDS)
         if root is None:
-            raise InvalidFilepath(f"'{resolved}' is not below one of the audio roots.")
+            raise InvalidFilepath(f"'{resolved}' is not below one of the audio roots (ASF_AUDIO_ROOTS).")
+        if self._is_reserved(resolved):
+            raise InvalidFilepath(f"'{resolved}' is in the directory of uploaded audio.")
         return FileLocator(resolved)
 
     def is_local(self, locator: Locator) -> bool:
@@ -88,7 +98,15 @@ class FileAudioSources:
         try:
             status = status_of_regular(descriptor)
             worker = None if self._runtime is None else self._worker(f"device {status.st_dev}")
-            return FileAudioSource(descriptor, status, path, named_type(path), growing=growing, worker=worker)
+            return FileAudioSource(
+                descriptor,
+                status,
+                path,
+                named_type(path),
+                growing=growing,
+                worker=worker,
+                is_slow=self._mounts.slow_mount_of,
+            )
         except BaseException as error:
             os.close(descriptor)
             if isinstance(error, OSError):
@@ -142,6 +160,13 @@ class FileAudioSources:
                 return resolved_root
         return None
 
+    def _is_reserved(self, resolved: str) -> bool:
+        if self._reserved is None:
+            return False
+        directory, mount = walk(self._reserved, self._mounts.slow)
+        # Of one that may keep a call waiting, links are not resolved.
+        return is_beneath(resolved, directory if mount is None else os.path.normpath(self._reserved))
+
     def _resolve_root(self, root: str, mount: str | None) -> str:
         """Return what a root resolves to; of one that another mount than `mount` may keep waiting, as last known."""
         resolved, its_mount = walk(root, self._mounts.slow)
@@ -167,12 +192,12 @@ class FileAudioSources:
 
         return problem
 
-    def _worker(self, mount: str) -> FileWorker:
+    def _worker(self, mount: str) -> BlockingCalls:
         """Return the worker of a mounted file system, or of a local device."""
         worker = self._workers.get(mount)
         if worker is None:
             assert self._runtime is not None  # noqa: S101 - or there would be no such mount
-            worker = self._workers[mount] = FileWorker(self._runtime)
+            worker = self._workers[mount] = file_calls(self._runtime)
         return worker
 
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from asf.adapters.audio_files.calls import FAILURE_SECONDS, READ_SECONDS
 from asf.adapters.audio_files.looks import FilePlace, Look, checked_read, first_look, look_again
-from asf.adapters.audio_files.worker import FAILURE_SECONDS, READ_SECONDS, FileCall, FileWorker
+from asf.adapters.blocking_calls import BlockingCall, BlockingCalls
 from asf.adapters.media_types import named_type, sniffed_type
 from asf.domain.errors import AsfError, AudioUnavailable
 from asf.domain.streaming.audio import UNKNOWN_CONTENT_TYPE
@@ -32,7 +33,7 @@ Fetched = bytes | tuple[AsfError, float]
 class OpenFile:
     """A descriptor and how many use it. The last one to release it closes it, in a worker thread."""
 
-    def __init__(self, descriptor: int, worker: FileWorker) -> None:
+    def __init__(self, descriptor: int, worker: BlockingCalls) -> None:
         self.descriptor = descriptor
         self._worker = worker
         self._users = 1
@@ -60,7 +61,7 @@ class ThreadedFileSource:
     def __init__(
         self,
         place: FilePlace,
-        worker: FileWorker,
+        worker: BlockingCalls,
         look: Look | None,
         file: OpenFile | None,
         now: Callable[[], float] = time.monotonic,
@@ -75,7 +76,7 @@ class ThreadedFileSource:
         self._named_type = named_type(place.path)
         self._growing = look is None
         self._closed = False
-        self._error: AsfError | None = None
+        self._error: Exception | None = None
         # The look that is under way, and whether it reopens the file.
         self._looking: threading.Event | None = None
         self._reopens = False
@@ -119,6 +120,10 @@ class ThreadedFileSource:
         if key not in self._fetching:
             self._fetch(key, look)
         return None
+
+    def is_current(self) -> bool:
+        """Return False: that cannot be known without waiting."""
+        return False
 
     def cancel(self, offset: int) -> None:
         """Do nothing: a read that was started ends, and is kept for the next one who wants it."""
@@ -198,7 +203,7 @@ class ThreadedFileSource:
         self._worker.submit(work, partial(self._looked, known, file, final=final))
         return looking
 
-    def _looked(self, known: Look | None, file: OpenFile | None, call: FileCall[Look], *, final: bool) -> None:
+    def _looked(self, known: Look | None, file: OpenFile | None, call: BlockingCall[Look], *, final: bool) -> None:
         looking, self._looking = self._looking, None
         look = call.result
         if look is not None and (known is None or look.descriptor != known.descriptor):
@@ -216,7 +221,7 @@ class ThreadedFileSource:
         if looking is not None:
             looking.set()
 
-    def _take(self, known: Look | None, look: Look | None, error: AsfError | None, *, final: bool) -> None:
+    def _take(self, known: Look | None, look: Look | None, error: Exception | None, *, final: bool) -> None:
         if look is not None:
             if look.size > self.size:
                 self._reopened_at = self._now()
@@ -233,7 +238,7 @@ class ThreadedFileSource:
         work = partial(checked_read, self._place, look, *key, growing=self._growing)
         self._worker.submit(work, partial(self._read_done, key, file), READ_SECONDS)
 
-    def _read_done(self, key: tuple[int, int], file: OpenFile, call: FileCall[bytes]) -> None:
+    def _read_done(self, key: tuple[int, int], file: OpenFile, call: BlockingCall[bytes]) -> None:
         if call.returned:
             file.release()
         if call.returned and call.late:
@@ -254,5 +259,5 @@ def _ignore() -> None:
     pass
 
 
-def _ignore_call(_call: FileCall[None]) -> None:
+def _ignore_call(_call: BlockingCall[None]) -> None:
     pass
