@@ -7,6 +7,7 @@ from asf.adapters.connection_quota import ConnectionQuota
 from asf.adapters.delays import FixedDelay
 from asf.adapters.engineio.polls import Polls, is_polling
 from asf.adapters.engineio.transport import EngineIoTransport
+from asf.adapters.forwarding import forwarded_for
 from asf.adapters.runtime import Runtime
 from asf.domain.errors import AsfError, JoinTimeout
 
@@ -42,7 +43,6 @@ class EngineIoConnections:
         self._notify_error = notify_error
         self._transports: dict[str, EngineIoTransport] = {}
         self._polls: dict[str, Polls] = {}
-        self._addresses: dict[str, str] = {}
         self._not_entered: dict[str, bool] = {}  # Whether it is on long polling.
         self._namespace_timeout: FixedDelay[Any] = FixedDelay(runtime, NAMESPACE_SECONDS, self._end_unless_entered)
         self._join_timeout: FixedDelay[Any] = FixedDelay(runtime, JOIN_SECONDS, self._end_unless_active)
@@ -52,7 +52,7 @@ class EngineIoConnections:
         on_connect, on_disconnect = server.handlers["connect"], server.handlers["disconnect"]
 
         def connect(sid: str, environ: dict[str, Any]) -> Any:
-            self._open(server.sockets[sid], environ.get("REMOTE_ADDR", ""), polls=is_polling(environ))
+            self._open(server.sockets[sid], environ)
             return on_connect(sid, environ)
 
         def disconnect(sid: str, reason: Any) -> Any:
@@ -77,7 +77,7 @@ class EngineIoConnections:
     def mark_entered(self, sid: str) -> None:
         """Note that a connection has entered a namespace."""
         if self._not_entered.pop(sid, False):
-            self._beginnings.release(self._addresses[sid])
+            self._beginnings.release(self._transports[sid].address)
 
     def is_receiving_poll(self, sid: str, period: float) -> bool:
         """Return whether the client may be receiving the response to its last poll: see `ClientIntake.is_taking`."""
@@ -95,21 +95,24 @@ class EngineIoConnections:
         """Whether no connection has data that waits to be sent."""
         return all(transport.has_sent_all for transport in list(self._transports.values()))
 
-    def _open(self, connection: Any, address: str, *, polls: bool) -> None:
-        self._addresses[connection.sid] = address
+    def _open(self, connection: Any, environ: Mapping[str, Any]) -> None:
+        address, polls = environ.get("REMOTE_ADDR", ""), is_polling(environ)
         self._quota.take(address)
         self._not_entered[connection.sid] = polls
         if polls:
             self._beginnings.take(address)
             self._polls[connection.sid] = Polls(connection, self._runtime)
-        self._transports[connection.sid] = EngineIoTransport(connection, self._runtime.pause)
+        self._transports[connection.sid] = EngineIoTransport(
+            connection, self._runtime.pause, address, forwarded_for(environ)
+        )
         self._namespace_timeout.add(connection)
         self._join_timeout.add(connection)
 
     def _close(self, sid: str) -> None:
         self.mark_entered(sid)
-        self._quota.release(self._addresses.pop(sid))
-        self._transports.pop(sid).release()
+        transport = self._transports.pop(sid)
+        self._quota.release(transport.address)
+        transport.release()
         self.end_polling(sid)
 
     def _end_unless_entered(self, connection: Any) -> None:

@@ -25,8 +25,8 @@ class PacketQueue:
 
     `create_queue` makes the queue of the runtime that does the waiting. The library reads packets by
     `Socket.poll`: a blocking `get`, then non-blocking ones until the queue is empty. It does so for the response to
-    the first request, and in the task that writes to a WebSocket, which sends what it has taken before it reads
-    again. Other polls `take` packets.
+    the first request, and in the task that writes to a WebSocket after an upgrade, which sends what it has taken
+    before it reads again. `WebSocketSession` takes one at a time; other polls `take` packets.
 
     One read returns at most `MAX_POLLED_PACKETS`, and none after `MAX_POLLED_BYTES`; the next one gets the rest.
     """

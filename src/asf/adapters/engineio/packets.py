@@ -10,7 +10,7 @@ from typing import Any
 
 from engineio.packet import MESSAGE, Packet
 
-from asf.adapters.websocket.frames import ChunkFraming, framing_for, text_frame
+from asf.adapters.websocket.frames import ChunkFraming, binary_frame, framing_for, text_frame
 
 _MESSAGE_DIGIT = str(MESSAGE)
 
@@ -20,10 +20,22 @@ def message_frames(texts: Iterable[str]) -> bytes:
     return b"".join([text_frame(_MESSAGE_DIGIT + text) for text in texts])
 
 
+@lru_cache(maxsize=16)
+def shared_message_frame(text: str) -> bytes:
+    """Return one text message as a frame, rendered once for the many connections that it is sent on in a row."""
+    return message_frames((text,))
+
+
 @lru_cache
 def chunk_framing(envelope: str) -> ChunkFraming:
     """Return how chunks become WebSocket frames: each is a binary message after a text message `envelope`."""
     return framing_for(_MESSAGE_DIGIT + envelope)
+
+
+def packet_frame(packet: Packet) -> bytes:
+    """Return a packet of any type as a WebSocket frame."""
+    encoded: str | bytes = packet.encode()
+    return text_frame(encoded) if isinstance(encoded, str) else binary_frame(encoded)
 
 
 def message_packet(data: str | bytes) -> Packet:

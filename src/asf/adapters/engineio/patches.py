@@ -12,6 +12,7 @@ from asf.adapters.engineio.pings import install_pings
 from asf.adapters.engineio.requests import CheckedRequests
 from asf.adapters.engineio.transport import MAX_UNREAD_RESPONSES
 from asf.adapters.engineio.upgrade import LOG_INTERVAL_SECONDS, CreateUpgrade, EngineIoUpgrade
+from asf.adapters.engineio.websocket_session import install_websocket_sessions
 from asf.adapters.log_throttle import LogThrottle
 from asf.adapters.runtime import Runtime
 from asf.adapters.websocket.handshake import WebSocketUpgrade
@@ -43,6 +44,7 @@ def install(
         ),
     }
     install_pings(server, runtime, connections.get)
+    install_websocket_sessions(server, runtime)
     server.disconnect = partial(_disconnect, server)
     server.handle_request = CheckedRequests(server, runtime, connections.get)
     server.on("message", _from_readers(connections, server.handlers["message"], runtime.checkpoint))

@@ -42,17 +42,18 @@ def install_pings(
     engineio.socket.time = engineio.base_socket.time = MonotonicTime
 
     def ping_next(connection: Any) -> None:
-        ping(connection)
         transport = find_transport(connection.sid)
         if transport is not None:
             transport.note_ping()
             overdue.add(connection)
+        ping(connection)
 
     def extend(connection: Any) -> None:
         transport = find_transport(connection.sid)
         if transport is None or connection.last_ping is None:
             return
         if transport.is_behind(SLOW_PING_TIMEOUTS * server.ping_timeout):
+            transport.note_ping()
             ping(connection)
             overdue.add(connection)
 

@@ -6,15 +6,23 @@ them. On long polling, and during the upgrade, they go through the queue.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from asf.adapters.client_intake import ClientIntake
 from asf.adapters.engineio.packet_queue import MAX_POLLED_BYTES, MAX_POLLED_PACKETS, PacketQueue
-from asf.adapters.engineio.packets import LatePacket, chunk_framing, message_frames, message_packet
+from asf.adapters.engineio.packets import (
+    LatePacket,
+    chunk_framing,
+    message_frames,
+    message_packet,
+    shared_message_frame,
+)
 from asf.adapters.runtime import Progress
 from asf.adapters.websocket.back_pressure import BackPressure
 from asf.adapters.websocket.connection import DirectWebSocket
+from asf.domain.peer import Peer, Transport
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.intake import Intake
 
@@ -32,22 +40,30 @@ MAX_UNREAD_RESPONSES = 1000
 class EngineIoTransport:
     """One Engine.IO connection, from its opening to its end. `connection` is python-engineio's object for it.
 
-    `pause` suspends the calling task for a number of seconds.
+    `pause` suspends the calling task for a number of seconds. `address` is that of the TCP peer of the first request,
+    `forwarded_for` the `X-Forwarded-For` that came with it.
     """
 
     __slots__ = (
         "__weakref__",
         "_callback",
         "_connection",
+        "_pings",
         "_polled",
         "_queue",
         "_websocket",
+        "address",
         "back_pressure",
+        "forwarded_for",
         "is_active",
         "upgrade_attempts",
     )
 
-    def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
+    def __init__(
+        self, connection: Any, pause: Callable[[float], object], address: str = "", forwarded_for: str | None = None
+    ) -> None:
+        self.address = address
+        self.forwarded_for = forwarded_for
         self._connection = connection
         self._queue: PacketQueue = connection.queue
         self._queue.on_progress = self._notify_ready
@@ -56,10 +72,19 @@ class EngineIoTransport:
         self.back_pressure = BackPressure(MAX_UNREAD_RESPONSES // 2, pause)
         """Delays a client's messages while it does not read the responses."""
         self._polled: ClientIntake | None = None
+        # For each ping without a pong: how the client was taking what it was sent, and the mark for it.
+        self._pings: deque[tuple[ClientIntake | None, int]] = deque()
+        connection.schedule_ping = self._note_pong  # The library calls it for each pong.
         self.is_active = False
         """Whether the connection is exempt from the join timeout."""
         self.upgrade_attempts = 0
         """WebSockets that the client has opened to upgrade the connection, which may still fail."""
+
+    @property
+    def peer(self) -> Peer:
+        """Who is connected, and how."""
+        transport = Transport.SOCKETIO if self._connection.upgraded else Transport.POLLING
+        return Peer(transport, self.address, self.forwarded_for)
 
     @property
     def is_closed(self) -> bool:
@@ -100,6 +125,7 @@ class EngineIoTransport:
     def release(self) -> None:
         """Drop all callbacks: the connection is ending. Without them it is freed without the garbage collector."""
         self._callback = self._queue.on_progress = None
+        vars(self._connection).pop("schedule_ping", None)
         if self._websocket is not None:
             self._websocket.on_idle = self._websocket.on_throttled = None
 
@@ -135,6 +161,19 @@ class EngineIoTransport:
             self._queue.put(message_packet(text))
         return True
 
+    def try_send(self, text: str) -> bool:
+        """Send a text message if the connection takes one now, as `try_write` takes audio; return whether it does."""
+        if not self._connection.upgraded:
+            if not self._free_chunks or not self._is_alive():
+                return False
+            self._queue.put(message_packet(text))
+            return True
+        websocket = self._direct_websocket
+        if websocket is None:
+            return False
+        websocket.write_whole(shared_message_frame(text))
+        return True
+
     def send_late(self, renders: Sequence[Callable[[], str]]) -> bool:
         """Send text messages that are created when they go out. Returns False when the connection has ended."""
         rest = deque(renders)
@@ -150,6 +189,19 @@ class EngineIoTransport:
         for render in rest:
             self._queue.put(LatePacket(render))
         return True
+
+    @contextmanager
+    def corked(self) -> Iterator[None]:
+        """Write what is sent in this context together, as far as it is written directly. The caller must not wait."""
+        websocket = self._websocket
+        if websocket is None:
+            yield
+            return
+        websocket.cork()
+        try:
+            yield
+        finally:
+            websocket.uncork()
 
     def mark_active(self) -> None:
         """Exempt the connection from the join timeout."""
@@ -182,10 +234,9 @@ class EngineIoTransport:
         return Intake(0, 0) if intake is None else intake.look()
 
     def note_ping(self) -> None:
-        """Record that a ping is sent. The client has answered the one before."""
+        """Record that a ping is sent."""
         intake = self._intake
-        if intake is not None:
-            intake.note_ping(is_answered=True)
+        self._pings.append((intake, 0 if intake is None else intake.mark()))
 
     def is_behind(self, period: float) -> bool:
         """Return whether the client may not have read the latest ping yet, as it reads slowly.
@@ -198,6 +249,14 @@ class EngineIoTransport:
     def when_ready(self, callback: Callable[[], None] | None) -> None:
         """Call `callback` once, as soon as `try_write` may take audio. None cancels an earlier callback."""
         self._callback = callback
+
+    def _note_pong(self) -> None:
+        """Record that the client has answered a ping: the first one that it has not answered, as it answers each."""
+        if self._pings:
+            intake, mark = self._pings.popleft()
+            if intake is not None:
+                intake.note_answer(mark)
+        type(self._connection).schedule_ping(self._connection)
 
     @property
     def _intake(self) -> ClientIntake | None:

@@ -12,18 +12,8 @@ from eventlet.green import socket
 
 from asf.adapters.address_binding import bind
 from asf.adapters.eventlet_runtime.tcp_progress import PatientSocket
+from asf.adapters.listening_options import KEEPALIVE_IDLE_SECONDS, LISTEN_BACKLOG, set_options
 from asf.adapters.log_throttle import LogThrottle
-
-LISTEN_BACKLOG = 4096
-"""Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
-
-UNSENT_BYTES = 65536
-"""Bytes that the kernel buffers per connection beyond what is in flight: about one batch. It bounds what a listener
-that stops reading costs, and how long an event waits behind audio, and leaves what is in flight to the kernel's own
-tuning (TCP_NOTSENT_LOWAT, tcp(7))."""
-
-KEEPALIVE_IDLE_SECONDS = 60
-"""Silence after which the kernel probes whether the peer is still there."""
 
 ERROR_LOG_SECONDS = 10.0
 """Shortest time between two log lines about connections that were not accepted."""
@@ -53,8 +43,9 @@ class EventletListeningSocket:
     """A listening socket that keeps accepting when file descriptors or memory run out.
 
     `has_headroom` returns whether another connection from an address is accepted at all; if not, it is closed at
-    once. `on_failure` is called with the error of an accept that cannot succeed again. The server's WSGI library uses
-    this as a socket, of which it needs `family`, `getsockname`, `accept` and `close`.
+    once. `keeps` returns whether this process is to serve a connection; if not, another one has it. `on_failure` is
+    called with the error of an accept that cannot succeed again. The server's WSGI library uses this as a socket, of
+    which it needs `family`, `getsockname`, `accept` and `close`.
     """
 
     def __init__(self, listening: Any) -> None:
@@ -64,6 +55,7 @@ class EventletListeningSocket:
         self.getsockname = listening.getsockname
         self.close = listening.close
         self.has_headroom: Callable[[str], bool] = lambda _address: True
+        self.keeps: Callable[[Any], bool] = lambda _connection: True
         self.on_failure: Callable[[OSError], object] = lambda _error: None
 
     @property
@@ -85,7 +77,10 @@ class EventletListeningSocket:
                 eventlet.sleep(ACCEPT_RETRY_SECONDS)
                 continue
             if self.has_headroom(address[0]):
-                return connection, address
+                if self.keeps(connection):
+                    return connection, address
+                eventlet.sleep(0)
+                continue
             connection.close()
             self._log_error("connection rejected address=%s reason=over_limit", address[0])
             eventlet.sleep(0)
@@ -109,25 +104,15 @@ def listen(host: str, port: int) -> list[EventletListeningSocket]:
     return [EventletListeningSocket(one) for one in binding.sockets]
 
 
+def adopt(descriptors: Sequence[int]) -> list[EventletListeningSocket]:
+    """Return the sockets that another process has bound, and listens on."""
+    return [EventletListeningSocket(PatientSocket(-1, fileno=descriptor)) for descriptor in descriptors]
+
+
 def _create_socket(family: int) -> Any:
     created = PatientSocket(family, socket.SOCK_STREAM)
-    created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Accepted connections inherit the options. With Nagle's algorithm every first chunk waits for a delayed ACK.
-    created.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    _set_tcp_option(created, ("TCP_NOTSENT_LOWAT",), UNSENT_BYTES)
-    # A connection whose peer has vanished silently ends some minutes later.
-    created.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    _set_tcp_option(created, ("TCP_KEEPIDLE", "TCP_KEEPALIVE"), KEEPALIVE_IDLE_SECONDS)
+    set_options(created, KEEPALIVE_IDLE_SECONDS)
     return created
-
-
-def _set_tcp_option(created: Any, names: Sequence[str], value: int) -> None:
-    """Set the first option of `names` that this system has: the names differ, and none is necessary."""
-    for name in names:
-        option: int | None = getattr(socket, name, None)
-        if option is not None:
-            created.setsockopt(socket.IPPROTO_TCP, option, value)
-            return
 
 
 def raise_file_limit() -> int:

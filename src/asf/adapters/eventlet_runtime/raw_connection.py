@@ -10,6 +10,7 @@ import eventlet
 from eventlet import hubs, wsgi
 from eventlet.event import Event
 
+from asf.adapters.eventlet_runtime.long_waits import LONG_SECONDS, LONG_WAITS
 from asf.adapters.eventlet_runtime.tcp_progress import progress_of
 from asf.adapters.eventlet_runtime.turns import FAREWELLS, TURNS
 from asf.adapters.runtime import Progress
@@ -68,11 +69,8 @@ class EventletConnection:
         if self._early:
             early, self._early = self._early, b""
             return early
-        if timeout != self._timeout:
-            self._timeout = timeout
-            self._socket.settimeout(timeout)
         try:
-            received: bytes = self._socket.recv(RECEIVED_AT_ONCE)
+            received = self._receive(timeout)
         except EOFError:  # another task has closed the socket
             received = b""
         except OSError:
@@ -80,6 +78,17 @@ class EventletConnection:
             raise
         if not received:
             FAREWELLS.checkpoint()
+        return received
+
+    def _receive(self, timeout: float | None) -> bytes:
+        is_long = timeout is not None and timeout >= LONG_SECONDS
+        at_socket = None if is_long else timeout
+        if at_socket != self._timeout:
+            self._timeout = at_socket
+            self._socket.settimeout(at_socket)
+        if timeout is not None and is_long:
+            return LONG_WAITS.during(timeout, self._socket.recv, RECEIVED_AT_ONCE)
+        received: bytes = self._socket.recv(RECEIVED_AT_ONCE)
         return received
 
     def abort(self) -> None:
@@ -133,11 +142,9 @@ def take_connection(request_input: Any, set_idle: Callable[[], object]) -> Event
     does not wait for connections that are idle.
     """
     green_socket = request_input.get_socket()
-    green_socket.settimeout(0)  # Read what the server's buffer holds and what has arrived, without waiting.
-    try:
-        early = request_input.rfile.read(RECEIVED_AT_ONCE) or b""
-    except OSError:  # `receive` will fail likewise.
-        early = b""
+    green_socket.settimeout(0)
+    early = request_input.rfile.buffered()
+    request_input.rfile.close()  # Its buffer would stay for as long as the connection.
     set_idle()
     # The server neither adds a response nor serves another request on the connection.
     wsgi.WSGI_LOCAL.already_handled = True

@@ -11,6 +11,7 @@ import eventlet.wsgi
 from eventlet.event import Event
 
 from asf.adapters.eventlet_runtime.collector import Collector
+from asf.adapters.eventlet_runtime.hand_over import HandOver, Inbox
 from asf.adapters.eventlet_runtime.http_protocol import BoundedHttpProtocol, ConnectionPool
 from asf.adapters.eventlet_runtime.listening import EventletListeningSocket
 from asf.adapters.eventlet_runtime.loop_watchdog import watched_loop
@@ -28,10 +29,17 @@ FAILURE_LOG_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
-def serve(listeners: Sequence[EventletListeningSocket], service: Service, on_ready: Callable[[], object]) -> None:
+def serve(
+    listeners: Sequence[EventletListeningSocket],
+    service: Service,
+    on_ready: Callable[[], object],
+    hand_over: HandOver | None = None,
+    inbox: Inbox | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT arrives, shut down, and return.
 
-    Calls `on_ready` when the signals are handled. Raises OSError when connections can no longer be accepted.
+    One of several workers has a `hand_over` and an `inbox`. Calls `on_ready` when the signals are handled. Raises
+    OSError when connections can no longer be accepted.
     """
     collector = Collector(service.connections.__len__)
     collector.start()
@@ -42,19 +50,35 @@ def serve(listeners: Sequence[EventletListeningSocket], service: Service, on_rea
     eventlet.spawn(collector.watch, eventlet.sleep)
     for work in service.background:
         eventlet.spawn(work)
+    protocol = partial(
+        BoundedHttpProtocol, timeouts=service.timeouts, is_unthrottled=service.is_unthrottled, hand_over=hand_over
+    )
     pool = ConnectionPool(service.connections)
     for listener in listeners:
         listener.on_failure = stop.send_exception
         listener.has_headroom = service.connections.has_rejection_headroom
-        _spawn_http_server(listener, service, pool)
+        if hand_over is not None:
+            listener.keeps = hand_over.keeps
+        _spawn_http_server(listener, service, pool, protocol)
+    if inbox is not None:
+        _spawn_http_server(inbox, service, pool, protocol)
     with logged_exceptions(), watched_loop(service.on_slow_turn):
         stop.wait()
+        if hand_over is not None:
+            hand_over.drain()
         service.shut_down(eventlet.sleep)
+        if hand_over is not None:
+            hand_over.wait_for_rest(service.connections)
     for listener in listeners:
         listener.close()
 
 
-def _spawn_http_server(listener: EventletListeningSocket, service: Service, pool: ConnectionPool) -> None:
+def _spawn_http_server(
+    listener: EventletListeningSocket | Inbox,
+    service: Service,
+    pool: ConnectionPool,
+    protocol: Callable[..., BoundedHttpProtocol],
+) -> None:
     eventlet.spawn(
         eventlet.wsgi.server,
         listener,
@@ -62,7 +86,7 @@ def _spawn_http_server(listener: EventletListeningSocket, service: Service, pool
         log=_wsgi_logger(),
         log_output=False,
         debug=False,
-        protocol=partial(BoundedHttpProtocol, timeouts=service.timeouts, is_unthrottled=service.is_unthrottled),
+        protocol=protocol,
         custom_pool=pool,
         keepalive=service.timeouts.idle,
         environ={"wsgi.input_terminated": True},

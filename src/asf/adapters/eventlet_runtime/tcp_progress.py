@@ -22,9 +22,10 @@ UNANSWERED = 2
 """Within this time, or before the kernel has asked so often in vain, a machine that is there acknowledges, if only to
 say that it has no room (RFC 9293, 3.8.6.1). The last question may still be under way."""
 
-_INFO = struct.Struct("=2xBB52xI60xQ")
-"""`tcpi_retransmits` and `tcpi_probes` (of data, and of the peer's room, since its last answer), `tcpi_last_ack_recv`
-(milliseconds ago) and `tcpi_bytes_acked` in Linux's `struct tcp_info` (linux/tcp.h)."""
+_INFO = struct.Struct("=2xBB20xI28xI60xQ16xI")
+"""`tcpi_retransmits` and `tcpi_probes` (of data, and of the peer's room, since its last answer), `tcpi_unacked`
+(packets), `tcpi_last_ack_recv` (milliseconds ago), `tcpi_bytes_acked` and `tcpi_notsent_bytes` in Linux's
+`struct tcp_info` (linux/tcp.h)."""
 
 
 def progress_of(system_socket: Any, written: int = 0) -> Progress:
@@ -37,13 +38,14 @@ def progress_of(system_socket: Any, written: int = 0) -> Progress:
         if TCP_INFO is not None:
             info = system_socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, _INFO.size)
             if len(info) == _INFO.size:
-                retransmits, probes, answered, acknowledged = _INFO.unpack(info)
+                retransmits, probes, under_way, answered, acknowledged, not_sent = _INFO.unpack(info)
                 is_silent = max(retransmits, probes) >= UNANSWERED and answered > ANSWER_MILLISECONDS
-                return Progress(acknowledged, answers=not is_silent)
+                return Progress(acknowledged, answers=not is_silent, has_all=not (under_way or not_sent))
     except OSError:
         pass  # Not a TCP connection, or no longer one.
     try:
-        return Progress(written - unacknowledged(system_socket), answers=True)
+        held = unacknowledged(system_socket)
+        return Progress(written - held, answers=True, has_all=not held)
     except (OSError, ValueError):  # ValueError: it is closed.
         return Progress(written, answers=True)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from wsproto.events import CloseConnection, Ping
+from wsproto.events import CloseConnection, Ping, Pong
 from wsproto.frame_protocol import CloseReason
 
 from asf.adapters.rate_limit import RateLimit
@@ -32,8 +32,8 @@ class DirectWebSocket(FrameSender):
     `message_timeout` returns how many seconds the next message may take (None: no limit); after that the connection
     is considered ended, unless `is_excused` grants the client the same time again. `timeout`, in seconds, limits
     every silence of a client that is not behind with its reading (None: no limit). `on_throttled` is called when
-    frames arrive faster than the rate limit, at most every `THROTTLED_NOTICE_SECONDS`. `received_frames` counts all
-    frames that were received.
+    frames arrive faster than the rate limit, at most every `THROTTLED_NOTICE_SECONDS`, `on_pong` with the payload of
+    each pong. `received_frames` counts all frames that were received.
     """
 
     def __init__(self, connection: RawConnection, max_message_bytes: int) -> None:
@@ -41,6 +41,7 @@ class DirectWebSocket(FrameSender):
         self.message_timeout: Callable[[], float | None] = _no_limit
         self.is_excused: Callable[[], bool] = _never
         self.on_throttled: Callable[[], None] | None = None
+        self.on_pong: Callable[[bytes], None] | None = None
         self.received_frames = 0
         self._receiver = MessageReceiver(max_message_bytes)
         self._frame_rate = RateLimit(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
@@ -100,12 +101,16 @@ class DirectWebSocket(FrameSender):
                 return received
             if isinstance(received, Ping):
                 self.send_frame(pong_frame(received.payload))
+            elif isinstance(received, Pong):
+                if self.on_pong is not None:
+                    self.on_pong(bytes(received.payload))
             elif isinstance(received, CloseConnection):
                 self.close(received.code, received.reason or "")
                 return None
 
     def _receive(self, due: float | None) -> bytes:
         """Return bytes; none at the end of the connection, or when the message is overdue. Raises OSError."""
+        self.flush()
         if due is None:
             while True:
                 try:

@@ -7,12 +7,14 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 from weakref import WeakSet
 
+from asf.adapters.forwarding import forwarded_for
 from asf.adapters.origins import OriginRule
 from asf.adapters.websocket.back_pressure import BackPressure
 from asf.adapters.websocket.connection import DirectWebSocket
-from asf.adapters.websocket.frames import close_frame, framing_for, text_frame
+from asf.adapters.websocket.frames import close_frame, framing_for, shared_text_frame, text_frame
 from asf.adapters.websocket.handshake import StartResponse, WebSocketUpgrade
 from asf.adapters.websocket.pings import PING_SECONDS, Pings
+from asf.domain.peer import Peer, Transport
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.intake import Intake
 
@@ -34,7 +36,13 @@ Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 class PlainWebSocket:
     """One plain WebSocket connection. `close_later` is called when it closes: it calls `break_off` after a delay."""
 
-    def __init__(self, websocket: DirectWebSocket, close_later: Callable[["PlainWebSocket"], None]) -> None:
+    def __init__(
+        self,
+        websocket: DirectWebSocket,
+        close_later: Callable[["PlainWebSocket"], None],
+        peer: Peer,
+    ) -> None:
+        self.peer = peer
         self._websocket = websocket
         self._close_later = close_later
         self._waiting: deque[bytes] = deque()
@@ -42,8 +50,10 @@ class PlainWebSocket:
         self._closing = self._is_abandoned = False
         self._ping_is_due = False
         self._pings = Pings(websocket)
+        self._pongs = 0  # At the last look whether the client still reads what was sent before the close frame.
         self._back_pressure = BackPressure(MAX_WAITING_BYTES // 2, websocket.pause)
         websocket.on_idle = self._continue
+        websocket.on_pong = self._pings.note_pong
 
     @property
     def ready(self) -> bool:
@@ -67,6 +77,13 @@ class PlainWebSocket:
             self._flush()
             if self._waiting_bytes > MAX_WAITING_BYTES:
                 self.break_off()
+        return True
+
+    def try_send_text(self, text: str) -> bool:
+        """Send a text message if nothing waits in front of it; return whether it was sent."""
+        if not self.ready:
+            return False
+        self._websocket.write_whole(shared_text_frame(text))
         return True
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
@@ -109,7 +126,9 @@ class PlainWebSocket:
 
     def finish_close(self) -> bool:
         """End the connection, unless the client still takes what was sent before. Returns whether it has ended."""
-        if not self._is_abandoned and self._websocket.intake.is_behind(SLOW_CLOSE_SECONDS):
+        pongs, self._pongs = self._pongs, self._pings.pongs
+        is_reading = self._pongs > pongs or self._websocket.intake.is_behind(SLOW_CLOSE_SECONDS)
+        if is_reading and not self._is_abandoned:
             return False
         self.break_off()
         return True
@@ -125,7 +144,7 @@ class PlainWebSocket:
 
         Without them the connection is freed without the garbage collector.
         """
-        self._callback = self._websocket.on_throttled = None
+        self._callback = self._websocket.on_throttled = self._websocket.on_pong = None
         self._websocket.on_idle = self._flush if self._waiting else None
 
     @property
@@ -205,7 +224,8 @@ class PlainWebSocketEndpoint:
         # WSGI (PEP 3333) represents the bytes of the path as Latin-1.
         stream_id = path[len(self._prefix) :].encode("latin-1").decode("utf-8", "replace")
         query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
-        upgrade = WebSocketUpgrade(partial(self._serve, stream_id, query), self._max_message_bytes)
+        peer = Peer(Transport.WEBSOCKET, environ.get("REMOTE_ADDR", ""), forwarded_for(environ))
+        upgrade = WebSocketUpgrade(partial(self._serve, stream_id, query, peer), self._max_message_bytes)
         return upgrade(environ, start_response)
 
     @property
@@ -213,8 +233,8 @@ class PlainWebSocketEndpoint:
         """Whether nothing waits to be sent on any connection."""
         return all(connection.has_sent_all for connection in list(self._connections))
 
-    def _serve(self, stream_id: str, query: Mapping[str, str], websocket: DirectWebSocket) -> None:
-        connection = PlainWebSocket(websocket, self._closes.add)
+    def _serve(self, stream_id: str, query: Mapping[str, str], peer: Peer, websocket: DirectWebSocket) -> None:
+        connection = PlainWebSocket(websocket, self._closes.add, peer)
         self._pings.add(connection)
         self._connections.add(connection)
         try:

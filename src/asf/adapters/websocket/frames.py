@@ -2,18 +2,16 @@
 
 import struct
 from functools import lru_cache
-from weakref import WeakKeyDictionary
 
 from asf.domain.streaming.audio import AudioBatch
 
 _FINAL_TEXT = 0x81
 _FINAL_BINARY = 0x82
 _FINAL_CLOSE = 0x88
+_FINAL_PING = 0x89
 _FINAL_PONG = 0x8A
 EMPTY_CLOSE_FRAME = b"\x88\x00"
 """A close without a code or a reason (RFC 6455, section 5.5.1)."""
-PING_FRAME = b"\x89\x00"
-"""A ping without a payload (RFC 6455, section 5.5.2)."""
 _MAX_CONTROL_PAYLOAD = 125
 _LENGTH_IN_2_BYTES = 126
 _LENGTH_IN_8_BYTES = 127
@@ -35,9 +33,18 @@ def text_frame(text: str) -> bytes:
     return frame_header(_FINAL_TEXT, len(payload)) + payload
 
 
+shared_text_frame = lru_cache(maxsize=16)(text_frame)
+"""Return `text` as one frame, rendered once for the many connections that it is sent on in a row."""
+
+
 def binary_frame(payload: bytes) -> bytes:
     """Return `payload` as one complete binary frame."""
     return frame_header(_FINAL_BINARY, len(payload)) + payload
+
+
+def ping_frame(payload: bytes) -> bytes:
+    """Return a ping, whose pong will have the same payload (RFC 6455, section 5.5.2)."""
+    return frame_header(_FINAL_PING, len(payload)) + payload
 
 
 def pong_frame(payload: bytes) -> bytes:
@@ -59,30 +66,29 @@ class ChunkFraming:
 
     def __init__(self, envelope: str) -> None:
         self._envelope = text_frame(envelope) if envelope else b""
-        # A rendering is kept as long as its batch, so that a thousand listeners share it.
-        self._renderings: WeakKeyDictionary[AudioBatch, bytes] = WeakKeyDictionary()
 
     def overhead(self, length: int) -> bytes:
         """Return the bytes that precede a chunk of `length` bytes: the envelope and the frame's header."""
         return self._envelope + frame_header(_FINAL_BINARY, length)
 
-    def render(self, batch: AudioBatch, start: int, stop: int) -> memoryview:
+    def render(self, batch: AudioBatch, start: int, stop: int) -> bytes | memoryview:
         """Return the frames of the batch's bytes from `start` to `stop` (offsets in the audio).
 
-        If both are on chunk boundaries, which is nearly always the case, this is a slice of the batch's one
-        rendering.
+        If both are on chunk boundaries, which is nearly always the case, this is the batch's one rendering, or a
+        slice of it.
         """
-        chunk = batch.chunk_bytes
-        if (start - batch.offset) % chunk or ((stop - batch.offset) % chunk and stop != batch.end):
-            return memoryview(self._join(batch, start, stop))
-        frames = self._renderings.get(batch)
+        frames = batch.derived.get(self)
         if frames is None:
-            frames = self._renderings[batch] = self._join(batch, batch.offset, batch.end)
+            frames = batch.derived[self] = self._join(batch, batch.offset, batch.end)
+        first, last = start - batch.offset, stop - batch.offset
+        is_last = last == len(batch.data)
+        if first == 0 and is_last:
+            return frames
+        chunk = batch.chunk_bytes
+        if first % chunk or (last % chunk and not is_last):
+            return self._join(batch, start, stop)
         stride = len(self.overhead(chunk)) + chunk
-        first = (start - batch.offset) // chunk * stride
-        if stop == batch.end:
-            return memoryview(frames)[first:]
-        return memoryview(frames)[first : (stop - batch.offset) // chunk * stride]
+        return memoryview(frames)[first // chunk * stride : len(frames) if is_last else last // chunk * stride]
 
     def split_sent(self, batch: AudioBatch, start: int, stop: int, sent: int) -> tuple[int, int]:
         """Return how far `sent` bytes of the frames from `start` to `stop` reach.

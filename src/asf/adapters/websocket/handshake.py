@@ -38,7 +38,7 @@ class WebSocketUpgrade:
             return [b""]
         websocket = DirectWebSocket(environ[TAKE_CONNECTION](), self._max_message_bytes)
         try:
-            websocket.send_frame(_accept(environ["HTTP_SEC_WEBSOCKET_KEY"]))
+            websocket.hold(_accept(environ["HTTP_SEC_WEBSOCKET_KEY"]))  # One write with the first message.
             self._handler(websocket)
         except OSError as error:
             if error.errno not in CLIENT_IS_GONE:

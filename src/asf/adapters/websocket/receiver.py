@@ -1,6 +1,7 @@
 """The receiving side of a WebSocket connection: bytes in, messages out, without input or output of its own."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
@@ -15,6 +16,15 @@ _REASONS = {
     CloseReason.MESSAGE_TOO_BIG: "The message is too big.",
 }
 """What a close frame says with a code; with others it says what wsproto found."""
+
+_TEXT, _BINARY, _PONG = 0x81, 0x82, 0x8A
+"""First bytes of final frames without reserved bits."""
+
+_IS_MASKED, _LENGTH_BITS, _LENGTH_IN_2_BYTES = 0x80, 0x7F, 126
+"""The second byte of a frame (RFC 6455, section 5.2)."""
+
+_SHORTEST_HEADER = 6
+"""That of a client: two bytes and the mask."""
 
 _NO_RESERVED_BITS = RsvBits(rsv1=False, rsv2=False, rsv3=False)
 
@@ -34,7 +44,92 @@ class MessageReceiver:
 
     A message may have `max_message_bytes` bytes, in at most `MAX_FRAGMENTS` frames. What exceeds that, or violates
     RFC 6455, reads as a `CloseConnection` with the code and the reason to close the connection with.
+
+    Whole messages in one frame, and pongs, are read here as long as a client sends nothing else, and each at once.
+    From anything else on wsproto reads, which costs more time and memory.
     """
+
+    __slots__ = ("_data", "_library", "_max_bytes", "_start")
+
+    def __init__(self, max_message_bytes: int) -> None:
+        self._max_bytes = max_message_bytes
+        self._data = b""
+        self._start = 0
+        self._library: _LibraryReceiver | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Add received bytes. Call it only after `next_frame` has returned None."""
+        if self._library is not None:
+            self._library.feed(data)
+        else:
+            self._data, self._start = data, 0
+
+    def next_frame(self) -> Received | None:
+        """Return the next complete frame, or None when more bytes are needed.
+
+        The code of a `CloseConnection` is the one to answer with.
+        """
+        if self._library is None:
+            if self._start == len(self._data):
+                self._data, self._start = b"", 0
+                return None
+            received = self._plain_frame()
+            if received is not None:
+                return received
+            self._library = _LibraryReceiver(self._max_bytes)
+            self._library.feed(self._data[self._start :])
+            self._data = b""
+        return self._library.next_frame()
+
+    def _plain_frame(self) -> str | bytes | Pong | None:
+        """Return the content of the next frame if it is complete and plain; else None."""
+        found = self._next_payload()
+        content = None if found is None else _content_of(self._data[self._start], found[0])
+        if found is not None and content is not None:
+            self._start = found[1]
+        return content
+
+    def _next_payload(self) -> tuple[bytes, int] | None:
+        """Return the payload of the next frame and where the frame ends, if it is complete and not too long."""
+        data, start = self._data, self._start
+        header_end = start + _SHORTEST_HEADER
+        if len(data) < header_end or not data[start + 1] & _IS_MASKED:
+            return None
+        length = data[start + 1] & _LENGTH_BITS
+        if length > _LENGTH_IN_2_BYTES:
+            return None
+        if length == _LENGTH_IN_2_BYTES:
+            header_end += 2
+            length = int.from_bytes(data[start + 2 : start + 4], "big")
+            if length < _LENGTH_IN_2_BYTES:  # It is not as short as it can be.
+                return None
+        end = header_end + length
+        if len(data) < end or length > self._max_bytes:
+            return None
+        return _unmasked(data[header_end:end], data[header_end - 4 : header_end]), end
+
+
+def _content_of(first_byte: int, payload: bytes) -> str | bytes | Pong | None:
+    """Return the content of a frame that is a whole message or a pong; None of others, and of what is no UTF-8."""
+    if first_byte == _TEXT:
+        with suppress(UnicodeDecodeError):
+            return payload.decode()
+    elif first_byte == _BINARY:
+        return payload
+    elif first_byte == _PONG and len(payload) < _LENGTH_IN_2_BYTES:
+        return Pong(payload)
+    return None
+
+
+def _unmasked(payload: bytes, mask: bytes) -> bytes:
+    """Return a payload without its mask (RFC 6455, section 5.3)."""
+    length = len(payload)
+    key = (mask * (length // 4 + 1))[:length]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(length, "big")
+
+
+class _LibraryReceiver:
+    """Does as `MessageReceiver`, by wsproto."""
 
     def __init__(self, max_message_bytes: int) -> None:
         self._connection = Connection(ConnectionType.SERVER, [_MessageSizeLimit(max_message_bytes)])

@@ -34,7 +34,8 @@ class FrameSender:
 
     `on_idle` is called when a frame was sent after waiting, or by `send`, and nothing else is pending. `timeout`
     is the longest time in seconds in which the client takes no byte of what `send` waits for (None: no limit).
-    `intake` tells how the client takes what it is sent.
+    `intake` tells how the client takes what it is sent. Between `cork` and `uncork` whole messages are held back, so
+    that several, and audio after them, are one write.
     `websocket_closed` says that nothing more can be sent.
     """
 
@@ -47,6 +48,8 @@ class FrameSender:
         self._pending: deque[_Pending] = deque()
         self._sending_tasks = 0
         self._sends = 0
+        self._held: bytes = b""
+        self._is_corked = False
 
     @property
     def idle(self) -> bool:
@@ -61,22 +64,41 @@ class FrameSender:
         Call it only while `idle`.
         """
         frames = framing.render(batch, start, stop)
-        try:
-            sent = self._connection.write_now(frames)
-        except OSError:
-            self.websocket_closed = True
-            return 0
+        sent = self._write(frames)
         if sent == len(frames):
             return stop - start
+        if self.websocket_closed:
+            return 0
         taken, missing = framing.split_sent(batch, start, stop, sent)
         self._write_later(bytes(frames[sent : sent + missing]))
         return taken
 
     def write_whole(self, frames: bytes) -> None:
         """Write `frames`, now or as soon as the kernel takes them. Call it only while `idle`."""
+        if self._is_corked:
+            self._held += frames
+            return
         sent = self._write(frames)
         if sent < len(frames):
             self._write_later(frames[sent:])
+
+    def hold(self, data: bytes) -> None:
+        """Write `data` with what is written next, or by `flush`. Call it only while `idle`."""
+        self._held += data
+
+    def flush(self) -> None:
+        """Write what is held back, now or as soon as the kernel takes it."""
+        if self._held:
+            self._write(b"")
+
+    def cork(self) -> None:
+        """Hold whole messages back, until `uncork`. The caller must not wait meanwhile."""
+        self._is_corked = True
+
+    def uncork(self) -> None:
+        """Write what was held back. Safe to repeat."""
+        self._is_corked = False
+        self.flush()
 
     def send(self, message: str | bytes) -> None:
         """Send one message, and wait until the kernel has taken it. Raises OSError when the connection is closed."""
@@ -117,11 +139,21 @@ class FrameSender:
         self._connection.abort()
 
     def _write(self, data: bytes | memoryview) -> int:
+        """Write what is held back, and `data`, as far as the kernel takes them; return how much of `data` it took.
+
+        The rest of what was held back is written as soon as the kernel takes it, in front of anything else.
+        """
+        held, self._held = self._held, b""
         try:
-            return self._connection.write_now(data)
+            if not held:
+                return self._connection.write_now(data)
+            sent = self._connection.write_now(b"".join((held, data)))
         except OSError:
             self.websocket_closed = True
             return 0
+        if sent < len(held):
+            self._write_later(held[sent:])
+        return max(0, sent - len(held))
 
     def _write_later(self, rest: bytes, sent: Event | None = None) -> None:
         if not self.websocket_closed:

@@ -1,0 +1,305 @@
+"""Connections that another worker is to serve: their descriptors (SCM_RIGHTS, unix(7)), and what was read from them.
+
+Each worker has an inbox, a Unix socket of type SEQPACKET. The kernel keeps the state and the options of a connection;
+the worker that receives it serves it as if it had accepted it.
+"""
+
+import errno
+import logging
+import posix
+import struct
+import time
+from collections.abc import Callable, Sequence, Sized
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import eventlet
+from eventlet import greenthread, hubs, patcher
+
+from asf.adapters.eventlet_runtime.streamed_body import take_buffered
+from asf.adapters.eventlet_runtime.tcp_progress import PatientSocket
+from asf.adapters.log_throttle import LogThrottle
+from asf.adapters.workers.seat import Seat
+from asf.adapters.workers.session_ids import read_request_line
+from asf.adapters.workers.table import Row, State
+
+FULL_SECONDS = 5.0
+"""How long a connection waits while the inbox of its worker is full."""
+
+FULL_LOOK_SECONDS = 0.01
+"""Interval between two attempts to put a connection into an inbox that is full."""
+
+REST_SECONDS = 5.0
+"""How long a worker that drains waits, in the end, for requests that are being answered."""
+
+REST_LOOK_SECONDS = 0.01
+"""Interval between two looks whether there are any."""
+
+EXHAUSTED_SECONDS = 0.1
+"""Pause of an inbox while the process can open no further file: what arrives stays there."""
+
+MAX_MESSAGE_BYTES = 64 * 1024
+"""More than a request line and the read buffer of a connection."""
+
+LOG_SECONDS = 10.0
+"""Shortest time between two log lines about connections that could not be handed over."""
+
+_QUESTION = b"?"
+
+_HEADER = struct.Struct("=?d")
+"""Whether the connection is within its limits, and the schedule of its rate limit."""
+
+_socket = patcher.original("socket")
+
+logger = logging.getLogger(__name__)
+
+
+class NotTaken(Exception):
+    """The worker that has a session does not take a connection."""
+
+
+class _Draining(Exception):
+    """Wakes a task that waits for a request."""
+
+
+class ConnectionState(NamedTuple):
+    """What the server knows of a connection. `scheduled` is that of the rate limit of its requests."""
+
+    is_within_limits: bool
+    scheduled: float
+
+
+class HandedOverSocket(PatientSocket):
+    """A connection that another worker has accepted. `early` is what was read from it, and is received first."""
+
+    early = b""
+    state: ConnectionState | None = None
+    """None for a connection that no worker has served yet."""
+    arrived = False
+    """Whether its first request here has yet to come."""
+
+    def recv(self, bufsize: int, flags: int = 0) -> Any:
+        """Receive at most `bufsize` bytes."""
+        if not self.early:
+            return super().recv(bufsize, flags)
+        taken, self.early = self.early[:bufsize], self.early[bufsize:]
+        return taken
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """Receive into a buffer, and return how many bytes."""
+        if not self.early:
+            received: int = super().recv_into(buffer, nbytes, flags)
+            return received
+        view = memoryview(buffer).cast("B")
+        taken = self.recv(nbytes or len(view))
+        view[: len(taken)] = taken
+        return len(taken)
+
+
+class HandOver:
+    """Sends connections to other workers. `inboxes` are the sending ends of their inboxes, by slot."""
+
+    def __init__(self, seat: Seat, inboxes: Sequence[Any]) -> None:
+        self._seat = seat
+        self._inboxes = inboxes
+        self._throttle = LogThrottle(LOG_SECONDS)
+        self._waiting: dict[object, Any] = {}
+
+    def keeps(self, accepted: Any) -> bool:
+        """Return whether this worker is to serve a connection that it has accepted; if not, another one has it."""
+        slot = self._seat.lighter()
+        if slot is None or not self._put(slot, accepted, None, b""):
+            return True
+        accepted.close()
+        return False
+
+    def keeps_request(
+        self, connection: Any, file: Any, line: bytes, state: ConnectionState, *, is_read: bool
+    ) -> bool:
+        """Return whether this worker is to answer the request that begins with `line`, a request line or more.
+
+        `file` is what the rest is read from, and the line itself, unless it `is_read`. May yield. A connection that
+        is on its way to another worker must be closed without shutting it down.
+
+        Raises `NotTaken`.
+        """
+        has_arrived, connection.arrived = getattr(connection, "arrived", False), False
+        slot = self._slot_of(line, has_arrived=has_arrived)
+        if slot is None:
+            return True
+        self._send(slot, connection, file, line if is_read else b"", state)
+        return False
+
+    def wait(self, connection: Any, file: Any, state: ConnectionState) -> bytes | None:
+        """Wait for the first byte of a request, and return what has arrived: nothing at the end of the connection.
+
+        Returns None if the connection is on its way to another worker, as this one drains. Raises OSError.
+        """
+        while True:
+            # One that has arrived with a request may have come because that is for this worker.
+            is_free = self._seat.is_draining and not getattr(connection, "early", b"")
+            slot = self._seat.lighter() if is_free else None
+            if slot is not None:
+                self._send(slot, connection, file, b"", state)
+                return None
+            token = object()
+            self._waiting[token] = greenthread.getcurrent()
+            try:
+                first: bytes = file.peek(1)
+            except _Draining:
+                continue
+            finally:
+                self._waiting.pop(token, None)
+            return first
+
+    def drain(self) -> None:
+        """Hand over the connections that wait for a request, and from now on all on which one arrives."""
+        self._seat.set_state(State.DRAINING)
+        for token in list(self._waiting):
+            hubs.get_hub().schedule_call_global(0, self._interrupt, token)
+
+    def wait_for_rest(self, connections: Sized) -> None:
+        """Wait, for a while, until no connection is left: the requests that are being answered come to their ends."""
+        end = time.monotonic() + REST_SECONDS
+        while len(connections) and time.monotonic() < end and self._seat.lighter() is not None:
+            eventlet.sleep(REST_LOOK_SECONDS)
+
+    def _interrupt(self, token: object) -> None:
+        waiting = self._waiting.pop(token, None)
+        if waiting is not None:
+            waiting.throw(_Draining())
+
+    def ask(self, slot: int) -> None:
+        """Ask another worker for its metrics. One whose inbox is full is not asked."""
+        with suppress(OSError):
+            self._inboxes[slot].send(_QUESTION)
+
+    def gives_back(self, connection: HandedOverSocket, message: bytes) -> bool:
+        """Return whether another worker has this connection now, of which `message` has arrived.
+
+        None has it if this one has the session of its request, or all others are exhausted, too.
+        """
+        request = read_request_line(connection.early)
+        slot = self._seat.lightest()
+        if slot is None or (request is not None and request.owner == self._seat.me):
+            return False
+        return self._put_message(slot, connection, [message])
+
+    def _send(self, slot: int, connection: Any, file: Any, line: bytes, state: ConnectionState) -> None:
+        connection.settimeout(0)
+        early = line + take_buffered(file) + getattr(connection, "early", b"")
+        end = time.monotonic() + FULL_SECONDS
+        while not self._put(slot, connection, state, early):
+            if time.monotonic() > end:
+                if self._throttle.permits():
+                    logger.warning("A connection cannot be handed over: worker %d does not take it", slot)
+                raise NotTaken
+            eventlet.sleep(FULL_LOOK_SECONDS)
+
+    def _slot_of(self, line: bytes, *, has_arrived: bool) -> int | None:
+        """Return the slot of the worker for a request, None for this one.
+
+        One that `has_arrived` from another worker is not handed over again without need.
+        """
+        request = read_request_line(line)
+        if request is not None and request.owner is not None:
+            if request.owner.slot == self._seat.me.slot:
+                return None
+            return request.owner.slot if self._seat.has(request.owner) else None
+        begins = request is not None and not request.sid and not request.is_websocket
+        may_go = self._seat.is_draining or (begins and not has_arrived)
+        return self._seat.lighter() if may_go else None
+
+    def _put(self, slot: int, connection: Any, state: ConnectionState | None, early: bytes) -> bool:
+        """Put a connection into an inbox, and return whether there was room."""
+        header = b"" if state is None else _HEADER.pack(*state)
+        return self._put_message(slot, connection, [bytes([len(header)]), header, early])
+
+    def _put_message(self, slot: int, connection: Any, parts: Sequence[bytes]) -> bool:
+        try:
+            _socket.send_fds(self._inboxes[slot], parts, [connection.fileno()])
+        except OSError:  # Full, or too many descriptors are under way.
+            return False
+        self._seat.table.note_sent(self._seat.me.slot, slot)
+        return True
+
+
+class Inbox:
+    """The connections that other workers hand over: for the WSGI library, a listening socket that accepts them.
+
+    `arriving` is the receiving end of this worker's inbox; `listening` is a listening socket whose name and family
+    these connections have. A worker that can open no further file gives those back through `hand_over` that any may
+    serve. It keeps a descriptor to spare for that, as the kernel drops a connection if there is none (unix(7)).
+    """
+
+    def __init__(self, seat: Seat, hand_over: HandOver, arriving: Any, listening: Any) -> None:
+        self._seat = seat
+        self._hand_over = hand_over
+        self._arriving = arriving
+        self.family = listening.family
+        self.getsockname = listening.getsockname
+        self._spare: int | None = None
+        self.on_asked: Callable[[], object] = lambda: None
+        """Called when another worker asks for the metrics of this one. Must not wait."""
+
+    def accept(self) -> tuple[Any, Any]:
+        """Return the next connection, and its address. Raises OSError when the inbox is closed."""
+        while True:
+            while not self._reserve():
+                eventlet.sleep(EXHAUSTED_SECONDS)
+            sent = self._seat.table.sent_to(self._seat.me.slot)
+            try:
+                message, descriptors = self._receive()
+            except BlockingIOError:
+                self._seat.table.set(Row.RECEIVED, self._seat.me.slot, sent)
+                hubs.trampoline(self._arriving, read=True)
+                continue
+            if not message:
+                raise OSError(errno.EPIPE, "The inbox is closed")
+            if message == _QUESTION:
+                self.on_asked()
+            for descriptor in descriptors:
+                connection = self._arrived(message, descriptor)
+                with suppress(OSError):  # It has been reset.
+                    address = connection.getpeername()
+                    if self._reserve() or not self._hand_over.gives_back(connection, message):
+                        return connection, address
+                connection.close()
+
+    def close(self) -> None:
+        """Take no further connections."""
+        self._arriving.close()
+
+    def _arrived(self, message: bytes, descriptor: int) -> HandedOverSocket:
+        received = self._seat.table.get(Row.RECEIVED, self._seat.me.slot)
+        self._seat.table.set(Row.RECEIVED, self._seat.me.slot, received + 1)
+        connection = HandedOverSocket(-1, fileno=descriptor)
+        header, connection.early = message[1 : 1 + message[0]], message[1 + message[0] :]
+        connection.state = ConnectionState(*_HEADER.unpack(header)) if header else None
+        connection.arrived = True
+        return connection
+
+    def _reserve(self) -> bool:
+        """Return whether there is a descriptor to spare, and let the other workers know."""
+        if self._spare is None:
+            with suppress(OSError):
+                self._spare = posix.dup(self._arriving.fileno())
+            self._seat.note_exhausted(is_exhausted=self._spare is None)
+        return self._spare is not None
+
+    def _receive(self) -> tuple[bytes, list[int]]:
+        """Return the next message, and its descriptors. Raises BlockingIOError."""
+        # Looked at first: the spare descriptor is given up only if something is there.
+        self._arriving.recv(1, _socket.MSG_PEEK)
+        if self._spare is not None:
+            posix.close(self._spare)
+            self._spare = None
+        message, descriptors, _, _ = _socket.recv_fds(self._arriving, MAX_MESSAGE_BYTES, 1)
+        return message, descriptors
+
+
+def end_of(descriptor: int) -> Any:
+    """Return one end of an inbox, which does not block."""
+    end = _socket.socket(fileno=descriptor)
+    end.settimeout(0)  # `send_fds` and `recv_fds` ignore their flags.
+    return end
