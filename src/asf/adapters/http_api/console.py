@@ -11,10 +11,12 @@ from typing import Protocol
 from flask import Blueprint, Response, jsonify, request, send_from_directory
 
 from asf.adapters.http_api.cors import share
+from asf.adapters.http_api.errors import BadRequest
+from asf.adapters.http_api.json_body import read_json_object
 from asf.adapters.origins import is_own
 from asf.domain.errors import RateLimited, Unauthorized
 
-CLIENT_MODULE = "static/asf-client/index.js"
+CLIENT_MODULE = "static/asf-client/asf-client.js"
 """Entry module of the built browser client, relative to the console's folder."""
 
 POLICY = (
@@ -55,6 +57,18 @@ class Demo(Protocol):
         """The client whose UI updates report the progress."""
         ...
 
+    @property
+    def notice(self) -> str | None:
+        """What the user should know, for humans."""
+        ...
+
+
+StartDemo = Callable[[int, str | None], Demo | None]
+"""Starts a demo podcast: gets the port of this server, and the text to speak, if any.
+
+Returns None if too many demos are running. Raises ValueError, with the reason, if the text cannot be spoken.
+"""
+
 
 def create_console_blueprint(folder: Path, origins: Sequence[str]) -> Blueprint:
     """Return the routes of the files in `folder`: `/` and /console/...; pages of `origins` may load them."""
@@ -78,11 +92,11 @@ def create_console_blueprint(folder: Path, origins: Sequence[str]) -> Blueprint:
     return blueprint
 
 
-def create_demo_blueprint(guard: Callable[[], None], start_demo: Callable[[int], Demo | None]) -> Blueprint:
+def create_demo_blueprint(guard: Callable[[], None], start_demo: StartDemo) -> Blueprint:
     """Return the route that starts a demo podcast, for the console page of this server only.
 
-    `guard` raises `Unauthorized` for requests that may not use the internal API. `start_demo` is called with the port
-    of this server; it returns None if too many demos are running.
+    `guard` raises `Unauthorized` for requests that may not use the internal API. The body of the request is empty, or
+    a JSON object with the `text` that is to be spoken.
     """
     blueprint = Blueprint("demo", "asf")
 
@@ -91,12 +105,26 @@ def create_demo_blueprint(guard: Callable[[], None], start_demo: Callable[[int],
         guard()
         if not _is_own_page():
             raise Unauthorized("Demo podcasts can only be requested from the console page.")
-        started = start_demo(int(request.environ["SERVER_PORT"]))
+        try:
+            started = start_demo(int(request.environ["SERVER_PORT"]), _read_text())
+        except ValueError as error:
+            raise BadRequest(str(error)) from error
         if started is None:
             raise RateLimited("Too many demos are running. Try again when one has finished.")
-        return jsonify(stream_id=started.stream_id, client_id=started.client_id), HTTPStatus.ACCEPTED
+        notice = {} if started.notice is None else {"notice": started.notice}
+        return jsonify(stream_id=started.stream_id, client_id=started.client_id, **notice), HTTPStatus.ACCEPTED
 
     return blueprint
+
+
+def _read_text() -> str | None:
+    """Return the `text` of the current request, if it has a body. Raises `BadRequest`."""
+    if not request.content_length:
+        return None
+    text = read_json_object(BadRequest, BadRequest).get("text")
+    if not isinstance(text, str):
+        raise BadRequest("'text' must be a string.")
+    return text
 
 
 def _is_own_page() -> bool:

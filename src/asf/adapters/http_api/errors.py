@@ -49,6 +49,20 @@ class SendUiMissingData(RequestError):
     message = "Validation failed: 'data' field is required."
 
 
+class CuesMalformedJson(RequestError):
+    """The body is declared as JSON, but is not valid JSON."""
+
+    error_code = "ASF_CUES_MALFORMED_JSON"
+    message = "Malformed JSON payload."
+
+
+class CuesInvalidPayload(RequestError):
+    """The body is missing, not declared as JSON, or has no list of 1 to 1000 cues, or an `epoch` that is not text."""
+
+    error_code = "ASF_CUES_INVALID_PAYLOAD"
+    message = "Request payload is missing or not valid JSON for cues."
+
+
 class RouteNotFound(RequestError):
     """No route has this path."""
 
@@ -89,6 +103,35 @@ class InvalidQuery(RequestError):
 
     error_code = "ASF_INVALID_QUERY"
     message = "A query parameter is invalid."
+
+
+class SessionNotFound(RequestError):
+    """No node has a session of this id: it has ended."""
+
+    error_code = "ASF_SESSION_NOT_FOUND"
+    message = "There is no such session."
+
+
+class NodesSilent(RequestError):
+    """None of the nodes that answer has the session, and others do not answer; `details` names them."""
+
+    error_code = "ASF_NODES_NOT_ANSWERING"
+    message = "Some nodes do not answer."
+    retryable = True
+
+
+class InvalidHeader(RequestError):
+    """A header of the request has an invalid value."""
+
+    error_code = "ASF_INVALID_HEADER"
+    message = "A header is invalid."
+
+
+class UnsupportedMediaType(RequestError):
+    """The body has a form or a coding in which audio cannot be uploaded."""
+
+    error_code = "ASF_UNSUPPORTED_MEDIA_TYPE"
+    message = "Unsupported media type."
 
 
 class NotReady(RequestError):
@@ -137,10 +180,19 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     errors.ListenerTooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.TooManyListeners: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Draining: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Disconnected: HTTPStatus.FORBIDDEN,
     errors.InvalidStreamId: HTTPStatus.BAD_REQUEST,
     errors.InvalidFilepath: HTTPStatus.BAD_REQUEST,
     errors.CatalogFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.InvalidField: HTTPStatus.BAD_REQUEST,
+    errors.UploadNotFound: HTTPStatus.NOT_FOUND,
+    errors.UploadOffsetMismatch: HTTPStatus.CONFLICT,
+    errors.UploadComplete: HTTPStatus.CONFLICT,
+    errors.UploadEmpty: HTTPStatus.BAD_REQUEST,
+    errors.UploadTakenOver: HTTPStatus.CONFLICT,
+    errors.UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.UploadUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.InvalidClientId: HTTPStatus.BAD_REQUEST,
     errors.InvalidEventName: HTTPStatus.BAD_REQUEST,
     errors.InvalidIdempotencyKey: HTTPStatus.BAD_REQUEST,
@@ -154,12 +206,21 @@ HTTP_STATUSES: dict[type[AsfError], HTTPStatus] = {
     SendUiMalformedJson: HTTPStatus.BAD_REQUEST,
     SendUiInvalidPayload: HTTPStatus.BAD_REQUEST,
     SendUiMissingData: HTTPStatus.BAD_REQUEST,
+    errors.InvalidCue: HTTPStatus.BAD_REQUEST,
+    errors.TooManyCues: HTTPStatus.CONFLICT,
+    errors.CuesUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    CuesMalformedJson: HTTPStatus.BAD_REQUEST,
+    CuesInvalidPayload: HTTPStatus.BAD_REQUEST,
     RouteNotFound: HTTPStatus.NOT_FOUND,
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     InvalidQuery: HTTPStatus.BAD_REQUEST,
+    InvalidHeader: HTTPStatus.BAD_REQUEST,
+    SessionNotFound: HTTPStatus.NOT_FOUND,
+    NodesSilent: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RequestTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     BadRequest: HTTPStatus.BAD_REQUEST,
@@ -177,12 +238,16 @@ _ERRORS_OF_STATUSES: dict[int, type[AsfError]] = {
 def error_response(error: AsfError) -> tuple[Response, HTTPStatus]:
     """Return the JSON response and status of `error`."""
     response, status = jsonify(error_body(error)), HTTP_STATUSES[type(error)]
-    response.headers["Cache-Control"] = (
-        "no-store"  # Caches may keep some statuses unless told otherwise, such as 404.
-    )
-    if status is HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = CHALLENGE
+    response.headers.extend(error_headers(error))
     return response, status
+
+
+def error_headers(error: AsfError) -> list[tuple[str, str]]:
+    """Return the headers of the response to `error`, beside those of its body."""
+    headers = [("Cache-Control", "no-store")]  # Caches may keep some statuses unless told otherwise, such as 404.
+    if HTTP_STATUSES[type(error)] is HTTPStatus.UNAUTHORIZED:
+        headers.append(("WWW-Authenticate", CHALLENGE))
+    return headers
 
 
 def error_body(error: AsfError) -> dict[str, Any]:
@@ -190,6 +255,8 @@ def error_body(error: AsfError) -> dict[str, Any]:
     body: dict[str, Any] = {"error_code": error.error_code, "message": error.message}
     if error.details is not None:
         body["details"] = error.details
+    if isinstance(error, errors.EpochChanged) and error.epoch:
+        body["epoch"] = error.epoch
     return body
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import request
 
-from asf.adapters.http_api.bearer import bearer_token
+from asf.adapters.http_api.bearer import bearer_token_of
 from asf.adapters.http_api.request_host import cannot_be_rebound, host_name
 from asf.adapters.origins import is_own
 from asf.domain.errors import Unauthorized
@@ -72,9 +72,12 @@ class InternalGuard:
 
     def __call__(self) -> None:
         """Check the current request, before its body is read. Raises `Unauthorized`."""
-        if self._has_token():
+        self.check(request.environ)
+
+    def check(self, environ: dict[str, Any]) -> None:
+        """Check the request with this WSGI environment, before its body is read. Raises `Unauthorized`."""
+        if self._has_token(environ):
             return
-        environ = request.environ
         trust = self._trust_in(environ.get("REMOTE_ADDR", ""))
         if trust is Trust.NONE:
             raise Unauthorized(UNTRUSTED_PEER)
@@ -114,8 +117,8 @@ class InternalGuard:
         if origin is not None and not is_own(origin, environ):
             raise Unauthorized("Missing or invalid API token, and the request is from a page of another origin.")
 
-    def _has_token(self) -> bool:
-        presented = bearer_token()
+    def _has_token(self, environ: dict[str, Any]) -> bool:
+        presented = bearer_token_of(environ)
         return bool(self._token) and presented is not None and hmac.compare_digest(presented.encode(), self._token)
 
 

@@ -7,28 +7,38 @@ from flask import Blueprint, Response, jsonify, request
 from asf.adapters.http_api.errors import NotifyInvalidPayload, NotifyMalformedJson
 from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
-from asf.adapters.http_api.schemas import NotifyNewAudioSchema, StreamPageSchema, StreamSchema
+from asf.adapters.http_api.schemas import DemandSchema, NotifyNewAudioSchema, StreamPageSchema, StreamSchema
+from asf.domain.streaming.audience import Demand
 from asf.domain.streams.catalog import Announcement, StreamCatalog
 from asf.domain.streams.stream import Locator, StreamState
+from asf.domain.uploads.streams import UploadedStreams
 
 
 def create_internal_streams_blueprint(
-    catalog: StreamCatalog, guard: InternalGuard, wait_for_size: Callable[[Locator, int], object] | None = None
+    catalog: StreamCatalog,
+    guard: InternalGuard,
+    uploaded: UploadedStreams,
+    wait_for_size: Callable[[Locator, int], object] | None = None,
+    demand_of: Callable[[str, str], Demand] | None = None,
 ) -> Blueprint:
     """Return the routes of streams under /asf/internal/, protected by `guard`.
 
     `wait_for_size` waits until the audio at a locator has so many bytes, and raises `AudioUnavailable` after a while.
+    `demand_of` returns what the listeners of a stream need of the audio of an epoch.
     """
     blueprint = Blueprint("internal_streams", "asf", url_prefix="/asf/internal")
     blueprint.before_request(guard)
-    notify_schema = NotifyNewAudioSchema(catalog.locate)
+    notify_schema = NotifyNewAudioSchema(catalog.locate, uploaded.has_upload)
     page_schema = StreamPageSchema()
-    stream_schema = StreamSchema()
+    stream_schema, demand_schema = StreamSchema(), DemandSchema()
 
     @blueprint.post("/notify_new_audio")
     def notify_new_audio() -> Response:
-        fields = notify_schema.read(read_json_object(NotifyMalformedJson, NotifyInvalidPayload))
+        payload = read_json_object(NotifyMalformedJson, NotifyInvalidPayload)
+        fields = notify_schema.read(payload)
         announcement: Announcement = fields["announcement"]
+        if announcement.locator is None:
+            announcement = uploaded.announcement_of(announcement, has_state="state" in payload)
         total_bytes: int | None = fields["total_bytes"]
         locator = announcement.locator if announcement.state is StreamState.COMPLETE else None
         if wait_for_size is not None and locator is not None and total_bytes is not None:
@@ -51,11 +61,13 @@ def create_internal_streams_blueprint(
 
     @blueprint.get("/streams/<stream_id:stream_id>")
     def get_stream(stream_id: str) -> Response:
-        return jsonify(stream_schema.dump(catalog.find(stream_id)))
+        stream = catalog.find(stream_id)
+        demand = {} if demand_of is None else demand_schema.dump(demand_of(stream_id, stream.epoch))
+        return jsonify(stream_schema.dump(stream) | demand)
 
     @blueprint.delete("/streams/<stream_id:stream_id>")
     def delete_stream(stream_id: str) -> Response:
-        catalog.delete(stream_id)
+        uploaded.forget_audio(catalog.delete(stream_id))
         return jsonify(message="Stream deleted", stream_id=stream_id)
 
     return blueprint

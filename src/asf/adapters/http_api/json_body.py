@@ -6,14 +6,11 @@ from typing import Any
 from flask import request
 
 from asf.adapters.http_api.errors import PayloadTooLarge
-from asf.adapters.json_values import parse_json
+from asf.adapters.json_values import MAX_JSON_DEPTH, is_too_deep, parse_json
 from asf.domain.errors import AsfError
 
 MAX_BODY_BYTES = 1024 * 1024
 """Largest request body, in bytes (docs/contract.md, section 2)."""
-
-MAX_JSON_DEPTH = 64
-"""Deepest nesting of arrays and objects in a body, within the limits of all JSON libraries that handle it."""
 
 
 def read_json_object(malformed: Callable[[str], AsfError], invalid: Callable[[str], AsfError]) -> dict[str, Any]:
@@ -28,16 +25,23 @@ def read_json_object(malformed: Callable[[str], AsfError], invalid: Callable[[st
     body = request.get_data(cache=False)
     if len(body) > MAX_BODY_BYTES:  # of undeclared length
         raise PayloadTooLarge
-    if not body.strip():
-        raise invalid("The request has no body.")
-    if not request.is_json:
+    if body.strip() and not request.is_json:
         raise invalid("The request does not declare 'Content-Type: application/json'.")
+    return parse_json_object(body, malformed, invalid)
+
+
+def parse_json_object(
+    body: bytes, malformed: Callable[[str], AsfError], invalid: Callable[[str], AsfError]
+) -> dict[str, Any]:
+    """Return the non-empty JSON object that `body` is. Raises errors as `read_json_object`."""
+    if not body or body.isspace():
+        raise invalid("The request has no body.")
     try:
         payload = parse_json(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise malformed(_describe(error)) from error
     # The number of opening brackets bounds the depth, and is fast to count.
-    if body.count(b"[") + body.count(b"{") > MAX_JSON_DEPTH and _is_deeper(payload, MAX_JSON_DEPTH):
+    if body.count(b"[") + body.count(b"{") > MAX_JSON_DEPTH and is_too_deep(payload):
         raise malformed(f"The body is nested deeper than {MAX_JSON_DEPTH} levels.")
     if not isinstance(payload, dict):
         raise invalid("The body is not a JSON object.")
@@ -52,11 +56,3 @@ def _describe(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return f"The body is nested deeper than {MAX_JSON_DEPTH} levels."
     return str(error)
-
-
-def _is_deeper(value: Any, depth: int) -> bool:
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return False
-    return depth == 0 or any(_is_deeper(item, depth - 1) for item in value)

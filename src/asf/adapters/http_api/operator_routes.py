@@ -24,19 +24,20 @@ def create_operations_blueprint(
     is_operator: Callable[[], bool],
     render_metrics: Callable[[], bytes],
     metrics_content_type: str,
+    version: str,
     documents: Mapping[str, Callable[[], Mapping[str, Any]]],
 ) -> Blueprint:
     """Return the routes of health, readiness, metrics and `documents`, by name.
 
     Each document is built on the first request for it, to keep the start fast. `find_problems` returns the reasons
     why the server cannot accept listeners. Only requests that `is_operator` accepts are answered with more than their
-    kinds.
+    kinds. `version` is that of ASF.
     """
     blueprint = Blueprint("operations", "asf")
 
     @blueprint.get("/asf/health")
     def health() -> Response:
-        return jsonify(status="ok")
+        return jsonify(status="ok", version=version)
 
     @blueprint.get("/asf/ready")
     def ready() -> Response:

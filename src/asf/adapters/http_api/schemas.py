@@ -11,8 +11,15 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from asf.adapters.http_api.errors import InvalidQuery, SendUiInvalidPayload, SendUiMissingData
+from asf.adapters.http_api.errors import (
+    CuesInvalidPayload,
+    InvalidQuery,
+    SendUiInvalidPayload,
+    SendUiMissingData,
+)
+from asf.adapters.json_values import MAX_JSON_DEPTH, is_too_deep, parse_json
 from asf.adapters.schema_rules import obeys
+from asf.domain.cues.cue import MAX_CUE_SECONDS
 from asf.domain.errors import (
     AsfError,
     InvalidClientId,
@@ -25,6 +32,7 @@ from asf.domain.errors import (
 from asf.domain.identifiers import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
     MAX_IDENTIFIER_CHARACTERS,
+    MAX_OFFSET,
     MAX_REASON_CHARACTERS,
     client_id_problem,
     content_type_problem,
@@ -44,6 +52,9 @@ MAX_PAGE = 1000
 
 MAX_UPDATES = 1000
 """Maximum number of UI updates in one request."""
+
+MAX_CUES = 1000
+"""Maximum number of cues in one request (docs/contract.md, section 9)."""
 
 
 def _metadata_size(value: dict[str, Any]) -> None:
@@ -112,11 +123,15 @@ MAX_TOTAL_BYTES = 2**63 - 1
 class NotifyNewAudioSchema(RequestSchema):
     """Body of POST /asf/internal/notify_new_audio. `filepath` is required unless the state is failed.
 
-    `locate` raises `InvalidFilepath` for a path that may not be announced.
+    `locate` raises `InvalidFilepath` for a path that may not be announced. `has_upload` returns whether a stream's
+    audio was uploaded: then it is not required either.
     """
 
-    def __init__(self, locate: Callable[[str], Locator]) -> None:
+    def __init__(
+        self, locate: Callable[[str], Locator], has_upload: Callable[[str], bool] = lambda _stream_id: False
+    ) -> None:
         super().__init__()
+        self._has_upload = has_upload
         filepath = self.fields["filepath"]
         assert isinstance(filepath, FilepathField)  # noqa: S101 - as declared
         filepath.locate = locate
@@ -139,13 +154,41 @@ class NotifyNewAudioSchema(RequestSchema):
 
     @validates_schema(skip_on_field_errors=False, pass_original=True)
     def _filepath_needed(self, _values: dict[str, Any], original: Mapping[str, Any], **_options: Any) -> None:
-        if "filepath" not in original and original.get("state") != StreamState.FAILED:
+        if "filepath" in original or original.get("state") == StreamState.FAILED:
+            return
+        stream_id = original.get("stream_id")
+        if not isinstance(stream_id, str) or not self._has_upload(stream_id):
             raise ValidationError("Missing data for required field.", "filepath")
 
     @post_load
     def _announcement(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
         locator, total_bytes = values.pop("filepath"), values.pop("total_bytes")
         return {"announcement": Announcement(locator=locator, **values), "total_bytes": total_bytes}
+
+
+class MetadataField(fields.String):
+    """Metadata in a query: the text of a JSON object, which loads as the object."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any) -> Any:
+        try:
+            loaded = parse_json(super()._deserialize(value, attr, data, **options))
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(f"It is not valid JSON: {error}.") from error
+        if not isinstance(loaded, dict) or is_too_deep(loaded):
+            raise ValidationError(f"It is not a JSON object, or nested deeper than {MAX_JSON_DEPTH} levels.")
+        return loaded
+
+
+class UploadQuerySchema(RequestSchema):
+    """Query of PUT /asf/internal/streams/{stream_id}/audio."""
+
+    metadata = MetadataField(
+        load_default=None,
+        validate=_metadata_size,
+        metadata={"description": "Metadata for listeners: a JSON object. Without it, the stream's own stays."},
+    )
+
+    errors = MappingProxyType({"metadata": InvalidQuery})
 
 
 class StreamPageSchema(RequestSchema):
@@ -168,6 +211,17 @@ class StreamSchema(Schema):
     metadata = fields.Dict(allow_none=True)
     reason = fields.String(allow_none=True)
     announced_at = fields.Float()
+
+
+class DemandSchema(Schema):
+    """What the listeners of a stream need, in responses."""
+
+    listeners = fields.Integer(metadata={"minimum": 0})
+    needed_until = fields.Integer(allow_none=True, metadata={"minimum": 0, "maximum": MAX_OFFSET})
+
+
+class StreamWithDemandSchema(StreamSchema, DemandSchema):
+    """Response of GET /asf/internal/streams/{stream_id}."""
 
 
 class SendUiUpdateSchema(RequestSchema):
@@ -204,3 +258,50 @@ class SendUiUpdatesSchema(RequestSchema):
     )
 
     errors = MappingProxyType({"updates": SendUiInvalidPayload})
+
+
+class CueSchema(Schema):
+    """A cue: `start` and `end` are in seconds from the beginning of the audio, `data` is any JSON value.
+
+    Other fields are ignored, and null counts as absent, except for `data`.
+    """
+
+    class Meta:
+        """marshmallow options."""
+
+        unknown = EXCLUDE
+
+    id = fields.String(allow_none=True, metadata=IDENTIFIER)
+    start = fields.Float(required=True, metadata={"minimum": 0, "maximum": MAX_CUE_SECONDS})
+    end = fields.Float(allow_none=True, metadata={"minimum": 0, "maximum": MAX_CUE_SECONDS})
+    text = fields.String(allow_none=True)
+    kind = fields.String(allow_none=True, metadata=IDENTIFIER)
+    data = fields.Raw(allow_none=True)
+
+
+class UncheckedCue(fields.Nested):
+    """A cue as it was sent: any JSON value. `parse_cue` checks it."""
+
+    def _deserialize(self, value: Any, *_arguments: Any, **_options: Any) -> Any:
+        return value
+
+
+class PostCuesSchema(RequestSchema):
+    """Body of POST /asf/internal/streams/{stream_id}/cues. Each cue is validated separately, by `parse_cue`."""
+
+    cues = fields.List(
+        UncheckedCue(CueSchema, allow_none=True), required=True, validate=validate.Length(min=1, max=MAX_CUES)
+    )
+    epoch = fields.String(load_default=None, allow_none=True)
+
+    errors = MappingProxyType({"cues": CuesInvalidPayload, "epoch": CuesInvalidPayload})
+
+
+class CuesQuerySchema(RequestSchema):
+    """Query of GET /api/v1/podcasts/cues/{stream_id}."""
+
+    kind = fields.String(load_default=None)
+    since = fields.Integer(load_default=0, validate=validate.Range(min=0, max=MAX_OFFSET))
+    format = fields.String(load_default=None, validate=validate.OneOf(["json", "vtt"]))
+
+    errors = MappingProxyType({"kind": InvalidQuery, "since": InvalidQuery, "format": InvalidQuery})

@@ -6,7 +6,9 @@ from queue import Empty, Queue
 
 from asf.adapters.client_intake import ClientIntake
 from asf.adapters.runtime import ConnectionControl
-from asf.domain.errors import InternalError, ListenerTooSlow, Unauthorized
+from asf.domain.cues.track import CuePiece
+from asf.domain.errors import Disconnected, InternalError, ListenerTooSlow, Unauthorized
+from asf.domain.peer import Peer
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream, ListenerEvent, StreamFailed
 from asf.domain.streaming.intake import Intake
@@ -19,6 +21,9 @@ PART_BYTES = 16 * 1024
 
 POLL_SECONDS = 1.0
 """Interval between checks whether a client that waits for more audio has disconnected."""
+
+STOPS_AT_ONCE = (ListenerTooSlow, Unauthorized, Disconnected)
+"""Errors that end the connection although the client has not read what was sent."""
 
 Part = bytes | EndOfStream | StreamFailed
 
@@ -38,7 +43,9 @@ class PlaybackBody:
         stream_id: str,
         control: ConnectionControl,
         pause_seconds: float,
+        peer: Peer,
     ) -> None:
+        self._peer = peer
         self._service = service
         self._listener_id = listener_id
         self._stream_id = stream_id
@@ -77,7 +84,7 @@ class PlaybackBody:
         for event in events:
             if isinstance(event, EndOfStream | StreamFailed):
                 self._parts.put(event)
-            if isinstance(event, StreamFailed) and isinstance(event.error, ListenerTooSlow | Unauthorized):
+            if isinstance(event, StreamFailed) and isinstance(event.error, STOPS_AT_ONCE):
                 self._abort_sending()
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
@@ -87,6 +94,10 @@ class PlaybackBody:
         stop = min(stop, start + PART_BYTES)
         self._parts.put(batch.data[start - batch.offset : stop - batch.offset])
         return stop - start
+
+    def send_cues(self, piece: CuePiece) -> bool:  # noqa: ARG002 - a response has audio only
+        """Drop the cues."""
+        return True
 
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, when the server takes the waiting part to send it."""
@@ -100,6 +111,10 @@ class PlaybackBody:
         """Close the connection at once, and end the iteration."""
         self._parts.put(StreamFailed(self._stream_id, InternalError(), self._offset))
         self._abort_sending()
+
+    def peer(self) -> Peer:
+        """Return who is connected."""
+        return self._peer
 
     def detach(self) -> None:
         """Forget the callback."""

@@ -11,6 +11,7 @@ from asf.adapters.http_api.cors import share
 from asf.adapters.http_api.errors import PreconditionFailed, RangeNotSatisfiable, error_response
 from asf.adapters.http_api.playback import conditional
 from asf.adapters.http_api.playback.body import PlaybackBody
+from asf.adapters.http_api.request_peer import current_peer
 from asf.adapters.runtime import control_of
 from asf.adapters.stream_path import STREAM_PATH
 from asf.domain.errors import Draining, EpochChanged
@@ -32,20 +33,22 @@ WRITE_MARGIN_SECONDS = 5.0
 class Playback:
     """Answers requests for the audio of streams. A player may pause for `pause_seconds`.
 
-    Short ranges are answered with `reads`, everything else with a session of `service`.
+    Short ranges are answered with `reads`, everything else with a session of `service`. `tag` is in the ids of its
+    listeners: no other node has the same.
     """
 
-    def __init__(self, service: StreamingService, reads: ShortReads, pause_seconds: float) -> None:
+    def __init__(self, service: StreamingService, reads: ShortReads, pause_seconds: float, tag: str) -> None:
         self._service = service
         self._reads = reads
         self._pause_seconds = pause_seconds
+        self._tag = tag
         self._numbers = count(1)
 
     def answer(self, stream_id: str) -> Response:
         """Return the response to the current request. Waits for the first byte of audio. Raises `AsfError`."""
         token = request.args.get("token") or bearer_token()
         for _ in range(MAX_REGENERATIONS):
-            with self._service.open(stream_id, token) as opened:
+            with self._service.open(stream_id, token, current_peer()) as opened:
                 try:
                     return self._answer(stream_id, opened)
                 except EpochChanged as error:  # Nothing of the former audio was sent.
@@ -114,8 +117,9 @@ class Playback:
         """Let a session on `opened` send the body of `response`: its first byte is there, which shows its type."""
         control = control_of(request.environ)
         control.limit_write(self._pause_seconds + WRITE_MARGIN_SECONDS)
-        listener_id = f"http-{next(self._numbers)}"
-        body = PlaybackBody(self._service, listener_id, stream_id, control, self._pause_seconds)
+        listener_id = f"http-{self._tag}-{next(self._numbers)}"
+        peer = current_peer()
+        body = PlaybackBody(self._service, listener_id, stream_id, control, self._pause_seconds, peer)
         body.open(opened, start, stop)
         try:
             response.content_type = _content_type_of(opened)
@@ -131,12 +135,12 @@ def _content_type_of(opened: OpenedAudio) -> str:
 
 
 def create_playback_blueprint(
-    service: StreamingService, reads: ShortReads, origins: Sequence[str], pause_seconds: float
+    service: StreamingService, reads: ShortReads, origins: Sequence[str], pause_seconds: float, tag: str
 ) -> Blueprint:
-    """Return the route of the streams' own URLs, readable for browser pages from `origins`."""
+    """Return the route of the streams' own URLs, readable for browser pages from `origins`: see `Playback`."""
     blueprint = Blueprint("playback", "asf")
     share(blueprint, origins, ["Accept-Ranges", "Content-Length", "Content-Range", "ETag"])
-    blueprint.get(f"{STREAM_URL}<stream_id:stream_id>")(Playback(service, reads, pause_seconds).answer)
+    blueprint.get(f"{STREAM_URL}<stream_id:stream_id>")(Playback(service, reads, pause_seconds, tag).answer)
 
     @blueprint.after_request
     def no_sniffing(response: Response) -> Response:

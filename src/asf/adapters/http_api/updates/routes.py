@@ -1,38 +1,41 @@
-"""Internal API of UI updates, for orchestrators (docs/contract.md, section 2)."""
+"""The routes of UI updates."""
 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from asf.adapters.http_api.errors import SendUiInvalidPayload, SendUiMalformedJson, error_body
 from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
-from asf.adapters.http_api.schemas import SendUiUpdateSchema, SendUiUpdatesSchema
+from asf.adapters.http_api.schemas import SendUiUpdatesSchema
+from asf.adapters.http_api.updates.lines import MEDIA_TYPE, UpdateLines
+from asf.adapters.http_api.updates.messages import body_of, update_of
 from asf.domain.errors import AsfError
-from asf.domain.updates.batch import Batch, Published
+from asf.domain.updates.batch import Batch
 from asf.domain.updates.router import UiUpdateRouter
 
 
 def create_internal_updates_blueprint(
-    router: UiUpdateRouter, guard: InternalGuard, checkpoint: Callable[[], object]
+    router: UiUpdateRouter, guard: InternalGuard, checkpoint: Callable[[], object], lines: UpdateLines
 ) -> Blueprint:
     """Return the routes of UI updates under /asf/internal/, protected by `guard`.
 
-    `checkpoint` is called after each update of a batch, and may yield.
+    `checkpoint` is called after each update of a batch, and may yield. `lines` answers requests with updates by line.
     """
     blueprint = Blueprint("internal_updates", "asf", url_prefix="/asf/internal")
     blueprint.before_request(guard)
-    update_schema = SendUiUpdateSchema()
     updates_schema = SendUiUpdatesSchema()
 
     @blueprint.post("/send_ui_update")
     def send_ui_update() -> Response:
-        fields = update_schema.read(read_json_object(SendUiMalformedJson, SendUiInvalidPayload))
-        return jsonify(_response_to(router.publish(fields["update"])))
+        update = update_of(read_json_object(SendUiMalformedJson, SendUiInvalidPayload))
+        return jsonify(body_of(router.publish(update)))
 
     @blueprint.post("/send_ui_updates")
     def send_ui_updates() -> Response:
+        if request.mimetype == MEDIA_TYPE:
+            return lines.respond()
         fields = updates_schema.read(read_json_object(SendUiMalformedJson, SendUiInvalidPayload))
         results = []
         batch = router.batch()
@@ -45,19 +48,8 @@ def create_internal_updates_blueprint(
         try:
             if not isinstance(update, dict) or not update:
                 raise SendUiInvalidPayload("The update is not a non-empty JSON object.")
-            return _response_to(batch.publish(update_schema.read(update)["update"]))
+            return body_of(batch.publish(update_of(update)))
         except AsfError as error:
             return {"status": "error"} | error_body(error)
 
     return blueprint
-
-
-def _response_to(published: Published) -> dict[str, Any]:
-    return {
-        "status": "success",
-        "message": "UI update sent to client.",
-        "seq": published.seq,
-        "epoch": published.epoch,
-        "subscribers": published.subscribers,
-        "duplicate": published.duplicate,
-    }

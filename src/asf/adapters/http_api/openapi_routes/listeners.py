@@ -1,0 +1,58 @@
+"""The routes of listeners: audio and cues by URL."""
+
+from http import HTTPStatus
+
+from asf.adapters.http_api import response_schemas
+from asf.adapters.http_api.cues import CUES_URL
+from asf.adapters.http_api.errors import InvalidQuery, PreconditionFailed, RangeNotSatisfiable
+from asf.adapters.http_api.openapi_routes.route import IS_CURRENT, JSON, OF_STREAM, TOKEN, Route
+from asf.adapters.http_api.playback import STREAM_URL
+from asf.adapters.http_api.schemas import CuesQuerySchema
+from asf.domain import errors
+
+AUDIO = "audio/*"
+
+LISTENERS: tuple[Route, ...] = (
+    Route(
+        "get",
+        f"{STREAM_URL}{{stream_id}}",
+        "Get the audio of a stream; follows audio that is still growing.",
+        {AUDIO: None, "application/octet-stream": None},
+        errors=(
+            errors.Unauthorized,
+            *OF_STREAM,
+            errors.AudioUnavailable,
+            errors.GenerationFailed,
+            errors.StreamStalled,
+            errors.EpochChanged,
+            PreconditionFailed,
+            RangeNotSatisfiable,
+            errors.TooManyListeners,
+            errors.TooManyConnections,
+            errors.RateLimited,
+            errors.Draining,
+        ),
+        statuses={
+            HTTPStatus.PARTIAL_CONTENT: "The requested range.",
+            HTTPStatus.NOT_MODIFIED: IS_CURRENT,
+        },
+        security=TOKEN,
+    ),
+    Route(
+        "get",
+        f"{CUES_URL}{{stream_id}}",
+        "Get the cues of a stream: as JSON in the order in which they were stored, or as WebVTT in order of time.",
+        {JSON: response_schemas.CuesSchema, "text/vtt": None},
+        query=CuesQuerySchema,
+        errors=(
+            errors.Unauthorized,
+            InvalidQuery,
+            errors.InvalidStreamId,
+            errors.CuesUnavailable,
+            *OF_STREAM,
+            PreconditionFailed,
+        ),
+        statuses={HTTPStatus.NOT_MODIFIED: IS_CURRENT},
+        security=TOKEN,
+    ),
+)

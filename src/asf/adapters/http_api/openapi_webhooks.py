@@ -1,0 +1,79 @@
+"""The webhooks in the OpenAPI document (docs/contract.md, section 2, "Webhooks")."""
+
+from typing import Any
+
+from apispec import APISpec
+from marshmallow import INCLUDE, Schema, fields
+
+from asf.domain.streaming.audience_changes import GRACE_SECONDS
+from asf.domain.streams.stream import StreamState
+from asf.domain.webhooks.event import EventType
+
+SUMMARIES = {
+    EventType.FIRST_LISTENER: "A stream has got its first listener; it may not be announced yet.",
+    EventType.LAST_LISTENER_LEFT: f"A stream has been without listeners for {GRACE_SECONDS:g} s.",
+    EventType.ENDED: "The audio of a stream is complete, or has failed.",
+}
+
+HEADERS = {
+    "webhook-id": ("The event's id: the same in each attempt.", "string"),
+    "webhook-timestamp": ("When the attempt was made, in seconds since the Unix epoch.", "integer"),
+    "webhook-signature": (
+        "Signatures, separated by spaces: v1, and the base64 text of HMAC-SHA256 over id.timestamp.body.",
+        "string",
+    ),
+}
+
+
+class EventDataSchema(Schema):
+    """What an event is about. `state` and `reason` are those of `stream.ended`."""
+
+    class Meta:
+        """marshmallow options: receivers must ignore fields that they do not know."""
+
+        unknown = INCLUDE
+
+    stream_id = fields.String(required=True)
+    epoch = fields.String(required=True, allow_none=True)
+    state = fields.Enum(StreamState, by_value=True)
+    reason = fields.String(allow_none=True)
+
+
+class StreamEventSchema(Schema):
+    """Body of a webhook."""
+
+    class Meta:
+        """marshmallow options, as above."""
+
+        unknown = INCLUDE
+
+    id = fields.String(required=True)
+    type = fields.Enum(EventType, by_value=True, required=True)
+    timestamp = fields.DateTime(required=True, format="iso")
+    data = fields.Nested(EventDataSchema, required=True)
+
+
+def add_schema(spec: APISpec) -> None:
+    """Add the schema of a webhook's body to the components of the document."""
+    spec.components.schema("StreamEvent", schema=StreamEventSchema)
+
+
+def webhooks() -> dict[str, Any]:
+    """Return the document's field `webhooks`."""
+    return {kind.value: {"post": _operation(kind)} for kind in EventType}
+
+
+def _operation(kind: EventType) -> dict[str, Any]:
+    body = {"schema": {"$ref": "#/components/schemas/StreamEvent"}}
+    return {
+        "summary": SUMMARIES[kind],
+        "parameters": [
+            {"in": "header", "name": name, "required": True, "description": text, "schema": {"type": of_type}}
+            for name, (text, of_type) in HEADERS.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": body}},
+        "responses": {
+            "2XX": {"description": "The event has arrived."},
+            "default": {"description": "The event is sent again later."},
+        },
+    }
