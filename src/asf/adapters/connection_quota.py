@@ -40,41 +40,52 @@ class ConnectionQuota:
         self._taken_by: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        """Return the number of connections."""
+        """Return the number of connections of this process."""
+        return self._taken
+
+    @property
+    def total(self) -> int:
+        """The number of connections that count towards the limit in total."""
         return self._taken
 
     def rejection(self, address: str) -> AsfError | None:
         """Return why another connection from `address` is over a limit, or None."""
-        if self._taken >= self._most:
-            return TooManyConnections(f"{self._taken} {self._subject} are open.")
+        total = self.total
+        if total >= self._most:
+            return TooManyConnections(f"{total} {self._subject} are open.")
         if self._has(address, self._most_each):
             return RateLimited(f"At most {self._most_each} {self._subject} from one address.")
         return None
 
     def has_rejection_headroom(self, address: str) -> bool:
         """Return whether another connection from `address` is accepted, if only to be answered with an error."""
-        if self._taken >= self._most + REJECTION_HEADROOM:
+        if self.total >= self._most + REJECTION_HEADROOM:
             return False
         return not self._has(address, 2 * self._most_each)
 
     def take(self, address: str) -> None:
         """Count a connection from `address`."""
-        self._taken += 1
-        if self._most_each:
-            self._taken_by[_holder(address)] += 1
+        self._add(_holder(address) if self._most_each else None, 1)
 
     def release(self, address: str) -> None:
         """Count the end of a connection from `address`."""
-        self._taken -= 1
-        if self._most_each:
-            holder = _holder(address)
-            self._taken_by[holder] -= 1
+        self._add(_holder(address) if self._most_each else None, -1)
+
+    def _add(self, holder: str | None, change: int) -> None:
+        """Count a connection more or less, of an internet subscriber if addresses are limited."""
+        self._taken += change
+        if holder is not None:
+            self._taken_by[holder] += change
             if not self._taken_by[holder]:
                 del self._taken_by[holder]
 
+    def _count_of(self, holder: str) -> int:
+        """Return the number of connections of an internet subscriber."""
+        return self._taken_by[holder]
+
     def _has(self, address: str, most: int) -> bool:
         """Return whether an address has `most` connections, if that is a limit and applies to the address."""
-        return bool(most) and self._taken_by[_holder(address)] >= most and not self._is_exempt(address)
+        return bool(most) and self._count_of(_holder(address)) >= most and not self._is_exempt(address)
 
 
 def _holder(address: str) -> str:

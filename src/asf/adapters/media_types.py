@@ -27,6 +27,13 @@ CONTENT_TYPES = {
 }
 """Media types by file name suffix, spelled out: the system's own table differs from machine to machine."""
 
+SUFFIXES = {media_type: suffix for suffix, media_type in CONTENT_TYPES.items()} | {
+    "audio/aiff": ".aiff",
+    "audio/mp4": ".m4a",
+    "audio/ogg": ".ogg",
+}
+"""The usual suffix of each of these types."""
+
 SNIFFED_TYPES = {
     "audio/x-aiff": "audio/aiff",
     "audio/x-flac": "audio/flac",

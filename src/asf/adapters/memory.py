@@ -94,6 +94,10 @@ class InMemoryAudioSource:
             raise AudioUnavailable(f"It ends at byte {self.size}.")
         return data
 
+    def is_current(self) -> bool:
+        """Return whether the audio of this name is still the same."""
+        return self._data is not None and self._audio_by_name.get(self._name) is self._data
+
     def cancel(self, offset: int) -> None:
         """Do nothing: nothing is fetched."""
 

@@ -8,15 +8,20 @@ Used by `realtime_api` for joins, subscriptions and replays, `websocket.connecti
 class RateLimit:
     """Allows `burst` events at once, and `per_second` on average.
 
-    The generic cell rate algorithm (ITU-T I.371) with a virtual schedule: the state is one number.
+    The generic cell rate algorithm (ITU-T I.371) with a virtual schedule: the state is one number, `scheduled`.
     """
 
     __slots__ = ("_interval", "_next", "_tolerance")
 
-    def __init__(self, per_second: float, burst: int) -> None:
+    def __init__(self, per_second: float, burst: int, scheduled: float = 0.0) -> None:
         self._interval = 1 / per_second
         self._tolerance = (burst - 1) * self._interval
-        self._next = 0.0  # When the next event would be due if events were evenly spaced.
+        self._next = scheduled
+
+    @property
+    def scheduled(self) -> float:
+        """When the next event would be due if events were evenly spaced, in seconds of the clock."""
+        return self._next
 
     def take(self, now: float) -> bool:
         """Count an event at `now` (seconds of a monotonic clock) and return True; False if it exceeds the limit."""

@@ -2,7 +2,7 @@
 
 `asf.adapters.eventlet_runtime` implements it. To support another runtime, such as gevent, add a package beside it. It
 implements `Runtime` and `RawConnection` from here and `Server` from `asf.adapters.serving`, and is chosen in
-`entrypoints`: `container.py`, `server.py`, and `cli/serve.py`, which patches the standard library first.
+`entrypoints`: `parts/storage.py`, `server.py`, and `cli/serve.py`, which patches the standard library first.
 """
 
 from collections.abc import Callable, Mapping
@@ -60,11 +60,31 @@ class Runtime(Protocol):
         """Call `work` on the event loop after `seconds`. It must not wait."""
         ...
 
+    def make_event(self) -> "Event":
+        """Return an event that tasks of this runtime can wait for."""
+        ...
+
+    def make_thread(self) -> "Thread":
+        """Return a worker thread of the caller's own."""
+        ...
+
     def run_in_thread(self, work: Callable[[], object], done: Callable[[], object]) -> None:
         """Run `work`, which may block, in a worker thread, and `done` in a task after it. Returns at once.
 
         `work` must not touch what tasks wait for: no lock, no log. An exception in it is logged; `done` runs
         nevertheless.
+        """
+        ...
+
+
+class Thread(Protocol):
+    """A worker thread for short work that is frequent. It ends with the process."""
+
+    def run(self, work: Callable[[], object], done: Callable[[], object]) -> None:
+        """Run `work` in the thread, after what was passed before, and `done` on the event loop after it.
+
+        Returns at once. `work` must not touch what tasks wait for, and `done` must not wait. An exception in `work`
+        is logged; `done` is called nevertheless.
         """
         ...
 
@@ -85,11 +105,13 @@ class Progress(NamedTuple):
     """How far the peer's machine has taken what was sent to it on a connection.
 
     `acknowledged` changes whenever it acknowledges bytes; on Linux it is their number. `answers` is False when it has
-    not reacted to what was sent to it, though it may have no room for that: it has vanished.
+    not reacted to what was sent to it, though it may have no room for that: it has vanished. `has_all` says
+    that it is known to have acknowledged all that was written.
     """
 
     acknowledged: int
     answers: bool
+    has_all: bool = False
 
 
 class RawConnection(Protocol):
@@ -138,6 +160,35 @@ class RawConnection(Protocol):
 
     def checkpoint(self) -> None:
         """Let other tasks run if none has for a few milliseconds, as `Runtime.checkpoint` does. May yield."""
+        ...
+
+
+STREAMED_BODY = "asf.streamed_body"
+"""Key of a request's WSGI environment: a function without arguments that returns the request's body as a
+`StreamedBody`. It is to be called at most once, instead of reading `wsgi.input`, and has no deadline."""
+
+
+class BrokenBody(Exception):
+    """The rest of a request's body will not arrive: the connection is lost, or what it carries is not HTTP."""
+
+
+class BodyInterrupted(Exception):
+    """The body is read no further, because `StreamedBody.interrupt` was called."""
+
+
+class StreamedBody(Protocol):
+    """The body of a request of any length, which the application reads as it arrives. One task reads."""
+
+    def read(self, timeout: float) -> bytes:
+        """Wait for bytes, and return those that have arrived, at most 64 KiB; empty at the end of the body.
+
+        The first call asks a client to send that waits for this (`Expect: 100-continue`). Raises TimeoutError when
+        nothing has arrived for `timeout` seconds, `BrokenBody`, and `BodyInterrupted`.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Let `read` raise `BodyInterrupted`, now and later. The request can still be answered."""
         ...
 
 

@@ -1,25 +1,23 @@
-"""The log of sessions: one line for each start, end and rejected join. Implements the `StreamingObserver` port."""
+"""The log of sessions and uploads: one line for each start and end, and each rejected join.
 
-import json
+Implements the ports `StreamingObserver` and `UploadObserver`.
+"""
+
 import logging
-import re
 import time
 from collections.abc import Callable
 from typing import Any
 
+from asf.adapters.log_events import MAX_CHARACTERS, log_event
 from asf.adapters.rate_limit import RateLimit
-from asf.domain.errors import AsfError
+from asf.domain.errors import AsfError, AudioUnavailable
+from asf.domain.peer import Peer
 from asf.domain.streaming.ports import StreamingObserver
-
-BARE_TEXT = re.compile(r"[\w.:/@+-]+", re.ASCII)
-"""Values of fields that are written as they are. All others are written as JSON strings."""
+from asf.domain.uploads.ports import UploadObserver
 
 REJECTIONS_PER_SECOND = 1.0
 REJECTIONS_AT_ONCE = 50
 """Rate limit of the lines about rejected joins."""
-
-MAX_CHARACTERS = 300
-"""Longest text of a client, or of an error, in a line."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,24 +36,36 @@ class SessionLog:
         self._rejections = RateLimit(REJECTIONS_PER_SECOND, REJECTIONS_AT_ONCE)
         self._unlogged = 0
 
-    def joined(self, session_id: str, stream_id: str, offset: int) -> None:
-        """Log that a session has started, or waits for its stream."""
-        _log("session started", session=session_id, stream_id=stream_id, offset=offset)
-        self._pass_on(self._observer.joined, session_id, stream_id, offset)
+    def joined(self, session_id: str, stream_id: str, offset: int, peer: Peer) -> None:
+        """Log that a session has started, or waits for its stream. Its id is in each line about it."""
+        log_event(
+            logger,
+            logging.INFO,
+            "session started",
+            session=session_id,
+            stream_id=stream_id,
+            offset=offset,
+            **_fields_of(peer),
+        )
+        self._pass_on(self._observer.joined, session_id, stream_id, offset, peer)
 
-    def join_rejected(self, stream_id: str, error: AsfError) -> None:
+    def join_rejected(self, stream_id: str, error: AsfError, peer: Peer | None) -> None:
         """Log that a join was rejected with an error, within the rate limit of these lines."""
         if self._rejections.take(self._clock()):
             fields: dict[str, str | float] = {"stream_id": stream_id[:MAX_CHARACTERS], "code": error.error_code}
             if error.details is not None:
                 fields["details"] = error.details[:MAX_CHARACTERS]
+            if isinstance(error, AudioUnavailable) and error.filepath is not None:
+                fields["filepath"] = error.filepath[:MAX_CHARACTERS]
+            if peer is not None:
+                fields |= _fields_of(peer)
             if self._unlogged:
                 fields["unlogged"] = self._unlogged
                 self._unlogged = 0
-            _log("join rejected", **fields)
+            log_event(logger, logging.INFO, "join rejected", **fields)
         else:
             self._unlogged += 1
-        self._pass_on(self._observer.join_rejected, stream_id, error)
+        self._pass_on(self._observer.join_rejected, stream_id, error, peer)
 
     def first_audio_sent(self, seconds: float) -> None:
         """Pass it on."""
@@ -63,7 +73,9 @@ class SessionLog:
 
     def ended(self, session_id: str, stream_id: str, outcome: str, sent_bytes: int, seconds: float) -> None:
         """Log that a session has ended, and how."""
-        _log(
+        log_event(
+            logger,
+            logging.INFO,
             "session ended",
             session=session_id,
             stream_id=stream_id,
@@ -85,12 +97,33 @@ class SessionLog:
             logger.exception("Observing a session failed")
 
 
-def _log(event: str, **fields: str | float) -> None:
-    pairs = " ".join(f"{name}={_text_of(value)}" for name, value in fields.items())
-    logger.info("%s %s", event, pairs, extra=fields)
+class UploadLog:
+    """Logs each upload, as `SessionLog` logs sessions, and passes it on to `observer`."""
+
+    def __init__(self, observer: UploadObserver) -> None:
+        self._observer = observer
+
+    def upload_started(self, stream_id: str, epoch: str, offset: int) -> None:
+        """Log that a request uploads audio from an offset on."""
+        log_event(logger, logging.INFO, "upload started", stream_id=stream_id, epoch=epoch, offset=offset)
+        self._observer.upload_started(stream_id, epoch, offset)
+
+    def upload_ended(self, stream_id: str, epoch: str, outcome: str, byte_count: int, seconds: float) -> None:
+        """Log that such a request has ended, and how."""
+        log_event(
+            logger,
+            logging.INFO,
+            "upload ended",
+            stream_id=stream_id,
+            epoch=epoch,
+            outcome=outcome,
+            bytes=byte_count,
+            seconds=round(seconds, 3),
+        )
+        self._observer.upload_ended(stream_id, epoch, outcome, byte_count, seconds)
 
 
-def _text_of(value: str | float) -> str:
-    """Return the value as one word or one JSON string, so that no client can forge fields or lines."""
-    text = str(value)
-    return text if BARE_TEXT.fullmatch(text) else json.dumps(text)
+def _fields_of(peer: Peer) -> dict[str, str]:
+    """Return the transport and the address; behind a proxy also what the proxy, or the client, says of it."""
+    fields = {"transport": peer.transport.value, "address": peer.address}
+    return fields if peer.forwarded_for is None else fields | {"forwarded_for": peer.forwarded_for[:MAX_CHARACTERS]}

@@ -13,6 +13,9 @@ SCHEMES: Mapping[str, type[Locator]] = MappingProxyType(
 )
 """The type of locator of each scheme. A string without a scheme is a path."""
 
+VARIABLES: Mapping[str, str] = MappingProxyType(BUCKET_VARIABLES | {QUEUE: "ASF_REDIS_URL"})
+"""The setting that each scheme needs, where it needs one."""
+
 
 class SourceRouter:
     """Routes to the adapter of a locator's type: implements the `AudioSources` port.
@@ -37,7 +40,9 @@ class SourceRouter:
             )
         sources = self._sources.get(kind)
         if sources is None:
-            raise InvalidFilepath(f"This server is not set up for audio of the scheme '{scheme}'.")
+            needed = VARIABLES.get(scheme)
+            remedy = "" if needed is None else f": {needed} is not set"
+            raise InvalidFilepath(f"This server is not set up for audio of the scheme '{scheme}'{remedy}.")
         return sources.locate(filepath)
 
     def content_type_of(self, locator: Locator) -> str | None:

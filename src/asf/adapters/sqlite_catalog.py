@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import sqlite3
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +28,9 @@ makes reading and writing one atomic step; a tenth of a second is not audible.""
 
 START_LOCKED_SECONDS = 5.0
 """The same while the server starts."""
+
+RECENT_STREAMS = 256
+"""Streams that are kept as they were read: many listeners join the same ones."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +63,7 @@ class SqliteCatalogStore:
     def __init__(self, path: str) -> None:
         self._path = path
         self._followed = FollowedStreams(run_at_once, self.get)
+        self._recent: OrderedDict[str, AudioStream] = OrderedDict()  # As stored: one process writes.
         self._unread: set[str] = set()  # Streams whose current value `follow` could not read.
         with _translated(path):
             if path != IN_MEMORY:
@@ -102,6 +106,7 @@ class SqliteCatalogStore:
             return False
         if instead_of is None and self._counts.total() >= max_streams:
             raise CatalogFull.at(max_streams)
+        self._recent.pop(stream.stream_id, None)
         marks = ", ".join("?" * (COLUMNS.count(",") + 1))
         self._query(f"INSERT OR REPLACE INTO streams ({COLUMNS}) VALUES ({marks})", _row_of(stream))  # noqa: S608
         self._counts[stream.state] += 1
@@ -113,14 +118,24 @@ class SqliteCatalogStore:
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream with that id, or None. Raises `CatalogUnavailable`."""
+        recent = self._recent.get(stream_id)
+        if recent is not None and not self._unread:
+            self._recent.move_to_end(stream_id)
+            return recent
         rows = self._rows(stream_id)
         self._report_unread()
-        return self._stream_of(rows[0]) if rows else None
+        if not rows:
+            return None
+        stream = self._recent[stream_id] = self._stream_of(rows[0])
+        if len(self._recent) > RECENT_STREAMS:
+            self._recent.popitem(last=False)
+        return stream
 
     def delete(self, stream: AudioStream) -> bool:
         """Delete `stream` if it is stored now, and return whether it was. Raises `CatalogUnavailable`."""
         if not self._is_stored(stream.stream_id, stream):
             return False
+        self._recent.pop(stream.stream_id, None)
         self._query("DELETE FROM streams WHERE stream_id = ?", (stream.stream_id,))
         self._counts[stream.state] -= 1
         self._followed.report(stream.stream_id, None)

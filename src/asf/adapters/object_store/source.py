@@ -52,6 +52,10 @@ class ObjectAudioSource:
         self._fetched.pop(offset, None)
         return b"".join(parts)
 
+    def is_current(self) -> bool:
+        """Return False: that cannot be known without waiting."""
+        return False
+
     def cancel(self, offset: int) -> None:
         """Read no block for `offset` that is not being read yet, unless it is needed elsewhere."""
         for number in self._fetched.pop(offset, ()):

@@ -2,5 +2,6 @@
 
 from asf.adapters.prometheus.collectors import Reading
 from asf.adapters.prometheus.metrics import CONTENT_TYPE, PrometheusMetrics
+from asf.adapters.prometheus.shared_page import SharedPage
 
-__all__ = ["CONTENT_TYPE", "PrometheusMetrics", "Reading"]
+__all__ = ["CONTENT_TYPE", "PrometheusMetrics", "Reading", "SharedPage"]

@@ -1,5 +1,6 @@
 """The values that are read at each scrape, from the parts that keep them."""
 
+import platform
 from collections.abc import Callable, Mapping, Sized
 from functools import partial
 
@@ -7,18 +8,32 @@ from asf.adapters.prometheus.collectors import Reading
 from asf.adapters.prometheus.metrics import PrometheusMetrics
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.streaming.pump import AudioPump
+from asf.domain.streaming.service import StreamingService
 from asf.domain.streams.stream import StreamState
 from asf.domain.updates.router import UiUpdateRouter
+from asf.domain.uploads.service import Uploads
 
 StreamCount = Callable[[], Mapping[StreamState, int]]
 """Returns how many streams of each state there are. Raises `CatalogUnavailable`."""
 
 
-def register_streaming(metrics: PrometheusMetrics, sessions: Sized, blocked: Sized, pump: AudioPump) -> None:
-    """Register the numbers of sessions, and of the bytes and chunks of audio that were sent."""
+def register_build(metrics: PrometheusMetrics, version: str) -> None:
+    """Register what runs: the `version` of ASF, and that of Python, as labels of a gauge that is always 1."""
+    metrics.set_info("asf_build", "What runs.", {"version": version, "python": platform.python_version()})
+
+
+def register_streaming(
+    metrics: PrometheusMetrics, streaming: StreamingService, blocked: Sized, pump: AudioPump
+) -> None:
+    """Register the numbers of sessions and their limit, and of the bytes and chunks of audio that were sent."""
     metrics.read_gauges(
         [
-            ("asf_listeners", "Active sessions.", lambda: len(sessions)),
+            ("asf_listeners", "Active sessions.", lambda: len(streaming)),
+            (
+                "asf_max_listeners",
+                "Sessions that this server admits (ASF_MAX_LISTENERS).",
+                lambda: streaming.max_listeners,
+            ),
             ("asf_listeners_blocked", "Sessions under back-pressure.", lambda: len(blocked)),
         ]
     )
@@ -28,6 +43,12 @@ def register_streaming(metrics: PrometheusMetrics, sessions: Sized, blocked: Siz
             ("asf_chunks_sent", "Chunks of audio sent.", lambda: pump.chunks_sent),
         ]
     )
+
+
+def register_uploads(metrics: PrometheusMetrics, uploads: Uploads) -> None:
+    """Register the numbers of uploads, and of the bytes of audio that were taken."""
+    metrics.read_gauges([("asf_uploads", "Requests that are uploading audio.", lambda: len(uploads))])
+    metrics.read_counters([("asf_upload_bytes", "Bytes of audio taken from uploads.", lambda: uploads.bytes_taken)])
 
 
 def register_connections(metrics: PrometheusMetrics, connections: Sized, socketio_connections: Sized) -> None:

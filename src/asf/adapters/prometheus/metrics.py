@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from asf.adapters.prometheus import labels
 from asf.adapters.prometheus.collectors import Reading, Readings, ReadingsByLabel
 from asf.domain.errors import AsfError
+from asf.domain.peer import Peer
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -47,6 +57,7 @@ class PrometheusMetrics:
             registry=self.registry,
         )
         self._updates = Counter("asf_ui_updates", "UI updates, by outcome.", ["outcome"], registry=self.registry)
+        self._updates_by_outcome: dict[str, Counter] = {}
         self._relay = Histogram(
             "asf_ui_relay_seconds",
             "Seconds from receiving an update to delivering it to its subscribers.",
@@ -59,19 +70,48 @@ class PrometheusMetrics:
         self._dropped = Counter(
             "asf_ui_subscribers_dropped", "Subscribers dropped for reading too slowly.", registry=self.registry
         )
+        self._cues = Counter("asf_cues_accepted", "Cues accepted from backends.", registry=self.registry)
         self._requests = Counter(
             "asf_http_requests", "HTTP requests, by route and status.", ["route", "status"], registry=self.registry
         )
+        self._uploads_ended = Counter(
+            "asf_uploads_ended",
+            "Requests ended that uploaded audio, by outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._webhooks = Counter(
+            "asf_webhooks",
+            "Events for the webhook, by outcome: sent, failed, dropped.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        for counter, values in (
+            (self._rejections, labels.JOIN_REJECTIONS),
+            (self._ended, labels.SESSION_OUTCOMES),
+            (self._updates, labels.UPDATE_OUTCOMES),
+            (self._recoveries, labels.RECOVERY_OUTCOMES),
+            (self._uploads_ended, labels.UPLOAD_OUTCOMES),
+            (self._webhooks, labels.WEBHOOK_OUTCOMES),
+        ):
+            for value in values:
+                counter.labels(value)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
-    def joined(self, session_id: str, stream_id: str, offset: int) -> None:  # noqa: ARG002 - labels have a bound
+    def joined(self, session_id: str, stream_id: str, offset: int, peer: Peer) -> None:  # noqa: ARG002 - labels have a bound
         """Count a session that started."""
         self._joins.inc()
 
-    def join_rejected(self, stream_id: str, error: AsfError) -> None:  # noqa: ARG002 - labels have a bound
+    def join_rejected(self, stream_id: str, error: AsfError, peer: Peer | None) -> None:  # noqa: ARG002 - labels have a bound
         """Count a join that was rejected, by its error."""
         self._rejections.labels(error.error_code).inc()
+
+    def rejections(self) -> dict[str, int]:
+        """Return how many joins were rejected, by code."""
+        samples = (sample for metric in self._rejections.collect() for sample in metric.samples)
+        counts = {one.labels["code"]: int(one.value) for one in samples if one.name == "asf_joins_rejected_total"}
+        return {code: count for code, count in counts.items() if count}
 
     def first_audio_sent(self, seconds: float) -> None:
         """Observe how long after joining the first audio was sent."""
@@ -91,7 +131,10 @@ class PrometheusMetrics:
 
     def relayed(self, outcome: str, seconds: float) -> None:
         """Count an update, and observe how long its delivery took."""
-        self._updates.labels(outcome).inc()
+        counter = self._updates_by_outcome.get(outcome)
+        if counter is None:  # `labels` takes longer than counting.
+            counter = self._updates_by_outcome[outcome] = self._updates.labels(outcome)
+        counter.inc()
         self._relay.observe(seconds)
 
     def recovered(self, outcome: str) -> None:
@@ -102,9 +145,24 @@ class PrometheusMetrics:
         """Count a subscriber that was dropped."""
         self._dropped.inc()
 
+    def upload_started(self, stream_id: str, epoch: str, offset: int) -> None:
+        """Do nothing: those that are under way are read at each scrape."""
+
+    def upload_ended(self, stream_id: str, epoch: str, outcome: str, byte_count: int, seconds: float) -> None:  # noqa: ARG002 - labels have a bound
+        """Count a request that uploaded audio, by how it ended."""
+        self._uploads_ended.labels(outcome).inc()
+
+    def cues_accepted(self, count: int) -> None:
+        """Count cues."""
+        self._cues.inc(count)
+
     def request_answered(self, route: str, status: int) -> None:
         """Count an HTTP request."""
         self._requests.labels(route, str(status)).inc()
+
+    def event_delivered(self, outcome: str) -> None:
+        """Count an event whose delivery is decided."""
+        self._webhooks.labels(outcome).inc()
 
     def read_gauges(self, readings: list[Reading]) -> None:
         """Read these values at each scrape."""
@@ -117,6 +175,10 @@ class PrometheusMetrics:
     def read_by_label(self, name: str, description: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
         """Read a gauge with one label, by the label's values, at each scrape."""
         self.registry.register(ReadingsByLabel(name, description, label, read))
+
+    def set_info(self, name: str, description: str, labels: Mapping[str, str]) -> None:
+        """Add a gauge that is always 1, called `name` with `_info` appended, whose labels are the information."""
+        Info(name, description, registry=self.registry).info(dict(labels))
 
     def render(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""

@@ -10,7 +10,7 @@ from marshmallow import Schema
 from asf.adapters.realtime_api import outbound_schemas, payloads
 from asf.adapters.realtime_api.audio_namespace import AUDIO_NAMESPACE
 from asf.adapters.realtime_api.commands import COMMANDS
-from asf.adapters.realtime_api.listener_emitter import AUDIO_CHUNK
+from asf.adapters.realtime_api.listener_emitter import AUDIO_CHUNK, STREAM_CUES
 
 ASYNCAPI_VERSION = "3.0.0"
 JSON_SCHEMA_OF = "3.1.0"
@@ -47,6 +47,7 @@ def _messages_of_audio() -> list[Message]:
             (outbound_schemas.StartOfStreamSchema, outbound_schemas.EndOfStreamSchema),
         ),
         Message("send", AUDIO_CHUNK, "Raw audio bytes.", (AUDIO,)),
+        Message("send", STREAM_CUES, "Cues, if the join asked for them.", (outbound_schemas.StreamCuesSchema,)),
         Message(
             "send", "stream_error", "Reports the error that ended the session.", (outbound_schemas.StreamErrorSchema,)
         ),
@@ -90,6 +91,7 @@ def _messages_of_websocket() -> list[Message]:
         ),
         Message("send", "audio", "Raw audio bytes, as a binary message.", (AUDIO,)),
         Message("send", "end_of_stream", "The end of the audio.", (outbound_schemas.EndOfStreamSchema,)),
+        Message("send", STREAM_CUES, "Cues, if the join asked for them.", (outbound_schemas.StreamCuesSchema,)),
         Message(
             "send", "stream_error", "Reports the error that ended the session.", (outbound_schemas.StreamErrorSchema,)
         ),
@@ -107,7 +109,7 @@ def asyncapi_document(version: str, ui_updates_namespace: str) -> dict[str, Any]
         "websocket": _Channel(
             f"{AUDIO_NAMESPACE}/{{stream_id}}",
             "The stream by its URL, as a plain WebSocket. The name of a message is in its field `event`; the "
-            "parameters of the join are in the query: offset, epoch, window, wait, token.",
+            "parameters of the join are in the query: offset, epoch, window, wait, cues, cues_since, token.",
             _messages_of_websocket(),
         ),
     }

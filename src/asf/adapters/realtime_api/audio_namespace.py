@@ -7,7 +7,7 @@ from typing import Any
 from asf.adapters.realtime_api.commands import COMMANDS, Command
 from asf.adapters.realtime_api.join_limits import JOINS_AT_ONCE, JOINS_PER_SECOND, JoinLimits
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter
-from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, stream_error
+from asf.adapters.realtime_api.messages import GREETING, error_message, stream_error
 from asf.adapters.realtime_api.namespace import FindTransport, StrictNamespace
 from asf.adapters.realtime_api.payloads import JoinStreamSchema, PayloadError, stream_id_in
 from asf.adapters.realtime_api.transports import SocketIoTransport
@@ -23,18 +23,15 @@ logger = logging.getLogger(__name__)
 class AudioNamespace(StrictNamespace[SocketIoTransport]):
     """Maps the events of listeners to calls of the `StreamingService`."""
 
+    greeting_event = "connection_ack"
     purpose = "audio"
 
     def __init__(self, service: StreamingService, find_transport: FindTransport[SocketIoTransport]) -> None:
-        super().__init__(AUDIO_NAMESPACE, find_transport, JoinLimits(JOINS_PER_SECOND, JOINS_AT_ONCE))
+        super().__init__(AUDIO_NAMESPACE, find_transport, JoinLimits(JOINS_PER_SECOND, JOINS_AT_ONCE), GREETING)
         self._service = service
         self._join_schema = JoinStreamSchema()
         for command in COMMANDS:
             setattr(self, f"on_{command.socketio_event}", partial(self._on_command, command))
-
-    def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
-        """Acknowledge the connection of a listener."""
-        self.emit_here(sid, "connection_ack", CONNECTION_ACK)
 
     def on_disconnect(self, sid: str, *_reason: Any) -> None:
         """End the session of a listener that has disconnected."""
@@ -42,19 +39,20 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
 
     def on_join_stream(self, sid: str, payload: Any = None, *_more: Any) -> None:
         """Start a session. One that is still being admitted exempts the connection from the join timeout, too."""
+        transport = self.transport_of(sid)
         try:
-            request = self._join_schema.read(payload)["request"]
+            request = self._join_schema.read_request(payload)
             self.check_join_rate(sid)
         except (PayloadError, RateLimited) as error:
-            self._service.reject(stream_id_in(payload), error)
+            self._service.reject(stream_id_in(payload), error, None if transport is None else transport.peer)
             self.emit_here(sid, "error", error_message(error))
             return
-        transport = self.transport_of(sid)
         if transport is None:
             return
         emitter = SocketIoListenerEmitter(transport, AUDIO_NAMESPACE)
         try:
-            self._service.join(sid, request, emitter)
+            with transport.corked():  # What waits for another machine is done in a task of its own.
+                self._service.join(sid, request, emitter)
             transport.mark_active()
         except AsfError as error:
             self.emit_here(sid, "stream_error", stream_error(error, request.stream_id, request.offset))

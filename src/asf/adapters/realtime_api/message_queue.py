@@ -9,6 +9,7 @@ from typing import Any
 from socketio import PubSubManager
 
 from asf.adapters.log_throttle import LogThrottle
+from asf.adapters.realtime_api.clients import Clients
 
 MESSAGE_QUEUE_CHANNEL = "flask-socketio"
 """Redis channel for other processes that emit to this server's clients: `SocketIO(message_queue=...)`'s default."""
@@ -22,7 +23,7 @@ LOG_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
-class MessageQueue(PubSubManager):
+class MessageQueue(Clients, PubSubManager):
     """What other processes publish on `MESSAGE_QUEUE_CHANNEL`, as Flask-SocketIO with `message_queue=` does.
 
     The subscriber of the channel calls `receive` with each message. `publish` publishes there; it may raise.

@@ -1,7 +1,11 @@
 """Maps the domain's events to messages of the contract (sections 3 and 5)."""
 
+from collections.abc import Callable
 from typing import Any, assert_never
+from weakref import WeakKeyDictionary
 
+from asf.adapters.realtime_api.socketio_packets import compact_json
+from asf.domain.cues.track import CuePiece
 from asf.domain.errors import AsfError, EpochChanged
 from asf.domain.streaming.events import (
     EndOfStream,
@@ -13,7 +17,8 @@ from asf.domain.streaming.events import (
     StreamFailed,
 )
 
-CONNECTION_ACK = {"message": "Connected to ASF. Please send join_stream with your stream_id."}
+GREETING = "Connected to ASF. Please send join_stream with your stream_id."
+"""For those who enter the namespace of audio."""
 
 STATUS_MESSAGES = {
     SessionStatus.JOINED: "Joined stream {}.",
@@ -81,3 +86,24 @@ def error_message(error: AsfError) -> dict[str, Any]:
     if isinstance(error, EpochChanged):
         message["epoch"] = error.epoch
     return message
+
+
+def cues_message(piece: CuePiece) -> str:
+    """Return the fields of `stream_cues` as JSON. The cues are JSON already."""
+    ids = compact_json({"stream_id": piece.stream_id, "epoch": piece.epoch})
+    return f'{ids[:-1]},"cues":{piece.cues_json},"seq":{piece.seq}}}'
+
+
+class CuesRendering:
+    """Renders each piece of cues with `render` once for all listeners that are sent it."""
+
+    def __init__(self, render: Callable[[CuePiece], str]) -> None:
+        self._render = render
+        self._texts: WeakKeyDictionary[CuePiece, str] = WeakKeyDictionary()
+
+    def __call__(self, piece: CuePiece) -> str:
+        """Return the message."""
+        text = self._texts.get(piece)
+        if text is None:
+            text = self._texts[piece] = self._render(piece)
+        return text

@@ -10,12 +10,15 @@ from socketio.packet import CONNECT_ERROR
 
 from asf.adapters.realtime_api.join_limits import JoinLimits
 from asf.adapters.realtime_api.messages import error_message
-from asf.adapters.realtime_api.socketio_packets import compact_json, event_packet
+from asf.adapters.realtime_api.socketio_packets import compact_json, connect_packet, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, UnknownNamespace
 
 ROOT = "/"
 """The namespace whose name clients leave out."""
+
+RESERVED = {"connect", "disconnect"}
+"""Events that the library raises: clients may not send any under these names."""
 
 SHOWN_CHARACTERS = 255
 """Of an unknown namespace. What a client does not read waits here, and could be as much as it has sent."""
@@ -32,16 +35,37 @@ class StrictNamespace(Namespace, Generic[Transport]):
     """A namespace that distinguishes the library's own events from those that clients send under the same names.
 
     A client's event is ignored if its name is not text, has no handler, or is reserved for the library. `error_event`
-    is the name of the event that carries an error to a client, `purpose` what the namespace is for.
+    is the name of the event that carries an error to a client, `purpose` what the namespace is for. A client that
+    enters it is greeted with the event `greeting_event` and the text `greeting`.
     """
 
     error_event = "error"
+    greeting_event = ""
     purpose = ""
 
-    def __init__(self, namespace: str, find_transport: FindTransport[Transport], joins: JoinLimits) -> None:
+    def __init__(
+        self, namespace: str, find_transport: FindTransport[Transport], joins: JoinLimits, greeting: str
+    ) -> None:
         super().__init__(namespace)
         self._find_transport = find_transport
         self._joins = joins
+        self._greeting = event_packet(namespace, self.greeting_event, compact_json({"message": greeting}))
+
+    def enter(self, engineio_sid: str) -> bool:
+        """Let the client of a connection in, and greet it. Returns False if it is in the namespace already.
+
+        In the library's place, which would answer and greet it in two writes.
+        """
+        transport = self._find_transport(engineio_sid)
+        if transport is None:  # It has ended.
+            return True
+        manager = self.server.manager
+        sid = manager.pre_connect(engineio_sid, self.namespace)
+        if sid is None:
+            return False
+        manager.connect(sid, self.namespace)
+        transport.send_all((connect_packet(self.namespace, sid), self._greeting))
+        return True
 
     def check_join_rate(self, sid: str) -> None:
         """Count a join of a connection. Raises `RateLimited`."""
@@ -58,9 +82,7 @@ class StrictNamespace(Namespace, Generic[Transport]):
 
     def trigger_event(self, event: Any, sid: str, *arguments: Any) -> Any:
         """Dispatch an event of the connection `sid` to the method `on_<event>`."""
-        if not isinstance(event, str) or (
-            event in {"connect", "disconnect"} and not self._is_raised(event, sid, arguments)
-        ):
+        if not isinstance(event, str) or (event in RESERVED and not self._is_raised(event, sid)):
             return None
         try:
             return super().trigger_event(event, sid, *arguments)
@@ -69,18 +91,21 @@ class StrictNamespace(Namespace, Generic[Transport]):
             return None
 
     def emit_here(self, sid: str, event: str, payload: Any) -> None:
-        """Emit an event to a connection of this server, bypassing the message queue to other servers."""
-        self.emit(event, payload, to=sid, ignore_queue=True)
+        """Emit an event to a connection of this server, if it has not ended. The library is bypassed."""
+        transport = self.transport_of(sid)
+        if transport is not None:
+            transport.send(event_packet(self.namespace, event, compact_json(payload)))
 
     def transport_of(self, sid: str) -> Transport | None:
         """Return the transport of a connection, or None when it has ended."""
         return self._find_transport(self.server.manager.eio_sid_from_sid(sid, self.namespace))
 
-    def _is_raised(self, event: str, sid: str, arguments: tuple[Any, ...]) -> bool:
-        """Return whether the library raised this event, rather than a client."""
-        if event == "disconnect":  # By then the library no longer counts the connection as connected.
-            return not self.server.manager.is_connected(sid, self.namespace)
-        return bool(arguments) and arguments[0] is self.server.get_environ(sid, self.namespace)
+    def _is_raised(self, event: str, sid: str) -> bool:
+        """Return whether the library raised this event, rather than a client.
+
+        By then it no longer counts the connection as connected. It does not raise `connect`, as `enter` replaces it.
+        """
+        return event == "disconnect" and not self.server.manager.is_connected(sid, self.namespace)
 
 
 def refuse_unknown_namespaces(server: Any, entered: Callable[[str], object]) -> None:
@@ -92,8 +117,10 @@ def refuse_unknown_namespaces(server: Any, entered: Callable[[str], object]) -> 
     handle_connect = server._handle_connect  # noqa: SLF001 - the library has no hook for this
 
     def handle(engineio_sid: str, namespace: str | None, auth: Any) -> None:
-        if (namespace or ROOT) in server.namespace_handlers:
-            handle_connect(engineio_sid, namespace, auth)
+        handler: StrictNamespace[Any] | None = server.namespace_handlers.get(namespace or ROOT)
+        if handler is not None:
+            if not handler.enter(engineio_sid):
+                handle_connect(engineio_sid, namespace, auth)  # It answers with an error.
             entered(engineio_sid)
             return
         names = " or ".join(f"{name} ({handler.purpose})" for name, handler in server.namespace_handlers.items())

@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields
 
+from asf.domain.cues.feed import MAX_PIECE_CUES
 from asf.domain.streaming.events import SessionStatus
 from asf.domain.streams.stream import StreamState
 
@@ -37,6 +38,26 @@ class StartOfStreamSchema(Schema):
     epoch = fields.String(required=True)
     state = fields.Enum(StreamState, by_value=True, required=True)
     metadata = fields.Dict(required=True, allow_none=True)
+
+
+class CueSchema(Schema):
+    """A cue. `start` and `end` are in seconds from the beginning of the audio, `data` is any JSON value."""
+
+    id = fields.String()
+    start = fields.Float(required=True, metadata={"minimum": 0})
+    end = fields.Float(metadata={"minimum": 0})
+    text = fields.String()
+    kind = fields.String()
+    data = fields.Raw(allow_none=True)
+
+
+class StreamCuesSchema(Schema):
+    """Cues of the stream. `seq`, the number of the last one, is what a listener comes back with (`cues_since`)."""
+
+    stream_id = fields.String(required=True)
+    epoch = fields.String(required=True)
+    cues = fields.List(fields.Nested(CueSchema), required=True, metadata={"minItems": 1, "maxItems": MAX_PIECE_CUES})
+    seq = fields.Integer(required=True, metadata={"minimum": 1})
 
 
 class EndOfStreamSchema(Schema):

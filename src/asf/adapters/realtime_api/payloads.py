@@ -1,5 +1,7 @@
 """Payloads from clients, as marshmallow schemas, and the errors of invalid ones."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
@@ -116,11 +118,43 @@ class JoinStreamSchema(PayloadSchema):
     epoch = Text(load_default=None, allow_none=True)
     window = StrictInteger(load_default=None, allow_none=True, validate=WINDOW_RANGE)
     wait = Flag(load_default=False)
+    cues = Flag(load_default=False)
+    cues_since = StrictInteger(load_default=0, validate=OFFSET_RANGE)
     token = fields.Raw(load_default=None, allow_none=True, metadata=TOKEN)
 
     @post_load
     def _request(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
         return {"request": ListenRequest(**values)}
+
+    def read_request(self, payload: Any) -> ListenRequest:
+        """Return what is asked for, as `read` does. Raises a `PayloadError`.
+
+        What is valid at a glance does not take the schema's way, which is long.
+        """
+        if isinstance(payload, dict) and all(
+            name in _IS_VALID and _IS_VALID[name](value) for name, value in payload.items()
+        ):
+            with suppress(TypeError):  # It has no stream id.
+                return ListenRequest(**payload)
+        request: ListenRequest = self.read(payload)["request"]
+        return request
+
+
+def _is_offset(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MAX_OFFSET
+
+
+_IS_VALID: dict[str, Callable[[Any], bool]] = {
+    "stream_id": lambda value: isinstance(value, str) and stream_id_problem(value) is None,
+    "offset": _is_offset,
+    "epoch": lambda value: value is None or isinstance(value, str),
+    "window": lambda value: value is None or (_is_offset(value) and value > 0),
+    "wait": lambda value: isinstance(value, bool),
+    "cues": lambda value: isinstance(value, bool),
+    "cues_since": _is_offset,
+    "token": lambda _value: True,
+}
+"""Whether a field of `JoinStreamSchema` is certainly valid."""
 
 
 def stream_id_in(payload: Any) -> str:
@@ -137,6 +171,8 @@ class ListenQuerySchema(PayloadSchema):
     epoch = fields.String(load_default=None)
     window = fields.Integer(load_default=None, validate=WINDOW_RANGE)
     wait = fields.Boolean(load_default=False)
+    cues = fields.Boolean(load_default=False)
+    cues_since = fields.Integer(load_default=0, validate=OFFSET_RANGE)
     token = fields.String(load_default=None)
 
     @post_load

@@ -11,13 +11,15 @@ from itertools import count
 from typing import Any
 
 from asf.adapters.realtime_api.commands import COMMANDS
-from asf.adapters.realtime_api.messages import error_message, message_of
+from asf.adapters.realtime_api.messages import CuesRendering, cues_message, error_message, message_of
 from asf.adapters.realtime_api.payloads import InvalidPayload, ListenQuerySchema, PayloadError
 from asf.adapters.realtime_api.socketio_packets import compact_json
 from asf.adapters.realtime_api.transports import WebSocketConnection
+from asf.domain.cues.track import CuePiece
 from asf.domain.errors import (
     AsfError,
     AudioUnavailable,
+    Disconnected,
     Draining,
     EpochChanged,
     GenerationFailed,
@@ -30,6 +32,7 @@ from asf.domain.errors import (
     TooManyListeners,
     Unauthorized,
 )
+from asf.domain.peer import Peer
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import (
     EndOfStream,
@@ -45,6 +48,7 @@ from asf.domain.streaming.service import StreamingService
 NORMAL_CLOSURE = 1000
 GOING_AWAY = 1001
 UNSUPPORTED_DATA = 1003
+POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
 """Close codes of RFC 6455, section 7.4.1, and its registry."""
@@ -53,6 +57,7 @@ CLOSE_CODES: dict[type[AsfError], int] = {
     PayloadError: UNSUPPORTED_DATA,
     TooManyListeners: TRY_AGAIN_LATER,
     Draining: GOING_AWAY,
+    Disconnected: POLICY_VIOLATION,
     Unauthorized: 4401,
     StreamNotFound: 4404,
     AudioUnavailable: 4404,
@@ -69,6 +74,9 @@ logger = logging.getLogger(__name__)
 def close_code_of(error: AsfError) -> int:
     """Return the close code of `error`."""
     return next((CLOSE_CODES[kind] for kind in type(error).__mro__ if kind in CLOSE_CODES), INTERNAL_ERROR)
+
+
+_render_cues = CuesRendering(lambda piece: f'{{"event":"stream_cues",{cues_message(piece)[1:]}')
 
 
 class PlainWebSocketEmitter:
@@ -94,6 +102,10 @@ class PlainWebSocketEmitter:
         """Send chunks, and return how many bytes were taken."""
         return self._connection.send_audio(batch, start, stop, "")
 
+    def send_cues(self, piece: CuePiece) -> bool:
+        """Send cues if the connection takes them now; return whether it does."""
+        return self._connection.try_send_text(_render_cues(piece))
+
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, as soon as the listener may take audio again."""
         self._connection.when_ready(callback)
@@ -101,6 +113,10 @@ class PlainWebSocketEmitter:
     def intake(self) -> Intake:
         """Return how much the listener has taken."""
         return self._connection.intake()
+
+    def peer(self) -> Peer:
+        """Return who is connected."""
+        return self._connection.peer
 
     def detach(self) -> None:
         """Cancel the callback."""
@@ -112,17 +128,21 @@ class PlainWebSocketEmitter:
 
 
 class PlainWebSocketSessions:
-    """Serves listeners on plain WebSockets. `serve` runs in the connection's own task."""
+    """Serves listeners on plain WebSockets. `serve` runs in the connection's own task.
 
-    def __init__(self, service: StreamingService) -> None:
+    `tag` is in the ids of its listeners: no other node has the same.
+    """
+
+    def __init__(self, service: StreamingService, tag: str) -> None:
         self._service = service
+        self._tag = tag
         self._numbers = count(1)
         self._query_schema = ListenQuerySchema()
         self._commands = {command.name: command for command in COMMANDS}
 
     def serve(self, connection: WebSocketConnection, stream_id: str, query: Mapping[str, str]) -> None:
         """Serve one connection until it ends."""
-        listener_id = f"websocket-{next(self._numbers)}"
+        listener_id = f"websocket-{self._tag}-{next(self._numbers)}"
         connection.when_throttled(partial(self._send_error, connection, Throttled()))
         try:
             self._join(listener_id, connection, stream_id, query)
@@ -141,7 +161,7 @@ class PlainWebSocketSessions:
             offset = request.offset
             self._service.join(listener_id, request, emitter)
         except PayloadError as error:
-            self._service.reject(stream_id, error)
+            self._service.reject(stream_id, error, emitter.peer())
             emitter.emit(StreamFailed(stream_id, error, offset))
         except AsfError as error:
             emitter.emit(StreamFailed(stream_id, error, offset))

@@ -1,14 +1,21 @@
 """What this package needs from connections, as protocols. The packages that hold the connections implement them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
+from asf.domain.peer import Peer
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.intake import Intake
 
 
 class MessageTransport(Protocol):
     """One connection on which text messages are sent in order and without waiting."""
+
+    @property
+    def peer(self) -> Peer:
+        """Who is connected, and how."""
+        ...
 
     @property
     def queued_messages(self) -> int:
@@ -27,6 +34,10 @@ class MessageTransport(Protocol):
 
     def send(self, text: str) -> bool:
         """Send a text message, now or after those that wait. Returns False when the connection has ended."""
+        ...
+
+    def send_all(self, texts: Sequence[str]) -> bool:
+        """Send text messages, now or after those that wait. Returns False when the connection has ended."""
         ...
 
     def send_late(self, renders: Sequence[Callable[[], str]]) -> bool:
@@ -48,8 +59,12 @@ class MessageTransport(Protocol):
 class SocketIoTransport(MessageTransport, Protocol):
     """One Socket.IO connection, on which audio is sent too."""
 
-    def send_all(self, texts: Sequence[str]) -> bool:
-        """Send text messages, now or after those that wait. Returns False when the connection has ended."""
+    def corked(self) -> AbstractContextManager[None]:
+        """Send what is sent in this context in one write, where possible. The caller must not wait meanwhile."""
+        ...
+
+    def try_send(self, text: str) -> bool:
+        """Send a text message if the connection takes one now; return whether it does."""
         ...
 
     def try_write(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
@@ -60,7 +75,7 @@ class SocketIoTransport(MessageTransport, Protocol):
         ...
 
     def when_ready(self, callback: Callable[[], None] | None) -> None:
-        """Call `callback` once, as soon as `try_write` may take audio. None cancels an earlier callback."""
+        """Call `callback` once, as soon as `try_write` and `try_send` may take something. None cancels it."""
         ...
 
     def intake(self) -> Intake:
@@ -71,8 +86,17 @@ class SocketIoTransport(MessageTransport, Protocol):
 class WebSocketConnection(Protocol):
     """One plain WebSocket connection."""
 
+    @property
+    def peer(self) -> Peer:
+        """Who is connected."""
+        ...
+
     def send_texts(self, texts: Sequence[str]) -> bool:
         """Send text messages, now or after those that wait. Always returns True."""
+        ...
+
+    def try_send_text(self, text: str) -> bool:
+        """Send a text message if the connection takes one now; return whether it does."""
         ...
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int, envelope: str) -> int:
@@ -84,7 +108,7 @@ class WebSocketConnection(Protocol):
         ...
 
     def when_ready(self, callback: Callable[[], None] | None) -> None:
-        """Call `callback` once, as soon as `send_audio` may take audio. None cancels an earlier callback."""
+        """Call `callback` once, as soon as `send_audio` and `try_send_text` may take something. None cancels it."""
         ...
 
     def intake(self) -> Intake:

@@ -26,6 +26,7 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
     """
 
     error_event = "ui_error"
+    greeting_event = "ui_connection_ack"
     purpose = "UI updates"
 
     def __init__(
@@ -37,16 +38,13 @@ class UiUpdatesNamespace(StrictNamespace[MessageTransport]):
         spawn: Spawn,
         pause: Callable[[float], object],
     ) -> None:
-        super().__init__(namespace, find_transport, JoinLimits(SUBSCRIPTIONS_PER_SECOND, SUBSCRIPTIONS_AT_ONCE))
+        joins = JoinLimits(SUBSCRIPTIONS_PER_SECOND, SUBSCRIPTIONS_AT_ONCE)
+        greeting = f"Connected to ASF UI updates on namespace {namespace}."
+        super().__init__(namespace, find_transport, joins, greeting)
         self._router = router
         self._requests = SubscriptionRequests(self._subscribe, replays, spawn, pause, is_local=router.is_local)
         self._subscribe_schema = SubscribeSchema()
         self._unsubscribe_schema = UnsubscribeSchema()
-
-    def on_connect(self, sid: str, *_environ_and_auth: Any) -> None:
-        """Acknowledge the connection of a subscriber."""
-        greeting = {"message": f"Connected to ASF UI updates on namespace {self.namespace}."}
-        self.emit_here(sid, "ui_connection_ack", greeting)
 
     def on_disconnect(self, sid: str, *_reason: Any) -> None:
         """End the subscriptions of a connection that has ended."""

@@ -17,6 +17,7 @@ from asf.adapters.realtime_api.replay_limits import ReplayLimits
 from asf.adapters.realtime_api.socketio_packets import compact_json, event_packet
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import AsfError, UiEmitFailed
+from asf.domain.peer import Peer
 from asf.domain.updates.limits import FILLING_BYTES, FILLING_UPDATES, MAX_WAITING_BYTES, MAX_WAITING_UPDATES
 from asf.domain.updates.update import Handover, SequencedUpdate, Subscription
 
@@ -74,6 +75,11 @@ class SocketIoUiUpdateEmitter:
             self._latest = (update, with_position)
             self._latest_packet = self._packet_of(update, with_position=with_position)
         return self._hand_over(connection_id, partial(self._send, self._latest_packet))
+
+    def peer(self, connection_id: str) -> Peer | None:
+        """Return who is connected, and how; None for an unknown connection."""
+        transport = self._transport(connection_id)
+        return None if transport is None else transport.peer
 
     def waiting(self, connection_id: str) -> float:
         """Return how much waits to be sent to the connection, as a fraction of what may; 0 for an unknown one."""

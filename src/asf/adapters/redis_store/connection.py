@@ -12,10 +12,12 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.master_finder import MasterFinder
 from asf.adapters.redis_store.pool import IdleConnections, RedisPool
 from asf.adapters.redis_store.sentinel import Sentinel
 from asf.adapters.redis_store.sentinel_url import SentinelUrl, is_sentinel_url, parse_sentinel_url
+from asf.domain.errors import CatalogUnavailable
 
 POOL_SECONDS = 0.2
 """How long a command waits for a connection while all are in use and Redis responds on none of them."""
@@ -38,7 +40,6 @@ MAX_CONNECTIONS = 32
 OPTIONS: Mapping[str, Any] = {
     "socket_connect_timeout": CONNECT_SECONDS,
     "socket_timeout": RESPONSE_SECONDS,
-    "socket_keepalive": True,
     "retry": Retry(NoBackoff(), 0),
     # Opening a connection takes no unnecessary round trip.
     "protocol": 2,
@@ -46,6 +47,11 @@ OPTIONS: Mapping[str, Any] = {
     "maint_notifications_config": MaintNotificationsConfig(enabled=False),
 }
 """Options of every connection. Options in the URL (`?socket_timeout=1`) override them."""
+
+TCP_OPTIONS: Mapping[str, Any] = {"socket_keepalive": True}
+"""Further options of connections other than `unix://`."""
+
+UNIX = "unix://"
 
 
 def connect(url: str) -> redis.Redis:
@@ -67,6 +73,14 @@ def tasks_of(client: redis.Redis) -> tuple[Callable[[], None], ...]:
     return tasks
 
 
+def ping(client: redis.Redis) -> None:
+    """Wait for a sign of life from Redis. Raises `CatalogUnavailable`."""
+    try:
+        client.ping()
+    except (redis.RedisError, OSError) as error:
+        raise CatalogUnavailable(details_of(error)) from error
+
+
 def _connect_to_master(parts: SentinelUrl) -> redis.Redis:
     pool = _create_pool(parts.master_url, socket_connect_timeout=CONNECT_SECONDS - FIND_SECONDS)
     sentinels = [Sentinel(address, url, parts.master_name) for address, url in parts.sentinels.items()]
@@ -86,6 +100,7 @@ def _create_pool(url: str, **options: Any) -> RedisPool:
             "timeout": POOL_SECONDS,
             "queue_class": IdleConnections,
             **OPTIONS,
+            **({} if url.startswith(UNIX) else TCP_OPTIONS),
             **options,
         },
     )

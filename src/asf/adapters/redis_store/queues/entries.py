@@ -11,6 +11,9 @@ from asf.domain.streams.stream import AudioEnding, StreamState
 PREFIX = "asf:1:queue:"
 """Prefix of a queue's key; its name follows. The number is the version of the format."""
 
+UPLOAD_NAME_PREFIX = "asf-upload-"
+"""Prefix of the names of queues to which this server appends what is uploaded. No announcement may name them."""
+
 OFFSET = b"offset"
 """Field of every entry: the offset of its first byte, or in the last entry, the length of the audio."""
 

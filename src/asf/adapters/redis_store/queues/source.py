@@ -64,6 +64,10 @@ class QueueAudioSource:
             raise AudioUnavailable(f"The queue ends at byte {self.size}.")
         return self._fetcher.read(self._opened, self, offset, length)
 
+    def is_current(self) -> bool:
+        """Return False: that cannot be known without waiting."""
+        return False
+
     def cancel(self, offset: int) -> None:
         """Fetch no block for `offset` that is not being fetched yet, unless it is needed elsewhere."""
         if self._queue is not None:

@@ -17,7 +17,7 @@ from asf.adapters.locator_syntax import queue_name_of
 from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.pauses import SystemTiming, Timing
 from asf.adapters.redis_store.queues.blocks import BlockCache
-from asf.adapters.redis_store.queues.entries import PREFIX, pieces_of
+from asf.adapters.redis_store.queues.entries import PREFIX, UPLOAD_NAME_PREFIX, pieces_of
 from asf.adapters.redis_store.queues.fetcher import FETCH_SECONDS, BlockFetcher
 from asf.adapters.redis_store.queues.follower import QueueFollower
 from asf.adapters.redis_store.queues.index import QueueIndex
@@ -25,7 +25,7 @@ from asf.adapters.redis_store.queues.open_queue import OpenQueue, OpenQueues, Qu
 from asf.adapters.redis_store.queues.problems import not_a_queue, recreated
 from asf.adapters.redis_store.queues.reader import QueueReader
 from asf.adapters.redis_store.queues.source import QueueAudioSource, TypeOf
-from asf.domain.errors import AudioUnavailable
+from asf.domain.errors import AudioUnavailable, InvalidFilepath
 from asf.domain.streams.stream import Locator, QueueLocator
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -78,7 +78,10 @@ class RedisAudioQueues:
 
     def locate(self, filepath: str) -> Locator:
         """Return the locator of `queue:NAME`. Raises `InvalidFilepath`."""
-        return QueueLocator(queue_name_of(filepath))
+        name = queue_name_of(filepath)
+        if name.startswith(UPLOAD_NAME_PREFIX):
+            raise InvalidFilepath("The name of the queue is reserved for uploads.")
+        return QueueLocator(name)
 
     def content_type_of(self, locator: Locator) -> str | None:
         """Return the media type by the queue's name, or None."""

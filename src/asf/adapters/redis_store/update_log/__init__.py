@@ -10,6 +10,7 @@ assigned twice. So an epoch outlasts the Redis process only if Redis persists ev
 only if no server knows of an update that is missing. One Redis, not a cluster.
 """
 
+from asf.adapters.redis_store.presence import Timing
 from asf.adapters.redis_store.update_log.history import (
     COPIES_OF_CLIENT_ID,
     MAX_BYTES,
@@ -19,7 +20,6 @@ from asf.adapters.redis_store.update_log.history import (
     Limits,
 )
 from asf.adapters.redis_store.update_log.log import RedisUpdateLog
-from asf.adapters.redis_store.update_log.presence import Timing
 
 __all__ = [
     "COPIES_OF_CLIENT_ID",

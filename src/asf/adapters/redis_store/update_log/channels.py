@@ -33,14 +33,18 @@ class Channels:
         """Return the channel of a client."""
         return self._prefix + client_id
 
-    def subscribers_of(self, client_id: str) -> int:
+    def count_of(self, subject: str) -> int:
         """Return how many subscribers a client has here."""
-        channel = self._channels.get(client_id)
+        channel = self._channels.get(subject)
         return channel.subscribers if channel is not None else 0
 
-    def client_ids(self) -> list[str]:
+    def subjects(self) -> list[str]:
         """Return the clients that have subscribers here."""
         return list(self._channels)
+
+    def details_of(self, subject: str) -> str:  # noqa: ARG002 - others need the number only
+        """Return nothing."""
+        return ""
 
     def follow(self, client_id: str) -> None:
         """Count one more subscriber of a client, and wait until its channel is subscribed to.

@@ -8,8 +8,10 @@ from typing import Any
 
 import redis
 
-from asf.adapters.redis_store.update_log.script import LuaScript
-from asf.domain.errors import IdempotencyConflict
+from asf.adapters.redis_store.lua import load_script
+from asf.adapters.redis_store.lua_script import LuaScript
+from asf.adapters.redis_store.presence import COUNTS_SCRIPT
+from asf.domain.errors import IdempotencyConflict, UiEmitFailed
 from asf.domain.updates.idempotency import KEY_SECONDS, digest_of
 from asf.domain.updates.update import EVERYTHING, AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
@@ -73,8 +75,8 @@ class History:
             "max_clients": limits.max_clients,
             "max_evictions": MAX_EVICTIONS_PER_SCRIPT,
         }
-        self._append = LuaScript(client, "common", "counts", "append")
-        self._recover = LuaScript(client, "common", "counts", "recover")
+        self._append = LuaScript(client, _source_of("append"), UiEmitFailed)
+        self._recover = LuaScript(client, _source_of("recover"), UiEmitFailed)
 
     def append(
         self, update: UiUpdate, timestamp: float, now: float, channel: str, counts_key: str, lease_prefix: str
@@ -150,6 +152,11 @@ class History:
         """Record the number of the latest update, from a reply or a message: they may overtake each other."""
         known_run, known_number = self._known
         self._known = (run.decode(), max(number, known_number) if run.decode() == known_run else number)
+
+
+def _source_of(name: str) -> str:
+    """Return the source of one of the history's scripts."""
+    return load_script(__package__, "common") + COUNTS_SCRIPT + load_script(__package__, name)
 
 
 def _update_of(client_id: str, position: Position, payload: bytes) -> SequencedUpdate:

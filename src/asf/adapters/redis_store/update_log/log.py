@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import redis
 
+from asf.adapters.redis_store import presence
+from asf.adapters.redis_store.presence import Presence, Timing
 from asf.adapters.redis_store.pubsub import RedisPubSub
-from asf.adapters.redis_store.update_log import presence
 from asf.adapters.redis_store.update_log.channels import Channels
 from asf.adapters.redis_store.update_log.history import PREFIX, History, Limits
-from asf.adapters.redis_store.update_log.presence import Presence, Timing
 from asf.domain.errors import UiEmitFailed
 from asf.domain.updates.update import AppendResult, Position, Recovery, SequencedUpdate, UiUpdate
 
@@ -52,7 +52,9 @@ class RedisUpdateLog:
         self._pubsub = pubsub
         self._history = History(client, limits, make_epoch, prefix, by_callers_clock=by_callers_clock)
         self._channels = Channels(pubsub, f"{prefix}news:", self._receive)
-        self._presence = Presence(client, prefix, self._channels, self._timing)
+        self._presence = Presence(
+            client, f"{prefix}server:", f"{prefix}subscribers:", self._channels, self._timing, UiEmitFailed
+        )
         self._on_appended: Callable[[SequencedUpdate], object] = _ignore
         self._on_interrupted: Callable[[], object] = _nothing_missed
         self._was_interrupted = False

@@ -12,7 +12,7 @@ local function count_subscribers(receivers)
     if receivers == 0 then
         return 0
     end
-    return math.max(sum_of_counts(counts, args.lease_prefix), receivers)
+    return math.max((counts_of(counts, args.lease_prefix)), receivers)
 end
 
 if key then

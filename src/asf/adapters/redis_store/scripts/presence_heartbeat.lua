@@ -1,5 +1,5 @@
--- Renew the lease of a server, and store its counts of the subscribers of some clients: each with `client_id`,
--- `version` and `count`. Counts under `earlier_server`, its name until now, are no longer included.
+-- Renew the lease of a server, and store its counts of some subjects: each with `subject`, `version`, `count` and
+-- `details`. Counts under `earlier_server`, its name until now, are no longer included.
 --
 -- Returns whether the lease was still there, and the id of this Redis process.
 
@@ -11,8 +11,8 @@ end
 local was_there = redis.call('EXISTS', args.lease_prefix .. args.server)
 redis.call('SET', args.lease_prefix .. args.server, '', 'PX', args.lease_milliseconds)
 for _, one in ipairs(args.counts) do
-    local counts = args.counts_prefix .. one.client_id
-    sum_of_counts(counts, args.lease_prefix)  -- removes the counts of stopped servers
-    set_count(counts, args.counts_seconds, args.server, one.version, one.count)
+    local counts = args.counts_prefix .. one.subject
+    counts_of(counts, args.lease_prefix)  -- removes the counts of stopped servers
+    set_count(counts, args.counts_seconds, args.server, one.version, one.count, one.details)
 end
 return {was_there, string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''}

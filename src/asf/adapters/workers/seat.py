@@ -1,0 +1,73 @@
+"""Which worker a connection is for, as one of them sees it."""
+
+from asf.adapters.workers.session_ids import Owner
+from asf.adapters.workers.table import Row, State, WorkerTable
+
+SLACK_SHARE = 32
+"""A worker keeps a connection while it has at most one more than another, and a further one for each so many."""
+
+
+class Seat:
+    """The worker `me`, in the table of all."""
+
+    def __init__(self, table: WorkerTable, me: Owner) -> None:
+        self.table = table
+        self.me = me
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether this worker takes no new sessions."""
+        return self.table.get(Row.STATE, self.me.slot) == State.DRAINING
+
+    def set_state(self, state: State) -> None:
+        """Let the other workers and the supervisor know what this one does."""
+        self.table.set(Row.STATE, self.me.slot, state)
+
+    def has(self, owner: Owner) -> bool:
+        """Return whether another worker that is there has the sessions of `owner`."""
+        return (
+            owner.slot != self.me.slot
+            and owner.slot < self.table.slots
+            and self.table.get(Row.GENERATION, owner.slot) == owner.generation
+            and self.table.get(Row.STATE, owner.slot) in {State.READY, State.DRAINING}
+        )
+
+    def is_live(self, slot: int, generation: int) -> bool:
+        """Return whether the worker of this generation is in a slot."""
+        return self.table.get(Row.GENERATION, slot) == generation
+
+    def live_others(self) -> list[int]:
+        """Return the slots of the other workers that serve."""
+        serving = {State.READY, State.DRAINING}
+        return [slot for slot in self._others() if self.table.get(Row.STATE, slot) in serving]
+
+    def lighter(self) -> int | None:
+        """Return the slot of the worker for a connection that any may serve; None if that is this one.
+
+        That with the fewest connections and sessions, if this one has noticeably more, or is draining.
+        """
+        slot = self.lightest()
+        if slot is None or self.is_draining:
+            return slot
+        load = self._load(slot)
+        return slot if self._load(self.me.slot) > load + 1 + load // SLACK_SHARE else None
+
+    def lightest(self) -> int | None:
+        """Return the slot of the other worker with the fewest connections and sessions; None if none takes any."""
+        ready = [
+            slot
+            for slot in self._others()
+            if self.table.get(Row.STATE, slot) == State.READY and not self.table.get(Row.EXHAUSTED, slot)
+        ]
+        return min(ready, key=self._load, default=None)
+
+    def note_exhausted(self, *, is_exhausted: bool) -> None:
+        """Let the other workers know whether this one can open no further file."""
+        self.table.set(Row.EXHAUSTED, self.me.slot, is_exhausted)
+
+    def _others(self) -> list[int]:
+        return [slot for slot in range(self.table.slots) if slot != self.me.slot]
+
+    def _load(self, slot: int) -> int:
+        table = self.table
+        return table.get(Row.CONNECTIONS, slot) + table.get(Row.SOCKETIO_CONNECTIONS, slot) + table.under_way_to(slot)
