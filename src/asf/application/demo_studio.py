@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asf.client import AsfClientError, BackendClient
-from asf.client.demo import demo_clip, make_demo_podcast
+from asf.client.demo import demo_clip, demo_cues, make_demo_podcast
+from asf.client.spoken_podcast import SpokenPodcast
+from asf.client.voice import HOW_TO_INSTALL, VoiceFailed, checked_sentences, find_encoding, find_voice
 from asf.domain.errors import CatalogUnavailable, StreamNotFound
 from asf.domain.streams.catalog import Announcement, StreamCatalog
 from asf.domain.streams.stream import StreamState
@@ -29,18 +31,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A podcast that is being generated, and the client that gets its UI updates."""
+    """A podcast that is being generated, and the client that gets its UI updates.
+
+    `notice` is what its user should know, for humans: that a clip stands in for the voice.
+    """
 
     stream_id: str
     client_id: str
+    notice: str | None = None
 
 
 class DemoStudio:
     """Generates demo podcasts through the HTTP API of the server at `host`, as voice agents and orchestrators do.
 
-    Their audio is written below `audio_root`. `token` is the internal API's, if it has one; `catalog` is that
-    server's. The file at `running_path` contains the ids of the demos that are being generated, for the next start;
-    None for no such file.
+    The audio of clips is written below `audio_root`; what a voice speaks is uploaded. `token` is the internal API's,
+    if it has one; `catalog` is that server's. The file at `running_path` contains the ids of the demos that are being
+    generated, for the next start; None for no such file.
     """
 
     def __init__(
@@ -64,23 +70,48 @@ class DemoStudio:
         for stream_id in sorted(self._running):
             self._end(stream_id)
 
-    def start(self, port: int) -> Demo | None:
-        """Start generating one, on the server's `port`. Returns None when `MAX_DEMOS` are being generated."""
+    def start(self, port: int, text: str | None = None) -> Demo | None:
+        """Start generating one, on the server's `port`. Returns None when `MAX_DEMOS` are being generated.
+
+        A voice of this machine speaks `text`; without a text or a voice, the clip is played. Raises ValueError, with
+        the reason, if the text cannot be spoken.
+        """
+        podcast, notice = self._podcast_of(text)
         if not self._slots.acquire(blocking=False):
             return None
         name = f"demo-{secrets.token_hex(3)}"
-        demo = Demo(stream_id=name, client_id=name)
+        demo = Demo(stream_id=name, client_id=name, notice=notice)
         self._running.add(name)
         self._write_running()
-        threading.Thread(target=self._generate, args=(demo, port), name=name, daemon=True).start()
+        threading.Thread(target=self._generate, args=(demo, podcast, port), name=name, daemon=True).start()
         return demo
 
-    def _generate(self, demo: Demo, port: int) -> None:
+    @staticmethod
+    def _podcast_of(text: str | None) -> tuple[SpokenPodcast | None, str | None]:
+        """Return what is to be spoken, if it can be, and the notice."""
+        if text is None:
+            return None, None
+        sentences, voice = checked_sentences(text), find_voice()
+        if voice is None:
+            return None, f"No voice is installed: the clip stands in. {HOW_TO_INSTALL}"
+        return SpokenPodcast(sentences, voice, find_encoding()), None
+
+    def _generate(self, demo: Demo, podcast: SpokenPodcast | None, port: int) -> None:
         host = f"[{self._host}]" if ":" in self._host else self._host
         try:
             with BackendClient(f"http://{host}:{port}", token=self._token) as backend:
-                make_demo_podcast(backend, demo_clip(), self._audio_root, demo.stream_id, demo.client_id)
-        except (AsfClientError, OSError) as error:
+                if podcast is None:
+                    make_demo_podcast(
+                        backend,
+                        demo_clip(),
+                        self._audio_root,
+                        demo.stream_id,
+                        demo.client_id,
+                        cues=demo_cues(),
+                    )
+                else:
+                    podcast.generate(backend, demo.stream_id, demo.client_id)
+        except (AsfClientError, VoiceFailed, OSError) as error:
             logger.warning("Generating the demo podcast %s failed: %s", demo.stream_id, error)
         finally:
             self._end(demo.stream_id)

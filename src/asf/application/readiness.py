@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from asf.domain.clock import Clock
-from asf.domain.errors import CatalogUnavailable
+from asf.domain.cues.ports import CueStore
+from asf.domain.errors import CatalogUnavailable, CuesUnavailable
 from asf.domain.streaming.ports import AudioSources
 from asf.domain.streaming.pump import AudioPump
 from asf.domain.streaming.service import StreamingService
@@ -31,6 +32,7 @@ class Readiness:
     def __init__(
         self,
         store: CatalogStore,
+        cues: CueStore,
         sources: AudioSources,
         streaming: StreamingService,
         pump: AudioPump,
@@ -38,6 +40,7 @@ class Readiness:
         store_name: str = "catalog",
     ) -> None:
         self._store = store
+        self._cues = cues
         self._store_name = store_name
         self._sources = sources
         self._streaming = streaming
@@ -57,5 +60,9 @@ class Readiness:
             self._store.check()
         except CatalogUnavailable as error:
             problems.append(Problem(self._store_name, str(error.details)))
+        try:
+            self._cues.check()
+        except CuesUnavailable as error:
+            problems.append(Problem("cues", str(error.details)))
         unreachable = self._sources.unreachable()
         return problems + [Problem("audio root", reason, root) for root, reason in unreachable.items()]

@@ -4,6 +4,7 @@ import io
 import logging
 import sys
 import time
+from _thread import RLock
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -11,9 +12,11 @@ from typing import Any, TextIO
 from pythonjsonlogger.core import LogData
 from pythonjsonlogger.json import JsonFormatter
 
+import asf
 from asf.adapters.rate_limit import RateLimit
 
 TEXT_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+TEXT_FORMAT_OF_WORKER = "%(asctime)s %(levelname)s worker={worker} %(name)s: %(message)s"
 JSON_FIELDS = ("asctime", "levelname", "name", "message")
 JSON_NAMES = {"asctime": "time", "levelname": "level", "name": "logger"}
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
@@ -30,7 +33,24 @@ TRACEBACK_INDENT = "    "
 logger = logging.getLogger(__name__)
 
 
-class TextFormatter(logging.Formatter):
+class _CachedTime(logging.Formatter):
+    """Formats the time of an event once for all events of the same second."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._second = -1
+        self._text = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - as above
+        """Return the time of an event."""
+        second = int(record.created)
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime(datefmt or self.default_time_format, self.converter(record.created))
+        return self._text if datefmt else f"{self._text},{int(record.msecs):03d}"
+
+
+class TextFormatter(_CachedTime):
     """Writes each event as one line of printable characters, whatever its message contains.
 
     A traceback follows in lines of its own, indented, so that none of them can be taken for an event.
@@ -47,7 +67,7 @@ class TextFormatter(logging.Formatter):
         return "\n".join(TRACEBACK_INDENT + _printable(line) for line in lines)
 
 
-class BoundedJsonFormatter(JsonFormatter):
+class BoundedJsonFormatter(_CachedTime, JsonFormatter):
     """Writes each event as one JSON object in one line, of ASCII characters, with values of bounded length."""
 
     def process_log_record(self, log_data: LogData) -> LogData:
@@ -100,16 +120,30 @@ class LoggedStream(io.TextIOBase):
         return len(text)
 
 
-def configure(*, debug: bool) -> None:
-    """Log to standard error from level INFO: as text for `debug`, else as JSON. Includes Python's warnings."""
+def configure(*, debug: bool, level: str = "info", worker: int | None = None) -> None:
+    """Log to standard error from a level on: as text for `debug`, else as JSON. Includes Python's warnings.
+
+    `level` is the lower-case name of a level. Libraries log from INFO on at most: below it, theirs would contain
+    tokens. Each line of one of several workers has the number `worker`.
+    """
     formatter: logging.Formatter
     if debug:
-        formatter = TextFormatter(TEXT_FORMAT)
+        formatter = TextFormatter(TEXT_FORMAT if worker is None else TEXT_FORMAT_OF_WORKER.format(worker=worker))
     else:
-        formatter = BoundedJsonFormatter(JSON_FIELDS, rename_fields=JSON_NAMES, datefmt=TIME_FORMAT)
+        static = {} if worker is None else {"worker": worker}
+        formatter = BoundedJsonFormatter(
+            JSON_FIELDS, rename_fields=JSON_NAMES, datefmt=TIME_FORMAT, static_fields=static
+        )
+    # What no format shows need not be found out for each event.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - as the standard library's manual says
     handler = logging.StreamHandler()
+    # The system's own lock: nothing yields while a line is written, so tasks do not wait for one another here.
+    handler.lock = RLock()
     handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    number = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(number, logging.INFO), handlers=[handler])
+    logging.getLogger(asf.__name__).setLevel(number)
     logging.captureWarnings(capture=True)
 
 

@@ -1,19 +1,26 @@
 """Starts the server."""
 
 import logging
+import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from asf.adapters.audio_files import may_wait
-from asf.adapters.eventlet_runtime.listening import raise_file_limit
+from asf.adapters.eventlet_runtime.listening import EventletListeningSocket, raise_file_limit
+from asf.adapters.eventlet_runtime.runtime import EventletRuntime
 from asf.adapters.http_api import is_internal
 from asf.adapters.serving import Service
+from asf.adapters.workers.place import WorkerPlace
+from asf.adapters.workers.seat import Seat
+from asf.adapters.workers.table import State
 from asf.application.diagnosis.network import explain_listening_error
 from asf.application.diagnosis.security import examine_exposure, examine_files
 from asf.entrypoints.container import Container
+from asf.entrypoints.importing import import_streams, warn_of_streams_elsewhere
 from asf.settings import Settings, url_of
 
 logger = logging.getLogger(__name__)
@@ -26,41 +33,88 @@ class CannotListen(Exception):
         super().__init__(f"{problem}. {remedy}")
 
 
-def run(settings: Settings, dotenv_path: Path) -> None:
+def run(settings: Settings, dotenv_path: Path, place: WorkerPlace | None = None) -> None:
     """Serve until a signal stops the server. Raises `CannotListen` when the address is not available.
 
-    `dotenv_path` is the file from which some of the settings may be; others should not be able to read it.
+    `dotenv_path` is the file from which some of the settings may be; others should not be able to read it. `place` is
+    that of one of several workers, whose supervisor listens.
     """
-    container = Container(settings=settings)
-    with closing(container.storage()):
-        _serve(container, settings, dotenv_path)
+    container = Container(settings=settings, place=place)
+    with closing(container.storage()), closing(container.upload_storage()):
+        _serve(container, settings, dotenv_path, place)
 
 
-def _serve(container: Container, settings: Settings, dotenv_path: Path) -> None:
+def _serve(container: Container, settings: Settings, dotenv_path: Path, place: WorkerPlace | None) -> None:
     runtime = container.runtime()
     timeouts = container.http_timeouts()
+    webhooks = container.webhooks()
+    page = container.shared_metrics()
     service = Service(
         container.app(),
         container.pump(),
-        container.shutdown(),
+        _shutdown_of(container),
         container.connections(),
         replace(timeouts, write=max(timeouts.write, settings.slow_listener_seconds)),
         is_internal,
-        container.metrics().loop_stalled,
-        container.storage().background,
+        container.slow_turns().note,
+        (
+            *container.storage().background,
+            partial(container.upload_keeper().run, runtime.pause),
+            *(webhooks.workers if webhooks is not None else ()),
+            *((page.run,) if page is not None else ()),
+        ),
     )
-    try:
-        listeners = runtime.listen(settings.host, settings.port)
-    except OSError as error:
-        raise CannotListen(*explain_listening_error(settings.host, settings.port, error)) from error
-    urls = " and ".join(url_of(*one.address) for one in listeners)
-    _warn(settings, dotenv_path)
-    _warn_of_low_file_limit(raise_file_limit(), settings)
+    seat = container.seat()
+    if place is None:
+        warn_of_streams_elsewhere(settings)
+    elif place.is_first and settings.redis_is_private:
+        import_streams(settings, container.storage(), runtime)
+    if place is not None and seat is not None:
+        listeners = runtime.join_workers(place, seat)
+        if page is not None:
+            runtime.on_asked(page.write)
+        on_ready = partial(_report_ready, place, seat)
+    else:
+        listeners = _listen(runtime, settings)
+        urls = " and ".join(url_of(*one.address) for one in listeners)
+        on_ready = partial(logger.info, "Listening on %s (ASF_HOST=%s)", urls, settings.host)
+    files = raise_file_limit()
+    if place is None or place.is_first:
+        _warn(settings, dotenv_path)
+        _warn_of_low_file_limit(files, settings)
     container.demo_studio().fail_interrupted()
     with closing(container.demo_studio()):
-        runtime.serve(
-            listeners, service, on_ready=lambda: logger.info("Listening on %s (ASF_HOST=%s)", urls, settings.host)
-        )
+        runtime.serve(listeners, service, on_ready)
+
+
+def _listen(runtime: EventletRuntime, settings: Settings) -> list[EventletListeningSocket]:
+    try:
+        return runtime.listen(settings.host, settings.port)
+    except OSError as error:
+        raise CannotListen(*explain_listening_error(settings.host, settings.port, error)) from error
+
+
+def _report_ready(place: WorkerPlace, seat: Seat) -> None:
+    """Tell the supervisor and the other workers that this one is ready."""
+    seat.set_state(State.READY)
+    os.write(place.status, b"r")
+    os.close(place.status)
+
+
+def _shutdown_of(container: Container) -> Callable[[Callable[[float], object]], None]:
+    """Return what shuts the server down: at its end no listener of this server counts any more."""
+    shut_down, counts, leave = container.shutdown(), container.listener_counts(), container.storage().leave
+    page = container.shared_metrics()
+
+    def shut_down_and_leave(pause: Callable[[float], object]) -> None:
+        shut_down(pause)
+        counts.close()
+        if leave is not None:
+            leave()
+        if page is not None:
+            page.write()
+
+    return shut_down_and_leave
 
 
 def _warn(settings: Settings, dotenv_path: Path) -> None:

@@ -7,8 +7,10 @@ listening.
 import logging
 from collections.abc import Callable
 
+from asf.adapters.http_api import UpdateLines
 from asf.domain.clock import Clock
 from asf.domain.streaming.service import StreamingService
+from asf.domain.uploads.service import Uploads
 
 POLL_SECONDS = 0.05
 """Interval between checks whether the drain is complete."""
@@ -20,15 +22,25 @@ logger = logging.getLogger(__name__)
 
 
 class Shutdown:
-    """Gives listeners `seconds` to finish or to resume on another server.
+    """Gives listeners `seconds` to finish or to resume on another server, then breaks off the uploads under way.
+
+    Requests with updates by line end at once: their backends continue with other requests.
 
     `has_sent_all` returns whether no connection has data that waits to be sent.
     """
 
     def __init__(
-        self, streaming: StreamingService, seconds: float, has_sent_all: Callable[[], bool], clock: Clock
+        self,
+        streaming: StreamingService,
+        uploads: Uploads,
+        update_lines: UpdateLines,
+        seconds: float,
+        has_sent_all: Callable[[], bool],
+        clock: Clock,
     ) -> None:
         self._streaming = streaming
+        self._uploads = uploads
+        self._update_lines = update_lines
         self._seconds = seconds
         self._has_sent_all = has_sent_all
         self._clock = clock
@@ -40,17 +52,25 @@ class Shutdown:
             self._seconds,
             self._listeners(),
         )
+        self._update_lines.drain()
+        self._uploads.drain()
         self._streaming.drain()
         self._wait_for(lambda: not len(self._streaming), self._seconds, pause)
         if len(self._streaming):
             logger.info("Drain time is over: disconnecting %s (resumable by offset).", self._listeners())
+        # Not before: those who still listen hear what is uploaded.
+        self._uploads.end_all()
         self._streaming.end_all()
-        self._wait_for(self._has_sent_all, FLUSH_SECONDS, pause)
+        self._wait_for(self._is_done, FLUSH_SECONDS, pause)
 
     def _wait_for(self, condition: Callable[[], bool], seconds: float, pause: Callable[[float], object]) -> None:
         end = self._clock.now() + seconds
         while not condition() and self._clock.now() < end:
             pause(POLL_SECONDS)
+
+    def _is_done(self) -> bool:
+        """Return whether nothing is under way any more."""
+        return self._has_sent_all() and not len(self._uploads) and not len(self._update_lines)
 
     def _listeners(self) -> str:
         count = len(self._streaming)

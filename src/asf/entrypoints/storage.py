@@ -3,18 +3,29 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from asf.adapters import realtime_api
+from asf.adapters.blocking_calls import BlockingCalls
 from asf.adapters.database_lock import DatabaseInUse, DatabaseLock
 from asf.adapters.media_types import media_type_of
+from asf.adapters.memory_listener_counts import InMemoryListenerCounts
+from asf.adapters.memory_node_calls import SingleNodeCalls
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.prometheus import Reading, gauges
 from asf.adapters.runtime import Runtime
 from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
+from asf.adapters.sqlite_cues import SUFFIX as CUES_SUFFIX
+from asf.adapters.sqlite_cues import SqliteCueStore, failure_of
+from asf.domain.clock import Clock
+from asf.domain.cues.ports import CueStore
+from asf.domain.operations.ports import NodeCalls
+from asf.domain.streaming.listener_counts import ListenerCounts
 from asf.domain.streaming.ports import AudioSources
 from asf.domain.streams.ports import CatalogStore
 from asf.domain.updates.ports import UpdateLog
+from asf.domain.uploads.ports import UploadSpool
 from asf.settings import Settings, SettingsError
 
 
@@ -26,28 +37,38 @@ class Storage:
     """As `/asf/ready` names it."""
     catalog_store: CatalogStore
     update_log: UpdateLog
+    cue_store: CueStore
+    listener_counts: ListenerCounts
     audio_queues: AudioSources | None
     """None where `queue:` cannot be announced."""
     message_queue: Any
     """Flask-SocketIO's, through which other processes can emit; None if there is none."""
     gauge: Reading
+    node_calls: NodeCalls
+    ping: Callable[[], object] | None = None
+    """Asks the store for a sign of life; raises `CatalogUnavailable`. None where it is in this process."""
+    leave: Callable[[], object] | None = None
+    """Takes this node out of the register of nodes, if there is one."""
+    upload_queues: UploadSpool | None = None
+    """None where audio cannot be uploaded to queues."""
     background: tuple[Callable[[], object], ...] = ()
     lock: DatabaseLock | None = None
     """None where several servers, or none, use the database."""
 
     def close(self) -> None:
-        """Close the catalog, and let another server use its database. Safe to repeat."""
+        """Close the catalog and the cues, and let another server use their databases. Safe to repeat."""
         self.catalog_store.close()
+        self.cue_store.close()
         if self.lock is not None:
             self.lock.release()
 
 
-def create_storage(settings: Settings, runtime: Runtime) -> Storage:
-    """Return storage in Redis if ASF_REDIS_URL is set, else in this server alone.
+def create_storage(settings: Settings, runtime: Runtime, clock: Clock, node: str = "node") -> Storage:
+    """Return storage in Redis if ASF_REDIS_URL is set, else in this server alone, which is called `node`.
 
     Raises `CatalogUnavailable`, and `SettingsError` if another server uses the database.
     """
-    return _redis(settings, runtime) if settings.redis_url else _local(settings)
+    return _redis(settings, runtime, node) if settings.redis_url else _local(settings, runtime, clock, node)
 
 
 def make_epoch() -> str:
@@ -55,7 +76,12 @@ def make_epoch() -> str:
     return secrets.token_urlsafe(9)
 
 
-def _local(settings: Settings) -> Storage:
+def create_cue_store(database: str, runtime: Runtime) -> SqliteCueStore:
+    """Return the cues of a server alone, beside its database."""
+    return SqliteCueStore(_beside(database, CUES_SUFFIX), BlockingCalls(runtime, failure_of).run)
+
+
+def _local(settings: Settings, runtime: Runtime, clock: Clock, node: str) -> Storage:
     lock = _locked(settings.database)
     try:
         store = SqliteCatalogStore(settings.database)
@@ -63,16 +89,26 @@ def _local(settings: Settings) -> Storage:
         if lock is not None:
             lock.release()
         raise
+    counts = InMemoryListenerCounts(clock)
     log = InMemoryUpdateLog(settings.ui_history_size, settings.ui_history_seconds, make_epoch)
     return Storage(
         name="catalog",
         catalog_store=store,
         update_log=log,
+        cue_store=create_cue_store(settings.database, runtime),
+        listener_counts=counts,
+        node_calls=SingleNodeCalls(node),
         audio_queues=None,
         message_queue=None,
         gauge=gauges.reading_of_history(lambda: log.kept_bytes),
+        background=(counts.run,),
         lock=lock,
     )
+
+
+def _beside(database: str, suffix: str) -> str:
+    """Return the path of a further database, which is as durable as `database`."""
+    return database if database == IN_MEMORY else database + suffix
 
 
 def _locked(database: str) -> DatabaseLock | None:
@@ -89,13 +125,17 @@ def _locked(database: str) -> DatabaseLock | None:
         raise SettingsError([line]) from error
 
 
-def _redis(settings: Settings, runtime: Runtime) -> Storage:
+def _redis(settings: Settings, runtime: Runtime, node: str) -> Storage:
     # The extra `redis` is needed here only.
     from asf.adapters.redis_store.catalog import RedisCatalogStore  # noqa: PLC0415
-    from asf.adapters.redis_store.connection import connect, tasks_of  # noqa: PLC0415
+    from asf.adapters.redis_store.connection import connect, ping, tasks_of  # noqa: PLC0415
+    from asf.adapters.redis_store.cues import RedisCueStore  # noqa: PLC0415
+    from asf.adapters.redis_store.listener_counts import RedisListenerCounts  # noqa: PLC0415
+    from asf.adapters.redis_store.node_calls import RedisNodeCalls  # noqa: PLC0415
     from asf.adapters.redis_store.pubsub import RedisPubSub  # noqa: PLC0415
     from asf.adapters.redis_store.queues.sources import RedisAudioQueues  # noqa: PLC0415
     from asf.adapters.redis_store.update_log import Limits, RedisUpdateLog  # noqa: PLC0415
+    from asf.adapters.redis_store.uploads import QueueUploadSpool  # noqa: PLC0415
 
     client = connect(settings.redis_url)
     pubsub = RedisPubSub(client)
@@ -103,12 +143,21 @@ def _redis(settings: Settings, runtime: Runtime) -> Storage:
     message_queue = realtime_api.MessageQueue(client.publish)
     pubsub.always_follow(realtime_api.MESSAGE_QUEUE_CHANNEL, message_queue.receive)
     log = RedisUpdateLog(client, pubsub, limits, make_epoch)
+    counts = RedisListenerCounts(client, pubsub)
+    node_calls = RedisNodeCalls(client, pubsub, node, runtime.spawn)
+    catalog_store = RedisCatalogStore(client, pubsub)
     return Storage(
         name="redis",
-        catalog_store=RedisCatalogStore(client, pubsub),
+        catalog_store=catalog_store,
         update_log=log,
+        cue_store=RedisCueStore(client, pubsub),
+        listener_counts=counts,
+        node_calls=node_calls,
+        ping=partial(ping, client),
+        leave=node_calls.close,
         audio_queues=RedisAudioQueues(client, runtime.spawn, media_type_of),
         message_queue=message_queue,
+        upload_queues=QueueUploadSpool(client, settings.upload_total_bytes),
         gauge=gauges.reading_of_redis(lambda: pubsub.is_connected),
-        background=(pubsub.run, log.run, *tasks_of(client)),
+        background=(pubsub.run, log.run, counts.run, node_calls.run, *tasks_of(client)),
     )

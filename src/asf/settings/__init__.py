@@ -8,7 +8,8 @@ from asf.settings.environment import environment_warnings
 from asf.settings.parsing import ANY_ORIGIN
 from asf.settings.reader import SettingsError, environment_with_dotenv, has_secrets, read_settings
 from asf.settings.secret_strength import GENERATE_SECRET, MIN_CHARACTERS, can_be_guessed
-from asf.settings.table import SETTINGS, VARIABLES, Setting
+from asf.settings.table import SETTINGS, UPLOAD_TO_FILE, VARIABLES, Setting
+from asf.settings.trial import is_configured, trial_environment
 from asf.settings.values import LOOPBACK_OF_WILDCARD, Settings, url_of
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "LOOPBACK_OF_WILDCARD",
     "MIN_CHARACTERS",
     "SETTINGS",
+    "UPLOAD_TO_FILE",
     "VARIABLES",
     "Setting",
     "Settings",
@@ -25,6 +27,8 @@ __all__ = [
     "environment_warnings",
     "environment_with_dotenv",
     "has_secrets",
+    "is_configured",
     "read_settings",
+    "trial_environment",
     "url_of",
 ]

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
@@ -11,13 +12,23 @@ from urllib.parse import urlsplit
 from asf.adapters.locator_syntax import is_bucket_name
 from asf.adapters.redis_store.sentinel_url import EXAMPLE, is_sentinel_url, parse_sentinel_url
 from asf.adapters.stream_path import STREAM_PATH
+from asf.settings.cores import available_cores
 from asf.settings.networks import Networks
 from asf.settings.origins import normalize_host, normalize_origin
 from asf.settings.secret_strength import MIN_CHARACTERS
 
 ANY_ORIGIN = "*"
+MAX_WORKERS = 64
+"""Largest number of worker processes."""
+
+AUTO = "auto"
+"""The number of workers that stands for the number of cores."""
+
 NO_NETWORK = "none"
-"""The value that stands for no network at all."""
+"""The value that stands for no network at all, as empty text does."""
+
+DEFAULT_NETWORKS = "auto"
+"""The value that stands for the networks that the mode and the token suggest."""
 
 ORIGINS_RULE = (
     "must be * or a comma-separated list of origins such as https://app.example.com or capacitor://localhost"
@@ -60,6 +71,20 @@ def integer(text: str) -> int:
         raise InvalidValue("must be an integer") from error
 
 
+def workers(text: str) -> int:
+    """Return a number of workers; `AUTO` is the number of cores that this process may use."""
+    if text == AUTO:
+        return min(available_cores(), MAX_WORKERS)
+    rule = f"must be {AUTO} or an integer between 1 and {MAX_WORKERS}"
+    try:
+        count = int(text)
+    except ValueError as error:
+        raise InvalidValue(rule) from error
+    if not 1 <= count <= MAX_WORKERS:
+        raise InvalidValue(rule)
+    return count
+
+
 def number(text: str) -> float:
     """Return a finite number."""
     try:
@@ -97,7 +122,9 @@ def required(what: str) -> Callable[[str], str]:
 
 
 def origins(text: str) -> list[str]:
-    """Return origins as browsers send them (RFC 6454), or `ANY_ORIGIN` alone."""
+    """Return origins as browsers send them (RFC 6454), or `ANY_ORIGIN` alone; none for empty text."""
+    if not text.strip():
+        return []
     values = _items(text, ",")
     if values == [ANY_ORIGIN]:
         return values
@@ -108,8 +135,29 @@ def origins(text: str) -> list[str]:
 
 
 def paths(text: str) -> list[Path]:
-    """Return the paths, which are separated by colons."""
+    """Return the paths, which are separated by colons: at least one."""
+    if not text.strip():
+        raise InvalidValue("must name at least one directory")
     return [Path(item) for item in _items(text, ":")]
+
+
+def optional_path(text: str) -> Path | None:
+    """Return the path, or None for empty text."""
+    return Path(text) if text else None
+
+
+def one_of(*names: str) -> Callable[[str], str]:
+    """Return a parser of one of these names, in capital or small letters."""
+    rule = f"must be {', '.join(names[:-1])} or {names[-1]}"
+
+    def parse(text: str) -> str:
+        name = text.strip().lower()
+        if name not in names:
+            similar = get_close_matches(name, names, n=1)
+            raise InvalidValue(rule, f"Did you mean {similar[0]}?" if similar else "")
+        return name
+
+    return parse
 
 
 def buckets(text: str) -> list[str]:
@@ -118,7 +166,7 @@ def buckets(text: str) -> list[str]:
         return []
     if find_spec("obstore") is None:
         raise InvalidValue(
-            "needs the extra 'objects': run pip install '.[objects]' in the ASF directory", is_shown=False
+            "needs the extra 'objects': run pip install 'audio-stream-feeder[objects]'", is_shown=False
         )
     names = [name.strip() for name in text.split(",")]
     if not all(map(is_bucket_name, names)):
@@ -127,17 +175,19 @@ def buckets(text: str) -> list[str]:
 
 
 def networks(text: str) -> Networks | None:
-    """Return networks, none for `NO_NETWORK`, or None for empty text."""
+    """Return networks, none for `NO_NETWORK` and for empty text, or None for `DEFAULT_NETWORKS`."""
     text = text.strip()
-    if not text:
+    if text == DEFAULT_NETWORKS:
         return None
-    if text == NO_NETWORK:
+    if text in {"", NO_NETWORK}:
         return []
     try:
         return [ip_network(item.strip()) for item in text.split(",")]
     except ValueError as error:
         raise InvalidValue(
-            f"must be {NO_NETWORK} or a comma-separated list of networks such as 10.0.0.0/8 or fd00::/8", f"{error}."
+            f"must be {DEFAULT_NETWORKS}, {NO_NETWORK} or a comma-separated list of networks such as 10.0.0.0/8 or "
+            "fd00::/8",
+            f"{error}.",
         ) from error
 
 
@@ -170,7 +220,7 @@ def redis_url(text: str) -> str:
         from redis.connection import BlockingConnectionPool  # noqa: PLC0415
     except ImportError as error:
         raise InvalidValue(
-            "needs the extra 'redis': run pip install '.[redis]' in the ASF directory", is_shown=False
+            "needs the extra 'redis': run pip install 'audio-stream-feeder[redis]'", is_shown=False
         ) from error
     names_sentinels = is_sentinel_url(text)
     try:

@@ -4,6 +4,7 @@ environs reads the process's own environment only; this reads any mapping, for `
 """
 
 import secrets
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from dotenv import dotenv_values
 
 from asf.settings.environment import without_service_links
 from asf.settings.networks import ANYWHERE, LOOPBACK, include_strangers
-from asf.settings.parsing import NO_NETWORK, InvalidValue
+from asf.settings.parsing import DEFAULT_NETWORKS, InvalidValue
 from asf.settings.secret_strength import GENERATE_SECRET, MIN_CHARACTERS, can_be_guessed
-from asf.settings.table import DEBUG_DRAIN_SECONDS, SETTINGS, Setting
+from asf.settings.table import DEBUG_DRAIN_SECONDS, SETTINGS, UPLOAD_TO_QUEUE, Setting
 from asf.settings.values import Settings
+from asf.settings.webhooks import GENERATE_SECRET as GENERATE_WEBHOOK_SECRET
 
-DRAIN_SECONDS = "ASF_DRAIN_SECONDS"
+DRAIN_SECONDS, TRUSTED_NETWORKS = "ASF_DRAIN_SECONDS", "ASF_INTERNAL_TRUSTED_NETWORKS"
 
 CAN_BE_GUESSED = (
     "must not be a placeholder, a repetition or a sequence when ASF_DEBUG_MODE is False: it can be guessed. "
@@ -47,7 +49,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             values[setting.name] = setting.read(text)
         except InvalidValue as error:
             problems.append(_problem_line(setting, text, error))
-    problems += _conflicts(values)
+    problems += _conflicts(values, environment)
     if problems:
         raise SettingsError(problems)
     if values["debug_mode"] and DRAIN_SECONDS not in environment:
@@ -90,7 +92,7 @@ def _problem_line(setting: Setting, text: str, error: InvalidValue) -> str:
     return f"{setting.variable} {error.rule}{got}.{hint}"
 
 
-def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
+def _conflicts(values: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
     """Yield the conflicts between values that are valid by themselves. Invalid ones are missing in `values`."""
     is_debug = values.get("debug_mode", True)
     key, token = values.get("secret_key", ""), values.get("internal_api_token", "")
@@ -104,10 +106,21 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"ASF_SECRET_KEY {CAN_BE_GUESSED}"
     if not is_debug and token and can_be_guessed(token):
         yield f"ASF_INTERNAL_API_TOKEN {CAN_BE_GUESSED}"
-    if networks == [] and not token:
+    if values.get("upload_to") == UPLOAD_TO_QUEUE and values.get("redis_url") == "":
+        yield f"ASF_UPLOAD_TO must be file without an ASF_REDIS_URL (got {UPLOAD_TO_QUEUE!r})."
+    webhook_keys = values.get("webhook_secret")
+    if values.get("webhook_url") and webhook_keys == []:
+        yield f"ASF_WEBHOOK_URL needs an ASF_WEBHOOK_SECRET. To generate one: {GENERATE_WEBHOOK_SECRET}"
+    if not is_debug and webhook_keys and any(can_be_guessed(b64encode(one).decode()) for one in webhook_keys):
         yield (
-            f"ASF_INTERNAL_TRUSTED_NETWORKS needs an ASF_INTERNAL_API_TOKEN (got {NO_NETWORK!r}). "
-            "Without it, nothing could call the internal API."
+            "ASF_WEBHOOK_SECRET must not be a repetition or a sequence when ASF_DEBUG_MODE is False: it can be "
+            f"guessed. To generate one: {GENERATE_WEBHOOK_SECRET}"
+        )
+    if networks == [] and not token:
+        got = environment[TRUSTED_NETWORKS]
+        yield (
+            f"ASF_INTERNAL_TRUSTED_NETWORKS needs an ASF_INTERNAL_API_TOKEN (got {got!r}). Without it, nothing could "
+            f"call the internal API. For the default, remove the variable or set it to {DEFAULT_NETWORKS}."
         )
     elif not is_debug and networks and include_strangers(networks):
         yield (

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from asf.settings import parsing
-from asf.settings.parsing import ANY_ORIGIN, InvalidValue
+from asf.settings.parsing import ANY_ORIGIN, DEFAULT_NETWORKS, NO_NETWORK, InvalidValue
+from asf.settings.webhooks import webhook_secrets, webhook_url
 
 DEBUG_DRAIN_SECONDS = 1.0
 """ASF_DRAIN_SECONDS in debug mode, unless it is set: after Ctrl-C a developer waits for the server to stop."""
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+"""Values of ASF_LOG_LEVEL."""
+
+UPLOAD_TO_FILE, UPLOAD_TO_QUEUE = "file", "queue"
+"""Values of ASF_UPLOAD_TO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +67,8 @@ SETTINGS = (
         "cors_allowed_origins",
         parsing.origins,
         ANY_ORIGIN,
-        "Web origins that may connect: * for all, or a comma-separated list. Apps and extensions have origins, too, "
-        "such as capacitor://localhost; null stands for pages without one.",
+        "Web origins that may connect: * for all, or a comma-separated list; empty: only the server's own pages. "
+        "Apps and extensions have origins, too, such as capacitor://localhost; null stands for pages without one.",
     ),
     Setting("chunk_size", parsing.integer, "4096", "Maximum size of one audio_chunk, in bytes.", (1, 1048576)),
     Setting(
@@ -78,7 +85,34 @@ SETTINGS = (
         "Address to listen on, or a name: then all of its addresses that this machine has.",
     ),
     Setting("port", parsing.integer, "5006", "Port to listen on; 0: any free one.", (0, 65535)),
+    Setting(
+        "workers",
+        parsing.workers,
+        "1",
+        "Processes that serve, of asf serve: 1 to 64, or auto for the number of cores (docs/production.md, "
+        '"Several workers").',
+    ),
     Setting("debug_mode", parsing.boolean, "True", "True for development, False for production."),
+    Setting(
+        "log_level",
+        parsing.one_of(*LOG_LEVELS),
+        "info",
+        "Least severe lines of the log that are written: debug, info, warning or error. debug adds a line for each "
+        "HTTP request; warning omits those about sessions.",
+    ),
+    Setting(
+        "serve_client",
+        parsing.boolean,
+        "True",
+        "Whether /asf/client/ serves the browser client and the player, in production too.",
+    ),
+    Setting(
+        "serve_operator_page",
+        parsing.boolean,
+        "True",
+        "Whether /asf/operator serves the page for operators, in production too. The page itself contains nothing "
+        "secret: it asks for the token of the internal API.",
+    ),
     Setting(
         "ui_updates_namespace",
         parsing.namespace,
@@ -89,7 +123,7 @@ SETTINGS = (
         "audio_roots",
         parsing.paths,
         "./shared_audio",
-        "Shared audio directories, separated by colons. Files outside them are never read.",
+        "Shared audio directories, separated by colons: at least one. Files outside them are never read.",
     ),
     Setting(
         "require_tokens",
@@ -109,11 +143,11 @@ SETTINGS = (
     Setting(
         "internal_trusted_networks",
         parsing.networks,
-        "",
-        "Networks whose addresses may call the internal API without the token, as comma-separated CIDRs; none: no "
-        "network. In production each must be /8 or narrower (IPv6: /7). A loopback peer that sends a forwarding "
-        "header, such as X-Forwarded-For, needs the token.",
-        when_empty="any in debug mode, else none if there is an ASF_INTERNAL_API_TOKEN, else loopback",
+        DEFAULT_NETWORKS,
+        "Networks whose addresses may call the internal API without the token, as comma-separated CIDRs; "
+        f"{NO_NETWORK} or empty: no network; {DEFAULT_NETWORKS}: any in debug mode, else none if there is an "
+        "ASF_INTERNAL_API_TOKEN, else loopback. In production each must be /8 or narrower (IPv6: /7). A loopback "
+        "peer that sends a forwarding header, such as X-Forwarded-For, needs the token.",
     ),
     Setting(
         "allowed_hosts",
@@ -261,7 +295,71 @@ SETTINGS = (
         "a proxy leave it 0: all connections come from the proxy's address.",
         (0, 1000000),
     ),
+    Setting(
+        "upload_to",
+        parsing.one_of(UPLOAD_TO_FILE, UPLOAD_TO_QUEUE),
+        UPLOAD_TO_FILE,
+        "Where uploaded audio goes: file, into ASF_UPLOAD_DIRECTORY; queue, into Redis, for several servers without "
+        "a shared directory.",
+    ),
+    Setting(
+        "upload_directory",
+        parsing.optional_path,
+        "",
+        "Directory of uploaded audio, created if missing. Of one server or one cluster alone, whose servers must all "
+        "reach it.",
+        when_empty="uploads beside the database; with ASF_REDIS_URL, .asf-uploads in the first audio root; with the "
+        "database :memory:, a temporary one",
+    ),
+    Setting(
+        "upload_max_bytes",
+        parsing.integer,
+        "2147483648",
+        "Largest audio that can be uploaded, in bytes.",
+        (1, 2**53 - 1),
+    ),
+    Setting(
+        "upload_total_bytes",
+        parsing.integer,
+        "21474836480",
+        "Size of all uploaded audio together, in bytes. What exceeds it is rejected with ASF_STORAGE_FULL.",
+        (1, 2**53 - 1),
+    ),
+    Setting(
+        "upload_keep_seconds",
+        parsing.number,
+        "604800",
+        "How long uploaded audio is kept after its last byte, in seconds; then it is deleted with its stream. 0: for "
+        "ever.",
+        (0, 10**9),
+    ),
     Setting("max_streams", parsing.integer, "1000000", "Maximum number of streams in the catalog.", (1, 100000000)),
+    Setting("max_cues", parsing.integer, "50000", "Maximum number of cues of one stream.", (1, 1000000)),
+    Setting(
+        "webhook_url",
+        webhook_url,
+        "",
+        "URL to which events of streams are reported: the first listener, the last one that has left, the end "
+        '(docs/contract.md, section 2, "Webhooks"). Needs an ASF_WEBHOOK_SECRET.',
+        when_empty="no webhooks",
+        is_secret=True,
+    ),
+    Setting(
+        "webhook_secret",
+        webhook_secrets,
+        "",
+        "Secret that signs webhooks: whsec_ and the base64 text of 24 to 64 random bytes. While it is being "
+        "replaced: the new one and the old one, separated by a space.",
+        when_empty="none",
+        is_secret=True,
+    ),
+    Setting(
+        "webhook_retry_seconds",
+        parsing.number,
+        "3600",
+        "How long the delivery of an event is attempted again, in seconds; 0: one attempt.",
+        (0, 86400),
+    ),
 )
 
 VARIABLES = frozenset(setting.variable for setting in SETTINGS)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asf.adapters.connection_quota import REJECTION_HEADROOM
+from asf.adapters.sqlite_catalog import IN_MEMORY
 from asf.settings.networks import Networks, include_strangers
 from asf.settings.parsing import ANY_ORIGIN
 from asf.settings.secret_strength import MIN_CHARACTERS, can_be_guessed
@@ -14,8 +15,14 @@ LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - com
 SPARE_CONNECTIONS = 1_000
 """Connections beyond those of listeners: of backends, of subscribers to UI updates, of listeners that reconnect."""
 
+UPLOADS, SHARED_UPLOADS = "uploads", ".asf-uploads"
+"""Names of the default directories of uploaded audio: beside the database, and in the first audio root."""
+
 SPARE_FILES = 200
-"""Open files besides connections: audio, the database, libraries."""
+"""Open files besides connections: audio, the databases, libraries."""
+
+FILES_OF_UPLOAD = 2
+"""Open files of one upload: the one that is written, and the same for listeners. Its connection is a spare one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,12 @@ class Settings:
     stream_sleep_interval: float
     host: str
     port: int
+    workers: int
+    """Processes that serve."""
     debug_mode: bool
+    log_level: str
+    serve_client: bool
+    serve_operator_page: bool
     ui_updates_namespace: str
     audio_roots: list[Path]
     require_tokens: bool
@@ -60,13 +72,42 @@ class Settings:
     max_connections_per_ip: int
     """0 for no limit."""
     max_streams: int
+    max_cues: int
+    webhook_url: str
+    """Empty for no webhooks."""
+    webhook_secret: list[bytes]
+    """One or two; none without webhooks."""
+    webhook_retry_seconds: float
     drain_seconds: float
+    upload_directory: Path | None
+    """None for the default."""
+    upload_to: str
+    upload_max_bytes: int
+    upload_total_bytes: int
+    upload_keep_seconds: float
+    """0 for ever."""
     secret_key_is_random: bool
+    redis_is_private: bool = False
+    """Whether the Redis belongs to this server alone, which has several workers."""
 
     @property
     def max_connections(self) -> int:
         """Maximum number of concurrent connections."""
         return self.max_listeners + SPARE_CONNECTIONS
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether several servers, or several workers of one, may share the catalog."""
+        return bool(self.redis_url)
+
+    @property
+    def upload_path(self) -> Path | None:
+        """The directory of uploaded audio; None for a temporary one, as the catalog is."""
+        if self.upload_directory is not None:
+            return self.upload_directory
+        if self.is_cluster and not self.redis_is_private:
+            return self.audio_roots[0] / SHARED_UPLOADS
+        return None if self.database == IN_MEMORY else Path(self.database).parent / UPLOADS
 
     @property
     def has_object_stores(self) -> bool:
@@ -80,7 +121,7 @@ class Settings:
     @property
     def open_files(self) -> int:
         """Maximum number of open files, including connections that are about to be rejected."""
-        return self.max_connections + REJECTION_HEADROOM + SPARE_FILES
+        return self.max_connections + REJECTION_HEADROOM + SPARE_FILES + FILES_OF_UPLOAD * SPARE_CONNECTIONS
 
     @property
     def secret_key_can_be_guessed(self) -> bool:

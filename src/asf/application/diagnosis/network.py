@@ -3,11 +3,14 @@
 import errno
 import resource
 import socket
+import ssl
+from urllib.parse import urlsplit
 
 import requests
 
 from asf.adapters.address_binding import NOT_ON_THIS_MACHINE, bind
 from asf.application.diagnosis.finding import Finding, Severity, problem
+from asf.client.connection_failures import reason_of
 from asf.settings import url_of
 
 RESPONSE_SECONDS = 3.0
@@ -58,13 +61,31 @@ def examine_server(url: str, *, ready: bool = False, token: str | None = None) -
             headers = {"Authorization": f"Bearer {token}"} if ready and token else {}
             response = session.get(url + route, timeout=RESPONSE_SECONDS, headers=headers)
             body = response.json()
-    except (requests.RequestException, ValueError):
-        return problem("server", f"No ASF server responded at {url}{route}", "Start it: asf serve")
-    if response.ok and body == {"status": status}:
-        return Finding("server", Severity.OK, f"{url} is {status}")
-    details = body.get("details") if isinstance(body, dict) else None
+    except (requests.RequestException, ValueError) as error:
+        reason = reason_of(error)
+        because = "" if reason is None else f": {reason}"
+        return problem("server", f"No ASF server responded at {url}{route}{because}", "Start it: asf serve")
+    answer = body if isinstance(body, dict) else {}
+    if response.ok and answer.get("status") == status:
+        version = f" (ASF {answer['version']})" if "version" in answer else ""
+        return Finding("server", Severity.OK, f"{url} is {status}{version}")
+    details = answer.get("details")
     text = f"{url} is not {status}: {details or f'HTTP status {response.status_code}'}"
     return problem("server", text, "See its log, or run asf doctor.")
+
+
+def examine_webhook_receiver(url: str) -> Finding:
+    """Return whether the receiver of webhooks at `url` accepts connections. Sends no request, and hides the path."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), RESPONSE_SECONDS) as connection:
+            if parts.scheme == "https":
+                ssl.create_default_context().wrap_socket(connection, server_hostname=parts.hostname).close()
+    except OSError as error:
+        text = f"{parts.hostname}:{port} cannot be reached: {error.strerror or error}"
+        return Finding("webhooks", Severity.ADVICE, text, "Start the receiver, or correct ASF_WEBHOOK_URL.")
+    return Finding("webhooks", Severity.OK, f"{parts.hostname}:{port} accepts connections")
 
 
 def examine_file_limit(needed: int, hard_limit: int) -> Finding:

@@ -26,9 +26,11 @@ def examine_exposure(settings: Settings) -> Iterator[Finding]:
     networks = settings.internal_trusted_networks
     if settings.internal_api_is_open:
         text = "The internal API is open to anyone who can reach this port."
-        remedy = (
-            "Set ASF_INTERNAL_API_TOKEN, and set ASF_INTERNAL_TRUSTED_NETWORKS to your backends' networks, or none."
-        )
+        remedy = "Set ASF_INTERNAL_TRUSTED_NETWORKS to your backends' networks or to the word none"
+        if settings.internal_api_token:
+            remedy += ": until then the ASF_INTERNAL_API_TOKEN is not required."
+        else:
+            remedy += ", and set ASF_INTERNAL_API_TOKEN."
         yield Finding("internal API", Severity.ADVICE, text, remedy)
     elif wide := [network for network in networks if not network.is_loopback]:
         text = f"Clients in {', '.join(map(str, wide))} can use the internal API without a token."

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from asf.adapters.database_lock import holder_of
 from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
+from asf.adapters.sqlite_cues import SUFFIX as CUES_SUFFIX
+from asf.adapters.sqlite_cues import SqliteCueStore
 from asf.application.diagnosis.deadline import examine_in_time
 from asf.application.diagnosis.finding import Finding, Severity, problem
-from asf.domain.errors import CatalogUnavailable
+from asf.domain.errors import CatalogUnavailable, CuesUnavailable
 from asf.settings import Settings
 
 
@@ -43,6 +45,29 @@ def examine_database(database: str, *, is_running: bool = False) -> Finding:
     return examine_in_time("database", path, partial(_examine_file, path, is_running=is_running))
 
 
+def examine_cues(database: str) -> Finding | None:
+    """Return whether the cues beside the catalog at `database` can be opened; None if there are none yet.
+
+    Waits for a bounded time.
+    """
+    path = Path(database + CUES_SUFFIX).absolute()
+    if database == IN_MEMORY or not path.exists():
+        return None
+    return examine_in_time("cues", path, partial(_examine_cue_file, path))
+
+
+def _examine_cue_file(path: Path) -> Finding:
+    if not os.access(path, os.R_OK | os.W_OK):
+        return problem("cues", f"{path} is not writable", "Allow the server's user to write to it.")
+    try:
+        with closing(SqliteCueStore(str(path), lambda work: work())) as store:
+            store.page("", "", 0, 1, 1)
+    except CuesUnavailable as error:
+        remedy = "Move it away; the server creates a new one. Backends must then post their cues again."
+        return problem("cues", f"{error.details}", remedy)
+    return Finding("cues", Severity.OK, f"{path} can be opened")
+
+
 def _examine_file(path: Path, *, is_running: bool) -> Finding:
     if not path.exists():
         folder = next(one for one in path.parents if one.exists())
@@ -71,6 +96,25 @@ def _examine_content(path: Path) -> Finding:
         remedy = "Move it away; the server creates a new one. Backends must then announce their streams again."
         return problem("database", f"{error.details}", remedy)
     return Finding("database", Severity.OK, f"{path} can be opened; streams: {streams}")
+
+
+def examine_uploads(directory: Path) -> Finding:
+    """Return whether audio can be uploaded to `directory`, which need not exist yet. Waits for a bounded time."""
+    path = directory.absolute()
+    return examine_in_time("uploads", path, partial(_examine_upload_directory, path))
+
+
+def _examine_upload_directory(path: Path) -> Finding:
+    existing = next(one for one in (path, *path.parents) if one.exists())
+    if existing.is_dir() and os.access(existing, os.R_OK | os.W_OK | os.X_OK):
+        text = f"{path} is writable" if existing == path else f"{path} does not exist yet; the server will create it"
+        return Finding("uploads", Severity.OK, text)
+    return Finding(
+        "uploads",
+        Severity.ADVICE,  # Not all backends upload.
+        f"{path} cannot be written" if existing == path else f"{path} cannot be created in {existing}",
+        "To take uploads, correct ASF_UPLOAD_DIRECTORY or the directory's permissions.",
+    )
 
 
 def examine_redis(url: str) -> Finding:

@@ -15,7 +15,20 @@ from asf.entrypoints.cli.output import printable, printable_lines, show
 EXIT_INTERRUPTED = 130
 """The shells' convention: 128 and the number of SIGINT."""
 
-COMMANDS = ("serve", "doctor", "health", "demo", "notify", "listen", "push", "watch", "streams", "token")
+COMMANDS = (
+    "serve",
+    "doctor",
+    "health",
+    "demo",
+    "notify",
+    "upload",
+    "listen",
+    "push",
+    "watch",
+    "streams",
+    "status",
+    "token",
+)
 
 LISTENING = {"listen": "--stream", "watch": "--client"}
 """Commands that send the token of a listener or subscriber, with the option of `asf token` that grants their access.

@@ -1,5 +1,6 @@
 """`asf notify`."""
 
+import os
 import shlex
 from pathlib import Path, PurePath
 from typing import Any
@@ -59,10 +60,15 @@ def notify(
         raise click.UsageError("FILE is required unless --state is failed.")
     if total_bytes is not None and state != "complete":
         raise click.UsageError("--total-bytes requires --state complete.")
+    locator = None if file is None else _locator_of(file)
     with BackendClient(url, token=token, retries=RETRIES) as backend:
-        locator = None if file is None else _locator_of(file)
         announced = backend.notify_new_audio(stream_id, locator, state, content_type, metadata, reason, total_bytes)
     show(f"Announced {stream_id}: {announced.state}.")
+    if locator is not None and state == "complete" and not has_scheme(locator) and not os.path.exists(locator):  # noqa: PTH110
+        show(
+            f"Note: {locator} does not exist on this machine. Without it on the server, listeners get no audio.",
+            err=True,
+        )
     if file is not None and state != "failed":
         suffix = PurePath(file).suffix
         show(f"Listen to it: asf listen {shlex.quote(stream_id)} -o out{suffix}{elsewhere(url)}")

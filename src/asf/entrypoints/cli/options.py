@@ -1,11 +1,14 @@
 """Options and argument types that several commands share."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
 
 from asf.adapters.json_values import parse_json
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_URL = "http://127.0.0.1:5006"
 
@@ -34,6 +37,7 @@ class Json(click.ParamType[Any]):
     """Text that is JSON (RFC 8259)."""
 
     name = "JSON"
+    advice = "Text must be in double quotes, for example '\"done\"'."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the value."""
@@ -41,19 +45,20 @@ class Json(click.ParamType[Any]):
             return parse_json(value)
         except (ValueError, RecursionError) as error:
             reason = str(error).rstrip(".")
-            self.fail(f"{reason}. Text must be in double quotes, for example '\"done\"'.", param, ctx)
+            self.fail(f"{reason}. {self.advice}", param, ctx)
 
 
 class JsonObject(Json):
     """Text that is a JSON object."""
 
     name = "OBJECT"
+    advice = 'Expected a JSON object, for example \'{"title": "News"}\''
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
         """Return the object."""
         converted = super().convert(value, param, ctx)
         if not isinstance(converted, dict):
-            self.fail('Expected a JSON object, for example \'{"title": "News"}\'', param, ctx)
+            self.fail(self.advice, param, ctx)
         return converted
 
 
@@ -78,6 +83,17 @@ access_token_option = click.option(
     envvar="ASF_TOKEN",
     help="Token of a listener or subscriber (or ASF_TOKEN); create one with asf token.",
 )
+
+
+def patience_option(progress: str) -> Callable[[Command], Command]:
+    """Return the option for how many seconds a command reconnects without `progress`, a word or two for its help."""
+    return click.option(
+        "--patience",
+        type=click.FloatRange(min=0),
+        default=60.0,
+        show_default=True,
+        help=f"Seconds without {progress} after which to stop reconnecting.",
+    )
 
 
 def examples(*commands: str) -> str:

@@ -1,20 +1,34 @@
 """`asf serve`."""
 
-import logging
 import os
 import sys
-from pathlib import Path
 
 import click
 
 from asf.entrypoints.cli.options import examples
 from asf.entrypoints.cli.output import show
+from asf.entrypoints.interpreter import command_of
 
-EXIT_USAGE = 2
+WORKERS = "ASF_WORKERS"
+
+TRIAL = """TRIAL MODE: nothing is configured. Use it to try ASF, not to run it: anyone who can reach this port can
+use the console, and streams, audio and tokens are lost with the container.
+  Console:            http://127.0.0.1:{port}/
+  Internal API token: {token}
+To run it, set ASF_SECRET_KEY and ASF_INTERNAL_API_TOKEN, as docs/production.md says.
+"""
 
 
-@click.command(epilog=examples("ASF_AUDIO_ROOTS=/srv/audio ASF_PORT=8080 asf serve"))
-def serve() -> None:
+@click.command(epilog=examples("ASF_AUDIO_ROOTS=/srv/audio ASF_PORT=8080 asf serve", "asf serve --workers auto"))
+@click.option(
+    "--workers", metavar="N", help="Processes that serve; auto: one for each core. [default: ASF_WORKERS, or 1]"
+)
+@click.option(
+    "--trial",
+    is_flag=True,
+    help="Where nothing is configured, start in debug mode, with a random token for the internal API.",
+)
+def serve(workers: str | None, trial: bool) -> None:  # noqa: FBT001
     """Start the server.
 
     Settings are read from the environment and from .env in the working directory. SIGTERM and Ctrl-C stop the server
@@ -23,23 +37,25 @@ def serve() -> None:
     from asf.adapters.eventlet_runtime.patching import patch_standard_library  # noqa: PLC0415
 
     patch_standard_library()
-    from asf import settings  # noqa: PLC0415
-    from asf.domain.errors import CatalogUnavailable  # noqa: PLC0415 - after patching
-    from asf.entrypoints import logs, server  # noqa: PLC0415
+    from asf import settings  # noqa: PLC0415 - after patching
+    from asf.entrypoints import serving  # noqa: PLC0415
 
-    dotenv_path = Path(".env")
-    environment = settings.environment_with_dotenv(os.environ, dotenv_path)
+    environment = dict(os.environ) | ({WORKERS: workers} if workers is not None else {})
+    is_trial = trial and not settings.is_configured(serving.complete(environment))
+    if is_trial:
+        environment = settings.trial_environment(environment)
     try:
-        read = settings.read_settings(environment)
-        logs.configure(debug=read.debug_mode)
-        for warning in settings.environment_warnings(environment):
-            logging.getLogger(__name__).warning(warning)
-        with logs.standard_error_logged():
-            server.run(read, dotenv_path)
-    except settings.SettingsError as error:
-        show("\n".join(error.problems), err=True)
-        sys.exit(EXIT_USAGE)
-    except server.CannotListen as error:
-        raise click.ClickException(str(error)) from error
-    except CatalogUnavailable as error:
-        raise click.ClickException(f"ASF_DATABASE: {error}") from error
+        read = serving.read(environment)
+        if is_trial:
+            show(TRIAL.format(port=read.port, token=read.internal_api_token))
+        if read.workers == 1:
+            serving.serve(environment)
+            return
+    except serving.CannotServe as error:
+        if error.code != serving.EXIT_USAGE:
+            raise click.ClickException(str(error)) from error
+        show(str(error), err=True)
+        sys.exit(error.code)
+    # A process of its own kind, in the place of this one: it needs nothing of what was imported here.
+    command = command_of("asf.entrypoints.supervisor")
+    os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
