@@ -9,16 +9,23 @@ from asf.client.errors import (
     StreamRefused,
     StreamRejected,
 )
+from asf.client.generated_audio import GeneratedAudio
 from asf.client.growing import GrowingAudio
-from asf.client.listener import StreamStart, listen
-from asf.client.responses import Announced, Delivered, State, Stream, UiUpdate
-from asf.client.watcher import Missed, Subscribed, Update, watch
+from asf.client.listener import listen
+from asf.client.reception import StreamCues, StreamStart
+from asf.client.responses import Announced, CuesAdded, Delivered, Demand, State, Stream, UiUpdate
+from asf.client.subscription import Missed, Subscribed, Update
+from asf.client.uploading import UploadedAudio
+from asf.client.watcher import watch
 
 __all__ = [
     "Announced",
     "AsfClientError",
     "BackendClient",
+    "CuesAdded",
     "Delivered",
+    "Demand",
+    "GeneratedAudio",
     "GrowingAudio",
     "Missed",
     "RequestRefused",
@@ -26,12 +33,14 @@ __all__ = [
     "ServerUnreachable",
     "State",
     "Stream",
+    "StreamCues",
     "StreamRefused",
     "StreamRejected",
     "StreamStart",
     "Subscribed",
     "UiUpdate",
     "Update",
+    "UploadedAudio",
     "listen",
     "watch",
 ]

@@ -1,27 +1,22 @@
 """HTTP client of the internal API, for backend services."""
 
-import io
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote
+from typing import Any, Self, overload
 
-from asf.client.errors import AsfClientError, RequestRejected
-from asf.client.growing import GrowingAudio, out_of_the_way
-from asf.client.internal_api import RETRIES, SIZE_SECONDS, TIMEOUT_SECONDS, InternalApi
-from asf.client.responses import Announced, Delivered, State, Stream, UiUpdate, read_field, read_response
-
-MAX_REASON_CHARACTERS = 1000
-"""Longest failure reason that ASF accepts."""
-
-KEY_BYTES = 16
-"""Random bytes of an idempotency key; enough to be unique."""
-
-STREAM_NOT_FOUND = "ASF_STREAM_NOT_FOUND"
+from asf.client import calls, conversations
+from asf.client.calls import RETRIES
+from asf.client.errors import RequestRejected
+from asf.client.generation import Generation
+from asf.client.growing import GrowingAudio
+from asf.client.internal_api import InternalApi
+from asf.client.responses import Announced, CuesAdded, Delivered, Demand, State, Stream, UiUpdate
+from asf.client.update_sender import UpdateSender
+from asf.client.upload_calls import PATIENCE_SECONDS
+from asf.client.uploading import UploadedAudio
 
 
 class BackendClient:
@@ -35,6 +30,7 @@ class BackendClient:
 
     def __init__(self, base_url: str, *, token: str | None = None, retries: int = RETRIES) -> None:
         self._api = InternalApi(base_url, token, retries)
+        self._updates = UpdateSender(self._api, base_url, token)
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -48,6 +44,7 @@ class BackendClient:
 
     def close(self) -> None:
         """Close the connections. Idempotent."""
+        self._updates.close()
         self._api.close()
 
     def notify_new_audio(
@@ -69,20 +66,22 @@ class BackendClient:
         network file systems report sizes late. Otherwise the stream is unchanged, and the error code
         `ASF_AUDIO_UNAVAILABLE`.
         """
-        fields = {
-            "stream_id": stream_id,
-            "filepath": None if filepath is None else os.fspath(filepath),
-            "state": state,
-            "content_type": content_type,
-            "metadata": None if metadata is None else dict(metadata),
-            "reason": reason,
-            "total_bytes": total_bytes,
-        }
-        payload = {name: value for name, value in fields.items() if value is not None}
-        timeout = TIMEOUT_SECONDS if total_bytes is None else TIMEOUT_SECONDS + SIZE_SECONDS
-        return read_response(Announced, self._api.call("POST", "notify_new_audio", payload, timeout=timeout))
+        call = calls.notify_new_audio(stream_id, filepath, state, content_type, metadata, reason, total_bytes)
+        return self._api.do(call)
 
-    @contextmanager
+    @overload
+    def generating(
+        self,
+        stream_id: str,
+        filepath: None = None,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        resume: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> AbstractContextManager[UploadedAudio]: ...
+
+    @overload
     def generating(
         self,
         stream_id: str,
@@ -90,53 +89,71 @@ class BackendClient:
         *,
         content_type: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-    ) -> Iterator[GrowingAudio]:
+    ) -> AbstractContextManager[GrowingAudio]: ...
+
+    def generating(
+        self,
+        stream_id: str,
+        filepath: str | os.PathLike[str] | None = None,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        resume: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> AbstractContextManager[GrowingAudio | UploadedAudio]:
         """Announce a stream as `generating` and yield the file for its audio; listeners receive it as it grows.
 
-        The file is created at `filepath`, with its folder; an existing file is replaced. On exit the stream becomes
-        `complete` with the size that was written, or `failed` after an exception, with that as the reason. Raises
-        OSError if the file cannot be created.
+        Without a `filepath` the audio is uploaded. If the connection is lost, the upload is resumed at the same byte,
+        until `patience` seconds have passed without progress. With `resume`, the upload that another process has left
+        open is continued, at `audio.tell()`.
+
+        With a `filepath`, a path that the server reads, the file is created there, with its folder; an existing file
+        is replaced. Raises OSError if the file cannot be created.
+
+        On exit the stream becomes `complete`, or `failed` after an exception, with that as the reason.
         """
-        path = Path(filepath).absolute()
-        with out_of_the_way(path):
-            self._end_current_epoch(stream_id)
-            try:
-                announced = self.notify_new_audio(stream_id, path, "generating", content_type, metadata)
-            except RequestRejected:
-                raise
-            except BaseException as error:  # The announcement may have arrived.
-                self._report_failure(stream_id, path, error)
-                raise
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with GrowingAudio(io.FileIO(path, "x"), stream_id, announced.epoch) as audio:
-                yield audio
-        except BaseException as error:
-            self._report_failure(stream_id, path, error)
-            raise
-        self.notify_new_audio(stream_id, path, "complete", total_bytes=audio.total_bytes)
+        generation = Generation(self._api, stream_id, content_type, metadata)
+        if filepath is None:
+            return generation.uploaded(patience, resume=resume)
+        if resume:
+            raise ValueError("Only an upload can be resumed: one without a filepath.")
+        return generation.in_file(Path(filepath).absolute())
 
     def stream(self, stream_id: str) -> Stream:
         """Return one stream of the catalog."""
-        return read_response(Stream, self._api.call("GET", _route_of(stream_id)))
+        return self._api.do(calls.get_stream(stream_id))
+
+    def demand(self, stream_id: str) -> Demand:
+        """Return how many listen to a stream, on all servers, and up to which byte they need it now.
+
+        A producer whose audio ends there can pause: nobody waits for more.
+        """
+        return self._api.do(calls.get_demand(stream_id))
 
     def streams(self, page_size: int = 100) -> Iterator[Stream]:
         """Yield all streams of the catalog, ordered by id, fetched in pages of 1 to 1000."""
         cursor: str | None = ""
         while cursor is not None:
-            page = self._api.call("GET", "streams", query={"limit": str(page_size), "cursor": cursor})
-            for stream in read_field(page, "streams"):
-                yield read_response(Stream, stream)
-            cursor = read_field(page, "next_cursor")
+            page, cursor = self._api.do(calls.get_streams(page_size, cursor))
+            yield from page
 
     def delete_stream(self, stream_id: str) -> None:
-        """Delete a stream from the catalog; its file is kept."""
-        try:
-            self._api.call("DELETE", _route_of(stream_id))
-        except RequestRejected as rejection:
-            # Deleted by an earlier attempt whose response was lost.
-            if rejection.error_code != STREAM_NOT_FOUND or rejection.attempt == 1:
-                raise
+        """Delete a stream, its cues and audio that was uploaded; a file is kept."""
+        self._api.run(conversations.delete_stream(stream_id))
+
+    def add_cues(
+        self, stream_id: str, cues: Iterable[Mapping[str, Any]], epoch: str | None = None
+    ) -> CuesAdded | None:
+        """Add cues to an announced stream: words, sentences, chapters with times. Returns None if there are none.
+
+        A cue has `start`, in seconds from the beginning of the audio, and optionally `end`, `text`, `kind` (`word`,
+        `sentence`, `chapter` or any name), `id` and `data`, any JSON value. A cue replaces one with the same id. One
+        without an id gets a random one, which ensures that the retries of this call add it once.
+
+        With `epoch` the stream must not have been regenerated since. Many cues are sent in several requests, all for
+        the same epoch; if one is rejected, the cues of those before it have been added.
+        """
+        return self._api.run(conversations.add_cues(stream_id, cues, epoch))
 
     def send_ui_update(
         self, client_id: str, event_name: str, data: Any, idempotency_key: str | None = None
@@ -145,49 +162,15 @@ class BackendClient:
 
         Within 5 minutes, the same update with the same `idempotency_key`, at most 128 characters, is sent once.
         Without a key, a random one ensures that the retries of this call send it once.
+
+        While updates are fast, ten or more in a second, they share one long request, if the server supports it.
         """
-        payload = _payload_of(UiUpdate(client_id, event_name, data, idempotency_key))
-        return read_response(Delivered, self._api.call("POST", "send_ui_update", payload))
+        return self._updates.send(UiUpdate(client_id, event_name, data, idempotency_key))
 
     def send_ui_updates(self, updates: Iterable[UiUpdate]) -> list[Delivered | RequestRejected]:
         """Send several updates in order in one request: at most 1000, and 1 MiB of JSON.
 
         Returns a result for each of `updates`, in order. A rejected update does not affect the others.
         """
-        payloads = [_payload_of(update) for update in updates]
-        if not payloads:
-            return []
-        results = read_field(self._api.call("POST", "send_ui_updates", {"updates": payloads}), "results")
-        return [RequestRejected(one) if "error_code" in one else read_response(Delivered, one) for one in results]
-
-    def _end_current_epoch(self, stream_id: str) -> None:
-        """Ensure that the next announcement starts a new epoch, even if the last one was never ended."""
-        try:
-            earlier = self.stream(stream_id)
-        except RequestRejected as rejection:
-            if rejection.error_code != STREAM_NOT_FOUND:
-                raise
-            return
-        if earlier.state == "generating":
-            self.notify_new_audio(stream_id, None, "failed", reason="The audio is being regenerated.")
-
-    def _report_failure(self, stream_id: str, path: Path, error: BaseException) -> None:
-        reason = f"{type(error).__name__}: {error}"[:MAX_REASON_CHARACTERS]
-        try:
-            self.notify_new_audio(stream_id, path, "failed", reason=reason)
-        except AsfClientError as failure:
-            error.add_note(f"Could not report to ASF that '{stream_id}' has failed: {failure}")
-
-
-def _route_of(stream_id: str) -> str:
-    return "streams/" + quote(stream_id, safe="")
-
-
-def _payload_of(update: UiUpdate) -> dict[str, Any]:
-    key = secrets.token_urlsafe(KEY_BYTES) if update.idempotency_key is None else update.idempotency_key
-    return {
-        "client_id": update.client_id,
-        "event_name": update.event_name,
-        "data": update.data,
-        "idempotency_key": key,
-    }
+        call = calls.send_ui_updates(updates)
+        return [] if call is None else self._api.do(call)

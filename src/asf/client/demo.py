@@ -1,11 +1,14 @@
 """Stand-in for podcast-generating services: generates a podcast from a clip, in about real time."""
 
+import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from asf.client.backend import BackendClient
@@ -39,6 +42,12 @@ def demo_clip() -> Path:
     return installed if installed.exists() else Path(__file__).parents[3] / "demo" / "welcome.mp3"
 
 
+def demo_cues() -> list[dict[str, Any]]:
+    """Return the cues of the clip, in order of time: its chapters, sentences and words."""
+    cues: list[dict[str, Any]] = json.loads(Path(__file__).with_name("welcome_cues.json").read_bytes())
+    return cues
+
+
 def make_demo_podcast(
     backend: BackendClient,
     clip: Path,
@@ -48,22 +57,25 @@ def make_demo_podcast(
     pace: float = 1.0,
     *,
     bytes_per_second: float = CLIP_BYTES_PER_SECOND,
+    cues: Sequence[Mapping[str, Any]] = (),
     on_progress: Callable[[Progress], object] = lambda _progress: None,
 ) -> Path:
     """Generate a podcast from `clip` as a voice agent would, and send UI updates as an orchestrator would.
 
     The audio grows in uneven pieces, in a file below `audio_root`, which must be one of the server's audio roots.
-    `pace` is the speed relative to real time, which is `bytes_per_second`. Sends the client `generation_progress`
+    `pace` is the speed relative to real time, which is `bytes_per_second`. The `cues` of the clip, in order of time,
+    are added just before the audio that they belong to. Sends the client `generation_progress`
     events, also passed to `on_progress`, then `task_completed`, or `task_failed` after an exception. Returns the
     file. Raises OSError, `RequestRejected` and `ServerUnreachable`.
     """
     audio = clip.read_bytes()
     path = audio_root / (quote(stream_id, safe=" ") + clip.suffix)
-    reporter = _Reporter(backend, client_id, on_progress)
+    reporter = Reporter(backend, client_id, on_progress)
     try:
         reporter.report(0, "Writing the script")
         with backend.generating(stream_id, path, metadata={"title": clip.stem}) as growing:
-            _speak(audio, growing, bytes_per_second, pace, reporter)
+            cued = _CuedAudio(backend, growing, bytes_per_second, cues)
+            _speak(audio, cued.write, bytes_per_second, pace, reporter)
     except BaseException as error:
         with suppress(AsfClientError):  # The first error is the one to raise.
             backend.send_ui_update(
@@ -85,8 +97,8 @@ def uneven_pieces(length: int, bytes_per_second: float, chance: random.Random) -
         seconds = chance.uniform(SHORTEST_PIECE_SECONDS, LONGEST_PIECE_SECONDS)
 
 
-class _Reporter:
-    """Sends progress to the client, without repeats."""
+class Reporter:
+    """Sends progress to the client, also passed to `on_progress`, without repeats."""
 
     def __init__(self, backend: BackendClient, client_id: str, on_progress: Callable[[Progress], object]) -> None:
         self._backend = backend
@@ -95,6 +107,7 @@ class _Reporter:
         self._latest: Progress | None = None
 
     def report(self, percentage: int, step: str) -> None:
+        """Send a `generation_progress` event with this data, unless it is the same as the latest one."""
         progress = Progress(percentage, step)
         if progress != self._latest:
             self._latest = progress
@@ -102,7 +115,34 @@ class _Reporter:
             self._on_progress(progress)
 
 
-def _speak(audio: bytes, growing: GrowingAudio, bytes_per_second: float, pace: float, reporter: _Reporter) -> None:
+class _CuedAudio:
+    """The audio that is being written, with its cues in order of time: each is added before the byte it starts at."""
+
+    def __init__(
+        self,
+        backend: BackendClient,
+        audio: GrowingAudio,
+        bytes_per_second: float,
+        cues: Sequence[Mapping[str, Any]],
+    ) -> None:
+        self._backend = backend
+        self._audio = audio
+        self._bytes_per_second = bytes_per_second
+        self._waiting = deque(cues)
+
+    def write(self, piece: bytes) -> None:
+        """Add the cues of a piece, and write it."""
+        end = (self._audio.tell() + len(piece)) / self._bytes_per_second
+        due = []
+        while self._waiting and self._waiting[0]["start"] < end:
+            due.append(self._waiting.popleft())
+        self._backend.add_cues(self._audio.stream_id, due, epoch=self._audio.epoch)
+        self._audio.write(piece)
+
+
+def _speak(
+    audio: bytes, write: Callable[[bytes], object], bytes_per_second: float, pace: float, reporter: Reporter
+) -> None:
     """Write `audio` piece by piece. A late piece does not delay the following ones."""
     started = time.monotonic()
     spoken = 0
@@ -110,6 +150,6 @@ def _speak(audio: bytes, growing: GrowingAudio, bytes_per_second: float, pace: f
         spoken += piece
         due = started + (spoken / bytes_per_second - FIRST_PIECE_SECONDS) / pace
         time.sleep(max(0.0, due - time.monotonic()))
-        growing.write(audio[spoken - piece : spoken])
+        write(audio[spoken - piece : spoken])
         # 100 is reported when the stream is complete.
         reporter.report(min(WHOLE * spoken // len(audio), WHOLE - 1), "Speaking")

@@ -9,29 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from asf.client.demand import DemandPoll
+from asf.client.generated_audio import GeneratedAudio
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-class GrowingAudio(io.BufferedIOBase):
-    """A writable file for audio. Written bytes are available to listeners immediately.
+class GrowingAudio(GeneratedAudio):
+    """A file that the server reads while it grows: the server must have it at the same path."""
 
-    `stream_id` and `epoch` are those of the stream; `total_bytes` is how much has been written.
-    """
-
-    def __init__(self, file: io.FileIO, stream_id: str, epoch: str) -> None:
-        self.stream_id = stream_id
-        self.epoch = epoch
-        self.total_bytes = 0
+    def __init__(self, file: io.FileIO, stream_id: str, epoch: str, demand: DemandPoll | None = None) -> None:
+        super().__init__(stream_id, epoch, demand)
         self._file = file
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def tell(self) -> int:
-        """Return how many bytes have been written."""
-        return self._file.tell()
 
     def write(self, audio: "ReadableBuffer", /) -> int:
         """Write all of `audio`, and return its length in bytes. Raises OSError."""

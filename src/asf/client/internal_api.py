@@ -1,87 +1,111 @@
-"""Calls of the internal API with JSON, retried after temporary errors."""
+"""The internal API over blocking HTTP: performs the calls of `calls` with requests."""
 
-import json
-import random
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Self, TypeVar, cast
 
 import requests
 from requests.auth import AuthBase
 
-from asf.backoff import Backoff
-from asf.client.errors import AsfClientError, RequestRejected, ServerUnreachable
+from asf.client.calls import TIMEOUT_SECONDS, Attempts, Call, Conversation, Reply, unreachable
+from asf.client.errors import AsfClientError
 
-TIMEOUT_SECONDS = 10.0
-"""Timeout for connecting, and between bytes of the response."""
-
-SIZE_SECONDS = 10.0
-"""How long the server waits for the size that an announcement gives, before it responds."""
-
-RETRIES = 6
-FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 5.0
-JITTER_SECONDS = 0.1
-"""Pauses before the second attempt and those after it: none, then 0.2, 0.4, 0.8 … seconds, each with a random extra
-of up to `JITTER_SECONDS`, so that clients that failed together do not retry together."""
-
-JSON_HEADERS = {"Content-Type": "application/json"}
-
-SERVER_ERRORS = 500
-CONFIGURATION_ERRORS = "ASF_CONFIG_ERROR_"
-"""Prefix of the codes of configuration errors, which retries do not fix."""
+Result = TypeVar("Result")
 
 
 class InternalApi:
     """The internal API of the server at `base_url`, over persistent connections.
 
-    `token`, if any, is sent as a bearer token. A request is retried up to `retries` times with exponential back-off
-    if the connection fails or the server responds with a 5xx other than a configuration error. Not thread-safe.
+    `token`, if any, is sent as a bearer token. A call is retried up to `retries` times with exponential back-off if
+    the connection fails or the server responds with a 5xx other than a configuration error. Not thread-safe.
     """
 
     def __init__(self, base_url: str, token: str | None, retries: int) -> None:
-        self._internal_url = base_url.rstrip("/") + "/asf/internal/"
+        self._base_url = base_url
+        self._token = token
         self._retries = retries
+        self._internal_url = base_url.rstrip("/") + "/asf/internal/"
         self._session = requests.Session()
         if token is not None:
             self._session.auth = _BearerToken(token)
+
+    def __enter__(self) -> Self:
+        """Return the API."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def another(self, retries: int = 0) -> "InternalApi":
+        """Return the same API with connections of its own, for another thread."""
+        return InternalApi(self._base_url, self._token, retries)
 
     def close(self) -> None:
         """Close the connections. Idempotent."""
         self._session.close()
 
-    def call(
+    def do(self, call: Call[Result]) -> Result:
+        """Return the result of `call`. Raises `RequestRejected` and `ServerUnreachable`."""
+        attempts = Attempts(self._retries)
+        while True:
+            try:
+                return call.read(
+                    self._request(
+                        call.method, call.route, call.body, call.headers, call.query, call.timeout, attempts.number
+                    )
+                )
+            except AsfClientError as error:
+                pause = attempts.pause_after(error)
+                if pause is None:
+                    raise
+            time.sleep(pause)
+
+    def run(self, conversation: Conversation[Result]) -> Result:
+        """Perform its calls, and return its result. Raises what it raises."""
+        try:
+            call = next(conversation)
+            while True:
+                try:
+                    result = self.do(call)
+                except AsfClientError as error:
+                    call = conversation.throw(error)
+                else:
+                    call = conversation.send(result)
+        except StopIteration as end:
+            return cast("Result", end.value)
+
+    def send(self, method: str, route: str, pieces: Iterator[bytes], headers: Mapping[str, str]) -> Reply:
+        """Send `pieces` as they come, once, and return the response. Raises `ServerUnreachable`."""
+        return self._request(method, route, pieces, headers)
+
+    def _request(
         self,
         method: str,
         route: str,
-        payload: Mapping[str, Any] | None = None,
+        body: Iterator[bytes] | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         timeout: float = TIMEOUT_SECONDS,
-    ) -> dict[str, Any]:
-        """Return the response. Raises `RequestRejected`, `ServerUnreachable`, and what `json.dumps` raises."""
+        attempt: int = 1,
+    ) -> Reply:
+        """Send a request once. Raises `ServerUnreachable`."""
         url = self._internal_url + route
-        body = None if payload is None else json.dumps(payload, allow_nan=False).encode()
-        send = partial(
-            self._session.request,
-            method,
-            url,
-            params=query,
-            data=body,
-            headers=JSON_HEADERS if payload is not None else None,
-            timeout=timeout,
-        )
-        backoff, attempt = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter=0), 1
-        while True:
-            try:
-                return _response_to(send, url, attempt)
-            except AsfClientError as error:
-                if attempt > self._retries or not _may_pass(error):
-                    raise
-            if attempt > 1:
-                extra = random.uniform(0, JITTER_SECONDS)  # noqa: S311 - no secret depends on it
-                time.sleep(min(backoff.next_pause() + extra, LONGEST_PAUSE_SECONDS))
-            attempt += 1
+        try:
+            response = self._session.request(
+                method,
+                url,
+                params=query,
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=not isinstance(body, Iterator),
+            )
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            raise unreachable(url, error) from error
+        except requests.RequestException as error:
+            raise unreachable(url, error, temporary=False) from error
+        return Reply(url, response.status_code, response.headers, response.content, attempt)
 
 
 class _BearerToken(AuthBase):
@@ -93,30 +117,3 @@ class _BearerToken(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
-
-
-def _response_to(send: Callable[[], requests.Response], url: str, attempt: int) -> dict[str, Any]:
-    """Send a request once, and return the body of the response."""
-    try:
-        response = send()
-    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        raise ServerUnreachable(f"No ASF server responded at {url}.") from error
-    except requests.RequestException as error:
-        raise ServerUnreachable(f"No ASF server responded at {url}: {error}", temporary=False) from error
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        temporary = response.status_code >= SERVER_ERRORS
-        message = f"No ASF server responded at {url} (HTTP status {response.status_code})."
-        raise ServerUnreachable(message, temporary=temporary)
-    if not response.ok:
-        raise RequestRejected(body, response.status_code, attempt)
-    return body
-
-
-def _may_pass(error: AsfClientError) -> bool:
-    if isinstance(error, RequestRejected):
-        return (error.status or 0) >= SERVER_ERRORS and not error.error_code.startswith(CONFIGURATION_ERRORS)
-    return isinstance(error, ServerUnreachable) and error.temporary

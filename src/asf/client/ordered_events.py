@@ -4,9 +4,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import engineio
+import requests
 import socketio
 
-from asf.client.errors import ServerUnreachable
+from asf.client.calls import unreachable
+from asf.client.errors import RequestRejected, ServerUnreachable
 
 CONNECT_SECONDS = 10
 """Timeout for connecting to a namespace."""
@@ -25,8 +27,27 @@ class _OrderedEngineIoClient(engineio.Client):
         return super()._trigger_event(event, *arguments, **options)
 
 
+class _Session(requests.Session):
+    """The HTTP session of one client. `failure` is why its latest request failed, which the library does not tell."""
+
+    failure: Exception | None = None
+
+    def request(self, *arguments: Any, **options: Any) -> requests.Response:
+        """Send a request, as `requests.Session` does."""
+        self.failure = None
+        try:
+            return super().request(*arguments, **options)
+        except requests.RequestException as error:
+            self.failure = error
+            raise
+
+
 class OrderedClient(socketio.Client):
-    """The library's client with ordered handlers. Handlers must not wait for another event."""
+    """The library's client with ordered handlers. Handlers must not wait for another event. It connects once."""
+
+    def __init__(self) -> None:
+        self._session = _Session()
+        super().__init__(reconnection=False, http_session=self._session)
 
     def connect_to(self, base_url: str, namespace: str) -> None:
         """Connect to one namespace. `base_url` may have a path, below which a proxy serves ASF.
@@ -39,7 +60,8 @@ class OrderedClient(socketio.Client):
             self.connect(base_url, namespaces=[namespace], socketio_path=path, wait_timeout=CONNECT_SECONDS)
         except (socketio.exceptions.ConnectionError, ValueError, LookupError, OSError) as error:
             # On a truncated response the library raises many kinds of errors.
-            raise ServerUnreachable(f"No ASF server responded at {base_url}: {error}") from error
+            self._session.close()
+            raise self._unreachable(base_url, error) from error
 
     @property
     def is_broken(self) -> bool:
@@ -55,6 +77,16 @@ class OrderedClient(socketio.Client):
             self.eio.disconnect(abort=True)
         else:
             self.disconnect()
+        self._session.close()
+
+    def _unreachable(self, base_url: str, error: Exception) -> ServerUnreachable:
+        """Return the error of a connection that was not made, in one line."""
+        if self._session.failure is not None:
+            return unreachable(base_url, self._session.failure)
+        _, body = (*getattr(error.__cause__, "args", ()), None, None)[:2]
+        if isinstance(body, dict) and "error_code" in body:  # The server has answered: it is over a limit, perhaps.
+            return ServerUnreachable(f"The server at {base_url} rejected the connection: {RequestRejected(body)}")
+        return ServerUnreachable(f"No ASF server responded at {base_url}: {str(error).rstrip('.')}.")
 
     def _engineio_client_class(self) -> type[engineio.Client]:
         return _OrderedEngineIoClient

@@ -25,6 +25,16 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
+class Uploaded:
+    """State of an upload: the server has the first `offset` bytes of the audio of `epoch`."""
+
+    stream_id: str
+    state: State
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """One stream of the catalog.
 
@@ -39,6 +49,20 @@ class Stream:
     metadata: Mapping[str, Any] | None
     reason: str | None
     announced_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Who listens to a stream, and how much of it they need.
+
+    `needed_until` is the byte offset up to which a listener needs the audio of `epoch` now; None if nobody needs more
+    than there is, because nobody listens to it or its generation has ended.
+    """
+
+    stream_id: str
+    epoch: str
+    listeners: int
+    needed_until: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +88,15 @@ class Delivered:
     epoch: str
     subscribers: int
     duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CuesAdded:
+    """Result of adding cues: how many were `accepted`, and how many the stream has in this `epoch`, in total."""
+
+    accepted: int
+    total: int
+    epoch: str
 
 
 def read_response(kind: "type[Response]", body: Mapping[str, Any]) -> "Response":

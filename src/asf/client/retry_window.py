@@ -22,12 +22,19 @@ class RetryWindow:
         self._lost_at = None
         self._backoff.reset()
 
-    def pause(self) -> bool:
-        """Wait until the next attempt is due and return True; return False at once if the window is over."""
+    def next_pause(self) -> float | None:
+        """Return how many seconds to wait before the next attempt; None if the window is over."""
         now = time.monotonic()
         if self._lost_at is None:
             self._lost_at = now
         if now >= self._lost_at + self._seconds:
+            return None
+        return self._backoff.next_pause()
+
+    def pause(self) -> bool:
+        """Wait until the next attempt is due and return True; return False at once if the window is over."""
+        seconds = self.next_pause()
+        if seconds is None:
             return False
-        time.sleep(self._backoff.next_pause())
+        time.sleep(seconds)
         return True
