@@ -63,29 +63,41 @@ function notice(text) {
   elements.notice.textContent = text;
 }
 
-async function startDemo() {
+/** Starts a demo podcast: one that speaks `text`, or else the clip. */
+async function startDemo(text) {
+  const options = { method: "POST" };
+  if (text !== undefined) {
+    options.headers = { "Content-Type": "application/json" };
+    options.body = JSON.stringify({ text });
+  }
+  const button = text === undefined ? elements.demo : elements.speak.querySelector("button");
   notice("");
-  elements.demo.disabled = true;
+  button.disabled = true;
   try {
-    const response = await fetch("/console/demo", { method: "POST" });
+    const response = await fetch("/console/demo", options);
     if (response.status !== 202) {
       const { message, details } = await response.json();
       notice(details ?? message);
       return;
     }
-    const { stream_id: streamId, client_id: clientId } = await response.json();
+    const { stream_id: streamId, client_id: clientId, notice: whatToInstall = "" } = await response.json();
+    notice(whatToInstall);
     watchClient(clientId, { history: true });
     play(streamId, "Demo podcast, being generated now");
     await streams.refresh();
   } catch (error) {
     notice(`No response from the server: ${error.message}`);
   } finally {
-    elements.demo.disabled = false;
+    button.disabled = false;
   }
 }
 
 client.on("connection", showConnection);
-elements.demo.addEventListener("click", startDemo);
+elements.demo.addEventListener("click", () => startDemo());
+elements.speak.addEventListener("submit", (submitted) => {
+  submitted.preventDefault();
+  startDemo(elements.text.value);
+});
 elements.clear.addEventListener("click", () => events.clear());
 elements.join.addEventListener("submit", (submitted) => {
   submitted.preventDefault();

@@ -53,13 +53,15 @@ function operation(document_, path, method, described) {
   const article = element("article", {},
     element("h3", {}, element("span", { className: "way" }, method), element("code", {}, path)),
     element("p", {}, described.summary));
-  const body = described.requestBody?.content["application/json"].schema;
+  const bodies = described.requestBody?.content ?? {};
   const query = (described.parameters ?? []).filter((one) => one.in === "query");
   if (query.length) {
     article.append(table("Query", query.map(({ name, schema }) => [name, typeOf(document_, schema)])));
   }
-  article.append(...fields(document_, "Request", body));
-  article.append(...fields(document_, "Response", described.responses["200"].content?.["application/json"]?.schema));
+  const others = Object.keys(bodies).filter((type) => type !== "application/json");
+  if (others.length) article.append(table("Request body", others.map((type) => [type, typeOf(document_, bodies[type].schema)])));
+  article.append(...fields(document_, "Request", bodies["application/json"]?.schema));
+  article.append(...fields(document_, "Response", described.responses["200"]?.content?.["application/json"]?.schema));
   const responses = Object.entries(described.responses).filter(([status]) => status !== "200");
   article.append(table("Other responses", responses.map(([status, response]) => [status, listed(response.description)])));
   return article;

@@ -1,13 +1,5 @@
 /** Formatting of values. */
 
-/** Formats seconds as m:ss or h:mm:ss. */
-export function clock(seconds) {
-  const total = Math.floor(seconds);
-  const [hours, minutes] = [Math.floor(total / 3600), Math.floor(total / 60) % 60];
-  const tail = String(total % 60).padStart(2, "0");
-  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
-}
-
 /** Formats a number of bytes with a unit. */
 export function size(bytes) {
   if (bytes < 1000) return `${Math.round(bytes)} B`;
