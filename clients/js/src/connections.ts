@@ -1,104 +1,76 @@
-import { Manager, type Socket } from "socket.io-client";
-
+import type { Channel, ChannelUser } from "./channel.js";
+import { Connection, type ConnectionState } from "./connection.js";
+import { connectionBlocked } from "./connection_errors.js";
 import { Emitter } from "./emitter.js";
+import { PageEvents } from "./page_events.js";
 
-/** State of the shared connection; `idle` while nothing uses it. */
-export type ConnectionState = "idle" | "connecting" | "connected" | "reconnecting";
+export type { Channel, ChannelUser } from "./channel.js";
+export type { ConnectionState } from "./connection.js";
 
 export interface ConnectionEvents {
   state: ConnectionState;
-}
-
-const RECONNECTION = { reconnectionDelay: 250, reconnectionDelayMax: 2000 };
-
-/** With several servers, the proxy's cookie routes long polling to the same one. */
-const STICKY_SESSIONS = { withCredentials: true };
-
-/** Socket.IO does not reconnect by itself after the server disconnected it. */
-const AFTER_SERVER_DISCONNECT_MS = 500;
-
-/** A namespace of a connection, used by one playback or one watch. */
-export interface Channel {
-  readonly socket: Socket;
-  /** Releases the channel. */
-  close(): void;
 }
 
 /**
  * The connections to one server.
  *
  * A connection carries one stream and the updates of one client, because messages do not name theirs. The first playback
- * and the first watch share a connection, so both reconnect together; further ones get their own.
+ * and the first watch share a connection, so both reconnect together; more at the same time get further ones. A
+ * connection that nothing uses any more serves the next user, and is closed after 10 s without one.
  */
 export class Connections extends Emitter<ConnectionEvents> {
   readonly #url: string;
   readonly #path: string;
-  readonly #shared: Manager;
-  readonly #inUse = new Set<string>();
-  readonly #channels = new Set<Channel>();
+  readonly #page = new PageEvents({
+    changed: () => this.#list.forEach((connection) => connection.check()),
+    stopping: () => this.#list.forEach((connection) => connection.suspend()),
+    blocked: (url) => this.#blocked(url),
+  });
+  /** The oldest first. */
+  #list: Connection[] = [];
   #state: ConnectionState = "idle";
 
-  /** `path` is that of Socket.IO. */
+  /** @param url of the server, without a path. @param path of Socket.IO. */
   constructor(url: string, path: string) {
     super();
     this.#url = url;
     this.#path = path;
-    this.#shared = this.#manager();
-    this.#shared.on("open", () => this.#become("connected"));
-    this.#shared.on("close", (reason: string) => {
-      this.#become(this.#inUse.size === 0 || reason === "forced close" ? "idle" : "reconnecting");
-    });
   }
 
-  /** State of the shared connection. */
+  /** The worst state of the connections that are in use; `idle` if there are none. */
   get state(): ConnectionState {
     return this.#state;
   }
 
-  /** Connects to a namespace. `attach` registers the handlers before anything can arrive. */
-  open(namespace: string, attach: (socket: Socket) => void): Channel {
-    const shares = !this.#inUse.has(namespace);
-    if (shares) {
-      this.#inUse.add(namespace);
-      if (this.#state === "idle") this.#become("connecting");
+  /** Connects to a namespace. */
+  open(namespace: string, user: ChannelUser): Channel {
+    let connection = this.#list.find((candidate) => candidate.isFree(namespace));
+    if (connection === undefined) {
+      connection = new Connection(this.#url, this.#path, () => this.#update());
+      this.#list.push(connection);
     }
-    const socket = (shares ? this.#shared : this.#manager()).socket(namespace);
-    const channel: Channel = {
-      socket,
-      close: () => {
-        if (!this.#channels.delete(channel)) return;
-        clearTimeout(reconnect);
-        // The next channel of this namespace gets the same socket.
-        socket.off();
-        socket.offAny();
-        socket.disconnect();
-        if (shares) this.#inUse.delete(namespace);
-      },
-    };
-    let reconnect: ReturnType<typeof setTimeout> | undefined;
-    this.#channels.add(channel);
-    socket.on("disconnect", (reason) => {
-      // Buffered messages belong to the lost connection.
-      socket.sendBuffer = [];
-      if (reason === "io server disconnect") reconnect = setTimeout(() => socket.connect(), AFTER_SERVER_DISCONNECT_MS);
-    });
-    attach(socket);
-    socket.connect();
-    return channel;
+    this.#page.start();
+    return connection.open(namespace, user);
   }
 
-  /** Closes all channels. */
+  /** Closes all connections. */
   close(): void {
-    for (const channel of [...this.#channels]) channel.close();
+    for (const connection of [...this.#list]) connection.close();
   }
 
-  #manager(): Manager {
-    return new Manager(this.#url, { ...RECONNECTION, ...STICKY_SESSIONS, path: this.#path, autoConnect: false });
-  }
-
-  #become(state: ConnectionState): void {
+  #update(): void {
+    this.#list = this.#list.filter((connection) => !connection.isClosed);
+    if (this.#list.length === 0) this.#page.stop();
+    const states = new Set(this.#list.map((connection) => connection.state));
+    const worst = (["reconnecting", "connecting", "connected"] as const).find((state) => states.has(state));
+    const state = worst ?? "idle";
     if (state === this.#state) return;
     this.#state = state;
     this.emit("state", state);
+  }
+
+  #blocked({ origin, pathname }: URL): void {
+    const concernsThis = origin === this.#url && (pathname === "/" || pathname.startsWith(this.#path));
+    if (concernsThis) this.#list.forEach((connection) => connection.fail(connectionBlocked(this.#url)));
   }
 }

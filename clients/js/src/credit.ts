@@ -43,9 +43,19 @@ export class Credit {
     this.targetSeconds = targetSeconds;
   }
 
+  /** The server may send bytes before this offset. */
+  get limit(): number {
+    return this.#acknowledged + this.window;
+  }
+
   /** Counts from byte `offset`, as the server does after `start_of_stream`. */
   restart(offset: number): void {
     this.#acknowledged = offset;
+  }
+
+  /** The server rejected an acknowledgement, which crossed with a join or a seek: it is given again. */
+  rejected(): void {
+    this.#acknowledged = 0;
   }
 
   /** Returns the offset to acknowledge now; null for none. */

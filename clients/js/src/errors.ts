@@ -4,12 +4,14 @@ import type { ErrorMessage } from "./protocol.js";
 export type ClientErrorCode =
   /** The browser blocked autoplay: call `resume()` in a click. */
   | "ASF_CLIENT_AUTOPLAY_BLOCKED"
+  /** No ASF server could be reached; `details` says what happened instead. */
+  | "ASF_CLIENT_CONNECTION_FAILED"
+  /** Growing audio that plays by its URL cannot be sought by bytes. */
+  | "ASF_CLIENT_CANNOT_SEEK"
   /** The audio cannot be decoded. */
   | "ASF_CLIENT_DECODE_FAILED"
   /** An argument is invalid. */
   | "ASF_CLIENT_INVALID_ARGUMENT"
-  /** No audio was decoded yet, so there is nothing to seek in. */
-  | "ASF_CLIENT_NOT_STARTED"
   /** The server rejected the namespace: it is not an ASF server, or uses another name. */
   | "ASF_CLIENT_REFUSED"
   /** The playback was stopped or has failed. */
@@ -25,6 +27,8 @@ export interface AsfErrorOptions {
   epoch?: string | undefined;
   /** Offset of the first byte that was not sent. */
   offset?: number | undefined;
+  /** Seconds after which a retry may succeed, if the server says. */
+  retryAfter?: number | undefined;
   cause?: unknown;
 }
 
@@ -36,6 +40,7 @@ export class AsfError extends Error {
   readonly retryable: boolean;
   readonly details: string | null;
   readonly offset: number | null;
+  readonly retryAfter: number | null;
 
   constructor(code: string, message: string, options: AsfErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -43,6 +48,7 @@ export class AsfError extends Error {
     this.retryable = options.retryable ?? false;
     this.details = options.details ?? null;
     this.offset = options.offset ?? null;
+    this.retryAfter = options.retryAfter ?? null;
   }
 }
 
@@ -68,6 +74,7 @@ export function errorOf(message: ErrorMessage): AsfError {
     details: message.details,
     epoch: message.epoch,
     offset: message.offset,
+    retryAfter: message.retry_after,
   };
   if (message.error_code === "ASF_EPOCH_CHANGED") return new EpochChangedError(message.message, options);
   return new AsfError(message.error_code ?? "ASF_INTERNAL_ERROR", message.message, options);
@@ -76,9 +83,4 @@ export function errorOf(message: ErrorMessage): AsfError {
 /** Returns an error raised in the browser. */
 export function clientError(code: ClientErrorCode, message: string, options: AsfErrorOptions = {}): AsfError {
   return new AsfError(code, message, options);
-}
-
-/** Returns the error of a namespace that the server rejected. */
-export function refused(cause: Error): AsfError {
-  return clientError("ASF_CLIENT_REFUSED", `The server rejected the connection: ${cause.message}`, { cause });
 }

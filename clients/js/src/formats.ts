@@ -1,5 +1,7 @@
-import { mp4Boundary, mp4Header, webmBoundary, webmHeader, type BoundaryFinder } from "./containers.js";
-import { parseRiff, type PcmFormat } from "./riff.js";
+import { flacHeader, mp4Boundary, mp4Header, oggHeader, webmBoundary, webmHeader } from "./containers.js";
+import { wavHeader } from "./wav/header.js";
+import { FLAC_IN_MP4 } from "./wav/mp4.js";
+import type { Feed } from "./wrapping/feed.js";
 
 /** How audio is played. */
 export type Route =
@@ -7,22 +9,40 @@ export type Route =
       kind: "mse";
       /** For `MediaSource.addSourceBuffer`. */
       mimeType: string;
-      /** Length of the header that the decoder needs first, also after a seek; 0 for none. */
+      /** Length of the header without which the audio cannot be entered in its midst; 0 for none. */
       headerBytes: number;
-      /** Finds where a decoder can start after a seek; null for anywhere. */
-      boundary: BoundaryFinder | null;
+      feed: Feed;
     }
-  | { kind: "pcm"; format: PcmFormat }
+  | {
+      kind: "pcm";
+      /** Length of what comes before the first sample. */
+      headerBytes: number;
+    }
   | { kind: "url" };
 
-const FRAMED: Readonly<Record<string, string>> = {
-  "audio/mpeg": "audio/mpeg",
-  "audio/mp3": "audio/mpeg",
-  "audio/aac": "audio/aac",
-  "audio/aacp": "audio/aac",
-  "audio/x-aac": "audio/aac",
-  "audio/x-hx-aac-adts": "audio/aac",
+const FRAMED: Readonly<Record<string, "mpeg" | "aac">> = {
+  "audio/mpeg": "mpeg",
+  "audio/mp3": "mpeg",
+  "audio/aac": "aac",
+  "audio/aacp": "aac",
+  "audio/x-aac": "aac",
+  "audio/x-hx-aac-adts": "aac",
 };
+/**
+ * What elementary streams can be played as, best first. WebKit claims to support AAC without a container, and does not.
+ */
+const ELEMENTARY = {
+  mpeg: ["audio/mpeg", 'audio/mp4; codecs="mp3"'],
+  aac: ['audio/mp4; codecs="mp4a.40.2"', "audio/aac"],
+} as const;
+/** What frames of these codecs can be wrapped into, best first. */
+const WRAPPED = {
+  opus: ['audio/webm; codecs="opus"', 'audio/mp4; codecs="opus"'],
+  vorbis: ['audio/webm; codecs="vorbis"'],
+  flac: [FLAC_IN_MP4],
+} as const;
+const OGG = new Set(["audio/ogg", "application/ogg", "audio/opus", "audio/vorbis", "audio/x-opus+ogg", "audio/x-vorbis+ogg"]);
+const FLAC = new Set(["audio/flac", "audio/x-flac"]);
 const MP4 = new Set(["audio/mp4", "audio/m4a", "audio/x-m4a", "video/mp4"]);
 const WEBM = new Set(["audio/webm", "video/webm"]);
 const WAV = new Set(["audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"]);
@@ -30,10 +50,21 @@ const WAV = new Set(["audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"]
 /** Longest header that is waited for. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 
+/** First bytes of audio without a header from which its byte rate is known. */
+const RATE_BYTES = 64 * 1024;
+
+/**
+ * Returns how many of the first bytes are needed to know at which second `offset` is, in audio that consists of frames
+ * alone; 0 for other audio.
+ */
+export function bytesForRate(contentType: string, offset: number): number {
+  return essence(contentType) in FRAMED ? Math.min(offset, RATE_BYTES) : 0;
+}
+
 /** Returns whether the route depends on the audio's header, from byte 0. */
 export function needsHeader(contentType: string): boolean {
   const type = essence(contentType);
-  return MP4.has(type) || WEBM.has(type) || WAV.has(type);
+  return [MP4, WEBM, OGG, FLAC, WAV].some((types) => types.has(type));
 }
 
 /**
@@ -51,11 +82,17 @@ export function routeOf(
 ): Route | "more" {
   const type = essence(contentType);
   const framed = FRAMED[type];
-  if (framed !== undefined) {
-    return isTypeSupported(framed) ? { kind: "mse", mimeType: framed, headerBytes: 0, boundary: null } : { kind: "url" };
-  }
+  if (framed !== undefined) return elementaryRoute(framed, isTypeSupported);
   const route = routeByHeader(type, head, isTypeSupported);
   return route === "more" && head.length >= MAX_HEADER_BYTES ? { kind: "url" } : route;
+}
+
+function elementaryRoute(codec: "mpeg" | "aac", isTypeSupported: (mimeType: string) => boolean): Route {
+  const mimeType = ELEMENTARY[codec].find(isTypeSupported);
+  if (mimeType === undefined) return { kind: "url" };
+  const isWrapped = mimeType.startsWith("audio/mp4");
+  const feed: Feed = isWrapped ? { kind: "wrapped", framing: codec, codec, container: "mp4" } : { kind: "frames", codec };
+  return { kind: "mse", mimeType, headerBytes: 0, feed };
 }
 
 function routeByHeader(
@@ -63,10 +100,14 @@ function routeByHeader(
   head: Uint8Array,
   isTypeSupported: (mimeType: string) => boolean,
 ): Route | "more" {
+  if (OGG.has(type) || FLAC.has(type)) return wrappedRoute(OGG.has(type) ? "ogg" : "flac", head, isTypeSupported);
   if (WAV.has(type)) {
-    const format = parseRiff(head);
-    if (format === "more") return format;
-    return format === null ? { kind: "url" } : { kind: "pcm", format };
+    const header = wavHeader(head);
+    if (header === "more") return header;
+    if (header === null) return { kind: "url" };
+    const headerBytes = header.bytes;
+    if (!isTypeSupported(FLAC_IN_MP4)) return { kind: "pcm", headerBytes };
+    return { kind: "mse", mimeType: FLAC_IN_MP4, headerBytes, feed: { kind: "wav" } };
   }
   const [read, container, boundary] = MP4.has(type)
     ? ([mp4Header, "audio/mp4", mp4Boundary] as const)
@@ -76,7 +117,23 @@ function routeByHeader(
   if (header === "more") return header;
   if (header === null) return { kind: "url" };
   const mimeType = `${container}; codecs="${header.codec}"`;
-  return isTypeSupported(mimeType) ? { kind: "mse", mimeType, headerBytes: header.bytes, boundary } : { kind: "url" };
+  if (!isTypeSupported(mimeType)) return { kind: "url" };
+  const { bytes: headerBytes, start } = header;
+  return { kind: "mse", mimeType, headerBytes, feed: { kind: "container", headerBytes, boundary, start } };
+}
+
+function wrappedRoute(
+  framing: "ogg" | "flac",
+  head: Uint8Array,
+  isTypeSupported: (mimeType: string) => boolean,
+): Route | "more" {
+  const header = framing === "ogg" ? oggHeader(head) : flacHeader(head);
+  if (header === "more") return header;
+  const mimeType = header === null ? undefined : WRAPPED[header.codec].find(isTypeSupported);
+  if (header === null || mimeType === undefined) return { kind: "url" };
+  const container = mimeType.startsWith("audio/webm") ? "webm" : "mp4";
+  const feed: Feed = { kind: "wrapped", framing, codec: header.codec, container };
+  return { kind: "mse", mimeType, headerBytes: header.bytes, feed };
 }
 
 function essence(contentType: string): string {

@@ -1,15 +1,19 @@
+import type { Tokens } from "./access.js";
 import type { Connections } from "./connections.js";
+import type { Cue, CuesChange, CueTransition } from "./cues/cue.js";
+import { LateCues } from "./cues/late_cues.js";
+import { PlaybackCues } from "./cues/playback_cues.js";
 import type { Piece } from "./cursor.js";
 import { Emitter } from "./emitter.js";
 import { clientError, type AsfError } from "./errors.js";
 import type { Route } from "./formats.js";
-import { Output, type SeekTarget } from "./output.js";
-import type { AudioControl, StreamStatus } from "./protocol.js";
-import { Session } from "./session.js";
-import { stateOf, type PlaybackState } from "./state.js";
-
-/** Interval of `progress` events and of credit updates, in milliseconds. */
-const TICK_MS = 250;
+import { Heartbeat } from "./heartbeat.js";
+import { Output } from "./output.js";
+import type { AudioControl, StartOfStream, StreamStatus } from "./protocol.js";
+import type { SeekTarget } from "./seeks.js";
+import { Session, type SessionHost } from "./session.js";
+import type { StreamUrl } from "./sinks/stored.js";
+import { isOver, playsOn, stateOf, type PlaybackState } from "./state.js";
 
 export interface PlayOptions {
   /** Wait for a stream that does not exist yet (false). */
@@ -18,8 +22,18 @@ export interface PlayOptions {
   offset?: number;
   /** The epoch that `offset` belongs to, from an earlier playback's progress; the current epoch by default. */
   epoch?: string;
-  /** Connects the audio node of PCM (to the speakers). Other formats play through the audio element. */
+  /**
+   * Connects the Web Audio node of WAV (to the speakers). Called only in browsers whose Media Source does not support
+   * FLAC: elsewhere WAV plays through the audio element, as all other formats do.
+   */
   connectPcm?: (node: AudioNode) => void;
+  /** Receive the stream's cues: its words, sentences and chapters (false). */
+  cues?: boolean;
+  /**
+   * Add the cues to the element as native text tracks, too, one of each kind, hidden (false). Requires `cues`. They do not
+   * follow WAV that plays through Web Audio.
+   */
+  textTracks?: boolean;
 }
 
 /** Progress of a playback. */
@@ -36,7 +50,10 @@ export interface Progress {
   epoch: string | null;
   /** Size of the complete audio; null while it is unknown. */
   totalBytes: number | null;
-  /** Duration of the complete audio, estimated from its byte rate until all has arrived; null while it is unknown. */
+  /**
+   * Duration of the complete audio: from the file's header, unless that proves wrong, else estimated from its byte rate
+   * and corrected until all has arrived; null while it is unknown.
+   */
   totalSeconds: number | null;
 }
 
@@ -52,6 +69,26 @@ export interface PlaybackEvents {
   status: StreamStatus;
   /** A piece of the audio. The pieces concatenated are the stream's bytes. */
   audio: Piece;
+  /** Cues have come, or have been replaced. */
+  cues: CuesChange;
+  /** What is heard has entered or left a cue. */
+  cue: CueTransition;
+}
+
+/** The playback of each element, which it keeps for as long as the element itself is kept. */
+const players = new WeakMap<HTMLAudioElement, Playback>();
+
+/** Playbacks that are meant to sound: nothing else may keep an element that is in no document while audio is awaited. */
+const sounding = new Set<Playback>();
+
+/** Gives back what belongs to a playback that was thrown away with its element. */
+const thrownAway = new FinalizationRegistry<() => void>((release) => release());
+
+function releaseOf(session: Session, heartbeat: Heartbeat): () => void {
+  return () => {
+    heartbeat.run(false);
+    session.close();
+  };
 }
 
 /** Plays one stream in one audio element, across reconnections. */
@@ -59,56 +96,80 @@ export class Playback extends Emitter<PlaybackEvents> {
   readonly streamId: string;
   readonly #output: Output;
   readonly #session: Session;
-  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #heartbeat: Heartbeat;
+  readonly #cues: PlaybackCues | null;
+  readonly #lateCues: LateCues | null;
   #waiting = false;
   #started = false;
   #stopped = false;
   #failed = false;
   #state: PlaybackState = "connecting";
 
-  /** @internal */
+  /**
+   * Stops what the element played before.
+   *
+   * @internal
+   */
   constructor(
     connections: Connections,
     streamId: string,
     audio: HTMLAudioElement,
-    url: string,
+    urls: Readonly<Record<"audio" | "cues", StreamUrl>>,
     options: PlayOptions,
-    token: () => string | undefined,
+    tokens: Tokens,
   ) {
     super();
     this.streamId = streamId;
+    players.get(audio)?.stop();
+    players.set(audio, this);
+    sounding.add(this);
     // First, as the browser may allow the element to play only now.
-    this.#output = new Output(audio, url, options.connectPcm, {
+    this.#output = new Output(audio, urls.audio, options.connectPcm, {
       changed: () => this.#update(),
       wanted: (playing) => this.#want(playing),
-      sought: (seconds) => this.seek({ seconds }),
+      sought: (seconds) => this.#sought(seconds),
       failed: (error) => this.#fail(error),
       blocked: (error) => this.#blocked(error),
-      isFetching: () => this.#session.joined && !this.#failed,
+      taken: () => this.stop(),
       fetch: (offset) => this.#session.seek(offset),
-      release: () => this.#session.leave(),
+      release: () => this.#session.follow(),
     });
-    this.#session = new Session(connections, streamId, options, token, {
-      connected: () => this.#output.reconnected(),
-      changed: () => this.#update(),
-      started: (message) => {
-        this.#started = true;
-        this.#output.start(message);
-      },
-      received: (piece) => this.#received(piece),
-      completed: (totalBytes) => this.#output.complete(totalBytes),
-      control: (message) => {
-        this.emit("control", message);
-        this.#update();
-      },
-      status: (message) => {
-        if (message.status === "waiting") this.#waiting = true;
-        this.emit("status", message);
-        this.#update();
-      },
-      failed: (error) => this.#fail(error),
+    this.#cues = options.cues === true ? this.#cuesOf(audio, options.textTracks ?? false) : null;
+    const weak = new WeakRef(this);
+    this.#session = new Session(connections, streamId, options, tokens, Playback.#hostOf(weak));
+    this.#lateCues = options.cues === true ? new LateCues(urls.cues, this.#session) : null;
+    this.#heartbeat = Playback.#heartbeatOf(weak);
+    this.#heartbeat.run(true);
+    thrownAway.register(this, releaseOf(this.#session, this.#heartbeat));
+  }
+
+  // The connection and the timer outlive a playback whose element is thrown away, and do not keep it. The functions that
+  // they call are made here, as those of one scope keep whatever any of them refers to.
+
+  static #hostOf(weak: WeakRef<Playback>): SessionHost {
+    const use = (action: (playback: Playback) => void): void => {
+      const playback = weak.deref();
+      if (playback !== undefined) action(playback);
+    };
+    return {
+      connected: () => use((playback) => playback.#output.reconnected()),
+      changed: () => use((playback) => playback.#update()),
+      started: (message) => use((playback) => playback.#start(message)),
+      received: (piece) => use((playback) => playback.#received(piece)),
+      completed: (totalBytes) => use((playback) => playback.#output.complete(totalBytes)),
+      cues: (cues) => use((playback) => playback.#cues?.take(cues)),
+      control: (message) => use((playback) => playback.#control(message)),
+      status: (message) => use((playback) => playback.#status(message)),
+      retrying: () => use((playback) => playback.#update()),
+      failed: (error) => use((playback) => playback.#output.fail(error)),
+    };
+  }
+
+  static #heartbeatOf(weak: WeakRef<Playback>): Heartbeat {
+    return new Heartbeat(() => {
+      const playback = weak.deref();
+      if (playback !== undefined) playback.#beat();
     });
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** The current state. */
@@ -118,16 +179,26 @@ export class Playback extends Emitter<PlaybackEvents> {
 
   /** The current progress. */
   get progress(): Progress {
-    const [session, { sink, totalBytes }] = [this.#session, this.#output];
+    const [session, { sink, totalBytes, currentTime }] = [this.#session, this.#output];
     return {
       receivedBytes: session.received,
       aheadSeconds: sink?.aheadSeconds ?? 0,
-      currentTime: sink?.currentTime ?? 0,
+      currentTime,
       offset: session.offset,
       epoch: session.epoch,
       totalBytes,
       totalSeconds: sink?.totalSeconds ?? null,
     };
+  }
+
+  /** The cues that have come, in the order of their starts. */
+  get cues(): readonly Cue[] {
+    return this.#cues?.all ?? [];
+  }
+
+  /** The cues that are heard now, in the order of their starts. */
+  get activeCues(): readonly Cue[] {
+    return this.#cues?.active ?? [];
   }
 
   /** How the audio is played: Media Source, Web Audio, or the stream's URL; null until that is decided. */
@@ -148,30 +219,65 @@ export class Playback extends Emitter<PlaybackEvents> {
   }
 
   /**
-   * Moves the playhead; fetches from there unless it is buffered. Seconds are exact in PCM and within what is buffered,
-   * and estimated from the byte rate elsewhere.
+   * Moves the playhead; fetches from there unless it is buffered. Seconds are exact in WAV, where the format has
+   * timestamps, and in what was received from the start on; elsewhere they are taken from the file's header, or estimated
+   * from the byte rate. Before anything was decoded, and while the byte rate is unknown, the last seek is remembered.
+   * After the end it plays again, from there.
    *
-   * @throws AsfError `ASF_CLIENT_NOT_STARTED` before any audio was decoded, `ASF_CLIENT_STOPPED` after `stop` or a failure.
+   * @throws AsfError `ASF_CLIENT_INVALID_ARGUMENT`; `ASF_CLIENT_STOPPED` after `stop` or a failure; or
+   *   `ASF_CLIENT_CANNOT_SEEK` by bytes in growing audio that plays by its URL.
    */
   seek(target: SeekTarget): void {
     if (this.#stopped || this.#failed) throw clientError("ASF_CLIENT_STOPPED", "The playback was stopped or has failed.");
-    this.#output.seek(target);
+    const [unit, value] = "seconds" in target ? (["seconds", target.seconds] as const) : (["bytes", target.bytes] as const);
+    if (!Number.isFinite(value)) throw clientError("ASF_CLIENT_INVALID_ARGUMENT", `Cannot seek to ${value} ${unit}.`);
+    const position = Math.max(0, value);
+    this.#output.seek(unit === "seconds" ? { seconds: position } : { bytes: position });
+    this.#cues?.jumped();
   }
 
   /** Stops: leaves the stream and detaches the audio element. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    clearInterval(this.#timer);
     this.#session.close();
     this.#output.close();
+    this.#cues?.close();
     this.#update();
+  }
+
+  #cuesOf(audio: HTMLAudioElement, hasTracks: boolean): PlaybackCues {
+    return new PlaybackCues(audio, hasTracks, {
+      position: () => this.#output.currentTime,
+      changed: (change) => this.emit("cues", change),
+      passed: (transition) => this.emit("cue", transition),
+    });
+  }
+
+  #start(message: StartOfStream): void {
+    this.#started = true;
+    this.#output.start(message);
   }
 
   #received(piece: Piece): void {
     if (!this.#output.isReadingHeader) this.emit("audio", piece);
     this.#output.append(piece.bytes);
     this.#session.grant(this.#output.sink);
+  }
+
+  #control(message: AudioControl): void {
+    this.emit("control", message);
+    this.#update();
+  }
+
+  #status(message: StreamStatus): void {
+    if (message.status === "waiting") this.#waiting = true;
+    this.emit("status", message);
+    this.#update();
+  }
+
+  #sought(seconds: number): void {
+    if (!this.#stopped && !this.#failed) this.seek({ seconds });
   }
 
   #blocked(error: AsfError): void {
@@ -190,23 +296,29 @@ export class Playback extends Emitter<PlaybackEvents> {
   #fail(error: AsfError): void {
     if (this.#failed || this.#stopped) return;
     this.#failed = true;
-    this.#session.leave();
+    this.#session.close();
     this.#output.end();
     this.#update();
     this.emit("error", { error });
   }
 
-  #tick(): void {
+  #beat(): void {
     this.#update();
-    if (this.#output.sink?.ended === false) this.emit("progress", this.progress);
+    if (!isOver(this.#state)) this.emit("progress", this.progress);
   }
 
   #update(): void {
+    this.#updateState();
+    this.#cues?.update(this.#state);
+    this.#lateCues?.run(this.#session.hasEnded && playsOn(this.#state));
+  }
+
+  #updateState(): void {
     const { sink } = this.#output;
     this.#session.grant(sink);
     const state = stateOf({
       failed: this.#failed,
-      ended: this.#stopped || (sink?.ended ?? false),
+      ended: this.#stopped || this.#output.ended,
       waiting: this.#waiting,
       started: this.#started,
       wanted: this.#output.wanted,
@@ -215,6 +327,10 @@ export class Playback extends Emitter<PlaybackEvents> {
     });
     if (state === this.#state) return;
     this.#state = state;
+    this.#heartbeat.run(!isOver(state));
+    if (isOver(state) || state === "paused") sounding.delete(this);
+    else sounding.add(this);
+    if (state === "ended" && !this.#stopped) this.#session.rest();
     this.emit("state", state);
     if (state === "ended") this.emit("progress", this.progress);
   }

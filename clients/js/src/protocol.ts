@@ -3,6 +3,15 @@
 export const AUDIO_NAMESPACE = "/api/v1/podcasts/stream";
 export const UI_UPDATES_NAMESPACE = "/ui_updates";
 
+/**
+ * An event that has no effect. As every event with an acknowledgement id, the server acknowledges it at once (contract,
+ * section 3): the answer shows that the connection works in both directions.
+ */
+export const PROBE = "probe";
+
+/** The largest offset; a session there is beyond the end of any audio (contract, section 3). */
+export const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
+
 /** Starts a stream, and restarts it after a seek. */
 export interface StartOfStream {
   event: "start_of_stream";
@@ -38,14 +47,29 @@ export interface StreamStatus {
   message: string;
 }
 
+/** Path of the streams' cues (contract, section 9). */
+export const CUES_PATH = "/api/v1/podcasts/cues";
+
+/** The payload of `stream_cues`: some cues of the stream (contract, section 9). */
+export interface StreamCues {
+  stream_id: string;
+  epoch: string;
+  cues: unknown[];
+  /** Number of the last one, to continue from. */
+  seq: number;
+}
+
 /** The payload of `stream_error`, `error` and `ui_error`. */
 export interface ErrorMessage {
   message: string;
   error_code?: string;
   details?: string;
   retryable?: boolean;
+  stream_id?: string;
   offset?: number;
   epoch?: string;
+  /** Seconds after which a retry may succeed. */
+  retry_after?: number;
 }
 
 /** The payload of `join_stream`. */
@@ -56,6 +80,8 @@ export interface JoinStream {
   wait: boolean;
   epoch?: string;
   token?: string;
+  cues?: boolean;
+  cues_since?: number;
 }
 
 /** A position in the UI updates of a client. */

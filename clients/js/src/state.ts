@@ -40,3 +40,13 @@ export function stateOf(facts: PlaybackFacts): PlaybackState {
   if (!facts.underrun) return "playing";
   return facts.heard ? "stalled" : "buffering";
 }
+
+/** Whether a playback does nothing by itself in that state. A seek still continues one that has ended. */
+export function isOver(state: PlaybackState): boolean {
+  return state === "ended" || state === "failed";
+}
+
+/** Whether a playback that has started is meant to sound. */
+export function playsOn(state: PlaybackState): boolean {
+  return state === "playing" || state === "buffering" || state === "stalled";
+}

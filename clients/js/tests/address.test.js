@@ -28,3 +28,14 @@ test("a stream id is one segment, whatever it contains", () => {
   const { href } = addressOf("https://example.com/audio/").streamUrl("a/../b?c#d");
   assert.equal(href, `https://example.com/audio/${STREAM}/a%2F..%2Fb%3Fc%23d`);
 });
+
+test("an address for WebSockets is that of the same server", () => {
+  assert.equal(addressOf("ws://asf.example:5006/audio/").origin, "http://asf.example:5006");
+  assert.equal(addressOf("WSS://asf.example/").streamUrl("s").href, "https://asf.example/api/v1/podcasts/stream/s");
+});
+
+test("other URLs are errors", () => {
+  for (const url of ["localhost:5006", "http://[", "asf.example", "file:///tmp/", ""]) {
+    assert.throws(() => addressOf(url), { code: "ASF_CLIENT_INVALID_ARGUMENT" });
+  }
+});

@@ -1,120 +1,108 @@
-import { joined } from "../bytes.js";
-import { BOUNDARY_BYTES, type BoundaryFinder } from "../containers.js";
-import { RateMeter } from "../rate.js";
-import { bufferedAhead, detach, mediaError, playElement } from "./element.js";
+import { clientError } from "../errors.js";
+import type { Transform } from "../wrapping/transform.js";
+import { detach, mediaError, playElement } from "./element.js";
+import { Intake } from "./intake.js";
+import { landingOf, type Target } from "./landing.js";
+import type { AttachedSource } from "./media_source.js";
+import { afterHole, rangeAt, rangesOf, secondsAfter } from "./ranges.js";
+import { SegmentBuffer } from "./segment_buffer.js";
 import type { Sink, SinkHost } from "./sink.js";
-
-/** Seconds of played audio that stay buffered, to seek back without fetching. */
-const KEPT_SECONDS = 10;
-
-/** Played audio is evicted when so many seconds more than KEPT_SECONDS are buffered. */
-const EVICTION_STEP_SECONDS = 5;
-
-/** Most bytes appended at once. */
-const MAX_APPEND_BYTES = 64 * 1024;
-
-/** Audio that must be measured before the duration is estimated from its rate, in seconds. */
-const TRUSTED_SECONDS = 20;
+import { StallDetector } from "./stall.js";
 
 /** Dragging the element's own slider seeks many times in a row: only the last one counts. */
 const SEEK_DEBOUNCE_MS = 100;
 
-/** Attaches a Media Source to an element; null if the browser has none. Call it in the user's click. */
-export function attachMediaSource(audio: HTMLAudioElement): MediaSource | null {
-  if (typeof MediaSource === "undefined") return null;
-  const source = new MediaSource();
-  const url = URL.createObjectURL(source);
-  source.addEventListener("sourceopen", () => URL.revokeObjectURL(url), { once: true });
-  audio.src = url;
-  return source;
-}
+/** Interval of the checks that playback advances, in milliseconds. */
+const CHECK_MS = 250;
+
+/** How many times a seek may fetch again. */
+const MAX_TRIES = 4;
 
 /** Plays through Media Source Extensions. */
 export class MseSink implements Sink {
   readonly #audio: HTMLAudioElement;
-  readonly #source: MediaSource;
+  readonly #attached: AttachedSource;
   readonly #host: SinkHost;
-  readonly #boundary: BoundaryFinder | null;
-  readonly #rate = new RateMeter();
+  readonly #stall = new StallDetector();
   readonly #handlers = new AbortController();
-  #buffer: SourceBuffer | null = null;
-  #header: Uint8Array<ArrayBuffer> | null;
-  #queue: Uint8Array<ArrayBuffer>[] = [];
-  #queued = 0;
-  /** Offset after the last byte appended. */
-  #consumed = 0;
-  #appending = 0;
-  /** Offset of the first byte appended since the last restart. */
-  #origin = 0;
-  /**
-   * The buffer's current operation, until its event `updateend`, which comes after `updating` turns false. Only "append"
-   * can be aborted.
-   */
-  #operation: "append" | "header" | "remove" | null = null;
-  #ended = false;
-  #quotaExceeded = false;
-  #restartAt: number | null = null;
-  /** Bytes are dropped until the next boundary at which a decoder can start. */
-  #aligning = false;
-  #tail: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  /** After a restart, the playhead moves to the start of the first audio decoded. */
-  #placing = false;
-  #total: number | null = null;
+  readonly #buffer: SegmentBuffer;
+  readonly #intake: Intake;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #target: Target | null = null;
+  /** Where the element was, in seconds, while it had the source. */
+  #place = 0;
   #seekTimer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param boundary finds where a decoder can start after a restart; null for anywhere.
-   * @param header to append first; null if the first bytes appended start with it.
+   * @param transform of the stream's bytes, or its promise.
+   * @param header the beginning of the audio, if what is appended does not start with it but follows a `restart`.
    */
   constructor(
     audio: HTMLAudioElement,
-    source: MediaSource,
+    attached: AttachedSource,
     mimeType: string,
-    boundary: BoundaryFinder | null,
+    transform: Transform | Promise<Transform>,
     header: Uint8Array<ArrayBuffer> | null,
     host: SinkHost,
   ) {
-    this.#header = header;
     this.#audio = audio;
-    this.#source = source;
-    this.#boundary = boundary;
+    this.#attached = attached;
     this.#host = host;
+    attached.onchange = () => this.#buffer.work();
+    this.#buffer = new SegmentBuffer(attached, mimeType, {
+      playhead: () => this.currentTime,
+      updated: () => this.#updated(),
+      failed: (error) => this.#failed(error),
+      lost: () => host.lost(this.currentTime),
+    });
+    this.#intake = new Intake(this.#buffer);
     const { signal } = this.#handlers;
-    const open = (): void => {
-      this.#buffer = source.addSourceBuffer(mimeType);
-      this.#buffer.addEventListener("updateend", () => this.#updated(), { signal });
-      this.#work();
+    const use = (loaded: Transform): void => {
+      if (!signal.aborted) this.#guard(() => this.#use(loaded, header));
     };
-    if (source.readyState === "open") open();
-    else source.addEventListener("sourceopen", open, { once: true, signal });
+    if (transform instanceof Promise) transform.then(use, (error: unknown) => this.#failed(error));
+    else use(transform);
     for (const name of ["playing", "waiting", "timeupdate", "ended", "canplay", "seeked"]) {
       audio.addEventListener(name, () => this.#moved(), { signal });
     }
     audio.addEventListener("play", () => audio.paused || host.wanted(true), { signal });
     audio.addEventListener("pause", () => !audio.paused || audio.ended || audio.error !== null || host.wanted(false), { signal });
     audio.addEventListener("seeking", () => this.#seeking(), { signal });
-    audio.addEventListener("error", () => audio.error === null || host.failed(mediaError(audio)), { signal });
+    audio.addEventListener("emptied", () => this.#buffer.isLost && host.lost(this.currentTime), { signal });
+    audio.addEventListener("error", () => audio.error === null || this.#failed(audio.error), { signal });
+    this.#timer = MseSink.#checksOf(new WeakRef(this));
+  }
+
+  /** Starts the checks. The timer does not keep a sink whose element was thrown away. */
+  static #checksOf(weak: WeakRef<MseSink>): ReturnType<typeof setInterval> {
+    const timer = setInterval(() => {
+      const sink = weak.deref();
+      if (sink === undefined) clearInterval(timer);
+      else sink.#moved();
+    }, CHECK_MS);
+    return timer;
   }
 
   get pendingBytes(): number {
-    return this.#queued + this.#appending;
+    return this.#intake.pendingBytes;
   }
 
   get currentTime(): number {
-    return this.#audio.currentTime;
+    return this.#target?.seconds ?? (this.#buffer.isLost ? this.#place : this.#audio.currentTime);
   }
 
   get aheadSeconds(): number {
-    return bufferedAhead(this.#audio.buffered, this.#audio.currentTime);
+    if (this.#buffer.isRestarting) return 0;
+    return secondsAfter(rangesOf(this.#audio.buffered), this.currentTime);
   }
 
   get underrun(): boolean {
-    if (this.#restartAt !== null || this.#placing) return true;
+    if (this.#target !== null) return true;
     return this.#audio.seeking || this.#audio.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
   }
 
   get ended(): boolean {
-    return this.#audio.ended;
+    return this.#target === null && this.#audio.ended;
   }
 
   get totalSeconds(): number | null {
@@ -122,20 +110,16 @@ export class MseSink implements Sink {
   }
 
   get bytesPerSecond(): number | null {
-    return this.#rate.bytesPerSecond;
+    return this.#intake.bytesPerSecond;
   }
 
   append(bytes: Uint8Array<ArrayBuffer>): void {
-    const usable = this.#boundary !== null && this.#aligning ? this.#aligned(bytes, this.#boundary) : bytes;
-    if (usable.length === 0) return;
-    this.#queue.push(usable);
-    this.#queued += usable.length;
-    this.#work();
+    this.#guard(() => this.#intake.append(bytes));
   }
 
   end(): void {
-    this.#ended = true;
-    this.#work();
+    this.#guard(() => this.#intake.end());
+    this.#land();
   }
 
   play(): Promise<void> {
@@ -147,35 +131,26 @@ export class MseSink implements Sink {
   }
 
   jump(seconds: number): boolean {
-    if (!this.#buffers(seconds)) return false;
-    this.#audio.currentTime = seconds;
+    if (!this.#isBuffered(seconds)) return false;
+    this.#move(seconds);
     return true;
   }
 
   byteAt(seconds: number): number | null {
-    return this.#rate.byteAt(seconds);
+    return this.#intake.byteAt(seconds);
   }
 
   secondsAt(offset: number): number | null {
-    return this.#rate.secondsAt(offset);
+    return this.#intake.secondsAt(offset);
   }
 
-  restart(offset: number, seconds: number): void {
-    this.#queue = [];
-    this.#queued = 0;
-    this.#appending = 0;
-    this.#tail = new Uint8Array(0);
-    this.#consumed = this.#origin = offset;
-    this.#ended = false;
-    this.#quotaExceeded = false;
-    this.#aligning = this.#boundary !== null;
-    this.#restartAt = seconds;
-    this.#rate.restart();
-    this.#work();
+  restart(offset: number, seconds: number | null, isTimeAsked = false): void {
+    this.#target = { seconds: seconds ?? 0, isPrecise: isTimeAsked, tries: MAX_TRIES };
+    this.#guard(() => this.#intake.restart(offset, seconds));
   }
 
   setTotal(bytes: number): void {
-    this.#total = bytes;
+    this.#intake.setTotal(bytes);
   }
 
   reconnected(): void {
@@ -184,143 +159,93 @@ export class MseSink implements Sink {
 
   close(): void {
     clearTimeout(this.#seekTimer);
+    clearInterval(this.#timer);
     this.#handlers.abort();
-    this.#queue = [];
+    this.#buffer.close();
+    this.#attached.close();
     detach(this.#audio);
   }
 
-  /** Starts the next operation, if the buffer is idle. */
-  #work(): void {
-    const buffer = this.#buffer;
-    if (buffer === null || this.#handlers.signal.aborted || this.#audio.error !== null) return;
-    if (this.#operation !== null) {
-      if (this.#operation === "append" && this.#restartAt !== null && buffer.updating) buffer.abort();
-      return;
-    }
-    if (this.#header !== null) {
-      buffer.appendBuffer(this.#header);
-      this.#operation = "header";
-      this.#header = null;
-      return;
-    }
-    if (this.#restartAt !== null && !this.#reset(buffer, this.#restartAt)) return;
-    if (this.#evict(buffer, KEPT_SECONDS + EVICTION_STEP_SECONDS)) return;
-    if (this.#queue.length > 0) this.#appendNext(buffer);
-    else if (this.#ended && this.#source.readyState === "open") this.#source.endOfStream();
-    else this.#setDuration();
-  }
-
-  /** Returns the bytes from the next boundary on; none while there is no boundary. */
-  #aligned(bytes: Uint8Array<ArrayBuffer>, boundary: BoundaryFinder): Uint8Array<ArrayBuffer> {
-    const all = joined(this.#tail, bytes);
-    const at = boundary(all);
-    this.#aligning = at < 0;
-    // A boundary's mark may continue in the next piece.
-    this.#tail = at < 0 ? all.slice(-BOUNDARY_BYTES) : new Uint8Array(0);
-    this.#consumed += bytes.length - (at < 0 ? 0 : all.length - at);
-    this.#origin = this.#consumed;
-    return at < 0 ? this.#tail.subarray(0, 0) : all.subarray(at);
-  }
-
-  /** Empties the buffer, then moves it to `seconds`. Returns whether it is ready for appending. */
-  #reset(buffer: SourceBuffer, seconds: number): boolean {
-    if (buffer.buffered.length > 0) {
-      this.#remove(buffer, 0, Infinity); // This reopens a source that has ended.
-      return false;
-    }
-    if (this.#source.readyState === "ended") buffer.timestampOffset = buffer.timestampOffset; // So does this.
-    this.#restartAt = null;
-    buffer.abort(); // Drops an incomplete frame.
-    // Containers have timestamps; other formats have none.
-    if (this.#boundary === null) buffer.timestampOffset = seconds;
-    this.#placing = true;
-    this.#audio.currentTime = seconds;
-    return true;
-  }
-
-  #remove(buffer: SourceBuffer, from: number, to: number): void {
-    buffer.remove(from, to);
-    this.#operation = "remove";
-  }
-
-  #appendNext(buffer: SourceBuffer): void {
-    if (this.#quotaExceeded) return;
-    const pieces: Uint8Array<ArrayBuffer>[] = [];
-    let length = 0;
-    while (this.#queue.length > 0 && (length === 0 || length + this.#queue[0]!.length <= MAX_APPEND_BYTES)) {
-      const piece = this.#queue.shift()!;
-      pieces.push(piece);
-      length += piece.length;
-    }
-    const bytes = pieces.length === 1 ? pieces[0]! : joined(...pieces);
-    this.#queued -= length;
-    try {
-      buffer.appendBuffer(bytes);
-      this.#operation = "append";
-      this.#appending = bytes.length;
-    } catch (error) {
-      this.#queue.unshift(bytes);
-      this.#queued += bytes.length;
-      if (!(error instanceof DOMException && error.name === "QuotaExceededError")) throw error;
-      // There is room again when more was played.
-      this.#quotaExceeded = !this.#evict(buffer, 0, 0);
-    }
+  #use(transform: Transform, header: Uint8Array<ArrayBuffer> | null): void {
+    this.#intake.use(transform, header);
+    if (this.#target !== null) this.#target.seconds = this.#intake.startSeconds;
   }
 
   #updated(): void {
-    this.#operation = null;
-    const { buffered } = this.#buffer!;
-    this.#consumed += this.#appending;
-    const last = buffered.length - 1;
-    if (this.#appending > 0 && last >= 0) {
-      this.#rate.begin(this.#origin, buffered.start(last));
-      this.#rate.observe(this.#consumed, buffered.end(last));
-      if (this.#placing) this.#place(buffered.start(last), buffered.end(last));
-    }
-    this.#appending = 0;
-    this.#work();
-    this.#host.changed();
+    this.#intake.appended();
+    this.#land();
+    this.#moved();
   }
 
-  #place(start: number, end: number): void {
-    this.#placing = false;
-    const time = this.#audio.currentTime;
-    if (time < start || time > end) this.#audio.currentTime = start;
+  /** Moves the playhead to where a seek went as soon as there is audio, or fetches from another offset. */
+  #land(): void {
+    const target = this.#target;
+    if (target === null || !this.#intake.isReady || this.#buffer.isRestarting) return;
+    const isPrecise = target.isPrecise && this.#intake.isExact;
+    const landing = landingOf({ ...target, isPrecise }, this.#buffer.ranges, this.#buffer.isComplete);
+    if (landing.kind === "move") this.#move(landing.seconds);
+    if (landing.kind !== "fetch") return;
+    target.tries -= 1;
+    const offset = this.#intake.offsetFrom(landing.seconds);
+    if (offset === null) return;
+    this.#guard(() => this.#intake.restart(offset, target.seconds));
+    this.#host.fetch(offset);
   }
 
-  /** Removes played audio if more than `seconds` of it are buffered. Returns whether it was. */
-  #evict(buffer: SourceBuffer, seconds: number, kept = KEPT_SECONDS): boolean {
-    const time = this.#audio.currentTime;
-    if (buffer.buffered.length === 0 || this.#source.readyState !== "open") return false;
-    if (time - kept <= buffer.buffered.start(0) || buffer.buffered.start(0) >= time - seconds) return false;
-    this.#remove(buffer, 0, time - kept);
-    return true;
-  }
-
-  #setDuration(): void {
-    const [total, { buffered }] = [this.#total, this.#audio];
-    if (total === null || this.#source.readyState !== "open" || Number.isFinite(this.#source.duration)) return;
-    if (this.#rate.measuredSeconds < TRUSTED_SECONDS) return;
-    const end = buffered.length === 0 ? 0 : buffered.end(buffered.length - 1);
-    const length = this.#rate.secondsAt(total);
-    if (length !== null && length > end) this.#source.duration = length;
+  #move(seconds: number): void {
+    this.#target = null;
+    this.#audio.currentTime = seconds;
   }
 
   #moved(): void {
-    this.#quotaExceeded = false;
-    this.#work();
+    const { buffered, currentTime, readyState, seeking } = this.#audio;
+    if (this.#buffer.isLost) return;
+    this.#place = currentTime;
+    if (this.#target === null && !this.#buffer.isRestarting) {
+      const ranges = rangesOf(buffered);
+      const hole = !seeking && readyState < HTMLMediaElement.HAVE_FUTURE_DATA ? afterHole(ranges, currentTime) : null;
+      const next = hole ?? this.#stall.nudge(this.#audio, ranges, performance.now());
+      if (next !== null) this.#audio.currentTime = next;
+    }
+    this.#buffer.work();
+    this.#setDuration();
     this.#host.changed();
+  }
+
+  #setDuration(): void {
+    const length = this.#intake.totalSeconds;
+    if (length !== null) this.#buffer.setDuration(length);
   }
 
   #seeking(): void {
     clearTimeout(this.#seekTimer);
-    const isPlaced = (): boolean => this.#placing || this.#restartAt !== null || this.#buffers(this.#audio.currentTime);
+    const isPlaced = (): boolean => this.#target !== null || this.#isBuffered(this.#audio.currentTime);
     if (isPlaced()) return;
     this.#seekTimer = setTimeout(() => isPlaced() || this.#host.sought(this.#audio.currentTime), SEEK_DEBOUNCE_MS);
   }
 
-  /** Whether that time is buffered. */
-  #buffers(seconds: number): boolean {
-    return bufferedAhead(this.#audio.buffered, seconds) > 0;
+  /** Whether that time can be played from without fetching: the end, too. */
+  #isBuffered(seconds: number): boolean {
+    if (this.#buffer.isRestarting) return false;
+    const { ranges, isComplete } = this.#buffer;
+    const end = ranges.at(-1)?.end;
+    return rangeAt(ranges, seconds) !== undefined || (isComplete && end !== undefined && seconds >= end);
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#handlers.signal.aborted) return;
+    this.#handlers.abort();
+    this.#buffer.close();
+    clearInterval(this.#timer);
+    if (this.#audio.error !== null) this.#host.failed(mediaError(this.#audio));
+    else this.#host.failed(clientError("ASF_CLIENT_DECODE_FAILED", "The audio cannot be played.", { cause: error, details: String(error) }));
   }
 }

@@ -1,74 +1,72 @@
 import { clientError } from "../errors.js";
-import { PcmDecoder } from "../pcm.js";
-import type { PcmFormat } from "../riff.js";
+import { WavStream, type PcmBlock, type PcmFormat } from "../wav/stream.js";
+import { faultError } from "../wav/transform.js";
 import { autoplayBlocked } from "./element.js";
+import { deviceContext, PcmSchedule } from "./schedule.js";
 import type { Sink, SinkHost } from "./sink.js";
-
-/** Delay before the first sound, so that it can be scheduled at an exact time. */
-const LEAD_SECONDS = 0.05;
 
 /** While COMFORTABLE_SECONDS are scheduled, audio is collected to pieces of PIECE_SECONDS. */
 const COMFORTABLE_SECONDS = 1;
 const PIECE_SECONDS = 0.25;
 
-/** Interval at which the playhead is checked, in milliseconds. */
+/** Interval at which the playhead is checked while it moves, in milliseconds. */
 const CHECK_MS = 100;
 
-/**
- * A scheduled piece of audio, in seconds: `at` is when it plays by the context's clock, `from` and `to` the part of the
- * audio that plays. `begin` is the time of its first sample, which is before `from` if samples are skipped.
- */
-interface Scheduled {
-  node: AudioBufferSourceNode;
-  begin: number;
-  at: number;
-  from: number;
-  to: number;
-}
+/** A context that does not start within this time was blocked: browsers do not say so. A busy device takes seconds. */
+const START_MS = 5000;
 
-/** Plays PCM through Web Audio, in pieces scheduled one after another without gaps. */
+/**
+ * Plays WAV through Web Audio, for browsers whose Media Source takes no FLAC. The element gives the volume, the rate
+ * (which changes the pitch here) and whether to loop; its own controls, and those of the system, do not know of it.
+ */
 export class PcmSink implements Sink {
   readonly #audio: HTMLAudioElement;
-  readonly #format: PcmFormat;
   readonly #host: SinkHost;
-  readonly #context: AudioContext;
-  readonly #volume: GainNode;
-  readonly #decoder: PcmDecoder;
+  readonly #connect: (node: AudioNode) => void;
+  readonly #stream = new WavStream();
+  readonly #format: PcmFormat;
   readonly #handlers = new AbortController();
-  readonly #timer: ReturnType<typeof setInterval>;
-  #scheduled: Scheduled[] = [];
+  /** Null before the first sample, and from the end until there is more to play: browsers allow few contexts. */
+  #schedule: PcmSchedule | null = null;
+  /** The context that was started in the user's click, until it is used. */
+  #started: AudioContext | null;
+  #timer: ReturnType<typeof setInterval> | undefined;
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #queued = 0;
-  /** Offset after the last byte taken from the queue. */
-  #consumed: number;
-  /** End of the scheduled audio, in seconds of the audio. */
-  #end = 0;
-  /** The playhead while there is no sound. */
+  /** The playhead while nothing is scheduled. */
   #idleAt = 0;
+  #isWanted = false;
   #ended = false;
-  #dataEnd: number;
+  #wasConnected: boolean;
 
-  /** @param connect connects the output node; to the speakers by default. */
+  /**
+   * @param header the bytes before the first sample.
+   * @param connect connects the output node; to the speakers by default.
+   * @param started a context that was started in the user's click: phones let no other one sound.
+   * @throws AsfError `ASF_CLIENT_DECODE_FAILED`
+   */
   constructor(
     audio: HTMLAudioElement,
-    format: PcmFormat,
+    header: Uint8Array,
     host: SinkHost,
     connect: (node: AudioNode) => void = (node) => void node.connect(node.context.destination),
+    started: AudioContext | null = null,
   ) {
     this.#audio = audio;
-    this.#format = format;
     this.#host = host;
-    this.#decoder = new PcmDecoder(format);
-    this.#consumed = format.dataOffset;
-    this.#dataEnd = format.dataBytes === null ? Infinity : format.dataOffset + format.dataBytes;
-    this.#context = contextOf(format.sampleRate);
-    this.#volume = this.#context.createGain();
-    connect(this.#volume);
-    this.#applyVolume();
+    this.#connect = connect;
+    this.#started = started;
+    this.#stream.push(header);
+    if (this.#stream.format === null) {
+      void started?.close();
+      throw faultError(this.#stream.fault ?? "not-wav");
+    }
+    this.#format = this.#stream.format;
+    this.#wasConnected = audio.isConnected;
+    this.#open();
     const { signal } = this.#handlers;
-    audio.addEventListener("volumechange", () => this.#applyVolume(), { signal });
-    this.#context.addEventListener("statechange", () => host.changed(), { signal });
-    this.#timer = setInterval(() => this.#check(), CHECK_MS);
+    audio.addEventListener("volumechange", () => this.#schedule?.setVolume(this.#volume), { signal });
+    audio.addEventListener("ratechange", () => this.#schedule?.setRate(audio.playbackRate), { signal });
   }
 
   get pendingBytes(): number {
@@ -76,30 +74,27 @@ export class PcmSink implements Sink {
   }
 
   get currentTime(): number {
-    const now = this.#context.currentTime;
-    const sounding = this.#scheduled.find(({ at, from, to }) => now < at + to - from);
-    if (sounding === undefined) return this.#idleAt;
-    return sounding.from + Math.max(0, now - sounding.at);
+    return this.#schedule?.currentTime ?? this.#idleAt;
   }
 
   get aheadSeconds(): number {
-    return Math.max(0, this.#end - this.currentTime);
+    return this.#schedule?.aheadSeconds ?? 0;
   }
 
   get underrun(): boolean {
-    return this.#context.state !== "running" || this.aheadSeconds === 0;
+    return this.#schedule?.isRunning !== true || this.aheadSeconds === 0;
   }
 
   get ended(): boolean {
-    return this.#ended && this.#queued === 0 && this.aheadSeconds === 0;
+    return this.#ended && !this.#audio.loop && this.#queued === 0 && this.aheadSeconds === 0;
   }
 
   get totalSeconds(): number | null {
-    return this.#dataEnd === Infinity ? null : this.secondsAt(this.#dataEnd);
+    return this.#stream.totalSeconds;
   }
 
-  get bytesPerSecond(): number {
-    return this.#format.sampleRate * this.#format.bytesPerFrame;
+  get bytesPerSecond(): number | null {
+    return this.#stream.bytesPerSecond;
   }
 
   append(bytes: Uint8Array<ArrayBuffer>): void {
@@ -111,51 +106,56 @@ export class PcmSink implements Sink {
   end(): void {
     this.#ended = true;
     this.#work();
+    this.#play(this.#stream.end());
+    this.#schedule?.end();
+    this.#host.changed();
   }
 
   async play(): Promise<void> {
+    this.#isWanted = true;
+    if (this.ended) this.#host.sought(0); // As elements do.
+    const { context } = this.#open();
     if (navigator.userActivation?.hasBeenActive === false) throw autoplayBlocked();
-    await this.#context.resume();
+    // The promise of a blocked context stays open.
+    const timeout = new Promise((resolve) => setTimeout(resolve, START_MS));
+    await Promise.race([context.resume(), timeout]);
+    if (this.#isWanted && context.state === "suspended") {
+      this.pause(); // Else it would sound once it starts after all.
+      throw autoplayBlocked();
+    }
+    this.#watch();
   }
 
   pause(): void {
-    void this.#context.suspend();
+    this.#isWanted = false;
+    this.#watch();
+    void this.#schedule?.context.suspend();
   }
 
   jump(seconds: number): boolean {
-    const inside = this.#scheduled.filter(({ to }) => to > seconds);
-    if (inside.length === 0 || inside[0]!.from > seconds) return false;
-    // Reschedules what is scheduled, earlier.
-    const pieces = inside.map(({ node, begin }) => ({ samples: node.buffer!, begin }));
-    this.#silence();
-    this.#end = this.#idleAt = seconds;
-    for (const { samples, begin } of pieces) this.#schedule(samples, Math.max(0, seconds - begin));
+    if (this.#schedule?.jump(seconds) !== true) return false;
     this.#host.changed();
     return true;
   }
 
-  byteAt(seconds: number): number {
-    const frame = Math.max(0, Math.round(seconds * this.#format.sampleRate));
-    return this.#format.dataOffset + frame * this.#format.bytesPerFrame;
+  byteAt(seconds: number): number | null {
+    return this.#stream.byteAt(seconds);
   }
 
-  secondsAt(offset: number): number {
-    return Math.max(0, offset - this.#format.dataOffset) / this.bytesPerSecond;
+  secondsAt(offset: number): number | null {
+    return this.#stream.secondsAt(offset);
   }
 
-  restart(offset: number, seconds: number): void {
-    this.#silence();
+  restart(offset: number): void {
     this.#queue = [];
     this.#queued = 0;
-    this.#decoder.reset();
-    this.#consumed = offset;
-    this.#end = this.#idleAt = seconds;
     this.#ended = false;
-    this.#host.changed();
+    this.#idleAt = this.#stream.restart(offset);
+    this.#open().restart(this.#idleAt);
   }
 
   setTotal(bytes: number): void {
-    this.#dataEnd = Math.min(this.#dataEnd, bytes);
+    this.#stream.setTotal(bytes);
   }
 
   reconnected(): void {
@@ -163,77 +163,87 @@ export class PcmSink implements Sink {
   }
 
   close(): void {
-    clearInterval(this.#timer);
     this.#handlers.abort();
-    this.#silence();
-    void this.#context.close();
+    this.#release();
+  }
+
+  get #volume(): number {
+    return this.#audio.muted ? 0 : this.#audio.volume;
+  }
+
+  #open(): PcmSchedule {
+    if (this.#schedule !== null) return this.#schedule;
+    const context = this.#started ?? contextOf(this.#format.sampleRate);
+    this.#started = null;
+    const schedule = new PcmSchedule(context, this.#format, this.#idleAt, this.#connect);
+    schedule.setVolume(this.#volume);
+    schedule.setRate(this.#audio.playbackRate);
+    schedule.context.addEventListener("statechange", () => this.#host.changed(), { signal: this.#handlers.signal });
+    if (!this.#isWanted) void schedule.context.suspend();
+    this.#schedule = schedule;
+    this.#watch();
+    return schedule;
+  }
+
+  #release(): void {
+    this.#idleAt = this.currentTime;
+    this.#schedule?.close();
+    this.#schedule = null;
+    this.#watch();
+  }
+
+  /** Checks regularly, as long as it plays. */
+  #watch(): void {
+    const isNeeded = this.#isWanted && this.#schedule !== null;
+    if (isNeeded) this.#timer ??= setInterval(() => this.#check(), CHECK_MS);
+    if (isNeeded) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #check(): void {
+    // As browsers do with an element that is removed from its document.
+    const isRemoved = this.#wasConnected && !this.#audio.isConnected;
+    this.#wasConnected = this.#audio.isConnected;
+    if (isRemoved) {
+      this.pause();
+      this.#host.wanted(false);
+    }
+    this.#schedule?.clear();
+    this.#work();
+    if (this.ended) {
+      this.#release();
+    } else if (this.#ended && this.#queued === 0 && this.aheadSeconds === 0) {
+      this.#ended = false; // The element loops.
+      this.#host.sought(0);
+    }
+    this.#host.changed();
   }
 
   #work(): void {
     const enough = this.#ended || this.aheadSeconds < COMFORTABLE_SECONDS;
-    if (this.#queued === 0 || (!enough && this.#queued < PIECE_SECONDS * this.bytesPerSecond)) return;
+    if (this.#queued === 0 || (!enough && this.#queued < PIECE_SECONDS * (this.bytesPerSecond ?? 0))) return;
     const pieces = this.#queue;
     this.#queue = [];
     this.#queued = 0;
-    for (const piece of pieces) {
-      // What follows the samples is not audio.
-      const samples = piece.subarray(0, Math.max(0, this.#dataEnd - this.#consumed));
-      this.#consumed += piece.length;
-      const channels = this.#decoder.decode(samples);
-      if (channels[0]!.length > 0) this.#schedule(this.#bufferOf(channels), 0);
-    }
+    for (const piece of pieces) this.#play(this.#stream.push(piece));
     this.#host.changed();
   }
 
-  #bufferOf(channels: Float32Array<ArrayBuffer>[]): AudioBuffer {
-    const buffer = this.#context.createBuffer(channels.length, channels[0]!.length, this.#format.sampleRate);
-    channels.forEach((samples, channel) => buffer.copyToChannel(samples, channel));
-    return buffer;
-  }
-
-  /** Schedules a piece after the others, without its first `skipped` seconds. */
-  #schedule(samples: AudioBuffer, skipped: number): void {
-    const now = this.#context.currentTime;
-    const last = this.#scheduled.at(-1);
-    const follows = last === undefined ? 0 : last.at + last.to - last.from;
-    const at = follows > now ? follows : now + LEAD_SECONDS;
-    const node = this.#context.createBufferSource();
-    node.buffer = samples;
-    node.connect(this.#volume);
-    node.start(at, skipped);
-    const from = this.#end;
-    this.#end = from + samples.duration - skipped;
-    this.#scheduled.push({ node, at, from, begin: from - skipped, to: this.#end });
-    this.#idleAt = this.#end;
-  }
-
-  #silence(): void {
-    for (const { node } of this.#scheduled) {
-      node.stop();
-      node.disconnect();
-    }
-    this.#scheduled = [];
-  }
-
-  #check(): void {
-    const now = this.#context.currentTime;
-    const played = this.#scheduled.filter(({ at, from, to }) => at + to - from < now);
-    for (const { node } of played) node.disconnect();
-    this.#scheduled = this.#scheduled.slice(played.length);
-    this.#work();
-    this.#host.changed();
-  }
-
-  #applyVolume(): void {
-    this.#volume.gain.value = this.#audio.muted ? 0 : this.#audio.volume;
+  #play(blocks: PcmBlock[]): void {
+    for (const { channels } of blocks) this.#open().add(channels);
+    const { fault } = this.#stream;
+    if (fault !== null) this.#host.failed(faultError(fault));
   }
 }
 
+/** Returns a context of that rate, or of the device's where the browser does not have that one. */
 function contextOf(sampleRate: number): AudioContext {
   try {
-    // At any other rate each piece is resampled by itself, with clicks between pieces.
     return new AudioContext({ sampleRate });
   } catch (cause) {
-    throw clientError("ASF_CLIENT_DECODE_FAILED", `The browser cannot play PCM at ${sampleRate} Hz.`, { cause });
+    const context = deviceContext();
+    if (context === null) throw clientError("ASF_CLIENT_DECODE_FAILED", "The browser cannot play PCM.", { cause });
+    return context;
   }
 }

@@ -8,8 +8,12 @@ export interface SinkHost {
   wanted(playing: boolean): void;
   /** The user used the audio element's own controls to seek to a time that is not buffered. */
   sought(seconds: number): void;
+  /** The sink needs the bytes from `offset` on: those that were asked for do not have the time that was sought. */
+  fetch(offset: number): void;
   /** The sink failed for good. */
   failed(error: AsfError): void;
+  /** The browser has taken the sink's source away, when it was at `seconds`. */
+  lost(seconds: number): void;
 }
 
 /** What a sink has done with the audio. */
@@ -45,8 +49,13 @@ export interface Sink extends SinkState {
   byteAt(seconds: number): number | null;
   /** Returns the estimated time of `offset`; null while the rate is unknown. */
   secondsAt(offset: number): number | null;
-  /** Drops everything: the next bytes appended start at `offset`, at about `seconds`. */
-  restart(offset: number, seconds: number): void;
+  /**
+   * Drops everything: the next bytes appended start at `offset`, at about `seconds`. Null: at {@link secondsAt}, or 0,
+   * once that can be known.
+   *
+   * @param isTimeAsked whether to play from that very time if the audio tells it, rather than from `offset`.
+   */
+  restart(offset: number, seconds: number | null, isTimeAsked?: boolean): void;
   /** Sets the size of the complete audio. */
   setTotal(bytes: number): void;
   /** The connection to the server was restored. */
