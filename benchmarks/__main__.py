@@ -89,7 +89,8 @@ def _steps(audio: Path, *, quick: bool) -> dict[str, Any]:
         },
         "growing": lambda: measure.growing(audio, 20 if quick else 100),
         "cpu_per_listener": per_listener,
-        "cpu_per_join": lambda: of_all(peers, measure.cpu_per_join, audio, many),
+        "cpu_per_join": lambda: measure.cpu_per_join(peers, audio, many, measure.JOINS_PER_SECOND),
+        "cpu_per_join_at_saturation": lambda: measure.cpu_per_join(peers, audio, 2 * many, 0),
         # The ordinary server cannot hold this load: it is asked for a tenth of it.
         "first_chunk": lambda: {
             "asf": measure.first_chunk(asf, audio, 300, 500),
@@ -97,10 +98,15 @@ def _steps(audio: Path, *, quick: bool) -> dict[str, Any]:
         },
         "memory": lambda: of_all(pair, measure.memory_per_listener, audio, many, stalled=False),
         "memory_stalled": lambda: {"asf": measure.memory_per_listener(asf, audio, many // 2, stalled=True)},
-        "relays": lambda: {
-            **of_all(pair, measure.relays, seconds),
-            "asf, batches of 50": measure.relays(asf, seconds, batch=50),
-        },
+        "relays": lambda: measure.relays(
+            {
+                "asf": measure.Relays(asf),
+                "ordinary": measure.Relays(ordinary),
+                "asf, batches of 50": measure.Relays(asf, batch=50),
+                "asf, by line": measure.Relays(asf, lines=10),
+            },
+            seconds,
+        ),
         "relay_latency": lambda: {
             "asf": measure.relay_latency(asf, audio, 500, seconds),
             "ordinary": measure.relay_latency(ordinary, audio, 50, seconds),

@@ -3,9 +3,12 @@
 import random
 import statistics
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +23,10 @@ Figures = dict[str, float]
 Start = Callable[[dict[str, str]], AbstractContextManager[Server]]
 
 SETTLE_SECONDS = 1.0
+RAMP_SECONDS = 120.0
+"""Longest time until all servers that are measured together have started."""
 JOINS_PER_SECOND = 100
+WARM_UP_JOINS = 200
 STREAM_PATH = f"/api/v1/podcasts/stream/{STREAM_ID}"
 REAL_TIME = {"ASF_STREAM_SLEEP_INTERVAL": "0.256"}
 """4096 bytes every 256 ms: 128 kbit/s."""
@@ -89,13 +95,39 @@ def _steady(server: Server, load: Load, listeners: int, seconds: float) -> Figur
     return {"core_share": cpu / seconds, "cpu_us_per_listener_second": cpu / seconds / listeners * 1e6}
 
 
-def cpu_per_join(start: Start, audio: Path, joins: int) -> Figures:
-    """Return the CPU per join: connection, namespace, join, first chunk. 100 joins a second."""
-    with start(HARDLY_ANY_AUDIO) as server:
-        before = server.cpu()
-        result = checked(Load("listeners", "sio", server.port, joins, 100, 0, 0, STREAM_ID, audio).result())
-        cpu = server.cpu() - before
-    return {"cpu_us_per_join": cpu / joins * 1e6, "first_ms_p50": result["first_ms_p50"]}
+def cpu_per_join(servers: Mapping[str, Start], audio: Path, joins: int, per_second: int) -> dict[str, Figures]:
+    """Return the CPU per join of each server: connection, namespace, join, first chunk.
+
+    `per_second` joins a second; 0: as many as the servers take, with 64 clients each that are joining at any time.
+    All servers are measured at the same time, on one core: what disturbs one disturbs all. Those that compile what is
+    used often have done so, after `WARM_UP_JOINS`.
+    """
+    all_run = threading.Barrier(len(servers))
+
+    def figures(start: Start) -> Figures:
+        with start(HARDLY_ANY_AUDIO) as server:
+            try:
+                _join(server, audio, WARM_UP_JOINS, per_second)
+                all_run.wait()
+                before = server.cpu()
+                result = _join(server, audio, joins, per_second)
+                cpu = server.cpu() - before
+                all_run.wait()
+            except BaseException:
+                all_run.abort()
+                raise
+        return {
+            "cpu_us_per_join": cpu / joins * 1e6,
+            "joins_per_cpu_second": joins / cpu,
+            "first_ms_p50": result["first_ms_p50"],
+        }
+
+    with ThreadPoolExecutor(len(servers)) as threads:
+        return dict(zip(servers, threads.map(figures, servers.values()), strict=True))
+
+
+def _join(server: Server, audio: Path, joins: int, per_second: int) -> dict[str, Any]:
+    return checked(Load("listeners", "sio", server.port, joins, per_second, 0, 0, STREAM_ID, audio).result())
 
 
 def first_chunk(start: Start, audio: Path, listeners: int, joins: int) -> Figures:
@@ -135,13 +167,35 @@ def _send_queues(port: int) -> int:
     return sum(int(line.split()[1]) for line in listing.splitlines())
 
 
-def relays(start: Start, seconds: float, batch: int = 1) -> Figures:
+@dataclass(frozen=True)
+class Relays:
+    """How backends send UI updates to a server: `batch` in a request (`send_ui_updates`), or one; or by line.
+
+    With `lines` each backend has one request, and so many updates in it that wait for their answer.
+    """
+
+    start: Start
+    batch: int = 1
+    lines: int = 0
+
+
+def relays(servers: Mapping[str, Relays], seconds: float) -> dict[str, Figures]:
     """Return how many UI updates are relayed per second of CPU: 100 subscribers, 20 backends that never wait.
 
-    `batch` is how many updates a request has; with more than one it is one for `send_ui_updates`.
+    All servers are measured at the same time, on the same core: so whatever disturbs one disturbs the others. Only
+    the ratios count.
     """
-    with start({}) as server:
-        load = Load("updates", server.port, 100, 20, 0, seconds, batch)
+    barrier = threading.Barrier(len(servers), timeout=RAMP_SECONDS)
+    with ThreadPoolExecutor(len(servers)) as threads:
+        runs = {name: threads.submit(_relays, one, seconds, barrier) for name, one in servers.items()}
+        return {name: run.result() for name, run in runs.items()}
+
+
+def _relays(relays: Relays, seconds: float, barrier: threading.Barrier) -> Figures:
+    form = (relays.lines, "lines") if relays.lines else (relays.batch,)
+    with relays.start({}) as server:
+        barrier.wait()
+        load = Load("updates", server.port, 100, 20, 0, seconds, *form)
         load.wait_for_ramp()
         before = server.cpu()
         result = load.result()

@@ -6,6 +6,7 @@ from benchmarks.wording import compare
 
 Results = dict[str, Any]
 MISSING = "not installed"
+NOT_MEASURED = "not measured"
 
 
 def table(results: Results) -> str:
@@ -30,8 +31,12 @@ def table(results: Results) -> str:
             "CPU for 1000 listeners at 128 kbit/s, against Node.js",
             *_cost(listener, "core_share", "node", "% of a core", scale=100),
         ),
-        ("CPU per join, against plain Flask-SocketIO", *_cost(join, "cpu_us_per_join", "ordinary", "ms", scale=1e-3)),
-        ("CPU per join, against Node.js", *_cost(join, "cpu_us_per_join", "node", "ms", scale=1e-3)),
+        (
+            "CPU per join, 100 joins/s, against plain Flask-SocketIO",
+            *_cost(join, "cpu_us_per_join", "ordinary", "ms", scale=1e-3),
+        ),
+        ("CPU per join, 100 joins/s, against Node.js", *_cost(join, "cpu_us_per_join", "node", "ms", scale=1e-3)),
+        *_saturation_rows(results.get("cpu_per_join_at_saturation", {})),
         (
             "UI updates relayed per CPU second, one per request, against plain Flask-SocketIO",
             *_yield(results["relays"], "relays_per_cpu_second", "asf"),
@@ -39,6 +44,10 @@ def table(results: Results) -> str:
         (
             "the same, 50 per request (`send_ui_updates`)",
             *_yield(results["relays"], "relays_per_cpu_second", "asf, batches of 50"),
+        ),
+        (
+            "the same, by line (`send_ui_updates`), 10 unanswered",
+            *_yield(results["relays"], "relays_per_cpu_second", "asf, by line"),
         ),
     ]
     lines = ["| figure | ASF compared | ASF | compared server |", "|---|---|---|---|"]
@@ -78,6 +87,17 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
+def _saturation_rows(figures: Results) -> list[tuple[str, str, str, str]]:
+    """Return the rows about as many joins as one core takes; none for results without that measurement."""
+    title = "joins per CPU second, as many as one core takes, against"
+    peers = {"ordinary": "plain Flask-SocketIO", "node": "Node.js"}
+    return [
+        (f"{title} {name}", *_yield(figures, "joins_per_cpu_second", "asf", who))
+        for who, name in peers.items()
+        if figures
+    ]
+
+
 def _cost(figures: Results, name: str, other: str, unit: str, scale: float = 1) -> tuple[str, str, str]:
     ours = figures["asf"][name]
     if other not in figures:
@@ -86,8 +106,12 @@ def _cost(figures: Results, name: str, other: str, unit: str, scale: float = 1) 
     return compare(ours, theirs), f"{ours * scale:.3g} {unit}", f"{theirs * scale:.3g} {unit}"
 
 
-def _yield(figures: Results, name: str, who: str) -> tuple[str, str, str]:
-    ours, theirs = figures[who][name], figures["ordinary"][name]
+def _yield(figures: Results, name: str, who: str, other: str = "ordinary") -> tuple[str, str, str]:
+    if who not in figures:
+        return NOT_MEASURED, NOT_MEASURED, NOT_MEASURED
+    if other not in figures:
+        return MISSING, f"{figures[who][name]:,.0f}", MISSING
+    ours, theirs = figures[who][name], figures[other][name]
     return compare(ours, theirs), f"{ours:,.0f}", f"{theirs:,.0f}"
 
 
@@ -99,7 +123,7 @@ def _row(title: str, figures: Results, names: tuple[str, str]) -> str:
 def _memory_row(title: str, figures: Results) -> str:
     def cell(who: str) -> str:
         if who not in figures:
-            return "not measured"
+            return NOT_MEASURED
         process, kernel = (figures[who][f"{part}_bytes_per_listener"] / 1024 for part in ("process", "kernel"))
         return f"{process:.0f} / {kernel:.0f} KiB"
 

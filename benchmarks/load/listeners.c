@@ -4,7 +4,7 @@
  *   MODE    sio: Socket.IO over WebSocket, TARGET is a stream id; ws: plain WebSocket, TARGET is a path; http: GET TARGET;
  *           wait: as sio, for a stream that is announced later: who waits counts as joined, and when all have received
  *           audio it prints {"heard": true}
- *   RAMP    listeners that join per second
+ *   RAMP    listeners that join per second; 0: as many as the server takes, with JOINING of them joining at a time
  *   STEADY  seconds to go on after the last one joined
  *   STALL   1: every listener stops reading after its first chunk
  * Prints {"ramped": true} when all have joined and heard something, then one JSON line with the result. "steady" figures
@@ -19,7 +19,7 @@
 
 #define NAMESPACE "/api/v1/podcasts/stream"
 static const char *HOST = "127.0.0.1";
-enum { EVENTS = 1024, RAMP_PATIENCE_SECONDS = 60 };
+enum { EVENTS = 1024, RAMP_PATIENCE_SECONDS = 60, JOINING = 64 };
 
 typedef struct {
     Connection connection;
@@ -109,6 +109,12 @@ static void on_close(Connection *connection, const char *reason) {
     }
 }
 
+/* How many listeners may have been started by now. */
+static double started_by_now(double seconds, double ramp) {
+    if (ramp > 0) return seconds * ramp;
+    return (double)((waits ? count.waiting : count.heard_first) + count.problems + JOINING);
+}
+
 static void report(Listener *listeners, int n, double steady_seconds) {
     double *first = malloc(sizeof(double) * (size_t)n), *gaps = malloc(sizeof(double) * (size_t)n);
     size_t heard = 0;
@@ -156,13 +162,13 @@ int main(int argc, char **argv) {
     int started = 0;
     double begin = seconds_now(), steady_from = 0;
     while (!steady || seconds_now() - steady_from < steady_wanted) {
-        while (started < n && started < (seconds_now() - begin) * ramp) {
+        while (started < n && started < started_by_now(seconds_now() - begin, ramp)) {
             Listener *listener = &listeners[started++];
             listener->connection = (Connection){.websocket = !plain, .owner = listener, .on_open = on_open,
                                                 .on_text = on_text, .on_audio = on_audio, .on_close = on_close};
             connection_start(&listener->connection, HOST, port, epoll);
         }
-        bool given_up = seconds_now() - begin > n / ramp + RAMP_PATIENCE_SECONDS;
+        bool given_up = seconds_now() - begin > (ramp > 0 ? n / ramp : n) + RAMP_PATIENCE_SECONDS;
         if (!steady && started == n && ((waits ? count.waiting : count.heard_first) + count.problems >= (uint64_t)n || given_up)) {
             steady = true;
             steady_from = seconds_now();

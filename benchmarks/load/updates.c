@@ -1,8 +1,9 @@
 /* UI updates: backends POST them, subscribers receive them, the time between is measured.
  *
- * usage: updates PORT SUBSCRIBERS POSTERS RATE SECONDS BATCH
+ * usage: updates PORT SUBSCRIBERS POSTERS RATE SECONDS BATCH [lines]
  *   RATE   requests a second over all posters; 0: each poster sends the next one when the last was answered
  *   BATCH  updates in one request; with 1 they go to send_ui_update, with more to send_ui_updates
+ *   lines  each poster has one request, and sends an update a line: BATCH is how many wait for their answer, RATE is 0
  * Prints {"ramped": true} when all have subscribed, then one JSON line with the result. */
 #define _GNU_SOURCE
 #include "connection.h"
@@ -16,18 +17,20 @@
 
 #define NAMESPACE "/ui_updates"
 static const char *HOST = "127.0.0.1";
-enum { EVENTS = 1024, MAX_UPDATES = 4000000, PATIENCE_SECONDS = 5, MAX_BATCH = 50, MAX_BODY = 256 * MAX_BATCH };
+enum { EVENTS = 1024, MAX_UPDATES = 4000000, PATIENCE_SECONDS = 5, MAX_BATCH = 50, MAX_BODY = 320 * MAX_BATCH };
 
 typedef struct {
     Connection connection;
     int number;
-    bool is_poster, ready;
+    bool is_poster, ready, has_head;
+    int to_send; /* lines */
 } Peer;
 
 static int epoll, port, subscribers, batch;
 static double *latencies;
 static size_t received, answered, posted, problems, not_ok;
 static int subscribed;
+static bool by_line;
 
 static void on_open(Connection *connection) { (void)connection; }
 static void on_audio(Connection *connection, const uint8_t *bytes, size_t length, bool complete) {
@@ -58,15 +61,38 @@ static void on_text(Connection *connection, const char *text) {
     }
 }
 
+static int write_update(char *text, size_t size, const char *before, const char *after) {
+    int length = snprintf(text, size,
+                          "%s{\"client_id\":\"client-%zu\",\"event_name\":\"generation_progress\",\"data\":{\"sent\":%.9f,"
+                          "\"percentage\":50,\"current_step\":\"script_generation\",\"podcast_id\":\"task_uuid_123\"}}%s",
+                          before, posted % (size_t)subscribers, seconds_now(), after);
+    posted++;
+    return length;
+}
+
+/* Send as many lines as have been answered, each in a chunk of its own. */
+static void post_lines(Peer *peer) {
+    static char pieces[MAX_BODY];
+    char line[512];
+    int size = 0;
+    if (!peer->has_head && peer->to_send == batch)
+        size = snprintf(pieces, sizeof pieces,
+                        "POST /asf/internal/send_ui_updates HTTP/1.1\r\nHost: %s\r\n"
+                        "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n",
+                        HOST);
+    for (; peer->to_send > 0; peer->to_send--) {
+        int length = write_update(line, sizeof line, "", "\n");
+        size += snprintf(pieces + size, sizeof pieces - (size_t)size, "%x\r\n%s\r\n", (unsigned)length, line);
+    }
+    peer->ready = false;
+    if (send(peer->connection.fd, pieces, (size_t)size, MSG_NOSIGNAL) != size) problems++;
+}
+
 static void post(Peer *peer) {
     static char body[MAX_BODY], request[MAX_BODY + 512];
     int length = batch > 1 ? snprintf(body, sizeof body, "{\"updates\":[") : 0;
     for (int i = 0; i < batch; i++) {
-        length += snprintf(body + length, sizeof body - (size_t)length,
-                           "%s{\"client_id\":\"client-%zu\",\"event_name\":\"generation_progress\",\"data\":{\"sent\":%.9f,"
-                           "\"percentage\":50,\"current_step\":\"script_generation\",\"podcast_id\":\"task_uuid_123\"}}",
-                           i ? "," : "", posted % (size_t)subscribers, seconds_now());
-        posted++;
+        length += write_update(body + length, sizeof body - (size_t)length, i ? "," : "", "");
     }
     if (batch > 1) length += snprintf(body + length, sizeof body - (size_t)length, "]}");
     int size = snprintf(request, sizeof request,
@@ -75,6 +101,27 @@ static void post(Peer *peer) {
                         batch > 1 ? "s" : "", HOST, length, body);
     peer->ready = false;
     if (send(peer->connection.fd, request, (size_t)size, MSG_NOSIGNAL) != size) problems++;
+}
+
+/* Count the answers that have arrived completely: the lines with an object. */
+static void read_answer_lines(Peer *peer) {
+    Connection *connection = &peer->connection;
+    char *start = connection->text, *end;
+    if (!peer->has_head) {
+        if ((end = strstr(start, "\r\n\r\n")) == NULL) return;
+        if (strncmp(start + 9, "200", 3) != 0) not_ok++;
+        start = end + 4;
+        peer->has_head = true;
+    }
+    for (; (end = strchr(start, '\n')) != NULL; start = end + 1) {
+        if (*start != '{') continue;
+        if (strncmp(start, "{\"duplicate\":false", 18) != 0) not_ok++;
+        answered++;
+        peer->to_send++;
+    }
+    connection->text_length = strlen(start);
+    memmove(connection->text, start, connection->text_length + 1);
+    peer->ready = peer->to_send > 0;
 }
 
 static void read_answer(Peer *peer) {
@@ -87,6 +134,10 @@ static void read_answer(Peer *peer) {
     }
     connection->text_length += (size_t)got;
     connection->text[connection->text_length] = 0;
+    if (by_line) {
+        read_answer_lines(peer);
+        return;
+    }
     char *end = strstr(connection->text, "\r\n\r\n");
     char *declared = strcasestr(connection->text, "content-length:");
     if (!end || !declared || connection->text_length < (size_t)(end + 4 - connection->text) + (size_t)atoi(declared + 15))
@@ -99,7 +150,7 @@ static void read_answer(Peer *peer) {
 
 int main(int argc, char **argv) {
     if (argc < 7 || atoi(argv[6]) < 1 || atoi(argv[6]) > MAX_BATCH) {
-        fprintf(stderr, "usage: %s PORT SUBSCRIBERS POSTERS RATE SECONDS BATCH (1 to %d)\n", argv[0], MAX_BATCH);
+        fprintf(stderr, "usage: %s PORT SUBSCRIBERS POSTERS RATE SECONDS BATCH (1 to %d) [lines]\n", argv[0], MAX_BATCH);
         return 2;
     }
     port = atoi(argv[1]);
@@ -107,6 +158,7 @@ int main(int argc, char **argv) {
     int posters = atoi(argv[3]), all = subscribers + posters;
     double rate = atof(argv[4]), wanted = atof(argv[5]);
     batch = atoi(argv[6]);
+    by_line = argc > 7 && strcmp(argv[7], "lines") == 0;
     raise_file_limit();
     setvbuf(stdout, NULL, _IOLBF, 0);
     latencies = malloc(sizeof *latencies * MAX_UPDATES);
@@ -136,7 +188,7 @@ int main(int argc, char **argv) {
             if (rate > 0 && (double)posted / batch >= (seconds_now() - begin) * rate) break;
             Peer *peer = &peers[next];
             next = next + 1 < all ? next + 1 : subscribers;
-            if (peer->ready) post(peer);
+            if (peer->ready) (by_line ? post_lines : post)(peer);
         }
         int ready = epoll_wait(epoll, events, EVENTS, 1);
         for (int i = 0; i < ready; i++) {
@@ -145,6 +197,7 @@ int main(int argc, char **argv) {
             if (connection->phase == CONNECTING && peer->is_poster) {
                 connection_writable(connection, "", epoll);
                 peer->ready = true;
+                peer->to_send = batch;
             } else if (connection->phase == CONNECTING) {
                 connection_writable(connection, upgrade, epoll);
             } else if (connection->phase != CLOSED) {

@@ -12,13 +12,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 from asf.adapters.engineio.packets import chunk_framing
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
+from asf.adapters.memory_cues import InMemoryCueStore
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.adapters.realtime_api.listener_emitter import audio_chunk_envelope
+from asf.domain.cues.track import CuePiece
 from asf.domain.errors import StreamNotFound
+from asf.domain.peer import Peer, Transport
 from asf.domain.signal import Signal
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream, ListenerEvent, StartOfStream, StreamFailed
@@ -210,6 +214,10 @@ class CountedAudio:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
+    def is_current(self) -> bool:
+        """Return False, as an object store does: each join asks it for the object."""
+        return False
+
     def read(self, offset: int, length: int) -> Any:
         """Read, and count."""
         self._counts["audio reads"] += 1
@@ -306,8 +314,12 @@ class Node:
         container.settings.override(read_settings(environment))
         container.clock.override(self.time)
         container.runtime.override(VirtualRuntime(self.time))
+        # Its parts are those below; uploads and the counts of listeners are not part of the model.
+        container.storage.override(SimpleNamespace(listener_counts=None))
+        container.upload_storage.override(SimpleNamespace(sources=None, spool=None))
         container.catalog_store.override(SharedCatalogStore("catalog", cluster.store, self._redis, self._pubsub))
         container.update_log.override(SharedUpdateLog("updates", cluster.log, self._redis, self._pubsub))
+        container.cue_store.override(InMemoryCueStore())
         container.audio_sources.override(CountedAudioSources(cluster.audios, self.counts))
         container.ui_emitter.override(self.subscribers)
         self.catalog = container.catalog()
@@ -394,6 +406,10 @@ class Listener:
         except StreamNotFound:
             self.ended = "not found"
 
+    def peer(self) -> Peer:
+        """Return who it is."""
+        return Peer(Transport.SOCKETIO, "")
+
     def emit(self, *events: ListenerEvent) -> None:
         """Hear what happens."""
         for event in events:
@@ -424,6 +440,10 @@ class Listener:
             self._played_from = self._played_from or (self._time.now(), start)
             self._look_at_credit(self._time.now())
         return stop - start
+
+    def send_cues(self, piece: CuePiece) -> bool:  # noqa: ARG002
+        """Take them."""
+        return True
 
     def when_ready(self, callback: Callable[[], None]) -> None:  # noqa: ARG002
         """Never be asked: a listener here takes everything."""
