@@ -18,7 +18,7 @@ PARALLEL := $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist worksteal)
 
 CLIENT := src/asf/console/static/.built
 
-.PHONY: FORCE help run test quick soak check bench stalls scaling client docs format requirements setup clip clean
+.PHONY: FORCE help run test quick soak browsers check bench stalls scaling client packages docs format requirements setup clip screenshot clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
@@ -26,8 +26,9 @@ help: ## List the targets
 run: $(VENV)/.run $(CLIENT) ## Set up and start the server on this machine (port 5006)
 	@mkdir -p shared_audio
 	@echo
-	@echo "  Once ASF is listening, open http://127.0.0.1:5006/, or use another terminal in this directory:"
+	@echo "  Once ASF is listening, open http://127.0.0.1:$${ASF_PORT:-5006}/, or use another terminal in this directory:"
 	@echo
+	@[ "$${ASF_PORT:-5006}" = 5006 ] || echo "    export ASF_URL=http://127.0.0.1:$$ASF_PORT"
 	@echo "    $(BIN)/asf demo                     generate a podcast in real time"
 	@echo "    $(BIN)/asf listen demo -o out.mp3   receive it (then play out.mp3)"
 	@echo "    $(BIN)/asf watch alice              print the UI updates of client alice, such as this one (third terminal):"
@@ -49,6 +50,11 @@ quick: $(VENV)/.test ## Run the unit tests that need no other program, in less t
 soak: setup ## Inject faults for an hour, and write docs/reliability.md
 	$(BIN)/pytest $(SOAK_PARALLEL) tests $(SOAK) --fuzz-seconds=$(FUZZ_SECONDS) --ledger=var/ledger.json
 	$(BIN)/python tools/write_reliability.py var/ledger.json
+
+browsers: setup ## Play all formats in three browser engines, and write docs/browsers.md
+	rm -f var/browsers.jsonl && mkdir -p var
+	-$(BIN)/pytest -n 3 --dist worksteal tests/browser/test_engines.py --browsers=var/browsers.jsonl
+	$(BIN)/python tools/write_browsers.py var/browsers.jsonl
 
 check: setup ## Check format, lint, types and architecture, and run the tests with branch coverage
 	$(BIN)/ruff format --check
@@ -85,16 +91,23 @@ scaling: setup ## Write the tables of docs/scaling.md; MEASURE=--measure repeats
 
 client: $(CLIENT) ## Build the browser client and the console page (needs npm)
 
+packages: setup ## Build the wheel, the source archive and the npm package in dist/
+	$(BIN)/python -m build --no-isolation
+	cd clients/js && npm pack --pack-destination ../../dist
+
 docs: $(VENV)/.run ## Update the documents that are generated from the code
 	$(BIN)/python tools/draw_session.py
 	$(BIN)/python tools/write_reference.py
 
 clip: ## Regenerate the demo clip (needs espeak-ng and ffmpeg)
-	demo/make_clip.sh
+	$(BIN)/python tools/make_clip.py
+
+screenshot: client ## Take the picture of the console for the README again (needs Chromium)
+	$(BIN)/python tools/take_screenshot.py
 
 clean: ## Remove everything that the targets created
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* tests/browser/node_modules \
-		clients/js/node_modules clients/js/dist src/asf/console/static
+		clients/js/node_modules clients/js/dist clients/operator/dist dist examples/react/node_modules examples/react/build src/asf/console/static
 
 setup: $(VENV)/.test
 	@tools/install_test_tools.sh $(VENV)
@@ -119,5 +132,5 @@ $(VENV)/.test: $(VENV)/.run requirements-dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-$(CLIENT): tools/build_client.sh clients/js/package-lock.json clients/js/tsconfig.json $(wildcard clients/js/src/*.ts clients/js/src/*/*.ts)
+$(CLIENT): tools/build_client.sh clients/js/package-lock.json clients/js/tsconfig.json clients/js/build.mjs $(wildcard clients/js/src/*.ts clients/js/src/*/*.ts) clients/operator/build.mjs $(wildcard clients/operator/src/*.ts)
 	@tools/build_client.sh

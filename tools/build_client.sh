@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds clients/js and copies it, with socket.io-client, to where the server serves it from. The server runs without
-# npm, too; its console page then says what is missing.
+# Builds clients/js and clients/operator, and copies the bundles, with socket.io-client, to where the server serves them from. The server runs
+# without npm, too; /asf/client/ and its console page then say what is missing.
 set -eu
 cd "$(dirname "$0")/.."
 target=src/asf/console/static
@@ -15,12 +15,15 @@ fi
         npm ci --ignore-scripts --no-audit --no-fund --silent
         cp package-lock.json node_modules/.installed
     }
-    rm -rf dist
-    node_modules/.bin/tsc
+    node build.mjs
 )
+(cd clients/operator && node build.mjs)
 rm -rf "$target"
 mkdir -p "$target/asf-client"
-cp -R clients/js/dist/. "$target/asf-client"
-find "$target" -name '*.d.ts' -delete
+cp clients/js/dist/browser/*.js "$target/asf-client"
+# The entry's name in earlier versions.
+echo 'export * from "./asf-client.js";' >"$target/asf-client/index.js"
 cp clients/js/node_modules/socket.io-client/dist/socket.io.esm.min.js "$target"
+mkdir "$target/operator"
+cp clients/operator/dist/operator.js "$target/operator"
 touch "$target/.built"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need besides Python packages, as far as possible: programs with apt if it runs as root, Swift in
-# its own environment, npm packages if npm is installed. Usage: install_test_tools.sh [VENV]
+# Installs what the tests need besides Python packages, as far as possible: programs with apt if it runs as root, Swift and
+# FastAPI in directories of their own, npm packages if npm is installed. Usage: install_test_tools.sh [VENV]
 # Tests whose program is missing are skipped, in one line each. On CI all programs must be installed.
 set -eu
 cd "$(dirname "$0")/.."
@@ -24,25 +24,30 @@ if [ "$(id -u)" = 0 ] && [ -d /usr/sbin ] && [ ! -e $policy ]; then
     chmod 755 $policy
 fi
 
-install "the browser tests" chromium chromium
+install "the tests in Chromium" chromium chromium
 install "the audio of the browser tests" ffmpeg ffmpeg
+install "the audio of the browser tests" lame lame
+install "the tests of voices" espeak-ng --no-install-recommends espeak-ng
 install "the tests of players" curl curl
 install "the tests of players" wget wget
 install "the tests of players" mpv --no-install-recommends mpv
-if [ -z "${CI:-}" ]; then # Their tests take long: make test ARGS='--soak tests/browser'
-    install "the tests of other browsers" firefox-esr --no-install-recommends firefox-esr
-    install "the tests of other browsers" WebKitWebDriver --no-install-recommends webkit2gtk-driver gstreamer1.0-libav \
-        gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-pulseaudio
-    install "the tests of other browsers" Xvfb --no-install-recommends xvfb
-    install "the sound of other browsers" pulseaudio --no-install-recommends pulseaudio
-fi
+install "the tests in Firefox" firefox-esr --no-install-recommends firefox-esr
+install "the tests in WebKit" WebKitWebDriver --no-install-recommends webkit2gtk-driver gstreamer1.0-libav \
+    gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-pulseaudio
+install "the tests in WebKit" Xvfb --no-install-recommends xvfb
+install "the sound of the browser tests" pulseaudio --no-install-recommends pulseaudio
+install "the sound of the browser tests" parec --no-install-recommends pulseaudio-utils
 install "the tests of the image" bwrap bubblewrap
+install "the tests of the image" podman --no-install-recommends podman runc
+install "the tests of the image" buildah --no-install-recommends buildah
+install "the tests of the image" debootstrap --no-install-recommends debootstrap
 install "the tests of several servers" redis-server redis-server
 install "the tests of a pulled cable" ip iproute2
 install "the tests of deploy/" systemd-analyze --no-install-recommends systemd
 install "the tests of deploy/" nginx --no-install-recommends nginx-light
 install "the tests of deploy/" haproxy --no-install-recommends haproxy
 install "the tests of proxies" varnishd --no-install-recommends varnish
+install "the tests of deploy/" prometheus --no-install-recommends prometheus
 install "the tests of deploy/" docker-compose --no-install-recommends docker-compose
 if [ -n "${CI:-}" ]; then
     install "the browser tests" npm nodejs npm
@@ -53,6 +58,12 @@ if [ -x "$venv/bin/python" ] && [ ! -x "$venv/swift/bin/swift-proxy-server" ]; t
     echo "Installing OpenStack Swift for the tests of object stores"
     "$venv/bin/python" -m venv "$venv/swift" &&
         "$venv/swift/bin/pip" install -q --disable-pip-version-check 'swift>=2.35,<3' || rm -rf "$venv/swift"
+fi
+
+if [ -x "$venv/bin/python" ] && [ ! -d "$venv/fastapi" ]; then
+    echo "Installing FastAPI for the tests of examples/"
+    "$venv/bin/pip" install -q --disable-pip-version-check --target "$venv/fastapi" -r examples/fastapi/requirements.txt ||
+        rm -rf "$venv/fastapi"
 fi
 
 installed=tests/browser/node_modules/.installed

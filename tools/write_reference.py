@@ -23,6 +23,8 @@ Generated from the code by `make docs`.
 ## Settings
 
 Settings are environment variables, or lines of a file `.env` in the working directory.
+An empty value of a list is an empty list; the audio roots need at least one item. An empty text is as the table says.
+An empty number or switch is an error.
 
 {settings}
 
