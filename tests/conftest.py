@@ -59,6 +59,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("asf")
     group.addoption("--soak", action="store_true", help="run the tests that take longer, too (marked soak)")
     group.addoption("--fuzz-seconds", type=float, default=10.0, help="how long each fuzzer goes on (default: 10)")
+    group.addoption(
+        "--browsers", type=Path, help="append what each browser engine plays to this file, a JSON line each"
+    )
+    group.addoption("--workers", metavar="N", help="start all servers with so many workers (default: one)")
     group.addoption("--ledger", type=Path, help="write what was tried and lost to this file, as JSON")
 
 
@@ -66,6 +70,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes run tests side by side where `-n auto` is asked for."""
     return WORKERS_PER_CORE * (os.cpu_count() or 1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let servers have several workers, if they are to."""
+    from tests.support import processes  # noqa: PLC0415 - plugins import it later
+
+    if config.getoption("--workers"):
+        processes.DEFAULTS["ASF_WORKERS"] = config.getoption("--workers")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -65,6 +65,45 @@ class RuntimeContract:
         self.wait_until(lambda: called, pause)
         assert called == [2]
 
+    def test_tasks_wait_for_an_event(self, runtime: Runtime, pause: Callable[[float], object]) -> None:
+        event = runtime.make_event()
+        assert not event.wait(0.01)
+        woken: list[bool] = []
+        runtime.spawn(lambda: woken.append(event.wait(PATIENCE_SECONDS)))
+        pause(0.01)
+        event.set()
+        event.set()
+        assert event.wait(PATIENCE_SECONDS)
+        self.wait_until(lambda: woken == [True], pause)
+
+    def test_a_thread_runs_work_in_its_order(
+        self, runtime: Runtime, pause: Callable[[float], object], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        thread = runtime.make_thread()
+        order: list[str] = []
+        release = self.blocking_event()
+
+        def work() -> None:
+            release.wait(PATIENCE_SECONDS)
+            order.append("work")
+
+        thread.run(work, lambda: order.append("done"))
+        thread.run(lambda: 1 // 0, lambda: order.append("after a failure"))
+        runtime.spawn(lambda: order.append("a task"))
+        self.wait_until(lambda: order == ["a task"], pause)
+        release.set()
+        self.wait_until(lambda: len(order) == 4, pause)
+        thread.run(lambda: order.append("more"), lambda: 1 // 0)
+        thread.run(lambda: None, lambda: order.append("the end"))
+        self.wait_until(lambda: len(order) == 6, pause)
+        assert [step for step in order if step not in {"done", "more"}] == [
+            "a task",
+            "work",
+            "after a failure",
+            "the end",
+        ]
+        assert caplog.text.count("ZeroDivisionError:") == 2
+
     def test_blocking_work_runs_beside_tasks_and_is_reported(
         self, runtime: Runtime, pause: Callable[[float], object]
     ) -> None:

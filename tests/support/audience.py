@@ -105,6 +105,10 @@ class LightListener:
         self.heard_at: float | None = None
         self._writer: asyncio.StreamWriter | None = None
 
+    def __repr__(self) -> str:
+        told = "ended" if self.ended else self.error or ("gave up" if self.done.is_set() else "listens")
+        return f"<{self.transport} at {self.offset} of {len(self.audio)}, {self.breaks} breaks, {told}>"
+
     @property
     def lost(self) -> int:
         """Bytes of the audio that are missing, and bytes that were wrong."""
@@ -135,12 +139,12 @@ class LightListener:
         listen = {SOCKET_IO: self._socketio, POLLING: self._polling, PLAIN: self._plain, HTTP: self._http}
         try:
             while not self.ended and self.error is None:
+                self._take_leap()
                 try:
                     await listen[self.transport]()
                     self._forgive()
                 except FAILURES:
                     if self._leap is not None:
-                        self.offset, self._leap = max(self.offset, self._leap), None
                         continue
                     self.breaks += 1
                     if not self.returns:
@@ -151,6 +155,10 @@ class LightListener:
                         self._writer.close()
         finally:
             self.done.set()
+
+    def _take_leap(self) -> None:
+        if self._leap is not None:
+            self.offset, self._leap = max(self.offset, self._leap), None
 
     def _forgive(self) -> None:
         """Come back after an error that may be gone the next time, if it is patient."""
@@ -382,8 +390,7 @@ class Audience:
             try:
                 eventually(goes_on, seconds)
             except AssertionError:
-                silent = [f"{one.transport} at {one.offset} of {len(one.audio)}, {one.breaks} breaks" for one in left]
-                raise AssertionError(f"Silence: {silent}") from None
+                raise AssertionError(f"Silence: {left}") from None
 
     def hear_on(self, listeners: Sequence[LightListener] = ()) -> None:
         """See that these, or all, hear `FURTHER_PIECES` more from now on: what is being done does not keep them."""
@@ -441,7 +448,11 @@ def _wait_for_each(
             now = sum(map(bool, map(condition, listeners)))
             return now if now > before else 0
 
-        count = eventually(is_more, seconds)
+        try:
+            count = eventually(is_more, seconds)
+        except AssertionError:
+            left = [listener for listener in listeners if not condition(listener)]
+            raise AssertionError(f"Nothing new after {seconds} seconds: {left}") from None
 
 
 def one_of_each(
@@ -453,6 +464,11 @@ def one_of_each(
         for transport in TRANSPORTS
         for _ in range(each)
     ]
+
+
+def disturbed(listeners: Iterable[LightListener]) -> list[LightListener]:
+    """Return those of these listeners that did not hear all on one connection: to be compared with none."""
+    return [listener for listener in listeners if not listener.ended or listener.breaks]
 
 
 def lost_bytes(listeners: Iterable[LightListener]) -> int:

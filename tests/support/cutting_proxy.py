@@ -11,11 +11,13 @@ PIECE_BYTES = 4096
 class CuttingProxy:
     """Forwards connections to `target_port`, which may change, and cuts the one that brings the next doomed byte.
 
-    `cuts` says after how many bytes towards the client, counted over all connections, each cut is made.
+    `cuts` says after how many bytes towards the client, or `towards_server`, counted over all connections, each cut
+    is made.
     """
 
-    def __init__(self, target_port: int, cuts: Iterator[int]) -> None:
+    def __init__(self, target_port: int, cuts: Iterator[int], *, towards_server: bool = False) -> None:
         self.target_port = target_port
+        self._towards_server = towards_server
         self.cuts_made = 0
         self._cuts = cuts
         self._next_cut = next(cuts, None)
@@ -56,17 +58,19 @@ class CuttingProxy:
         _cut(source, target)
 
     def _send_on(self, source: socket.socket, target: socket.socket) -> None:
-        while piece := source.recv(PIECE_BYTES):
-            target.sendall(piece)
+        self._pass_on(source, target, is_counted=self._towards_server)
 
     def _forward_back(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
-            while piece := source.recv(PIECE_BYTES):
-                allowed, cut = self._allowed(len(piece))
-                target.sendall(piece[:allowed])
-                if cut:
-                    break
+            self._pass_on(source, target, is_counted=not self._towards_server)
         _cut(source, target)
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, *, is_counted: bool) -> None:
+        while piece := source.recv(PIECE_BYTES):
+            allowed, cut = self._allowed(len(piece)) if is_counted else (len(piece), False)
+            target.sendall(piece[:allowed])
+            if cut:
+                break
 
     def _allowed(self, length: int) -> tuple[int, bool]:
         with self._lock:

@@ -5,6 +5,7 @@ from typing import Any
 
 import engineio
 import eventlet
+from engineio.packet import MESSAGE, Packet
 from eventlet.event import Event
 
 from asf.adapters.client_intake import ClientIntake
@@ -104,6 +105,17 @@ class EngineIoServer:
         """Open a connection that is a WebSocket from the beginning."""
         return self.open("transport=websocket", HANDSHAKE | {WEBSOCKET: websocket})
 
+    def open_upgraded(self, websocket: Any) -> "EngineIoLine":
+        """Open a connection whose client has upgraded it to a WebSocket."""
+        line = self.open_polling()
+        line.poll()
+        line.connection.connected = False  # So the library does not wait for the messages of an upgrade.
+        upgrade = line.connection._upgrade_websocket  # noqa: SLF001 - as it does
+        line.task.kill()
+        line.task = eventlet.spawn(upgrade, HANDSHAKE | {WEBSOCKET: websocket}, lambda *_arguments: None)
+        eventlet.sleep(0)
+        return line
+
     def open_polling(self) -> "EngineIoLine":
         """Open a connection on long polling."""
         return self.open("transport=polling", {})
@@ -122,8 +134,8 @@ class EngineIoLine:
         self.transport: EngineIoTransport = transport
 
     def queue(self, text: str) -> None:
-        """Send a message by the library's queue, as the library itself does."""
-        self.server.library.send(self.sid, text)
+        """Queue a message, as where the kernel takes no more for now."""
+        self.connection.queue.put(Packet(MESSAGE, text))
 
     def poll(self) -> list[Any]:
         """Return the data of the packets of one poll, as the client gets them; none where nothing is queued."""

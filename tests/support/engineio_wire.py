@@ -19,7 +19,8 @@ SEPARATOR = "\x1e"
 class WireListener:
     """One listener. It begins on long polling, or on a WebSocket, and may upgrade in between.
 
-    What it receives is kept in `events`, as pairs of name and payload, and in `audio`.
+    What it receives is kept in `events`, as pairs of name and payload, and in `audio`. `acknowledged` says after how
+    many events, and how much audio, the event with that id was acknowledged.
     """
 
     def __init__(self, url: str, *, polling: bool, socket_options: Sequence[tuple[int, int, int]] = ()) -> None:
@@ -29,6 +30,7 @@ class WireListener:
         self.websocket: websocket.WebSocket | None = None
         self.audio = bytearray()
         self.events: list[tuple[str, Any]] = []
+        self.acknowledged: dict[int, tuple[int, int]] = {}
         self.chunk_sizes: list[int] = []
         self.pings = 0
         if polling:
@@ -56,9 +58,9 @@ class WireListener:
             url = f"{self._url}&transport=polling&sid={self.sid}"
             assert self._session.post(url, data=packet.encode(), timeout=PATIENCE_SECONDS).text == "OK"
 
-    def emit(self, event: str, *payload: Any) -> None:
-        """Send one Socket.IO event."""
-        self.send(f"42{NAMESPACE},{json.dumps([event, *payload])}")
+    def emit(self, event: str, *payload: Any, number: int | str = "") -> None:
+        """Send one Socket.IO event, to be acknowledged if it has a number."""
+        self.send(f"42{NAMESPACE},{number}{json.dumps([event, *payload])}")
 
     def receive(self) -> None:
         """Receive what comes next: one message of a WebSocket, or one answer to a poll."""
@@ -137,6 +139,9 @@ class WireListener:
         elif packet.startswith(f"42{NAMESPACE},"):
             name, *payload = json.loads(packet.removeprefix(f"42{NAMESPACE},"))
             self.events.append((name, payload[0] if payload else None))
+        elif packet.startswith(f"43{NAMESPACE},"):
+            number = int(packet.removeprefix(f"43{NAMESPACE},").removesuffix("[]"))
+            self.acknowledged[number] = (len(self.events), len(self.audio))
         elif packet.startswith("451-"):
             assert json.loads(packet.split(",", 1)[1])[0] == "audio_chunk"
 

@@ -39,7 +39,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     yield start
     for server in servers:
         assert server.stop() == 0, "".join(server.log)
-        assert not any("Traceback" in line for line in server.log), "".join(server.log)
+        assert not any("Traceback (" in line for line in server.log), "".join(server.log)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     server = ServerProcess(tmp_path_factory.mktemp("server"))
     yield server
     assert server.stop() == 0, "".join(server.log)
-    assert not any("Traceback" in line for line in server.log), "".join(server.log)
+    assert not any("Traceback (" in line for line in server.log), "".join(server.log)
 
 
 @pytest.fixture(scope="session")

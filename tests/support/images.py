@@ -27,7 +27,7 @@ BASE_FOLDERS = ("/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr")
 """What a base image brings."""
 
 CAPABILITIES_TO_CHANGE_THE_USER = ("CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID")
-KNOWN = frozenset({"CMD", "ENV", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"})
+KNOWN = frozenset({"CMD", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"})
 """Instructions that say how a container runs."""
 
 

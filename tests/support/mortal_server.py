@@ -41,4 +41,4 @@ class MortalServer:
         self.longest_restart = max(self.longest_restart, time.monotonic() - start)
 
     def _check_log(self) -> None:
-        assert not any("Traceback" in line for line in self.process.log), "".join(self.process.log)
+        assert not any("Traceback (" in line for line in self.process.log), "".join(self.process.log)

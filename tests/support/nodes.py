@@ -13,7 +13,10 @@ TOKEN = API_TOKEN
 
 
 class Nodes:
-    """Three servers with `environment`, and with what `each` has for one. Started again they keep their ports."""
+    """Three servers with `environment`, and with what `each` has for one. Started again they keep their ports.
+
+    `python` is the interpreter of another installation of ASF, for those that are started first.
+    """
 
     def __init__(
         self,
@@ -22,6 +25,7 @@ class Nodes:
         each: Sequence[Mapping[str, str]] = ({},) * COUNT,
         *,
         persistent: bool = False,
+        python: str | None = None,
     ) -> None:
         self._directory = directory
         self.redis = RedisServer(directory / "redis", persistent=persistent)
@@ -32,7 +36,7 @@ class Nodes:
         }
         self._joins_before = [0] * len(each)
         self._environments = [{**shared, **own} for own in each]
-        self.all = [ServerProcess(directory, environment) for environment in self._environments]
+        self.all = [ServerProcess(directory, environment, python=python) for environment in self._environments]
 
     @property
     def ports(self) -> list[int]:
@@ -56,11 +60,11 @@ class Nodes:
         joins = [_value(node, "asf_joins_total") for node in self.all]
         return [now - before for now, before in zip(joins, self._joins_before, strict=True)]
 
-    def start_again(self, number: int) -> None:
-        """Start the one with that index, which has ended, where it was."""
+    def start_again(self, number: int, *, python: str | None = None) -> None:
+        """Start the one with that index, which has ended, where it was: as another installation, if that is named."""
         assert self.all[number].process.poll() is not None, "It is still running"
         environment = self._environments[number] | {"ASF_PORT": str(self.all[number].port)}
-        self.all[number] = ServerProcess(self._directory, environment)
+        self.all[number] = ServerProcess(self._directory, environment, python=python)
 
     def stop(self) -> None:
         """End all that have not ended. Fails where one does not end cleanly."""
@@ -75,7 +79,7 @@ class Nodes:
                 node.kill()
             self.redis.stop()
         for node in self.all:
-            assert not any("Traceback" in line for line in node.log), "".join(node.log)
+            assert not any("Traceback (" in line for line in node.log), "".join(node.log)
 
 
 def _value(node: ServerProcess, name: str) -> int:

@@ -27,11 +27,11 @@ from asf.adapters.realtime_api import (  # noqa: E402
     socketio_server,
     ui_namespace,
 )
-from asf.adapters.redis_store import pubsub  # noqa: E402
-from asf.adapters.redis_store.update_log import presence  # noqa: E402
+from asf.adapters.redis_store import listener_counts, presence, pubsub  # noqa: E402
 from asf.adapters.websocket import connection  # noqa: E402
 from asf.adapters.websocket import endpoint as websocket_endpoint  # noqa: E402
 from asf.adapters.websocket import pings as websocket_pings  # noqa: E402
+from asf.domain.streaming import audience_changes  # noqa: E402
 from asf.entrypoints import cli, container  # noqa: E402
 from asf.settings import values  # noqa: E402
 from tests.support import faulty_parts  # noqa: E402
@@ -60,6 +60,8 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
     "TEST_BEGINNINGS_PER_SECOND": [(engineio_requests, "BEGINNINGS_PER_SECOND")],
     "TEST_BEGINNINGS_EACH": [(connection_quota, "BEGINNINGS_EACH")],
     "TEST_SPARE_CONNECTIONS": [(values, "SPARE_CONNECTIONS")],
+    "TEST_GRACE_SECONDS": [(audience_changes, "GRACE_SECONDS")],
+    "TEST_LOOK_SECONDS": [(listener_counts, "LOOK_SECONDS")],
     "TEST_STANDING_ROOM": [(connection_quota, "REJECTION_HEADROOM")],
 }
 """Variables of the environment, and which constants they stand for. Of two for one, the later one counts."""
@@ -85,8 +87,9 @@ def create_observed_app(*arguments: Any) -> Flask:
 
     @app.get("/tests/greenlets")
     def greenlets() -> str:
-        gc.unfreeze()  # The server exempts objects from the collector.
+        gc.unfreeze()  # The server exempts objects from the collector,
         gc.collect()
+        gc.unfreeze()  # which does so again at the end of a collection.
         alive = [one for one in gc.get_objects() if isinstance(one, greenlet.greenlet) and not one.dead]
         return str(len(alive))
 

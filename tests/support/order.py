@@ -1,5 +1,7 @@
 """In which order tests run side by side: the longest begin first, or one that begins last is waited for alone.
 
+Tests in one browser engine count as long, and stay together: each worker that has one of them starts that engine.
+
 Loaded by tests/conftest.py as a plugin of pytest. pytest-xdist (`--dist worksteal`) gives each worker an equal part
 of the tests, in their order, and lets a worker that is done take half of what another has left.
 """
@@ -15,16 +17,30 @@ T = TypeVar("T")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Spread what is marked as long over the workers, to the beginning of what each is given."""
+    """Spread what takes long over the workers, to the beginning of what each is given."""
     worker = getattr(config, "workerinput", None)
     if worker is None:
         return
-    longest: dict[str, list[pytest.Item]] = {}
+    engines: dict[str, list[pytest.Item]] = {}
+    files: dict[str, list[pytest.Item]] = {}
+    others: list[pytest.Item] = []
     for item in items:
-        if item.get_closest_marker("long"):
-            longest.setdefault(item.nodeid.split("::")[0], []).append(item)
-    others = [item for item in items if not item.get_closest_marker("long")]
-    items[:] = spread(list(longest.values()), others, worker["workercount"])
+        engine = _engine(item)
+        if item.get_closest_marker("skip"):
+            others.append(item)
+        elif engine is not None:
+            engines.setdefault(engine, []).append(item)
+        elif item.get_closest_marker("long"):
+            files.setdefault(item.nodeid.split("::")[0], []).append(item)
+        else:
+            others.append(item)
+    items[:] = spread([*engines.values(), *files.values()], others, worker["workercount"])
+
+
+def _engine(item: pytest.Item) -> str | None:
+    """Return the browser engine that a test runs in; None for no engine."""
+    parameters = getattr(item, "callspec", None)
+    return None if parameters is None else parameters.params.get("engine")
 
 
 def spread(groups: Sequence[Sequence[T]], others: Sequence[T], workers: int) -> list[T]:

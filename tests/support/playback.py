@@ -93,7 +93,9 @@ class PlaybackApi:
         self.aborted: list[bool] = []
         self.app: Flask = create_app("secret", lambda _route, _status: None)
         self.app.wsgi_app = UntilReset(self.app.wsgi_app)  # type: ignore[method-assign]
-        self.app.register_blueprint(create_playback_blueprint(self.server.service, self.server.reads, [], 900.0))
+        self.app.register_blueprint(
+            create_playback_blueprint(self.server.service, self.server.reads, [], 900.0, "tag")
+        )
 
     def request(self, method: str = "GET", stream_id: str = "s", **headers: str) -> TestResponse:
         environ = {CONNECTION_CONTROL: ImpatientConnection(self.server, self.aborted)}

@@ -17,6 +17,9 @@ from tests.support.template import ROOT, ForkedProcess, template
 
 T = TypeVar("T")
 
+DEFAULTS: dict[str, str] = {}
+"""Settings of all servers but observed ones, unless they have others: see `--workers` in tests/conftest.py."""
+
 
 def end_process(process: "subprocess.Popen[bytes]") -> None:
     """Ask a process to end, and wait until it has. One that does not end is killed, and the test fails."""
@@ -32,7 +35,8 @@ class ServerProcess:
     """`asf serve` in a process of its own, started in `directory`, with an audio root in it.
 
     With `observed`, the same with a few routes and variables more; see `tests.support.observed_server`. `wrapper` is
-    a command that runs the command behind it in its own place, such as `unshare`.
+    a command that runs the command behind it in its own place, such as `unshare`. `python` is the interpreter of
+    another installation of ASF, which is run instead of this one.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class ServerProcess:
         *,
         observed: bool = False,
         wrapper: Sequence[str] = (),
+        python: str | None = None,
     ) -> None:
         self.audio_root = directory / "audio"
         self.audio_root.mkdir(parents=True, exist_ok=True)
@@ -50,18 +55,19 @@ class ServerProcess:
             "ASF_PORT": "0",
             "ASF_AUDIO_ROOTS": str(self.audio_root),
             "ASF_DRAIN_SECONDS": "0",
+            **({} if observed else DEFAULTS),
             **(environment or {}),
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASF_")}
         arguments = ["observed"] if observed else ["serve"]
-        complete = inherited | settings | {"PYTHONPATH": str(ROOT)}
+        complete = inherited | settings | ({"PYTHONPATH": str(ROOT)} if python is None else {})
         self.process: ForkedProcess | subprocess.Popen[bytes]
         reading, writing = os.pipe()
         try:
-            if wrapper:
+            if wrapper or python:
                 module = "tests.support.observed_server" if observed else "asf"
                 self.process = subprocess.Popen(
-                    [*wrapper, sys.executable, "-m", module, "serve"],
+                    [*wrapper, python or sys.executable, "-m", module, "serve"],
                     cwd=directory,
                     env=complete,
                     stdin=subprocess.DEVNULL,
@@ -111,6 +117,12 @@ class ServerProcess:
     def metrics(self) -> str:
         """Return what Prometheus would scrape."""
         return requests.get(f"{self.url}/metrics", timeout=PATIENCE_SECONDS).text
+
+    def metric(self, name: str) -> float:
+        """Return the value of one series, given with its labels as Prometheus would scrape it; 0 if there is none."""
+        return sum(
+            float(line.rpartition(" ")[2]) for line in self.metrics().splitlines() if line.startswith(f"{name} ")
+        )
 
     def open_files(self) -> list[str]:
         """Return the files that the process has open below the audio root."""

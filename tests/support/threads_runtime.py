@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,14 @@ class ThreadsRuntime:
         timer.start()
         return timer
 
+    def make_event(self) -> threading.Event:
+        """Return an event that threads can wait for."""
+        return threading.Event()
+
+    def make_thread(self) -> "ThreadsThread":
+        """Return something that runs work in its order."""
+        return ThreadsThread()
+
     def run_in_thread(self, work: Callable[[], object], done: Callable[[], object]) -> None:
         """Run `work`, and `done` after it, in a thread of their own."""
 
@@ -46,6 +55,23 @@ class ThreadsRuntime:
             _run_logged(done)
 
         self.spawn(run)
+
+
+class ThreadsThread:
+    """Implements the `Thread` port: a thread, which calls what follows the work, too."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[tuple[Callable[[], object], Callable[[], object]]] = SimpleQueue()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def run(self, work: Callable[[], object], done: Callable[[], object]) -> None:
+        """Run `work`, and `done` after it."""
+        self._work.put((work, done))
+
+    def _serve(self) -> None:
+        while True:
+            for step in self._work.get():
+                _run_logged(step)
 
 
 def _run_logged(work: Callable[[], object]) -> None:

@@ -1,23 +1,33 @@
 """The domain in virtual time: a clock that is set by hand, and scripted listeners."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
 from asf.adapters.audio_formats import scanner_of
 from asf.adapters.memory import InMemoryAudioSource, InMemoryAudioSources, InMemoryCatalogStore
+from asf.adapters.memory_cues import InMemoryCueStore
 from asf.domain.access.control import AccessControl
 from asf.domain.access.expiry import Expiries
 from asf.domain.access.grant import Grant
+from asf.domain.cues.cue import parse_cue
+from asf.domain.cues.feeds import CueFeeds
+from asf.domain.cues.ports import CueStore
+from asf.domain.cues.service import Cues
+from asf.domain.cues.track import CuePiece
 from asf.domain.errors import AsfError, AudioUnavailable, UiEmitFailed, Unauthorized
+from asf.domain.peer import Peer, Transport
 from asf.domain.streaming.admission import Admission
 from asf.domain.streaming.ahead import AheadLimit, ScannerOf
+from asf.domain.streaming.audience import Audience
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.audio_pool import AudioPool
 from asf.domain.streaming.batch_cache import MAX_CACHED_BYTES, BatchCache
 from asf.domain.streaming.due import ChunkStreamer
 from asf.domain.streaming.events import ListenerEvent, StatusChanged
 from asf.domain.streaming.intake import Intake
+from asf.domain.streaming.listener_limit import ListenerLimit
 from asf.domain.streaming.live_edge import LiveEdge
 from asf.domain.streaming.look_ups import Spawn
 from asf.domain.streaming.opened_audio import OpenedAudio
@@ -81,6 +91,9 @@ class FetchedAudioSource(InMemoryAudioSource):
                 self.asked[block] = max(needed, self.asked.get(block, 0))
                 is_there = False
         return data if is_there else None
+
+    def is_current(self) -> bool:
+        return False
 
     def cancel(self, offset: int) -> None:
         assert not self.closed
@@ -198,7 +211,8 @@ class ScriptedListener:
         self.received = bytearray()
         self.received_bytes = 0
         self._keeps = keeps
-        self.sends: list[int] = []
+        self.sends: list[int | str] = []
+        self.pieces: list[CuePiece] = []
         self.events: list[ListenerEvent] = []
         self.detached = False
         self.broken_off = False
@@ -212,15 +226,33 @@ class ScriptedListener:
     def emit(self, *events: ListenerEvent) -> None:
         self.events.extend(events)
 
+    def peer(self) -> Peer:
+        return Peer(Transport.HTTP, "192.0.2.1")
+
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         self.before_send()
-        taken = stop - start if self.capacity is None else min(stop - start, self.capacity - self._unread)
+        taken = stop - start if self.capacity is None else min(stop - start, max(0, self.capacity - self._unread))
         self.received_bytes += taken
         if self._keeps:
             self.received += b"".join(batch.chunks(start, start + taken))
         self._unread += taken
         self.sends.append(taken)
         return taken
+
+    def send_cues(self, piece: CuePiece) -> bool:
+        self.before_send()
+        size = len(piece.cues_json)
+        if self.capacity is not None and self._unread and self._unread + size > self.capacity:
+            return False
+        self._unread += size
+        self.pieces.append(piece)
+        self.sends.append("cues")
+        return True
+
+    @property
+    def cues(self) -> list[dict[str, Any]]:
+        """The cues that were sent."""
+        return [cue for piece in self.pieces for cue in json.loads(piece.cues_json)]
 
     def when_ready(self, callback: Callable[[], None]) -> None:
         self.callback = callback
@@ -265,15 +297,21 @@ class RecordingObserver:
         self.updates: list[str] = []
         self.recoveries: list[str] = []
         self.dropped = 0
+        self.cues = 0
 
-    def joined(self, session_id: str, stream_id: str, offset: int) -> None:
+    def cues_accepted(self, count: int) -> None:
+        self.cues += count
+
+    def joined(self, session_id: str, stream_id: str, offset: int, peer: Peer) -> None:
         self.session_ids.append(session_id)
         assert stream_id
         assert offset >= 0
+        assert isinstance(peer, Peer)
         self.joins += 1
 
-    def join_rejected(self, stream_id: str, error: AsfError) -> None:
+    def join_rejected(self, stream_id: str, error: AsfError, peer: Peer | None) -> None:
         assert isinstance(stream_id, str)
+        assert peer is None or isinstance(peer, Peer)
         self.rejections.append(error.error_code)
 
     def first_audio_sent(self, seconds: float) -> None:
@@ -309,6 +347,9 @@ class ScriptedSubscribers:
         self.outcomes: dict[str, Handover | UiEmitFailed] = {}
         self.broken_off: list[str] = []
         self.backlog: dict[str, float] = {}
+
+    def peer(self, connection_id: str) -> Peer | None:
+        return Peer(Transport.SOCKETIO, f"address of {connection_id}")
 
     def waiting(self, connection_id: str) -> float:
         return self.backlog.get(connection_id, 0.0)
@@ -370,6 +411,7 @@ class VirtualServer:
         cached_bytes: int = MAX_CACHED_BYTES,
         spawn: Spawn | None = None,
         ahead_seconds: float = 120.0,
+        cue_store: CueStore | None = None,
         scanner_of: ScannerOf = scanner_of,
         is_local: Callable[[Locator], bool] = lambda locator: locator.is_local,
     ) -> None:
@@ -391,8 +433,9 @@ class VirtualServer:
         self.waiting = WaitingRoom(wait_seconds)
         self.expiries = Expiries()
         self.seeks = SeekLimit()
+        ahead = AheadLimit(ahead_seconds, self.pace, scanner_of)
         self.pump = AudioPump(
-            ChunkStreamer(self.pace, AheadLimit(ahead_seconds, self.pace, scanner_of)),
+            ChunkStreamer(self.pace, ahead),
             self.pool,
             self.schedule,
             self.live_edge,
@@ -412,16 +455,26 @@ class VirtualServer:
             spawn=spawn,
             checkpoint=self._checkpoint,
         )
+        self.cue_store = InMemoryCueStore() if cue_store is None else cue_store
+        self.cues = Cues(self.cue_store, self.catalog, 1_000_000, self.observer, self._checkpoint)
+        self.tasks: list[Callable[[], object]] = []
+        """Work that reads cues: done before the next turn of the pump."""
+        self.cue_feeds = CueFeeds(self.cue_store, self.tasks.append, self._checkpoint, lambda _seconds: self.pause())
+        self.pause: Callable[[], object] = lambda: None
         self.service = StreamingService(
             self.admission,
             self.pump,
             AccessControl(tokens, self.expiries, self.clock, self.pump.update_wake_up),
             self.clock,
             self.observer,
-            max_listeners,
+            ListenerLimit(max_listeners),
             self.seeks,
             self._checkpoint,
+            self.cue_feeds,
         )
+        self.audience = Audience(ahead, self.clock, self._checkpoint)
+        self.admission.on_join.connect(self.audience.add)
+        self.admission.on_end.connect(self.audience.remove)
         self.meanwhile: Callable[[], object] = lambda: None
         """Called wherever the services may yield to other tasks, in the midst of much work."""
         self.reads = ShortReads(self.pool, self.pump, lambda _seconds: self.meanwhile())
@@ -462,12 +515,14 @@ class VirtualServer:
     def run(self, seconds: float) -> None:
         """Let virtual time pass, and turn the pump whenever it asked for it, and only then."""
         end = self.clock.time + seconds
+        self.run_tasks()
         while self._wake_up is not None and self._wake_up <= end:
             self._turn(self._wake_up)
         self.clock.time = end
 
     def run_until_idle(self) -> None:
         """Let virtual time pass until the pump sleeps for good."""
+        self.run_tasks()
         while self._wake_up is not None:
             self._turn(self._wake_up)
 
@@ -477,6 +532,16 @@ class VirtualServer:
         delay = self.pump.turn()
         if delay is not None and self._wake_up is None:
             self._wake_up = self.clock.time + delay
+        self.run_tasks()
+
+    def run_tasks(self) -> None:
+        """Read the cues that listeners wait for."""
+        while self.tasks:
+            self.tasks.pop(0)()
+
+    def post(self, stream_id: str, *starts: float, **fields: Any) -> None:
+        """Post cues."""
+        self.cues.add(stream_id, [parse_cue({"start": start, **fields}) for start in starts])
 
     def _wake(self) -> None:
         self._wake_up = self.clock.time

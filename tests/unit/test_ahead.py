@@ -266,6 +266,25 @@ def test_listeners_share_batches_at_the_limit() -> None:
     assert len(listeners[0].sends) == pytest.approx(420 * 16_000 / MAX_BATCH_BYTES, abs=2)
 
 
+@pytest.mark.parametrize("audio", [HALF_AN_HOUR.data, bytes(8_000_000)], ids=["known rate", "unknown rate"])
+def test_few_batches_are_counted_until_a_limit_is_near(monkeypatch: pytest.MonkeyPatch, audio: bytes) -> None:
+    """It would be most of what the limits cost where there are many listeners."""
+    counted: list[int] = []
+    record = AheadLimit.record
+
+    def count_record(limit: AheadLimit, lead: Lead, *arguments: Any) -> None:
+        counted.append(id(lead))
+        record(limit, lead, *arguments)
+
+    monkeypatch.setattr(AheadLimit, "record", count_record)
+    server = VirtualServer({"s": audio})
+    listeners = [server.join("s", str(number), keeps=False) for number in range(50)]
+    server.run(4.0)
+    batches = sum(len(listener.sends) for listener in listeners)
+    assert batches > 50 * 20
+    assert len(counted) < batches / 4
+
+
 class FailingScanner:
     """A scanner with a bug."""
 

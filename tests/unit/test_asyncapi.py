@@ -8,7 +8,7 @@ import pytest
 from asf.adapters.realtime_api import asyncapi_document
 from asf.adapters.realtime_api.asyncapi import ASYNCAPI_VERSION
 from asf.adapters.realtime_api.commands import COMMANDS
-from asf.adapters.realtime_api.messages import CONNECTION_ACK, error_message, message_of
+from asf.adapters.realtime_api.messages import GREETING, error_message, message_of
 from asf.adapters.realtime_api.payloads import InvalidPayload
 from asf.domain.errors import EpochChanged, StreamStalled
 from asf.domain.streaming.events import (
@@ -52,7 +52,7 @@ def test_events_to_listeners_are_described(event: ListenerEvent) -> None:
 
 def test_errors_and_acknowledgements_are_described() -> None:
     """With and without details."""
-    assert fits("audio", "connection_ack", CONNECTION_ACK)
+    assert fits("audio", "connection_ack", {"message": GREETING})
     for error in (InvalidPayload(), InvalidPayload("offset: It is negative.")):
         assert fits("audio", "error", error_message(error))
         assert fits("ui_updates", "ui_error", error_message(error))

@@ -356,3 +356,20 @@ def test_growing_audio_that_fails_at_once_is_closed(root: Path, monkeypatch: pyt
             with suppress(AudioUnavailable):
                 pool.release(pool.acquire(stream))
     assert len(list(descriptors.iterdir())) == before
+
+
+def test_a_reserved_directory_cannot_be_announced(tmp_path: Path) -> None:
+    """Nor through a link, nor as a root that is opened; its neighbours can."""
+    root = tmp_path / "audio"
+    (root / "uploads").mkdir(parents=True)
+    (root / "uploads" / "a.mp3").write_bytes(b"x")
+    (root / "uploads-2").mkdir()
+    (root / "link").symlink_to(root / "uploads")
+    sources = FileAudioSources([root], reserved=root / "uploads")
+    for path in (root / "uploads" / "a.mp3", root / "link" / "a.mp3", root / "uploads" / "new.mp3"):
+        with pytest.raises(InvalidFilepath, match="uploaded"):
+            sources.locate(str(path))
+    assert sources.locate(str(root / "uploads-2" / "a.mp3")).text == str(root / "uploads-2" / "a.mp3")
+    outside = FileAudioSources([tmp_path / "other"], reserved=root / "uploads")
+    with pytest.raises(AudioUnavailable):
+        outside.open(FileLocator(str(root / "uploads" / "a.mp3")))

@@ -2,15 +2,15 @@
 
 from asf.adapters.stream_path import STREAM_PATH
 from asf.application import announced_size
-from asf.client import RequestRefused, RequestRejected, StreamRefused, StreamRejected, backend, internal_api, listener
+from asf.client import RequestRefused, RequestRejected, StreamRefused, StreamRejected, calls, conversations, reception
 from asf.domain.identifiers import MAX_REASON_CHARACTERS
 
 
 def test_client_and_server_agree() -> None:
     """On names and limits of the wire contract."""
-    assert listener.AUDIO_NAMESPACE == STREAM_PATH
-    assert backend.MAX_REASON_CHARACTERS == MAX_REASON_CHARACTERS
-    assert internal_api.SIZE_SECONDS == announced_size.WAIT_SECONDS
+    assert reception.AUDIO_NAMESPACE == STREAM_PATH
+    assert conversations.MAX_REASON_CHARACTERS == MAX_REASON_CHARACTERS
+    assert calls.SIZE_SECONDS == announced_size.WAIT_SECONDS
 
 
 def test_errors_keep_their_earlier_names() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from asf.adapters.client_intake import BEHIND_BYTES, ClientIntake
 from asf.adapters.runtime import Progress
-from asf.domain.streaming.intake import STEP_BYTES, longest_silence
+from asf.domain.streaming.intake import STEP_BYTES, longest_reading, longest_silence
 
 PERIOD = 30.0
 
@@ -16,8 +16,9 @@ class Client:
         self.now = 1000.0
         self.acknowledged = 500
         self.answers = True
+        self.has_all = False
         monkeypatch.setattr("asf.adapters.client_intake.time.monotonic", lambda: self.now)
-        self.intake = ClientIntake(lambda: Progress(self.acknowledged, self.answers))
+        self.intake = ClientIntake(lambda: Progress(self.acknowledged, self.answers, self.has_all))
 
 
 @pytest.fixture
@@ -56,21 +57,53 @@ def test_a_machine_that_has_vanished_takes_nothing(client: Client) -> None:
     assert not client.intake.look().answers
 
 
-def test_an_answer_to_a_ping_shows_what_was_read(client: Client) -> None:
-    """All that was acknowledged when that was sent."""
+def test_a_client_whose_machine_has_all_may_acknowledge_nothing_while_it_reads(client: Client) -> None:
+    """There is nothing left to acknowledge, however large the steps were before."""
+    unread = 3 * STEP_BYTES
+    client.acknowledged += unread
+    client.intake.look()
+    client.now += longest_silence(PERIOD, unread) + 1
+    assert not client.intake.is_taking(PERIOD)
+    client.has_all = True
+    assert client.intake.is_taking(PERIOD)
+    client.now += longest_reading(PERIOD, unread) - longest_silence(PERIOD, unread)
+    assert not client.intake.is_taking(PERIOD)
+
+
+def test_an_answer_shows_what_was_read(client: Client) -> None:
+    """All that was acknowledged when the question was sent; a late answer shows no more than that."""
     client.acknowledged += 40_000
-    client.intake.note_ping(is_answered=False)
+    first = client.intake.mark()
     client.acknowledged += 30_000
+    second = client.intake.mark()
     assert client.intake.look().unread == 70_000
-    client.intake.note_ping(is_answered=True)
+    client.intake.note_answer(first)
     assert client.intake.look().unread == 30_000
-    client.intake.note_ping(is_answered=True)
+    client.intake.note_answer(second)
+    client.intake.note_answer(first)
     assert client.intake.look().unread == 0
 
 
+def test_a_client_that_answers_reads(client: Client) -> None:
+    """From then on it has its time for what it has not read by then."""
+    client.acknowledged += 40_000
+    mark = client.intake.mark()
+    client.acknowledged += STEP_BYTES - 40_000
+    client.intake.look()
+    client.now += longest_silence(PERIOD, STEP_BYTES) - 1
+    client.intake.note_answer(mark)
+    assert client.intake.is_taking(PERIOD)
+    client.now += longest_silence(PERIOD, STEP_BYTES - 40_000)
+    assert not client.intake.is_taking(PERIOD)
+    client.intake.note_answer(mark)
+    assert not client.intake.is_taking(PERIOD)
+
+
 def test_only_a_client_with_much_unread_is_behind(client: Client) -> None:
-    """Another one would have read a ping by now."""
+    """Another one would have read a ping by now, once its machine has it."""
     client.acknowledged += BEHIND_BYTES - 1
+    assert client.intake.is_behind(PERIOD)
+    client.has_all = True
     assert not client.intake.is_behind(PERIOD)
     client.acknowledged += 1
     assert client.intake.is_behind(PERIOD)

@@ -76,13 +76,14 @@ def test_a_node_starts_with_its_settings(name: str) -> None:
 
 @pytest.mark.parametrize("name", NODES)
 def test_a_node_runs_as_one_container_does(name: str) -> None:
-    """The image's command, user and health check; its audio, read-only; nothing else to write to but its volume."""
+    """The image's command, user and health check; its audio, read-only; nothing to write to but a shared volume."""
     node = SERVICES[name]
     assert not {"command", "entrypoint", "user", "healthcheck", "privileged", "ports"} & set(node)
     built = DEPLOY / node["build"]["context"] / node["build"]["dockerfile"]
     assert built.resolve() == (DEPLOY / "Dockerfile").resolve()
     folders = json.loads(dict(IMAGE)["VOLUME"])
-    assert node["volumes"] == [f"audio:{folders[0]}:ro"]
+    assert node["volumes"] == [f"audio:{folders[0]}:ro", f"uploads:{folders[1]}"]
+    assert str(_settings(node).upload_directory) == f"{folders[1]}/uploads"
     assert node["read_only"] is True
     assert node["cap_drop"] == ["ALL"]
     assert node["security_opt"] == ["no-new-privileges"]

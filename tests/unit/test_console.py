@@ -18,7 +18,7 @@ def app_of(folder: Path, demo: Demo | None = None, guard: Callable[[], None] = l
     """Return an application with the console of that folder."""
     app = create_app("secret", lambda _route, _status: None)
     app.register_blueprint(create_console_blueprint(folder, ["*"]))
-    app.register_blueprint(create_demo_blueprint(guard, lambda _port: demo))
+    app.register_blueprint(create_demo_blueprint(guard, lambda _port, _text: demo))
     return app
 
 

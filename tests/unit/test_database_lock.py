@@ -14,6 +14,7 @@ import pytest
 from asf.adapters import database_lock
 from asf.adapters.database_lock import DatabaseInUse, DatabaseLock, holder_of
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
+from asf.adapters.system_clock import SystemClock
 from asf.application.diagnosis.finding import Severity
 from asf.application.diagnosis.storage import examine_database
 from asf.domain.errors import CatalogUnavailable
@@ -124,18 +125,18 @@ def test_storage_holds_the_lock_until_it_is_closed(tmp_path: Path) -> None:
     """And leaves it free where the database cannot be opened. A catalog in memory has none."""
     path = tmp_path / "d.sqlite3"
     settings, runtime = read_settings({"ASF_DATABASE": str(path)}), ThreadsRuntime()
-    storage = create_storage(settings, runtime)
+    storage = create_storage(settings, runtime, SystemClock())
     with pytest.raises(SettingsError, match=r"ASF_DATABASE '.*d\.sqlite3' is in use by another server \(process "):
-        create_storage(settings, runtime)
+        create_storage(settings, runtime, SystemClock())
     storage.close()
     storage.close()
-    create_storage(settings, runtime).close()
+    create_storage(settings, runtime, SystemClock()).close()
     path.write_bytes(b"no database" * 1000)
     for _ in range(2):
         with pytest.raises(CatalogUnavailable):
-            create_storage(settings, runtime)
+            create_storage(settings, runtime, SystemClock())
     memory = read_settings({"ASF_DATABASE": ":memory:"})
-    first, second = create_storage(memory, runtime), create_storage(memory, runtime)
+    first, second = create_storage(memory, runtime, SystemClock()), create_storage(memory, runtime, SystemClock())
     first.close()
     second.close()
 

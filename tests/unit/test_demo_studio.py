@@ -54,7 +54,10 @@ class Generation:
         self.begun: list[str] = []
         self._announce, self._ends = announce, ends
 
-    def __call__(self, _backend: object, _clip: Path, _root: Path, stream_id: str, _client_id: str) -> None:
+    def __call__(
+        self, _backend: object, _clip: Path, _root: Path, stream_id: str, _client_id: str, *, cues: object
+    ) -> None:
+        assert cues
         self._announce(stream_id, GENERATING)
         self.begun.append(stream_id)
         assert self.go_on.wait(PATIENCE_SECONDS)

@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 
 from asf.adapters.sqlite_catalog import SqliteCatalogStore
+from asf.adapters.sqlite_cues import SqliteCueStore
 from asf.application.diagnosis import deadline
 from asf.application.diagnosis.examination import examine
 from asf.application.diagnosis.finding import Finding, Severity
-from asf.application.diagnosis.network import examine_address, examine_file_limit
+from asf.application.diagnosis.network import examine_address, examine_file_limit, examine_webhook_receiver
 from asf.application.diagnosis.security import examine_exposure, examine_files, examine_posture
 from asf.application.diagnosis.storage import (
     examine_audio_root,
+    examine_cues,
     examine_database,
     examine_object_stores,
     examine_redis,
+    examine_uploads,
 )
 from asf.domain.streams.stream import AudioStream, FileLocator
 from asf.settings import read_settings, url_of
@@ -28,6 +31,8 @@ from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.redis_server import RedisServer
 from tests.support.secret_values import API_TOKEN, SECRET_KEY
 from tests.support.swift_server import BUCKET, SwiftServer
+from tests.support.webhook_receiver import SECRET as WEBHOOK_SECRET
+from tests.support.webhook_receiver import WebhookReceiver
 
 
 def severities(findings: list[Finding]) -> dict[str, set[Severity]]:
@@ -55,6 +60,7 @@ def test_a_problem_has_a_remedy(tmp_path: Path) -> None:
         "listeners": {Severity.ADVICE},
         "audio root": {Severity.OK, Severity.PROBLEM},
         "database": {Severity.OK},
+        "uploads": {Severity.OK},
         "port": {Severity.OK},
         "open files": {Severity.OK},
     }
@@ -226,6 +232,25 @@ def test_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "is not writable" in examine_database(str(path)).text
 
 
+def test_cues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None yet, good while a server has them open, damaged, not writable."""
+    database = tmp_path / "d.sqlite3"
+    path = tmp_path / "d.sqlite3.cues"
+    assert examine_cues(":memory:") is None
+    assert examine_cues(str(database)) is None
+    with closing(SqliteCueStore(str(path), lambda work: work())) as store:
+        store.page("s", "e", 0, 1, 1)
+        assert examine_cues(str(database)) == Finding("cues", Severity.OK, f"{path} can be opened")
+    environment = {"ASF_DATABASE": str(database), "ASF_AUDIO_ROOTS": str(tmp_path), "ASF_PORT": "0"}
+    path.write_bytes(b"no database" * 1000)
+    (damaged,) = [finding for finding in examine(environment) if finding.subject == "cues"]
+    assert (damaged.severity, damaged.remedy.startswith("Move it away")) == (Severity.PROBLEM, True)
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+    found = examine_cues(str(database))
+    assert found is not None
+    assert "is not writable" in found.text
+
+
 def test_addresses() -> None:
     """Free, in use, unavailable."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -238,6 +263,30 @@ def test_addresses() -> None:
     assert (nowhere.severity, nowhere.subject) == (Severity.PROBLEM, "port")
     assert examine_address("no.such.host.invalid", 0).severity is Severity.PROBLEM, "with any port"
     assert examine_address("192.0.2.1", 5006).severity is Severity.PROBLEM, "an address of another machine"
+
+
+def test_the_receiver_of_webhooks(tmp_path: Path) -> None:
+    """Whether it can be reached, without a request, and without what may be secret in its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as receiver:
+        port = receiver.getsockname()[1]
+        found = examine_webhook_receiver(f"http://127.0.0.1:{port}/secret")
+        assert (found.severity, found.text) == (Severity.OK, f"127.0.0.1:{port} accepts connections")
+        receiver.accept()[0].close()
+    settings = {"ASF_WEBHOOK_URL": f"http://127.0.0.1:{port}/secret", "ASF_WEBHOOK_SECRET": WEBHOOK_SECRET}
+    environment = {"ASF_AUDIO_ROOTS": str(tmp_path), "ASF_DATABASE": ":memory:", "ASF_PORT": "0", **settings}
+    (advice,) = [finding for finding in examine(environment) if finding.subject == "webhooks"]
+    assert (advice.severity, advice.text) == (
+        Severity.ADVICE,
+        f"127.0.0.1:{port} cannot be reached: Connection refused",
+    )
+
+
+def test_a_receiver_without_encryption_is_advice() -> None:
+    """Where HTTPS is expected of it."""
+    with WebhookReceiver() as receiver:
+        found = examine_webhook_receiver(f"https://127.0.0.1:{receiver.port}/secret")
+    assert found.severity is Severity.ADVICE
+    assert "secret" not in found.text
 
 
 def test_open_files() -> None:
@@ -278,3 +327,16 @@ def test_object_stores(swift: SwiftServer, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
     (wrong,) = examine_object_stores(read_settings({"ASF_AZ_CONTAINERS": "four"}))
     assert "Account must be specified" in wrong.text
+
+
+def test_a_directory_that_takes_no_uploads_is_advice(tmp_path: Path) -> None:
+    """One that exists, and one that cannot be created; not where uploads go to queues."""
+    writable = tmp_path / "a" / "b"
+    assert examine_uploads(writable).severity is Severity.OK
+    writable.mkdir(parents=True)
+    assert examine_uploads(writable).text.endswith("is writable")
+    file = tmp_path / "file"
+    file.write_text("")
+    for path in (file, file / "uploads"):
+        finding = examine_uploads(path)
+        assert (finding.severity, finding.remedy.startswith("To take uploads")) == (Severity.ADVICE, True)

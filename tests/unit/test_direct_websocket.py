@@ -349,3 +349,53 @@ def test_one_who_sends_much_may_yield_but_not_after_each_message(line: Line, mon
     assert checkpoints == []
     send(SENDS_PER_CHECKPOINT)
     assert checkpoints == [1]
+
+
+def test_what_is_held_back_is_one_write_with_what_follows(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages in a corked connection, and audio behind them; in order, and nothing is left."""
+    writes: list[bytes] = []
+    connection = line.websocket._connection  # noqa: SLF001 - the writes are what matters here
+    write_now = connection.write_now
+
+    def write(data: bytes | memoryview) -> int:
+        writes.append(bytes(data))
+        return write_now(data)
+
+    monkeypatch.setattr(connection, "write_now", write)
+    batch = AudioBatch(0, b"audio", 5)
+    line.websocket.hold(b"handshake")
+    line.websocket.cork()
+    line.websocket.write_whole(b"one")
+    line.websocket.write_whole(b"two")
+    assert writes == []
+    assert line.websocket.write_chunks(framing_for("e"), batch, 0, 5) == 5
+    line.websocket.write_whole(b"three")
+    line.websocket.uncork()
+    line.websocket.uncork()
+    frames = bytes(framing_for("e").render(batch, 0, 5))
+    assert writes == [b"handshakeonetwo" + frames, b"three"]
+
+
+def test_what_is_held_back_is_written_before_a_message_is_awaited(line: Line) -> None:
+    """A client may answer only to that."""
+    line.websocket.hold(b"handshake")
+    reader = eventlet.spawn(line.websocket.wait)
+    eventlet.sleep(0)
+    line.read_all()
+    assert bytes(line.received) == b"handshake"
+    reader.kill()
+
+
+def test_what_is_held_back_comes_first_where_the_kernel_takes_little(line: Line) -> None:
+    """The rest of it is written before the audio that was behind it."""
+    batch = AudioBatch(0, bytes(5000), 1000)
+    held = bytes(range(256)) * 4000
+    line.websocket.cork()
+    line.websocket.write_whole(held)
+    assert line.websocket.write_chunks(framing_for(""), batch, 0, 5000) == 0
+    assert not line.websocket.idle
+    line.websocket.uncork()
+    while len(line.received) < len(held):
+        line.read_all()
+    assert bytes(line.received) == held
+    assert line.websocket.idle

@@ -14,7 +14,12 @@ from asf.settings import VARIABLES, SettingsError, environment_warnings, read_se
 from tests.support.secret_values import SECRET_KEY
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "clients" / "js" / "README.md"]
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "clients" / "js" / "README.md",
+    ROOT / "examples" / "README.md",
+]
 
 
 def tool(name: str) -> ModuleType:
@@ -98,6 +103,16 @@ def test_the_tour_names_files_that_exist() -> None:
             folder = (base / name).parent
     for name in re.findall(r"`([\w/]+\.py)`", tour):
         assert list((ROOT / "src" / "asf").rglob(name)), name
+
+
+def test_each_example_is_in_the_table() -> None:
+    """With what it shows, and how to run it."""
+    rows = re.findall(
+        r"^\| \[([\w-]+)\]\(.+?\) \| (.+?) \| (.+) \|$", (ROOT / "examples/README.md").read_text(), re.MULTILINE
+    )
+    assert sorted(name for name, _, _ in rows) == sorted(
+        path.name for path in (ROOT / "examples").iterdir() if path.is_dir()
+    )
 
 
 def settings_blocks() -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import eventlet
 import pytest
+from engineio.packet import PONG, Packet
 from eventlet.green import socket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
 from asf.adapters.realtime_api.listener_emitter import SocketIoListenerEmitter, audio_chunk_envelope
 from asf.adapters.runtime import Progress
 from asf.adapters.websocket.connection import DirectWebSocket
+from asf.domain.peer import Transport
 from asf.domain.streaming.audio import AudioBatch
 from asf.domain.streaming.events import EndOfStream
 from tests.contracts.listener_emitter import ListenerEmitterContract
@@ -292,6 +294,8 @@ class SocketIoListenerEmitterContract(ListenerEmitterContract):
 class TestSocketIoListenerEmitterOnWebSocket(SocketIoListenerEmitterContract):
     """The contract, over a WebSocket."""
 
+    transport = Transport.SOCKETIO
+
     class Probe(SocketIoListenerEmitterContract.Probe):
         def __init__(self) -> None:
             self.line = SocketLine()
@@ -306,6 +310,8 @@ class TestSocketIoListenerEmitterOnWebSocket(SocketIoListenerEmitterContract):
 
 class TestSocketIoListenerEmitterOnPolling(SocketIoListenerEmitterContract):
     """The contract, over long polling, where audio is queued like any event."""
+
+    transport = Transport.POLLING
 
     class Probe(SocketIoListenerEmitterContract.Probe):
         def __init__(self) -> None:
@@ -362,12 +368,14 @@ def test_the_intake_is_that_of_the_latest_poll_and_then_of_the_websocket() -> No
     assert transport.intake() == (0, 0, True)
     assert not transport.is_behind(1.0)
     taken = [100, 900]
-    transport.polled(lambda: Progress(taken[0], answers=True))
+    transport.polled(lambda: Progress(taken[0], answers=True, has_all=True))
     taken[0] += BEHIND_BYTES
     assert transport.intake() == (100 + BEHIND_BYTES, BEHIND_BYTES, True)
     assert transport.is_behind(1.0)
     transport.note_ping()
-    transport.note_ping()
+    line.connection.receive(Packet(PONG))  # to the ping of which nothing is known
+    assert transport.is_behind(1.0)
+    line.connection.receive(Packet(PONG))
     assert not transport.is_behind(1.0)
     transport.polled(lambda: Progress(taken[1], answers=True))
     assert transport.intake() == (900, 0, True)

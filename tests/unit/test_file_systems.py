@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asf.adapters.audio_files import FileAudioSource, FileAudioSources
+from asf.adapters.audio_files.calls import file_calls
 from asf.adapters.audio_files.looks import FilePlace
-from asf.adapters.audio_files.mounts import Mounts, parsed, walk
+from asf.adapters.audio_files.mounts import UNKNOWN, Mounts, parsed, walk
 from asf.adapters.audio_files.threaded import OpenFile, ThreadedFileSource
-from asf.adapters.audio_files.worker import MAX_CALLS, FileCall, FileWorker
-from asf.adapters.runtime import Timer
+from asf.adapters.blocking_calls import BlockingCall
 from asf.domain.errors import AudioUnavailable, InvalidFilepath
 from asf.domain.streams.stream import FileLocator, ObjectLocator
 from tests.contracts.audio_sources import AUDIO
+from tests.support.stopped_runtime import StoppedRuntime
 from tests.support.threads_runtime import ThreadsRuntime
 
 MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -31,44 +32,6 @@ MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 48 27 0:44 / /srv/share rw - cifs //server/share rw
 49 27 0:45 / /srv/new rw - whatever new rw
 """
-
-
-class StoppedRuntime:
-    """Keeps what is to run until the test lets it."""
-
-    name = "stopped"
-
-    def __init__(self) -> None:
-        self.started: list[tuple[Callable[[], object], Callable[[], object]]] = []
-        self.timers: list[tuple[float, Callable[[], object]]] = []
-
-    def spawn(self, work: Callable[[], object]) -> None:
-        work()
-
-    def pause(self, seconds: float) -> None:
-        """Do nothing: no time passes."""
-
-    def checkpoint(self) -> None:
-        """Do nothing: there is no other task."""
-
-    def checkpoint_at_end(self) -> None:
-        raise NotImplementedError
-
-    def was_behind(self, seconds: float) -> bool:
-        raise NotImplementedError
-
-    def call_later(self, seconds: float, work: Callable[[], object]) -> Timer:
-        self.timers.append((seconds, work))
-        return threading.Timer(seconds, work)
-
-    def run_in_thread(self, work: Callable[[], object], done: Callable[[], object]) -> None:
-        self.started.append((work, done))
-
-    def finish(self, number: int = 0) -> None:
-        """Let a call return."""
-        work, done = self.started.pop(number)
-        work()
-        done()
 
 
 @pytest.mark.parametrize(
@@ -114,6 +77,20 @@ def test_what_is_mounted_later_is_noticed() -> None:
     assert mounts.slow_mount_of("/a/b") is None
     types["/a"] = "nfs"
     time = 10.0
+    assert mounts.slow_mount_of("/a/b") == "/a"
+
+
+def test_what_was_mounted_holds_on_while_the_list_cannot_be_read() -> None:
+    """As when no file descriptors are left: calls about local files are made as before."""
+    time = 0.0
+    types: Mapping[str, str] = {"/": "ext4"}
+    mounts = Mounts(lambda: types, lambda: time)
+    assert mounts.slow_mount_of("/a/b") is None
+    types = UNKNOWN
+    time = 10.0
+    assert mounts.slow_mount_of("/a/b") is None
+    types = {"/": "ext4", "/a": "nfs"}
+    time = 20.0
     assert mounts.slow_mount_of("/a/b") == "/a"
 
 
@@ -164,51 +141,6 @@ def test_walking_resolves_as_the_kernel_does_and_looks_at_nothing_that_may_wait(
         assert (mount, resolved) == (str(far), str(far))
 
 
-def test_only_so_many_calls_run_at_a_time_in_the_order_of_their_arrival() -> None:
-    """A file system that hangs keeps four worker threads, and no more."""
-    runtime = StoppedRuntime()
-    worker = FileWorker(runtime)
-    results: list[int] = []
-    for number in range(10):
-        worker.submit(lambda number=number: number, lambda call: results.append(call.outcome()))  # type: ignore[misc]
-    assert len(runtime.started) == MAX_CALLS
-    while runtime.started:
-        runtime.finish()
-        assert len(runtime.started) <= MAX_CALLS
-    assert results == list(range(10))
-
-
-def test_a_call_that_is_late_is_reported_twice() -> None:
-    """Once when it is late, and once when it returns: then its result is released. One that waits is never run."""
-    runtime = StoppedRuntime()
-    worker = FileWorker(runtime, limit=1)
-    seen: list[tuple[str, bool, int | None]] = []
-    run: list[str] = []
-
-    def submit(name: str) -> None:
-        def work() -> int:
-            run.append(name)
-            return 7
-
-        def then(call: FileCall[int]) -> None:
-            with pytest.raises(AudioUnavailable, match="does not respond"):
-                call.outcome()
-            seen.append((name, call.returned, call.result))
-
-        worker.submit(work, then, seconds=5)
-
-    submit("running")
-    submit("queued")
-    assert [seconds for seconds, _ in runtime.timers] == [5, 5]
-    for _, expire in runtime.timers:
-        expire()
-    assert seen == [("running", False, None), ("queued", False, None), ("queued", True, None)]
-    runtime.finish()
-    assert seen[3:] == [("running", True, 7)]
-    assert run == ["running"]
-    assert not runtime.started
-
-
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ZeroDivisionError(), InvalidFilepath("No.")])
 def test_whatever_fails_is_an_error_of_the_caller(error: Exception) -> None:
     """Typed ones are kept, others become `AudioUnavailable`."""
@@ -218,12 +150,12 @@ def test_whatever_fails_is_an_error_of_the_caller(error: Exception) -> None:
     def work() -> None:
         raise error
 
-    def then(call: FileCall[None]) -> None:
+    def then(call: BlockingCall[None]) -> None:
         with pytest.raises((AudioUnavailable, InvalidFilepath)) as caught:
             call.outcome()
         failed.append(type(caught.value))
 
-    FileWorker(runtime).submit(work, then)
+    file_calls(runtime).submit(work, then)
     runtime.finish()
     assert failed == [InvalidFilepath if isinstance(error, InvalidFilepath) else AudioUnavailable]
 
@@ -233,7 +165,7 @@ def test_a_descriptor_is_closed_when_nothing_uses_it_any_more(tmp_path: Path) ->
     (tmp_path / "a").write_bytes(AUDIO)
     descriptor = os.open(tmp_path / "a", os.O_RDONLY)
     runtime = StoppedRuntime()
-    file = OpenFile(descriptor, FileWorker(runtime))
+    file = OpenFile(descriptor, file_calls(runtime))
     file.hold()
     file.release()
     assert not runtime.started
@@ -291,7 +223,7 @@ def test_a_look_counts_though_another_one_has_begun_since(
     times = iter(range(1000))
     runtime = StoppedRuntime()
     place = FilePlace(str(path), lambda: os.open(path, os.O_RDONLY), keeps_inode=True)
-    source = ThreadedFileSource(place, FileWorker(runtime), None, None, lambda: float(next(times)))
+    source = ThreadedFileSource(place, file_calls(runtime), None, None, lambda: float(next(times)))
     runtime.finish()
 
     class PolledRuntime(StoppedRuntime):
@@ -304,7 +236,7 @@ def test_a_look_counts_though_another_one_has_begun_since(
                 assert self.started
 
     polled: list[int] = []
-    source._worker = FileWorker(PolledRuntime())  # noqa: SLF001 - as if it were polled meanwhile
+    source._worker = file_calls(PolledRuntime())  # noqa: SLF001 - as if it were polled meanwhile
     path.write_bytes(AUDIO + b"more")
     assert ask(source) == len(AUDIO) + 4
     source.close()
@@ -316,7 +248,7 @@ def test_many_who_ask_at_once_for_the_length_share_a_look(tmp_path: Path) -> Non
     path.write_bytes(AUDIO)
     runtime = StoppedRuntime()
     place = FilePlace(str(path), lambda: os.open(path, os.O_RDONLY), keeps_inode=True)
-    source = ThreadedFileSource(place, FileWorker(runtime), None, None)
+    source = ThreadedFileSource(place, file_calls(runtime), None, None)
     sizes: list[int] = []
     tasks = [threading.Thread(target=lambda: sizes.append(source.measure())) for _ in range(20)]
     for task in tasks:

@@ -74,4 +74,6 @@ def test_a_thousand_listeners_share_one_rendering() -> None:
     """Whole batches are rendered once for all users of an envelope."""
     batch = AudioBatch(0, bytes(65536), 4096)
     views = [framing_for(ENVELOPE).render(batch, 0, 65536) for _ in range(3)]
-    assert all(view.obj is views[0].obj for view in views)
+    assert all(view is views[0] for view in views)
+    parts = [framing_for(ENVELOPE).render(batch, 4096, 65536) for _ in range(2)]
+    assert all(isinstance(part, memoryview) and part.obj is views[0] for part in parts)

@@ -13,12 +13,14 @@ from werkzeug.test import TestResponse
 
 from asf.adapters.http_api import (
     InternalGuard,
+    UpdateLines,
     create_app,
     create_internal_streams_blueprint,
     create_internal_updates_blueprint,
     create_operations_blueprint,
 )
-from asf.adapters.http_api.json_body import MAX_BODY_BYTES, MAX_JSON_DEPTH
+from asf.adapters.http_api.json_body import MAX_BODY_BYTES
+from asf.adapters.json_values import MAX_JSON_DEPTH
 from asf.adapters.memory import InMemoryAudioSources, InMemoryCatalogStore
 from asf.adapters.memory_update_log import InMemoryUpdateLog
 from asf.application.readiness import Problem
@@ -28,6 +30,7 @@ from asf.domain.errors import UiEmitFailed
 from asf.domain.streams.catalog import StreamCatalog
 from asf.domain.streams.stream import Locator
 from asf.domain.updates.router import UiUpdateRouter
+from tests.support.memory_uploads import uploaded_in_memory
 from tests.support.virtual import ManualClock, RecordingObserver, ScriptedSubscribers
 
 NOTIFY = "/asf/internal/notify_new_audio"
@@ -57,6 +60,7 @@ class Api:
         self.catalog = StreamCatalog(
             InMemoryCatalogStore(), InMemoryAudioSources({"one.mp3": b"x"}), ManualClock(), lambda: "epoch", 1000
         )
+        self.uploaded = uploaded_in_memory(self.catalog, ManualClock())
         self.router = UiUpdateRouter(
             self.subscribers if with_namespace else None,
             InMemoryUpdateLog(500, 300.0, lambda: "epoch"),
@@ -68,14 +72,16 @@ class Api:
         self.answered: list[tuple[str, int]] = []
         app = create_app("secret", lambda route, status: self.answered.append((route, status)))
         guard = InternalGuard("", [ip_network("127.0.0.0/8")])
-        app.register_blueprint(create_internal_streams_blueprint(self.catalog, guard))
-        app.register_blueprint(create_internal_updates_blueprint(self.router, guard, lambda: None))
+        app.register_blueprint(create_internal_streams_blueprint(self.catalog, guard, self.uploaded))
+        lines = UpdateLines(self.router, lambda: None, 75.0)
+        app.register_blueprint(create_internal_updates_blueprint(self.router, guard, lambda: None, lines))
         app.register_blueprint(
             create_operations_blueprint(
                 lambda: self.problems,
                 guard.permits,
                 lambda: b"asf_metric 1\n",
                 "text/plain",
+                "1.2.3",
                 {"one": lambda: {"a": 1}},
             )
         )
@@ -262,12 +268,21 @@ def test_the_stream_id_is_checked_before_the_filepath(api: Api, wrong: Any) -> N
         assert_error(api.post(NOTIFY, json.dumps(body)), 400, code, NOTIFY_ERRORS[code], details=True)
 
 
-@pytest.mark.parametrize("wrong", [None, 1, False, [], {}, "", " \t", "/etc/passwd", "../one.mp3"])
-def test_invalid_filepaths(api: Api, wrong: Any) -> None:
-    """Of another type, empty or outside; nothing is announced."""
+@pytest.mark.parametrize("wrong", [None, 1, False, [], {}, "", " \t"])
+def test_missing_filepaths(api: Api, wrong: Any) -> None:
+    """Of another type, or empty; nothing is announced."""
     code = "ASF_NOTIFY_INVALID_FILEPATH"
     response = api.post(NOTIFY, json.dumps({"stream_id": "s", "filepath": wrong}))
     assert_error(response, 400, code, NOTIFY_ERRORS[code], details=True)
+
+
+@pytest.mark.parametrize("wrong", ["/etc/passwd", "../one.mp3"])
+def test_filepaths_outside(api: Api, wrong: str) -> None:
+    """`details` says what is wrong."""
+    code = "ASF_NOTIFY_INVALID_FILEPATH"
+    response = api.post(NOTIFY, json.dumps({"stream_id": "s", "filepath": wrong}))
+    assert_error(response, 400, code, NOTIFY_ERRORS[code], details=True)
+    assert wrong in response.get_json()["details"]
 
 
 @pytest.mark.parametrize("wrong", [None, "/etc/passwd", ""])
@@ -404,9 +419,9 @@ def test_a_bug_is_an_internal_error_without_a_traceback(api: Api, caplog: pytest
 
 
 def test_health(api: Api) -> None:
-    """Alive."""
+    """Alive, in this version."""
     response = api.client.get("/asf/health")
-    assert (response.status_code, response.get_json()) == (200, {"status": "ok"})
+    assert (response.status_code, response.get_json()) == (200, {"status": "ok", "version": "1.2.3"})
 
 
 def test_ready(api: Api) -> None:
@@ -462,7 +477,9 @@ def test_a_filepath_is_located_once() -> None:
     locations = CountingLocations()
     catalog = StreamCatalog(InMemoryCatalogStore(), locations, ManualClock(), lambda: "epoch", 1000)
     app = create_app("secret", lambda _route, _status: None)
-    app.register_blueprint(create_internal_streams_blueprint(catalog, InternalGuard("", [ip_network("127.0.0.0/8")])))
+    guard = InternalGuard("", [ip_network("127.0.0.0/8")])
+    uploaded = uploaded_in_memory(catalog, ManualClock())
+    app.register_blueprint(create_internal_streams_blueprint(catalog, guard, uploaded))
     client = app.test_client()
     assert client.post(NOTIFY, json={"stream_id": "s", "filepath": "one.mp3"}).status_code == 200
     assert locations.located == ["one.mp3"]

@@ -21,7 +21,7 @@ from asf.domain.errors import (
     StreamNotFound,
 )
 from asf.domain.streaming.events import EndOfStream, SimulatedChunk, StartOfStream, StatusChanged, StreamFailed
-from asf.domain.streaming.live_edge import POLL_SECONDS
+from asf.domain.streaming.live_edge import POLL_SECONDS, REPORTED_SECONDS
 from asf.domain.streaming.pump import LISTENERS_PER_TURN
 from asf.domain.streams.catalog import Announcement
 from asf.domain.streams.stream import Locator, StreamState
@@ -90,6 +90,71 @@ def test_what_is_written_is_sent_at_the_next_poll() -> None:
     audios["s"] = b"a"
     server.run(POLL_SECONDS)
     assert all(listener.received == b"a" for listener in listeners)
+
+
+class CountedSources(InMemoryAudioSources):
+    """Counts how often the size of its audio is asked for."""
+
+    asked = 0
+
+    def open(self, locator: Locator, *, growing: bool = False) -> InMemoryAudioSource:
+        source = super().open(locator, growing=growing)
+        refresh = source.refresh
+
+        def counted() -> int:
+            self.asked += 1
+            return refresh()
+
+        source.refresh = counted  # type: ignore[method-assign]
+        return source
+
+
+def test_growth_that_is_reported_is_sent_at_once_and_needs_no_polls() -> None:
+    """When no more is reported, the polls go on; reports of other audio have no effect."""
+    audios = {"s": audio_of(10)}
+    sources = CountedSources(audios)
+    server = VirtualServer(sources=sources)
+    server.announce("s", state=GENERATING)
+    listener = server.join("s")
+    server.run(2 * POLL_SECONDS)
+    epoch = server.catalog.find("s").epoch
+    server.pump.look("s", "another", 10)
+    server.pump.look("t", epoch, 10)
+    for length in range(20, 120, 10):
+        audios["s"] = audio_of(10) + bytes(length)
+        before = sources.asked
+        server.pump.look("s", epoch, len(audios["s"]))
+        server.run(REPORTED_SECONDS / 2)
+        assert listener.received == audios["s"]
+        assert sources.asked == before + 1
+    server.run(REPORTED_SECONDS)
+    audios["s"] += b"by somebody else"
+    server.run(2 * POLL_SECONDS)
+    assert listener.received == audios["s"]
+
+
+def test_growth_that_cannot_be_seen_yet_is_polled_for() -> None:
+    """It was reported before the audio shows it, as in a queue or on a network file system."""
+    server, audios = growing(audio_of(10))
+    listener = server.join("s")
+    server.run(2 * POLL_SECONDS)
+    epoch = server.catalog.find("s").epoch
+    server.pump.look("s", epoch, 20)
+    audios["s"] += bytes(10)
+    server.run(2 * POLL_SECONDS)
+    assert listener.received == audios["s"]
+
+
+def test_reported_growth_does_not_hide_a_stall() -> None:
+    """Nor does a report without growth keep a stream alive."""
+    server, audios = growing(audio_of(10), stall_seconds=5.0, give_up_seconds=20.0)
+    listener = server.join("s")
+    epoch = server.catalog.find("s").epoch
+    for _ in range(30):
+        server.pump.look("s", epoch, 10)
+        server.run(1.0)
+    assert listener.received == audios["s"]
+    assert error_of(listener).error_code == "ASF_STREAM_STALLED"
 
 
 def test_the_length_is_sent_when_it_is_known() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from asf.adapters.eventlet_runtime.uncaught import logged_exceptions
 from asf.entrypoints import logs
+from asf.settings.table import LOG_LEVELS
 
 FORGED = "x\n2026-01-01 00:00:00,000 INFO forged\r\x1b[2J\x9b\u2028\u202e\x00"
 
@@ -27,6 +28,7 @@ def log(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     logs.configure(debug=request.param)
     yield stream
     logging.captureWarnings(capture=False)
+    logging.getLogger("asf").setLevel(logging.NOTSET)
 
 
 def fail() -> None:
@@ -43,6 +45,23 @@ def events_in(stream: io.StringIO) -> list[str]:
     for line in events:
         assert line[:4].isdigit() or json.loads(line)["message"], line
     return events
+
+
+@pytest.mark.parametrize("level", LOG_LEVELS)
+def test_lines_below_the_level_are_not_written(log: io.StringIO, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of libraries are not written below INFO, whatever the level: they could contain tokens."""
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logs.configure(debug=True, level=level)
+    for name in ("asf.adapters.session_log", "urllib3"):
+        for severity in LOG_LEVELS:
+            logging.getLogger(name).log(logging.getLevelNamesMapping()[severity.upper()], "from %s", name)
+    written = [line.split()[2:4] for line in events_in(log)]
+    enabled = LOG_LEVELS[LOG_LEVELS.index(level) :]
+    assert [severity.lower() for severity, name in written if name == "asf.adapters.session_log:"] == list(enabled)
+    assert [severity.lower() for severity, name in written if name == "urllib3:"] == [
+        severity for severity in enabled if severity != "debug"
+    ]
 
 
 def test_what_an_event_contains_is_one_line(log: io.StringIO) -> None:

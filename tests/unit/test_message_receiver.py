@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from asf.adapters.websocket.receiver import FRAGMENT, MAX_FRAGMENTS, Fragment, MessageReceiver, Received
+from asf.adapters.websocket.receiver import (
+    FRAGMENT,
+    MAX_FRAGMENTS,
+    Fragment,
+    MessageReceiver,
+    Received,
+    _LibraryReceiver,
+)
 
 MAX_BYTES = 70_000
 
@@ -126,3 +133,41 @@ def test_limits_are_those_of_one_message() -> None:
     assert received_from(one * 3, [], 10) == [FRAGMENT, ping, "1234567890"] * 3
     many = client_frame(0x02, b"") + client_frame(0x00, b"") * (MAX_FRAGMENTS - 2) + client_frame(0x80, b"a")
     assert received_from(many * 3, []) == ([FRAGMENT] * (MAX_FRAGMENTS - 1) + [b"a"]) * 3
+
+
+@given(conversations(), st.data(), st.binary(max_size=300))
+def test_plain_frames_read_as_wsproto_reads_them(
+    conversation: tuple[bytes, list[Any]], data: st.DataObject, noise: bytes
+) -> None:
+    """However they arrive, and whatever follows them."""
+    sent = conversation[0] + noise
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=4)))
+    library = _LibraryReceiver(MAX_BYTES)
+    by_library: list[Received] = []
+    for start, stop in zip([0, *cuts], [*cuts, len(sent)], strict=True):
+        library.feed(sent[start:stop])
+        while (one := library.next_frame()) is not None:
+            by_library.append(one)
+            if isinstance(one, CloseConnection):
+                assert received_from(sent, cuts) == by_library
+                return
+    assert received_from(sent, cuts) == by_library
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        client_frame(0x81, b"text"),
+        client_frame(0x82, b"\xff" * 200),
+        client_frame(0x8A, b"pong"),
+        client_frame(0x81, b""),
+    ],
+)
+def test_plain_frames_need_no_library(frame: bytes) -> None:
+    """Several at once, and one after another."""
+    receiver = MessageReceiver(MAX_BYTES)
+    for data in (frame * 3, frame):
+        receiver.feed(data)
+        while receiver.next_frame() is not None:
+            pass
+    assert receiver._library is None  # noqa: SLF001 - what it saves cannot be seen otherwise

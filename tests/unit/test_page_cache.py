@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from asf.adapters.audio_files import FileAudioSource, FileAudioSources, page_cache
+from asf.adapters.audio_files.calls import FAILURE_SECONDS, file_calls
 from asf.adapters.audio_files.mounts import Mounts
 from asf.adapters.audio_files.page_cache import KNOWN_SECONDS, WINDOW_BYTES, PageCache
-from asf.adapters.audio_files.worker import FAILURE_SECONDS, FileWorker
 from asf.domain.errors import AudioUnavailable
 from asf.domain.streams.stream import FileLocator
+from tests.support.stopped_runtime import StoppedRuntime
 from tests.support.virtual import ManualClock
-from tests.unit.test_file_systems import StoppedRuntime
 
 AUDIO = os.urandom(WINDOW_BYTES + 1000)
 
@@ -117,7 +117,7 @@ def test_an_error_of_the_disk_is_that_of_all_who_wait_and_then_it_is_tried_again
     """A disk that answers again is read again."""
     clock, loads = ManualClock(), []
     descriptor = os.open(path, os.O_RDONLY)
-    cache = PageCache(descriptor, FileWorker(runtime), lambda: loads.append(True), clock.now)
+    cache = PageCache(descriptor, file_calls(runtime), lambda: loads.append(True), clock.now)
     monkeypatch.setattr(os, "preadv", _raise_again)
     with monkeypatch.context() as patch:
         patch.setattr(os, "pread", _raise_io_error)

@@ -21,6 +21,7 @@ from asf.adapters.websocket.endpoint import (
     PlainWebSocketEndpoint,
 )
 from asf.adapters.websocket.pings import MAX_UNANSWERED, PING_SECONDS
+from asf.domain.peer import Peer, Transport
 from asf.domain.streaming.audio import AudioBatch
 from tests.contracts.listener_emitter import ListenerEmitterContract
 
@@ -36,7 +37,7 @@ class Line:
         self.far_end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.websocket = DirectWebSocket(EventletConnection(self.near_end), 1000)
         self.closing: list[PlainWebSocket] = []
-        self.connection = PlainWebSocket(self.websocket, self.closing.append)
+        self.connection = PlainWebSocket(self.websocket, self.closing.append, Peer(Transport.WEBSOCKET, "192.0.2.1"))
         self.client = Connection(ConnectionType.CLIENT)
         self.events: list[Event] = []
 
@@ -76,6 +77,8 @@ def line() -> Iterator[Line]:
 class TestPlainWebSocketEmitter(ListenerEmitterContract):
     """The contract, over a plain WebSocket."""
 
+    transport = Transport.WEBSOCKET
+
     class Probe(ListenerEmitterContract.Probe):
         def __init__(self) -> None:
             self.line = Line()
@@ -84,7 +87,7 @@ class TestPlainWebSocketEmitter(ListenerEmitterContract):
         def received(self) -> list[str | bytes]:
             events = self.line.read_all() if self.reading else self.line.events
             received: list[str | bytes] = []
-            pieces = b""
+            pieces, text = b"", ""
             for event in events:
                 if isinstance(event, BytesMessage):
                     pieces += event.data
@@ -92,8 +95,11 @@ class TestPlainWebSocketEmitter(ListenerEmitterContract):
                         received.append(pieces)
                         pieces = b""
                 elif isinstance(event, Message):
-                    payload = json.loads(event.data)
-                    received.append(payload.get("status") or payload["event"])
+                    text += event.data
+                    if event.message_finished:
+                        payload = json.loads(text)
+                        received.append(payload.get("status") or payload["event"])
+                        text = ""
             return received
 
         def stop_reading(self) -> None:
@@ -152,7 +158,8 @@ def test_a_client_that_answers_no_ping_is_broken_off(line: Line) -> None:
     assert line.connection.receive() == b""
     for _ in range(MAX_UNANSWERED + 1):
         assert line.connection.ping()
-    assert line.read_all() == [Ping()] * 2 * (MAX_UNANSWERED + 1)
+    pings = 2 * (MAX_UNANSWERED + 1)
+    assert line.read_all() == [Ping(str(number).encode()) for number in range(1, pings + 1)]
     assert not line.connection.ping()
     assert line.connection.receive() is None
 
@@ -233,6 +240,7 @@ def test_a_connection_is_pinged_while_it_is_open_and_broken_off_after_its_close(
     """By the endpoint's timers; the handler gets the stream id and the query."""
     delays = Delays()
     served: list[Any] = []
+    received: list[bytes] = []
 
     def handle(connection: PlainWebSocket, stream_id: str, query: Any) -> None:
         served.extend((stream_id, dict(query)))
@@ -243,6 +251,7 @@ def test_a_connection_is_pinged_while_it_is_open_and_broken_off_after_its_close(
         assert endpoint.has_sent_all
         connection.close(1000, "")
         assert delays.added[-1] == (CLOSE_SECONDS, connection)
+        received.append(line.far_end.recv(4096))
         delays.actions[CLOSE_SECONDS](connection)
         assert connection.receive() is None
 
@@ -260,5 +269,4 @@ def test_a_connection_is_pinged_while_it_is_open_and_broken_off_after_its_close(
     application = endpoint.in_front_of(lambda _environ, _start_response: pytest.fail("passed on"))
     assert list(application(environ, pytest.fail)) == []
     assert served == ["ü a", {"offset": "5"}]
-    received = line.far_end.recv(4096)
-    assert received.endswith(b"\r\n\r\n\x89\x00\x88\x02\x03\xe8")
+    assert received[0].endswith(b"\r\n\r\n\x89\x011\x88\x02\x03\xe8")

@@ -8,6 +8,7 @@ from asf.adapters.http_api import playback
 from asf.adapters.http_api.playback import PlaybackBody
 from asf.adapters.memory import InMemoryAudioSource
 from asf.domain.errors import AudioUnavailable
+from asf.domain.peer import Peer, Transport
 from asf.domain.streaming.opened_audio import OpenedAudio
 from asf.domain.streaming.short_reads import ShortReads
 from asf.domain.streams.catalog import Announcement
@@ -208,11 +209,16 @@ def test_short_ranges_look_ever_less_often_for_what_does_not_come() -> None:
 class TestPlaybackBody(ListenerEmitterContract):
     """The contract, over HTTP: no events but the end, and audio without the boundaries of chunks."""
 
+    carries_cues = False
+    transport = Transport.HTTP
+
     class Probe(ListenerEmitterContract.Probe):
         def __init__(self) -> None:
             service = VirtualServer().service
             self.aborted: list[bool] = []
-            self.body = PlaybackBody(service, "http-1", "s", GoneConnection(self.aborted), 900.0)
+            self.body = PlaybackBody(
+                service, "http-1", "s", GoneConnection(self.aborted), 900.0, Peer(Transport.HTTP, "192.0.2.1")
+            )
             self.audio = b""
             self.ended = False
             self.reading = True

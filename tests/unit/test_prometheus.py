@@ -1,9 +1,12 @@
 """The metrics for Prometheus."""
 
+import platform
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from asf.adapters.prometheus import PrometheusMetrics, gauges
 from asf.domain.errors import CatalogUnavailable, StreamNotFound
+from asf.domain.peer import Peer, Transport
 from asf.domain.streams.stream import StreamState
 
 
@@ -20,8 +23,8 @@ def values(metrics: PrometheusMetrics) -> dict[str, float]:
 def test_events_are_counted() -> None:
     """Under the documented names."""
     metrics = PrometheusMetrics()
-    metrics.joined("session", "s", 0)
-    metrics.join_rejected("s", StreamNotFound())
+    metrics.joined("session", "s", 0, Peer(Transport.HTTP, "10.1.2.3"))
+    metrics.join_rejected("s", StreamNotFound(), None)
     metrics.first_audio_sent(0.003)
     metrics.ended("session", "s", "complete", 5, 1.0)
     metrics.ended("session", "s", "left", 0, 0.0)
@@ -30,6 +33,7 @@ def test_events_are_counted() -> None:
     metrics.relayed("relayed", 0.0001)
     metrics.request_answered("/asf/health", 200)
     metrics.read_gauges([("asf_listeners", "Sessions under way.", lambda: 7)])
+    gauges.register_build(metrics, "1.2.3")
     metrics.read_counters([("asf_chunks_sent", "Chunks of audio sent.", lambda: 9)])
     scrape = values(metrics)
     expected = {
@@ -45,16 +49,31 @@ def test_events_are_counted() -> None:
         "asf_ui_updates_total{outcome=relayed}": 1,
         "asf_ui_relay_seconds_count{}": 1,
         "asf_http_requests_total{route=/asf/health,status=200}": 1,
+        f"asf_build_info{{python={platform.python_version()},version=1.2.3}}": 1,
         "asf_listeners{}": 7,
         "asf_chunks_sent_total{}": 9,
     }
     assert {name: scrape[name] for name in expected} == expected
 
 
+def test_known_outcomes_count_from_zero() -> None:
+    """Else Prometheus sees no increase when a series appears with its first event."""
+    scrape = values(PrometheusMetrics())
+    for series in (
+        "asf_joins_rejected_total{code=ASF_TOO_MANY_LISTENERS}",
+        "asf_streams_ended_total{outcome=ASF_STREAM_STALLED}",
+        "asf_ui_updates_total{outcome=ASF_SOCKETIO_EMIT_FAILED}",
+        "asf_ui_recoveries_total{outcome=not_recovered}",
+        "asf_uploads_ended_total{outcome=ASF_STORAGE_FULL}",
+        "asf_webhooks_total{outcome=failed}",
+    ):
+        assert scrape[series] == 0
+
+
 def test_two_servers_do_not_share_their_counts() -> None:
     """Each has its own registry."""
     first, second = PrometheusMetrics(), PrometheusMetrics()
-    first.joined("session", "s", 0)
+    first.joined("session", "s", 0, Peer(Transport.HTTP, "10.1.2.3"))
     assert values(second)["asf_joins_total{}"] == 0
 
 

@@ -11,6 +11,7 @@ from eventlet import wsgi
 from eventlet.green import socket
 
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection, take_connection
+from asf.adapters.eventlet_runtime.request_body import BodyFile
 from tests.contracts.raw_connection import RawConnectionContract
 from tests.support.bounds import PATIENCE_SECONDS
 
@@ -54,7 +55,13 @@ class TestEventletConnection(RawConnectionContract):
         line.far_end.close()
 
 
-@pytest.mark.parametrize(("buffered", "arrived"), [(b"", b""), (b"ab", b""), (b"", b"cd"), (b"ab", b"cd")])
+LONG = bytes(range(256)) * 200
+"""More than is read at once, and no multiple of that."""
+
+
+@pytest.mark.parametrize(
+    ("buffered", "arrived"), [(b"", b""), (b"ab", b""), (b"", b"cd"), (b"ab", b"cd"), (b"ab", LONG)]
+)
 def test_what_arrived_behind_the_request_is_received_first(buffered: bytes, arrived: bytes) -> None:
     """Whether the WSGI server's buffer holds it already or the kernel does; and nothing is waited for."""
     near_end, far_end = socket.socketpair()
@@ -64,7 +71,7 @@ def test_what_arrived_behind_the_request_is_received_first(buffered: bytes, arri
     if arrived:
         far_end.sendall(arrived)
     idle: list[bool] = []
-    request_input = SimpleNamespace(get_socket=lambda: near_end, rfile=file)
+    request_input = SimpleNamespace(get_socket=lambda: near_end, rfile=BodyFile(file, is_empty=False))
     with eventlet.Timeout(PATIENCE_SECONDS):
         connection = take_connection(request_input, lambda: idle.append(True))
     assert idle == [True]
@@ -83,11 +90,12 @@ def test_a_connection_that_fails_while_it_is_taken_fails_when_it_is_used() -> No
     """Taking it raises nothing."""
 
     class BrokenFile(io.RawIOBase):
-        def read(self, _size: int = -1) -> bytes:
+        def peek(self, _size: int = -1) -> bytes:
             raise ConnectionResetError
 
     near_end, far_end = socket.socketpair()
-    connection = take_connection(SimpleNamespace(get_socket=lambda: near_end, rfile=BrokenFile()), lambda: None)
+    rfile = BodyFile(BrokenFile(), is_empty=False)
+    connection = take_connection(SimpleNamespace(get_socket=lambda: near_end, rfile=rfile), lambda: None)
     far_end.close()
     assert connection.receive(None) == b""
     near_end.close()

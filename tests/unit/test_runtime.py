@@ -59,3 +59,31 @@ def test_a_process_exits_while_a_worker_thread_is_blocked() -> None:
     program = [sys.executable, "-c", BLOCKED]
     result = subprocess.run(program, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True)
     assert result.stdout == "end\n"
+
+
+STARVED = """
+from asf.adapters.eventlet_runtime.patching import patch_standard_library
+patch_standard_library()
+import os, resource, signal
+from types import SimpleNamespace
+from asf.adapters.connection_quota import ConnectionQuota
+from asf.adapters.eventlet_runtime.runtime import EventletRuntime
+from asf.adapters.serving import HttpTimeouts, Service
+from asf.domain.signal import Signal
+
+def starve():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    runtime.run_in_thread(lambda: print("work"), lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+runtime = EventletRuntime()
+pump = SimpleNamespace(on_due=Signal(), turn=lambda: None)
+quota = ConnectionQuota(1, 0)
+runtime.serve([], Service(None, pump, lambda pause: None, quota, HttpTimeouts(), bool, print), starve)
+"""
+
+
+def test_a_server_without_descriptors_has_its_worker_threads() -> None:
+    """They are connected by sockets, which the library would open at first use, and never again if that failed."""
+    program = [sys.executable, "-c", STARVED]
+    result = subprocess.run(program, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True)
+    assert result.stdout == "work\n"

@@ -1,7 +1,9 @@
 """The settings: documented defaults, and one clear line for each invalid value."""
 
+import shlex
+import subprocess
 import sys
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import ip_network
@@ -20,9 +22,14 @@ from asf.settings import (
     SettingsError,
     environment_warnings,
     environment_with_dotenv,
+    is_configured,
     read_settings,
+    trial_environment,
 )
+from asf.settings.webhooks import GENERATE_SECRET as GENERATE_WEBHOOK_SECRET
 from tests.support.secret_values import API_TOKEN, SECRET_KEY
+from tests.support.webhook_receiver import KEY as WEBHOOK_KEY
+from tests.support.webhook_receiver import SECRET as WEBHOOK_SECRET
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
@@ -32,6 +39,8 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (settings.chunk_size, settings.stream_sleep_interval) == (4096, 0.01)
     assert (settings.host, settings.port) == ("0.0.0.0", 5006)  # noqa: S104
     assert settings.debug_mode is True
+    assert settings.serve_client is True
+    assert settings.serve_operator_page is True
     assert settings.require_tokens is False
     assert settings.internal_api_token == ""
     assert settings.internal_trusted_networks == [ip_network("0.0.0.0/0"), ip_network("::/0")]
@@ -42,6 +51,9 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (settings.slow_listener_seconds, settings.max_listeners) == (30.0, 10000)
     assert settings.keepalive_seconds == 75.0
     assert (settings.ui_history_size, settings.ui_history_seconds) == (500, 300.0)
+    assert (settings.upload_to, settings.upload_directory) == ("file", None)
+    assert (settings.upload_max_bytes, settings.upload_total_bytes) == (2 * 1024**3, 20 * 1024**3)
+    assert settings.upload_keep_seconds == 7 * 24 * 3600
 
 
 def test_a_development_server_drains_for_a_second_unless_told() -> None:
@@ -71,6 +83,7 @@ def test_everything_can_be_set() -> None:
             "ASF_HOST": "::1",
             "ASF_PORT": "0",
             "ASF_DEBUG_MODE": "false",
+            "ASF_SERVE_CLIENT": "false",
             "ASF_UI_UPDATES_NAMESPACE": "",
             "ASF_AUDIO_ROOTS": "/srv/a:/srv/b",
             "ASF_REQUIRE_TOKENS": "True",
@@ -92,12 +105,24 @@ def test_everything_can_be_set() -> None:
             "ASF_AHEAD_SECONDS": "0",
             "ASF_HTTP_PAUSE_SECONDS": "0.75",
             "ASF_KEEPALIVE_SECONDS": "630",
+            "ASF_LOG_LEVEL": "WARNING",
             "ASF_UI_HISTORY_SIZE": "7",
             "ASF_UI_HISTORY_SECONDS": "1.5",
             "ASF_DRAIN_SECONDS": "2.5",
+            "ASF_UPLOAD_TO": "queue",
+            "ASF_SERVE_OPERATOR_PAGE": "False",
+            "ASF_UPLOAD_DIRECTORY": "/uploads",
+            "ASF_UPLOAD_MAX_BYTES": "4",
+            "ASF_UPLOAD_TOTAL_BYTES": "5",
+            "ASF_UPLOAD_KEEP_SECONDS": "0.5",
+            "ASF_WORKERS": "4",
             "ASF_MAX_LISTENERS": "1",
             "ASF_MAX_CONNECTIONS_PER_IP": "2",
             "ASF_MAX_STREAMS": "3",
+            "ASF_MAX_CUES": "4",
+            "ASF_WEBHOOK_URL": "https://backend.example:8443/events?key=1",
+            "ASF_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "ASF_WEBHOOK_RETRY_SECONDS": "0",
         }
     )
     assert asdict(settings) == asdict(
@@ -108,7 +133,11 @@ def test_everything_can_be_set() -> None:
             stream_sleep_interval=0.0,
             host="::1",
             port=0,
+            workers=4,
             debug_mode=False,
+            log_level="warning",
+            serve_client=False,
+            serve_operator_page=False,
             ui_updates_namespace="",
             audio_roots=[Path("/srv/a"), Path("/srv/b")],
             require_tokens=True,
@@ -133,9 +162,18 @@ def test_everything_can_be_set() -> None:
             ui_history_size=7,
             ui_history_seconds=1.5,
             drain_seconds=2.5,
+            upload_directory=Path("/uploads"),
+            upload_to="queue",
+            upload_max_bytes=4,
+            upload_total_bytes=5,
+            upload_keep_seconds=0.5,
             max_listeners=1,
             max_connections_per_ip=2,
             max_streams=3,
+            max_cues=4,
+            webhook_url="https://backend.example:8443/events?key=1",
+            webhook_secret=[WEBHOOK_KEY],
+            webhook_retry_seconds=0.0,
             secret_key_is_random=False,
         )
     )
@@ -167,7 +205,6 @@ WRONG = [
     ("ASF_UI_UPDATES_NAMESPACE", "/api/v1/podcasts/stream"),
     ("ASF_AUDIO_ROOTS", ""),
     ("ASF_AUDIO_ROOTS", "/a::/b"),
-    ("ASF_CORS_ALLOWED_ORIGINS", ""),
     ("ASF_CORS_ALLOWED_ORIGINS", "app.example.com"),
     ("ASF_CORS_ALLOWED_ORIGINS", "https://a.example/path"),
     ("ASF_CORS_ALLOWED_ORIGINS", "*,https://a.example"),
@@ -191,6 +228,8 @@ WRONG = [
     ("ASF_INTERNAL_TRUSTED_NETWORKS", "10.0.0.0/8,"),
     ("ASF_INTERNAL_TRUSTED_NETWORKS", "none, 10.0.0.0/8"),
     ("ASF_INTERNAL_TRUSTED_NETWORKS", "none"),
+    ("ASF_INTERNAL_TRUSTED_NETWORKS", ""),
+    ("ASF_INTERNAL_TRUSTED_NETWORKS", "auto, 10.0.0.0/8"),
     ("ASF_ALLOWED_HOSTS", "asf.internal,"),
     ("ASF_ALLOWED_HOSTS", "asf.internal:5006"),
     ("ASF_ALLOWED_HOSTS", "http://asf.internal"),
@@ -212,6 +251,12 @@ WRONG = [
     ("ASF_UI_HISTORY_SECONDS", "-1"),
     ("ASF_DRAIN_SECONDS", "-1"),
     ("ASF_MAX_LISTENERS", "0"),
+    ("ASF_LOG_LEVEL", "verbose"),
+    ("ASF_UPLOAD_TO", "disk"),
+    ("ASF_UPLOAD_TO", "queue"),
+    ("ASF_UPLOAD_MAX_BYTES", "0"),
+    ("ASF_UPLOAD_TOTAL_BYTES", "1e9"),
+    ("ASF_UPLOAD_KEEP_SECONDS", "-1"),
 ]
 
 
@@ -325,7 +370,7 @@ def test_what_redis_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as refusal:
         read_settings({"ASF_REDIS_URL": "redis://redis.example"})
     assert refusal.value.problems == [
-        "ASF_REDIS_URL needs the extra 'redis': run pip install '.[redis]' in the ASF directory."
+        "ASF_REDIS_URL needs the extra 'redis': run pip install 'audio-stream-feeder[redis]'."
     ]
 
 
@@ -336,7 +381,7 @@ def test_what_objects_need_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as refusal:
         read_settings({"ASF_GS_BUCKETS": "one"})
     assert refusal.value.problems == [
-        "ASF_GS_BUCKETS needs the extra 'objects': run pip install '.[objects]' in the ASF directory."
+        "ASF_GS_BUCKETS needs the extra 'objects': run pip install 'audio-stream-feeder[objects]'."
     ]
 
 
@@ -416,6 +461,75 @@ def test_production_does_not_start_with_a_secret_that_can_be_guessed(name: str, 
     assert read_settings({"ASF_SECRET_KEY": secret}).secret_key_can_be_guessed
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "backend.example/events",
+        "ftp://backend.example/events",
+        "https:///events",
+        "https://user:pass@backend.example/events",
+        "https://@backend.example/events",
+        "https://backend.example:x/events",
+        "https://backend.example:0/events",
+        "https://backend.example/events#part",
+        "https://backend.example/ev ents",
+        "https://backend.example/ev\r\nHost: other",
+        "https://bücher.example/",
+        "https://[::1/",
+    ],
+)
+def test_a_wrong_url_of_webhooks_is_rejected_and_not_shown(url: str) -> None:
+    """It may have a secret in its path or query."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"ASF_WEBHOOK_URL": url, "ASF_WEBHOOK_SECRET": WEBHOOK_SECRET})
+    (line,) = refusal.value.problems
+    assert line.startswith("ASF_WEBHOOK_URL must be a URL such as https://")
+    assert "got" not in line
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "x",
+        WEBHOOK_SECRET.removeprefix("whsec_"),
+        "whsec_",
+        "whsec_" + b64encode(bytes(23)).decode(),
+        "whsec_" + b64encode(bytes(65)).decode(),
+        WEBHOOK_SECRET + "!",
+        WEBHOOK_SECRET.rstrip("=") + "é",
+        f"{WEBHOOK_SECRET} {WEBHOOK_SECRET} {WEBHOOK_SECRET}",
+        f"{WEBHOOK_SECRET},{WEBHOOK_SECRET}",
+    ],
+)
+def test_a_wrong_secret_of_webhooks_is_rejected_and_not_shown(secret: str) -> None:
+    """The line has the rule only."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"ASF_WEBHOOK_SECRET": secret})
+    (line,) = refusal.value.problems
+    assert line.startswith("ASF_WEBHOOK_SECRET must be whsec_ and the base64 text of 24 to 64 random bytes")
+    assert "got" not in line
+
+
+def test_secrets_of_webhooks() -> None:
+    """One, or two while one is replaced; what the command prints is good enough for production."""
+    command = shlex.split(GENERATE_WEBHOOK_SECRET.replace("python3", sys.executable, 1))
+    generated = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    both = {"ASF_WEBHOOK_URL": "http://localhost/", "ASF_WEBHOOK_SECRET": f"{generated}  {WEBHOOK_SECRET}"}
+    assert len(read_settings(PRODUCTION | {"ASF_WEBHOOK_SECRET": generated}).webhook_secret) == 1
+    assert read_settings(both).webhook_secret[1] == WEBHOOK_KEY
+
+
+def test_webhooks_need_a_secret() -> None:
+    """They are always signed; in production with one that cannot be guessed."""
+    with pytest.raises(SettingsError, match="ASF_WEBHOOK_URL needs an ASF_WEBHOOK_SECRET") as refusal:
+        read_settings({"ASF_WEBHOOK_URL": "https://backend.example/"})
+    assert str(refusal.value).endswith(f"To generate one: {GENERATE_WEBHOOK_SECRET}")
+    weak = "whsec_" + b64encode(bytes(32)).decode()
+    assert read_settings({"ASF_WEBHOOK_SECRET": weak}).webhook_secret == [bytes(32)]
+    with pytest.raises(SettingsError, match="ASF_WEBHOOK_SECRET must not be a repetition"):
+        read_settings(PRODUCTION | {"ASF_WEBHOOK_SECRET": weak})
+
+
 @pytest.mark.parametrize("seed", range(200))
 def test_random_secrets_are_accepted(seed: int) -> None:
     """In Base64, in hexadecimal and decimal digits, as a UUID."""
@@ -481,10 +595,37 @@ def test_a_bad_token_of_the_internal_api_is_rejected_and_not_shown(token: str) -
     assert "hunter2" not in line
 
 
-def test_nobody_is_trusted_where_there_is_a_token() -> None:
-    """With `none`, only the token gives access."""
-    locked = PRODUCTION | {"ASF_INTERNAL_API_TOKEN": API_TOKEN, "ASF_INTERNAL_TRUSTED_NETWORKS": "none"}
+@pytest.mark.parametrize("networks", ["none", "", " "])
+@pytest.mark.parametrize("mode", [PRODUCTION, {}])
+def test_nobody_is_trusted_where_there_is_a_token(networks: str, mode: dict[str, str]) -> None:
+    """With `none` or an empty value, in debug mode too, only the token gives access."""
+    locked = mode | {"ASF_INTERNAL_API_TOKEN": API_TOKEN, "ASF_INTERNAL_TRUSTED_NETWORKS": networks}
     assert read_settings(locked).internal_trusted_networks == []
+
+
+def test_no_network_without_a_token_is_an_error() -> None:
+    """The line says how to get the default."""
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"ASF_INTERNAL_TRUSTED_NETWORKS": ""})
+    (line,) = refusal.value.problems
+    assert "ASF_INTERNAL_API_TOKEN" in line
+    assert line.endswith("set it to auto.")
+    for mode in ({}, PRODUCTION):
+        default = read_settings(mode | {"ASF_INTERNAL_TRUSTED_NETWORKS": "auto"})
+        assert default.internal_trusted_networks == read_settings(mode).internal_trusted_networks
+
+
+LISTS = ["CORS_ALLOWED_ORIGINS", "ALLOWED_HOSTS", "S3_BUCKETS", "GS_BUCKETS", "AZ_CONTAINERS", "WEBHOOK_SECRET"]
+
+
+@pytest.mark.parametrize("name", [*LISTS, "INTERNAL_TRUSTED_NETWORKS"])
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_value_is_an_empty_list(name: str, text: str) -> None:
+    """Of each setting that is a list; only audio roots must have an item."""
+    settings = read_settings({"ASF_INTERNAL_API_TOKEN": API_TOKEN, f"ASF_{name}": text})
+    assert getattr(settings, name.lower()) == []
+    with pytest.raises(SettingsError, match="ASF_AUDIO_ROOTS must name at least one directory"):
+        read_settings({"ASF_AUDIO_ROOTS": text})
 
 
 @given(st.dictionaries(st.sampled_from(sorted(VARIABLES)), st.text()))
@@ -573,3 +714,40 @@ def test_the_example_lists_every_setting_with_its_default() -> None:
     defaults = asdict(unset) | {"secret_key": "", "secret_key_is_random": False}
     read = asdict(read_settings(listed)) | {"secret_key": "", "secret_key_is_random": False}
     assert read == defaults
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"), [("warn", " Did you mean warning?"), ("inof", " Did you mean info?"), ("7", ""), ("", "")]
+)
+def test_a_wrong_log_level_is_answered_with_the_nearest(value: str, hint: str) -> None:
+    """And with all that there are."""
+    with pytest.raises(SettingsError) as raised:
+        read_settings({"ASF_LOG_LEVEL": value})
+    assert raised.value.problems == [f"ASF_LOG_LEVEL must be debug, info, warning or error (got {value!r}).{hint}"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_trial"),
+    [
+        ({}, True),
+        ({"ASF_DEBUG_MODE": "False", "ASF_AUDIO_ROOTS": "/srv/audio", "ASF_DATABASE": "/var/lib/asf/a"}, True),
+        ({"ASF_HOST": "0.0.0.0", "ASF_PORT": "5006", "ASF_LOG_LEVEL": "debug"}, True),  # noqa: S104
+        ({"ASF_PORT": "tcp://10.96.0.17:5006", "ASF_SERVICE_HOST": "10.96.0.17"}, True),  # set by Kubernetes
+        ({"ASF_SECRET_KEY": ""}, True),
+        ({"ASF_SECRET_KEY": "x"}, False),
+        ({"ASF_REQUIRE_TOKENS": "True"}, False),
+        ({"ASF_SECRET_KY": "a mistyped name"}, False),
+    ],
+)
+def test_a_trial_is_for_who_has_set_nothing(environment: dict[str, str], is_trial: bool) -> None:
+    """A setting that is wrong, or mistyped, must not open a production server."""
+    assert is_configured(environment) is not is_trial
+
+
+def test_a_trial_trusts_no_address() -> None:
+    """Its internal API wants a token that nobody can guess."""
+    first, second = (read_settings(trial_environment({"ASF_DEBUG_MODE": "False"})) for _ in range(2))
+    assert first.debug_mode
+    assert first.internal_api_token != second.internal_api_token
+    assert len(first.internal_api_token or "") >= 32
+    assert not first.internal_trusted_networks

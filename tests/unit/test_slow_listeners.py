@@ -94,6 +94,16 @@ def test_a_listener_that_reads_slowly_may_acknowledge_in_steps(unread: int) -> N
     assert seconds <= blocked.dropped_after(2000.0) <= seconds + 3 * LOOK_SECONDS
 
 
+def test_a_listener_that_shows_what_it_has_read_is_not_dropped() -> None:
+    """From then on it has its time for what it has not read by then."""
+    blocked = Blocked()
+    blocked.listener.unread = STEP_BYTES
+    blocked.run(longest_silence(SLOW_SECONDS, STEP_BYTES) - LOOK_SECONDS)
+    blocked.listener.unread = STEP_BYTES // 2
+    answered_at = blocked.now
+    assert blocked.dropped_after(2000.0) - answered_at >= longest_silence(SLOW_SECONDS, STEP_BYTES // 2)
+
+
 def test_a_turn_looks_at_a_bounded_number_of_sessions() -> None:
     """The rest stays due."""
     timer = SlowListeners(SLOW_SECONDS)

@@ -69,7 +69,8 @@ def test_an_unknown_kind_is_an_error() -> None:
 )
 def test_the_scheme_selects_the_adapter(filepath: str, kind: type[Locator]) -> None:
     """Later the type of the locator does."""
-    adapters = {each: FakeSources(each) for each in (FileLocator, ObjectLocator, QueueLocator)}
+    kinds: tuple[type[Locator], ...] = (FileLocator, ObjectLocator, QueueLocator)
+    adapters = {each: FakeSources(each) for each in kinds}
     audio = SourceRouter(adapters)
     locator = audio.locate(filepath)
     assert [each for each, one in adapters.items() if one.located] == [kind]
@@ -82,9 +83,9 @@ def test_unknown_schemes_and_missing_adapters_are_rejected() -> None:
     audio = SourceRouter({FileLocator: FakeSources(FileLocator)})
     with pytest.raises(InvalidFilepath, match="'ftp' is not a known scheme"):
         audio.locate("ftp://host/one.mp3")
-    with pytest.raises(InvalidFilepath, match="not set up for audio of the scheme 's3'"):
+    with pytest.raises(InvalidFilepath, match="not set up for audio of the scheme 's3': ASF_S3_BUCKETS is not set"):
         audio.locate("s3://bucket/one.mp3")
-    with pytest.raises(InvalidFilepath, match="'queue'"):
+    with pytest.raises(InvalidFilepath, match="'queue': ASF_REDIS_URL is not set"):
         audio.locate("queue:one")
     assert audio.content_type_of(QueueLocator("one")) is None
     with pytest.raises(AudioUnavailable, match="not set up for 'queue:one'"):

@@ -12,12 +12,15 @@ from asf.adapters.realtime_api import ReplayLimits, SocketIoUiUpdateEmitter, cre
 from asf.adapters.realtime_api.replay_limits import COUNTED_BYTES, REPLAYED_AT_ONCE
 from asf.adapters.realtime_api.transports import MessageTransport
 from asf.domain.errors import UiEmitFailed, Unauthorized
+from asf.domain.peer import Peer, Transport
 from asf.domain.updates.limits import MAX_WAITING_BYTES, MAX_WAITING_UPDATES
 from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription
 
 
 class ScriptedTransport:
     """Keeps what is sent, or fails."""
+
+    peer = Peer(Transport.SOCKETIO, "192.0.2.1")
 
     def __init__(self) -> None:
         self.queued_messages = self.queued_bytes = self.queued_late = 0
@@ -31,6 +34,9 @@ class ScriptedTransport:
         if not self.is_gone:
             self.sent.append(text)
         return not self.is_gone
+
+    def send_all(self, texts: Sequence[str]) -> bool:
+        return all(map(self.send, texts))
 
     def send_late(self, renders: Sequence[Callable[[], str]]) -> bool:
         return all(self.send(render()) for render in renders)
