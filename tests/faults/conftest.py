@@ -18,7 +18,7 @@ def soak(request: pytest.FixtureRequest) -> bool:
 def failing_server(tmp_path: Path) -> Iterator[ServerProcess]:
     """Return an observed server whose parts may raise: its log has their tracebacks, and no others."""
     server = ServerProcess(
-        tmp_path, {"ASF_UI_HISTORY_SIZE": "100000", "ASF_STREAM_SLEEP_INTERVAL": "0.005"}, observed=True
+        tmp_path, {"ASF_UI_HISTORY_SIZE": "2000", "ASF_STREAM_SLEEP_INTERVAL": "0.005"}, observed=True
     )
     yield server
     assert server.stop() == 0, "".join(server.log)

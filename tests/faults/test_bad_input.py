@@ -44,6 +44,11 @@ def send_ui_update(server: ServerProcess, body: Any) -> str:
     return _post(server, "send_ui_update", body)
 
 
+def post_cues(server: ServerProcess, body: Any) -> str:
+    """Post cues."""
+    return _post(server, f"streams/{STREAM}/cues", body)
+
+
 def request(server: ServerProcess, line: str) -> str:
     """Send a request with a method and a path."""
     method, path = line.split(" ", 1)
@@ -143,6 +148,7 @@ NO_OBJECTS: list[Any] = ["text", 5, 1.5, True, [], [{"stream_id": STREAM}]]
 """What is no object."""
 
 NOTIFY, SENDUI, HTTP = "the internal API, announcements", "the internal API, UI updates", "HTTP"
+CUES = "the internal API, cues"
 AUDIO, UI, URL, MESSAGE = (
     "Socket.IO, audio",
     "Socket.IO, UI updates",
@@ -190,6 +196,10 @@ MALFORMED = [
 ]
 UNUSABLE = [b"", b"  ", b"null", b"[]", b"{}", b'"text"', b"5"]
 FILE = "there.mp3"
+NO_CUES: list[Any] = [None, 5, "text", {}, [], [{"start": 1}] * 1001]
+NO_CUE: list[Any] = [None, 5, "text", [], {}, {"start": None}]
+NO_TIMES: list[Any] = ["1", True, -1, 10**9, 10**400, []]
+NO_CUE_TEXTS: list[Any] = [5, [], "x" * 65536, "\u20ac" * 22000, "\ud800"]
 
 TABLE = [
     *rows(NOTIFY, notify, "400 ASF_NOTIFY_MALFORMED_JSON", *MALFORMED, f'{{"a": {DEEP}}}'.encode()),
@@ -241,10 +251,38 @@ TABLE = [
             for one in ("", 5, "x" * 129, "\x00")
         ),
     ),
+    *rows(CUES, post_cues, "400 ASF_CUES_MALFORMED_JSON", *MALFORMED, f'{{"a": {DEEP}}}'.encode()),
+    *rows(CUES, post_cues, "400 ASF_CUES_INVALID_PAYLOAD", *UNUSABLE),
+    *rows(
+        CUES,
+        post_cues,
+        "400 ASF_CUES_INVALID_PAYLOAD",
+        *({"cues": one} for one in NO_CUES),
+        {"cues": [{"start": 1}], "epoch": 5},
+        {"cues": [{"start": 1}], "epoch": []},
+    ),
+    *rows(
+        CUES,
+        post_cues,
+        "400 ASF_CUES_INVALID_CUE",
+        *({"cues": [{"start": 1}, one]} for one in NO_CUE),
+        *({"cues": [{"start": one}]} for one in NO_TIMES),
+        *({"cues": [{"start": 1, "end": one}]} for one in [0.5, *NO_TIMES]),
+        *({"cues": [{"start": 1, "id": one}]} for one in NO_IDS if one is not None),
+        *({"cues": [{"start": 1, "kind": one}]} for one in NO_IDS if one is not None),
+        *({"cues": [{"start": 1, "text": one}]} for one in NO_CUE_TEXTS),
+        {"cues": [{"start": 1, "data": "\ud800"}]},
+    ),
+    *rows(
+        CUES, post_cues, "409 ASF_EPOCH_CHANGED", *({"cues": [{"start": 1}], "epoch": one} for one in ("", "other"))
+    ),
+    *rows(CUES, post_cues, "413 ASF_PAYLOAD_TOO_LARGE", b" " * (1024 * 1024 + 1)),
     *rows(
         HTTP,
         request,
         "400 ASF_INVALID_QUERY",
+        *(f"GET /api/v1/podcasts/cues/{STREAM}?since={one}" for one in ("-1", "x", "1.5", "", "9" * 5000)),
+        f"GET /api/v1/podcasts/cues/{STREAM}?format=srt",
         *(f"GET /asf/internal/streams?limit={one}" for one in ("0", "-1", "1001", "x", "1.5", "", "9" * 5000)),
     ),
     *rows(
@@ -254,7 +292,8 @@ TABLE = [
         "GET /asf/internal/streams/unknown",
         "DELETE /asf/internal/streams/unknown",
         *(
-            f"GET /api/v1/podcasts/stream/{one}"
+            f"GET /api/v1/podcasts/{kind}/{one}"
+            for kind in ("stream", "cues")
             for one in ("unknown", "%00", "%ff", "..%2f..%2fetc%2fpasswd", "x" * 5000, "%ED%A0%80")
         ),
     ),
@@ -301,6 +340,8 @@ TABLE = [
         *(("join_stream", {"stream_id": STREAM, "offset": one}) for one in NO_NUMBERS),
         *(("join_stream", {"stream_id": STREAM, "window": one}) for one in [0, *NO_NUMBERS] if one is not None),
         *(("join_stream", {"stream_id": STREAM, "wait": one}) for one in NO_FLAGS),
+        *(("join_stream", {"stream_id": STREAM, "cues": one}) for one in NO_FLAGS),
+        *(("join_stream", {"stream_id": STREAM, "cues_since": one}) for one in NO_NUMBERS),
         *(("join_stream", {"stream_id": STREAM, "epoch": one}) for one in NO_TEXTS),
         *(("seek_stream", {"offset": one}) for one in NO_NUMBERS),
         *(("audio_ack", {"received": one}) for one in NO_NUMBERS),
@@ -349,6 +390,8 @@ TABLE = [
         *({"offset": one} for one in ("-1", "1.5", "x", "1e3", "9" * 5000, str(2**53), "NaN")),
         *({"window": one} for one in ("0", "-1", "x")),
         *({"wait": one} for one in ("maybe", "2")),
+        *({"cues": one} for one in ("maybe", "2")),
+        *({"cues_since": one} for one in ("-1", "x", str(2**53))),
         *({"stream_id": one} for one in (" ", "x" * 256, "a\x00b", "\x7f")),
     ),
     *rows(
@@ -461,7 +504,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory, ledger: Ledger) -> Iterator
     yield server, tried
     metrics = server.metrics()
     assert server.stop() == 0, "".join(server.log)
-    assert not any("Traceback" in line for line in server.log), "".join(server.log)
+    assert not any("Traceback (" in line for line in server.log), "".join(server.log)
     if tried.total():
         heard = re.search(r"^asf_audio_bytes_sent_total (\S+)", metrics, re.MULTILINE)
         assert heard is not None

@@ -100,7 +100,7 @@ class Campaign:
 
 
 def _is_wrong(line: str) -> bool:
-    return "Traceback" in line or re.search(r"\b(ERROR|CRITICAL)\b", line) is not None or len(line) > LONGEST_LINE
+    return "Traceback (" in line or re.search(r"\b(ERROR|CRITICAL)\b", line) is not None or len(line) > LONGEST_LINE
 
 
 def _cut(line: str) -> str:

@@ -116,6 +116,18 @@ RIGHT: dict[str, SearchStrategy[str]] = {
     "epoch": st.sampled_from(['""', '"other"', "null"]),
     "window": st.sampled_from(["1", "4096", "100000", "null"]),
     "wait": st.sampled_from(["true", "false"]),
+    "cues_since": st.sampled_from(["0", "1", "1000000"]),
+    "cues": st.one_of(
+        st.sampled_from(["true", "false"]),
+        st.lists(
+            st.builds(
+                lambda start, more: f'{{"start":{start}{more}}}',
+                st.sampled_from(["0", "1.5", "-1", "1e9", "null"]),
+                st.sampled_from(["", ',"text":"<b>"', ',"id":"a"', ',"end":0', ',"kind":"word"', ',"data":[]']),
+            ),
+            max_size=3,
+        ).map(_array),
+    ),
     "token": st.sampled_from(["null", '"token"', '"a.b.c"', '"eyJhbGciOiJub25lIn0.e30."', "5"]),
     "received": st.sampled_from(["0", "4096", "10000"]),
     "client_id": st.sampled_from(['"fuzzed"', '"somebody"']),
@@ -193,6 +205,8 @@ paths = st.one_of(
             b"/socket.io/",
             b"/socket.io",
             b"/asf/internal/streams/fuzzed",
+            b"/api/v1/podcasts/cues/" + STREAM.encode(),
+            b"/api/v1/podcasts/cues/" + STREAM.encode() + b"?format=vtt",
             b"*",
             b"/console/static/../index.html",
             b"",
@@ -215,7 +229,23 @@ query_values = st.one_of(
 queries = st.lists(
     st.builds(
         lambda name, value: name + b"=" + value,
-        st.sampled_from([b"offset", b"epoch", b"window", b"wait", b"token", b"limit", b"cursor", b"", b"%ff", b"j"]),
+        st.sampled_from(
+            [
+                b"offset",
+                b"epoch",
+                b"window",
+                b"wait",
+                b"cues",
+                b"since",
+                b"format",
+                b"token",
+                b"limit",
+                b"cursor",
+                b"",
+                b"%ff",
+                b"j",
+            ]
+        ),
         query_values,
     ),
     max_size=3,
@@ -356,11 +386,17 @@ json_bodies = st.one_of(
     payload("stream_id", "filepath", "state", "content_type", "metadata", "reason"),
     payload("client_id", "event_name", "data", "idempotency_key"),
     payload("updates"),
+    payload("cues", "epoch"),
     any_json,
 ).map(lambda text: text.encode("utf-8", "surrogatepass"))
 bodies = mostly(json_bodies, junk, long_junk)
 api_paths = st.sampled_from(
-    [b"/asf/internal/notify_new_audio", b"/asf/internal/send_ui_update", b"/asf/internal/send_ui_updates"]
+    [
+        b"/asf/internal/notify_new_audio",
+        b"/asf/internal/send_ui_update",
+        b"/asf/internal/send_ui_updates",
+        b"/asf/internal/streams/" + STREAM.encode() + b"/cues",
+    ]
 )
 
 HOST = b"Host: 127.0.0.1"
@@ -397,6 +433,34 @@ chunked_requests = st.builds(
     chunk_sizes,
     endings,
 )
+upload_fields = st.one_of(
+    st.builds(
+        lambda value: b"Upload-Offset: " + value,
+        st.sampled_from([b"0", b"1", b"-1", b"00", b"+1", b"", b"\xb2", b"1_0", b"9" * 5000, b"0, 0"]),
+    ),
+    st.builds(lambda value: b"Upload-Complete: " + value, st.sampled_from([b"?0", b"?1", b"?2", b"", b"?0, ?1"])),
+    st.builds(
+        lambda value: b"Content-Type: " + value,
+        st.sampled_from([b"audio/mpeg", b"audio/" + b"x" * 300, b"text/html", b"multipart/form-data", b"\xff"]),
+    ),
+    st.sampled_from(
+        [b"Expect: 100-continue", b"Expect: x", b"Content-Encoding: gzip", b"Content-Range: bytes 0-1/2"]
+    ),
+    headers,
+)
+upload_requests = st.builds(
+    lambda method, tail, fields, coding, body, sizes, ending: (
+        request(method, b"/asf/internal/streams/" + tail + b"/audio", b"HTTP/1.1", [HOST, *coding, *fields])
+        + chunked(body, sizes, ending)
+    ),
+    mostly(st.sampled_from([b"PUT", b"PATCH"]), st.sampled_from([b"HEAD", b"POST", b"GET"])),
+    mostly(st.just(b"uploaded"), st.one_of(st.just(b"uploaded/audio"), escapes)),
+    st.lists(upload_fields, max_size=3),
+    mostly(st.just([b"Transfer-Encoding: chunked"]), st.sampled_from([[], [b"Content-Length: 5"]])),
+    bodies,
+    chunk_sizes,
+    endings,
+)
 engineio_requests = st.builds(
     lambda method, version, transport, sid, more, fields: request(
         method, b"/socket.io/?EIO=" + version + b"&transport=" + transport + sid + more, b"HTTP/1.1", [HOST, *fields]
@@ -424,6 +488,7 @@ http_messages = st.one_of(
     playback_requests,
     api_requests,
     chunked_requests,
+    upload_requests,
     engineio_requests,
     st.builds(lambda message, cut: message[: max(1, len(message) - cut)], plain_requests, st.integers(1, 60)),
     junk,
@@ -596,7 +661,7 @@ plain_sessions: SearchStrategy[list[Step]] = st.builds(
 # Socket.IO packets, and Engine.IO packets around them
 
 EVENTS = {
-    "join_stream": ("stream_id", "offset", "epoch", "window", "wait", "token"),
+    "join_stream": ("stream_id", "offset", "epoch", "window", "wait", "cues", "cues_since", "token"),
     "leave_stream": ("stream_id",),
     "pause_stream": ("stream_id",),
     "resume_stream": ("stream_id",),

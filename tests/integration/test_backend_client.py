@@ -10,13 +10,15 @@ import requests
 from asf.client import (
     Announced,
     BackendClient,
+    CuesAdded,
     Delivered,
     RequestRejected,
     ServerUnreachable,
     Stream,
     UiUpdate,
+    cue_batches,
 )
-from asf.client.internal_api import SIZE_SECONDS, TIMEOUT_SECONDS
+from asf.client.calls import SIZE_SECONDS, TIMEOUT_SECONDS
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer, audio_of
@@ -330,3 +332,35 @@ def test_the_readme_example(server: ServerProcess) -> None:
     with BackendClient(server.url) as backend:
         assert backend.stream("demo").state == "complete"
         assert backend.send_ui_update("alice", "next", None).seq == 2
+
+
+def test_cues_are_added_in_batches_of_one_epoch(server: ServerProcess) -> None:
+    """Those with an id replace earlier ones; those without are added once."""
+    path = server.announce("cued", audio_of(1000))
+    cues = [{"start": number, "text": f"ü{number}"} for number in range(2500)]
+    with BackendClient(server.url) as backend:
+        assert backend.add_cues("cued", []) is None
+        added = backend.add_cues("cued", iter(cues))
+        assert added is not None
+        assert (added.accepted, added.total) == (2500, 2500)
+        again = backend.add_cues("cued", [{"id": "a", "start": 1}, {"id": "b", "start": 2}, {"id": "a", "start": 3}])
+        assert again == CuesAdded(3, 2502, added.epoch)
+        backend.notify_new_audio("cued", path, "generating")
+        with pytest.raises(RequestRejected) as rejection:
+            backend.add_cues("cued", cues, added.epoch)
+        assert (rejection.value.error_code, rejection.value.attempt) == ("ASF_EPOCH_CHANGED", 1)
+
+
+def test_cues_whose_response_was_lost_are_added_again_with_the_same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the server has each once. Further requests are for the epoch of the first one."""
+    monkeypatch.setattr(cue_batches, "MAX_CUES", 10)
+    answer = {"accepted": 10, "total": 10, "epoch": "e1"}
+    cues = [{"start": number} for number in range(15)]
+    with ScriptedServer("drop", (200, answer)) as server, BackendClient(server.url) as backend:
+        backend.add_cues("s/ü", cues)
+    bodies = [request["body"] for request in server.requests]
+    assert [len(body["cues"]) for body in bodies] == [10, 10, 5]
+    assert [body["epoch"] for body in bodies] == [None, None, "e1"]
+    assert bodies[0] == bodies[1]
+    assert len({cue["id"] for body in bodies for cue in body["cues"]}) == 15
+    assert all(request["path"] == "/asf/internal/streams/s%2F%C3%BC/cues" for request in server.requests)

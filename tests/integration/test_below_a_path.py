@@ -87,6 +87,8 @@ def test_the_streams_own_url_is_below_the_path(proxy: Proxy, stream_id: str) -> 
         "/audio/socket.io/../asf/internal/streams",
         "/audio/socket.io/..%2fasf/internal/streams",
         "/audio/asf/internal/streams/..%2f..%2f..%2fsocket.io%2f",
+        "/audio/asf/client/../internal/streams",
+        "/audio/asf/client/..%2finternal/streams",
         "/asf/internal/streams/..%2f..%2f..%2faudio%2fsocket.io%2f",
         "/asf/internal/streams",
         "//asf/internal/streams",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from asf import __version__
+from asf.client import BackendClient
 from tests.support.addresses import needs_ipv6
 from tests.support.bounds import COMMAND_SECONDS, STOP_SECONDS
 from tests.support.command_line import asf
@@ -45,6 +46,25 @@ def test_notify_and_listen_give_the_identical_file(server: ServerProcess, tmp_pa
     assert piped.stdout == audio
 
 
+def test_listen_prints_cues(server: ServerProcess, tmp_path: Path) -> None:
+    """Each is one line of JSON, on standard output unless that has the audio. They cannot control a terminal."""
+    audio = audio_of(50_000)
+    server.announce("cued", audio)
+    cues = [{"id": str(number), "start": number, "text": "ü\x1b[2J\x9b\n"} for number in range(3)]
+    with BackendClient(server.url) as backend:
+        backend.add_cues("cued", cues)
+    printed = asf("listen", "cued", "--cues", "-o", str(tmp_path / "out.mp3"), url=server.url)
+    assert (printed.returncode, (tmp_path / "out.mp3").read_bytes()) == (0, audio)
+    assert [json.loads(line) for line in printed.stdout.splitlines()] == cues
+    assert "ü" in printed.stdout.decode()
+    assert b"\x1b" not in printed.stdout
+    piped = asf("listen", "cued", "--cues", "-o", "-", url=server.url)
+    assert piped.stdout == audio
+    lines = [line for line in piped.stderr.decode().splitlines() if line.startswith("{")]
+    assert [json.loads(line) for line in lines] == cues
+    assert asf("listen", "cued", url=server.url).stdout == b""
+
+
 def test_push_reaches_watch(server: ServerProcess) -> None:
     """Each update is one line of JSON."""
     command = [sys.executable, "-u", "-m", "asf", "watch", "alice", "-n", "2", "--url", server.url]
@@ -65,23 +85,25 @@ def test_push_reaches_watch(server: ServerProcess) -> None:
 def test_errors_are_one_readable_line(server: ServerProcess, tmp_path: Path) -> None:
     """With exit code 1, and never a traceback."""
     nowhere = "http://127.0.0.1:9"
+    unreachable = b": Connection refused.\nIs the server running (asf serve)? Is the address right (--url)?\n"
     attempts = [
-        (("listen", "unknown"), server.url, b"ASF_STREAM_NOT_FOUND"),
+        (("listen", "unknown"), server.url, b"(ASF_STREAM_NOT_FOUND)\nTo wait until it is announced, add --wait.\n"),
         (("notify", "s", "/etc/passwd"), server.url, b"ASF_NOTIFY_INVALID_FILEPATH"),
         (("notify", " ", "x.mp3"), server.url, b"ASF_NOTIFY_INVALID_STREAM_ID"),
         (("push", "alice", "connect", "1"), server.url, b"ASF_SENDUI_INVALID_EVENT_NAME"),
         (("watch", "x" * 256), server.url, b"ASF_SUBSCRIBE_INVALID_PAYLOAD"),
-        (("listen", "s"), nowhere, b"No ASF server responded"),
-        (("notify", "s", "x.mp3"), nowhere, b"No ASF server responded"),
-        (("push", "a", "e", "1"), nowhere, b"No ASF server responded"),
-        (("watch", "a"), nowhere, b"No ASF server responded"),
+        (("listen", "s"), nowhere, unreachable),
+        (("notify", "s", "x.mp3"), nowhere, unreachable),
+        (("push", "a", "e", "1"), nowhere, unreachable),
+        (("watch", "a"), nowhere, unreachable),
         (("watch", "a", "--namespace", "/nowhere"), server.url, b"No ASF server responded"),
     ]
     for arguments, url, expected in attempts:
         result = asf(*arguments, url=url, cwd=tmp_path)
         assert result.returncode == 1, (arguments, result)
         assert expected in result.stderr
-        assert b"Traceback" not in result.stderr
+        assert result.stderr.startswith(b"Error: ")
+        assert result.stderr.count(b"\n") <= 2  # the second one is advice
 
 
 def test_wrong_usage_has_an_exit_code_of_its_own(server: ServerProcess) -> None:
@@ -165,7 +187,9 @@ def test_variables_that_are_no_settings_are_warned_of(tmp_path: Path) -> None:
     assert len(said) == 1
     assert "ASF_PROT is not a setting and is ignored. Did you mean ASF_PORT?" in said[0]
     health = asf("health", cwd=tmp_path, environment=links | {"ASF_HOST": "127.0.0.1"})
-    assert (health.returncode, health.stdout.decode()) == (0, f"{server.url} is ok\n"), health.stderr
+    assert (health.returncode, health.stdout.decode()) == (0, f"{server.url} is ok (ASF {__version__})\n"), (
+        health.stderr
+    )
     assert server.stop() == 0
 
 

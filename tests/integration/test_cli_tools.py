@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from asf.client.listener import WINDOW_BYTES
+from asf.client.reception import WINDOW_BYTES
 from tests.support.bounds import COMMAND_SECONDS, PONG_SECONDS
 from tests.support.command_line import asf
 from tests.support.fixtures import StartServer, audio_of
@@ -138,7 +138,9 @@ def test_streams_are_listed_and_deleted(start_server: StartServer) -> None:
     assert (none.returncode, none.stdout) == (0, b"")
     assert b"No streams yet" in none.stderr
     path = str(server.audio_root / "a\x1b[2J.mp3")
-    assert asf("notify", "talk", path, "--metadata", '{"n": 1}', url=server.url).returncode == 0
+    absent = asf("notify", "talk", path, "--metadata", '{"n": 1}', url=server.url)
+    assert absent.returncode == 0
+    assert b"does not exist on this machine" in absent.stderr
     assert asf("notify", "große€", path, "--state", "generating", url=server.url).returncode == 0
     assert asf("notify", "große€", "--state", "failed", "--reason", "No voice.", url=server.url).returncode == 0
     shown = asf("streams", url=server.url)

@@ -379,7 +379,7 @@ def test_a_server_short_of_file_descriptors_goes_on(tmp_path: Path) -> None:
         assert listener.audio == audio
         for connection in crowd:
             connection.close()
-        assert json.loads(requests.get(f"{url}/asf/health", timeout=PATIENCE_SECONDS).text) == {"status": "ok"}
+        assert json.loads(requests.get(f"{url}/asf/health", timeout=PATIENCE_SECONDS).text)["status"] == "ok"
         listener.close()
     finally:
         process.terminate()
@@ -387,7 +387,7 @@ def test_a_server_short_of_file_descriptors_goes_on(tmp_path: Path) -> None:
         reader.join()
         process.stderr.close()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
-    assert not any("Traceback" in line for line in log)
+    assert not any("Traceback (" in line for line in log)
 
 
 def test_nothing_of_networking_is_imported_before_patching() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from asf import client
+from asf import __version__, client
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.domain.access.grant import Grant
 from asf.entrypoints.shutdown import FLUSH_SECONDS
@@ -174,7 +174,7 @@ def test_it_serves_and_drains_with_nothing_but_its_volumes(image: Image, deploy:
     client.listen(deployed.url, "s", received.extend, token=deployed.token)
     assert received == AUDIO[:200_000]
     checked = deployed.container.run(image.health_check)
-    assert (checked.returncode, checked.stdout) == (0, f"{deployed.url} is ok\n"), checked.stderr
+    assert (checked.returncode, checked.stdout) == (0, f"{deployed.url} is ok (ASF {__version__})\n"), checked.stderr
 
     deployed.announce("long", AUDIO)
     listener = deployed.join("long")
@@ -235,9 +235,10 @@ def test_how_a_container_runs(image: Image) -> None:
     user, group = image.user.split(":")
     assert int(user) > 0
     assert int(group) > 0
-    assert image.command == ["/opt/asf/bin/asf", "serve"]
+    assert image.command == ["/opt/asf/bin/asf", "serve", "--trial"]
     assert image.health_check == ["/opt/asf/bin/asf", "health"]
     assert image.said["STOPSIGNAL"] == "SIGTERM"
+    assert 'org.opencontainers.image.licenses="Apache-2.0"' in image.said["LABEL"]
     assert image.said["VOLUME"] == '["/srv/audio", "/var/lib/asf"]'
     assert {name for name in image.environment if name != "PATH"} <= VARIABLES
     assert not (image.root / "opt/asf/bin/pip").exists()
@@ -268,7 +269,9 @@ def test_the_documented_commands_agree() -> None:
     )
     for block in blocks:
         assert subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False).stderr == ""
-    (line,) = (line for line in "".join(blocks).replace("\\\n", " ").splitlines() if line.startswith("docker run "))
+    (line,) = (
+        line for line in "".join(blocks).replace("\\\n", " ").splitlines() if line.startswith("docker run -d ")
+    )
     words = line.split()
     options = list(pairwise(words))
     (stop,) = (int(value) for name, value in options if name == "--stop-timeout")

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -18,6 +19,7 @@ from tests.support.nodes import COUNT, TOKEN, Nodes
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 from tests.support.proxies import HAProxy, Nginx, Proxy
+from tests.support.uploader import Sender
 
 AUDIO = audio_of(300_000)
 LONG_AUDIO = audio_of(4_000_000)  # ten seconds at the default pace
@@ -34,6 +36,7 @@ INSIDE = [
     "/metrics",
     "/asf/ready",
     "/asf/internal/streams",
+    "/asf/operator",
     "//asf/internal/streams",
     "/%61sf/internal/streams",
     "/asf/./internal/streams",
@@ -41,6 +44,8 @@ INSIDE = [
     "/socket.io/%2e%2e/asf/internal/streams",
     "/socket.io/..%2fasf/internal/streams",
     "/asf/internal/streams/..%2f..%2f..%2fsocket.io%2f",
+    "/asf/client/../internal/streams",
+    "/asf/client/..%2finternal/streams",
     "/api/v1/podcasts/stream/../../../../metrics",
     "/api/v1/podcasts/stream/%2e%2e/%2e%2e/%2e%2e/%2e%2e/metrics",
     "/ASF/internal/streams",
@@ -132,6 +137,24 @@ def test_a_client_that_keeps_no_cookie_needs_a_websocket(nodes: Nodes, proxy: Pr
     assert "set-cookie" not in answer.lower()
 
 
+def test_cues_are_reached(nodes: Nodes, proxy: Proxy) -> None:
+    """Those that were posted to one node, at all of them."""
+    nodes.announce("cued", AUDIO)
+    url = f"http://127.0.0.1:{nodes.ports[0]}/asf/internal/streams/cued/cues"
+    requests.post(
+        url, json={"cues": [{"id": "1", "start": 1, "text": "one"}]}, timeout=PATIENCE_SECONDS
+    ).raise_for_status()
+    for _ in nodes.ports:
+        response = requests.get(f"{proxy.url}/api/v1/podcasts/cues/cued?format=vtt", timeout=PATIENCE_SECONDS)
+        assert response.text == "WEBVTT\n\n1\n00:00:01.000 --> 00:00:06.000\none\n"
+
+
+def test_the_browser_client_is_reached(proxy: Proxy) -> None:
+    """Through the proxy, where pages load it from; an error is that of a node."""
+    response = requests.get(f"{proxy.url}/asf/client/nothing.js", timeout=PATIENCE_SECONDS)
+    assert (response.status_code, response.json()["error_code"]) == (404, "ASF_NOT_FOUND")
+
+
 def test_ranges(nodes: Nodes, proxy: Proxy) -> None:
     """Players ask for pieces, and one piece may come from another node than the next one."""
     nodes.announce("s", AUDIO)
@@ -181,15 +204,33 @@ def test_listeners_reach_nothing_else(proxy: Proxy) -> None:
 
 
 def test_backends_have_a_way_of_their_own(nodes: Nodes, proxy: Proxy) -> None:
-    """What is announced there is heard at every node; nothing but the internal API is there."""
+    """What is announced there is heard at every node; only the internal API and the page for operators are there."""
     path = nodes.all[0].audio_root / "talk.mp3"
     path.write_bytes(AUDIO)
     with client.BackendClient(proxy.internal_url, token=TOKEN) as backend:
         backend.notify_new_audio("talk", str(path))
     for node in nodes.all:
         assert requests.get(node.stream_url("talk"), timeout=PATIENCE_SECONDS).content == AUDIO
+    style = requests.get(f"{proxy.internal_url}/asf/operator/operator.css", timeout=PATIENCE_SECONDS)
+    assert style.headers["Content-Type"].startswith("text/css")
     for elsewhere in ("/metrics", "/asf/ready", "/api/v1/podcasts/stream/talk"):
         assert requests.get(f"{proxy.internal_url}{elsewhere}", timeout=PATIENCE_SECONDS).status_code == 404
+
+
+def test_backends_upload_through_it(nodes: Nodes, proxy: Proxy) -> None:
+    """Audio of any size, which is heard while it is sent."""
+    address = urlsplit(proxy.internal_url)
+    listener = PlainListener(nodes.all[1].url, "upload", wait="true")
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with Sender(address.port or 80, "upload", headers=headers) as sender:
+        for start in range(0, len(LONG_AUDIO), 1_000_000):
+            sender.send(LONG_AUDIO[start : start + 1_000_000])
+            if start < 2_000_000:  # At the documented pace the rest takes too long.
+                listener.receive_until_bytes(start + 400_000)
+        assert sender.end().status in {200, 201}
+    listener.close()
+    for node in nodes.all:
+        assert requests.get(node.stream_url("upload"), timeout=STREAM_SECONDS).content == LONG_AUDIO
 
 
 def test_updates_find_their_subscribers(nodes: Nodes, proxy: Proxy) -> None:

@@ -14,6 +14,7 @@ from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
 from asf.settings import read_settings
+from tests.browser.prerequisites import missing
 from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
@@ -25,7 +26,7 @@ DOCUMENTS = ["README.md", "docs/tutorial.md", "docs/backend.md", "docs/productio
 ADDRESS = "http://127.0.0.1:5006"
 REDIS = "redis://127.0.0.1:6379/0"
 VOICE = "def voice():\n    yield b'audio'\n"
-"""What stands for the reader's own generator of bytes, where an example uses one that it does not define."""
+"""What docs/backend.md defines at its beginning, and uses in later examples."""
 RUN_ELSEWHERE = {"console", "html", "js", "mermaid"}
 """Languages of blocks that browsers run (tests/browser/test_readme.py), that are pictures, or that change a machine
 with systemd or a container engine (test_service.py, test_container.py)."""
@@ -44,6 +45,7 @@ class Reader:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         self.read = 0
+        self._defines_voice = False
 
     def document(self, path: Path) -> Document:
         """Return a document whose examples can be evaluated."""
@@ -53,11 +55,17 @@ class Reader:
 
     def _run_python(self, example: Example) -> None:
         program = self._here(example)
-        if "voice()" in program and "def voice(" not in program:
+        if self._defines_voice and "voice()" in program and "def voice(" not in program:
             program = f"{VOICE}\n{program}"
+        self._defines_voice |= "def voice(" in program
         self._run([sys.executable, "-c", program])
 
     def _run_shell(self, example: Example) -> None:
+        if "espeak-ng" in example.parsed and shutil.which("espeak-ng") is None:
+            if os.environ.get("CI"):
+                missing("espeak-ng", "apt-get install espeak-ng")
+            self.read += 1
+            return
         self._run(["bash", "-euo", "pipefail", "-c", self._here(example)])
 
     def _read_settings(self, example: Example) -> None:
@@ -100,3 +108,45 @@ def test_every_code_block_runs(
         example.evaluate()
     languages = re.findall(r"^```(\w+)$", (ROOT / name).read_text(), re.MULTILINE)
     assert reader.read == len([language for language in languages if language not in RUN_ELSEWHERE])
+
+
+@pytest.mark.long
+def test_the_demo_of_the_readme_is_heard_and_watched(start_server: StartServer, tmp_path: Path) -> None:
+    """As somebody types it: each line in a terminal of its own, when the one before has printed what comes next."""
+    for folder in ("shared_audio", "demo"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / "demo" / "welcome.mp3", tmp_path / "demo")
+    server = start_server({"ASF_AUDIO_ROOTS": "shared_audio"})
+    block = re.search(r"The same in terminals.*?\n\n((?: {4}[^\n]*\n)+)", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    generate, listen, watch, compare = block[1].splitlines()
+    environment = os.environ | {"ASF_URL": server.url, "PYTHONUNBUFFERED": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+
+    def terminal(line: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            ["bash", "-c", f"exec {line}"],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    with terminal(generate) as generating:
+        assert generating.stdout is not None
+        assert "Generating stream" in generating.stdout.readline()
+        with terminal(listen) as listening, terminal(watch) as watching:
+            assert watching.stdout is not None
+            try:
+                assert any("task_completed" in line for line in watching.stdout)
+                heard, _ = listening.communicate(timeout=COMMAND_SECONDS)
+                assert listening.returncode == 0, heard
+                shown, _ = generating.communicate(timeout=COMMAND_SECONDS)
+            finally:
+                for process in (listening, watching, generating):
+                    process.kill()
+    assert re.search(r"Speaking: +\d+ %\|", shown), shown
+    with terminal(compare) as comparing:
+        assert comparing.wait(COMMAND_SECONDS) == 0

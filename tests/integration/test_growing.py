@@ -204,7 +204,7 @@ def test_the_catalog_survives_a_kill(tmp_path: Path) -> None:
         assert (kept["state"], kept["epoch"]) == (answer["state"], answer["epoch"])
         assert kept["metadata"] == {"n": number}
     url = f"{server.url}/asf/internal/streams/s7"
-    assert requests.get(url, timeout=PATIENCE_SECONDS).json() == streams["s7"]
+    assert requests.get(url, timeout=PATIENCE_SECONDS).json().items() >= streams["s7"].items()
     assert requests.delete(url, timeout=PATIENCE_SECONDS).status_code == 200
     assert requests.delete(url, timeout=PATIENCE_SECONDS).json()["error_code"] == "ASF_STREAM_NOT_FOUND"
     assert requests.get(url, timeout=PATIENCE_SECONDS).status_code == 404

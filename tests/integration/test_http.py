@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from asf import __version__
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import ServerProcess
 
@@ -26,7 +27,10 @@ def exchange(server: ServerProcess, request: bytes) -> tuple[int, dict[str, str]
 
 def test_health(server: ServerProcess) -> None:
     """Alive."""
-    assert requests.get(f"{server.url}/asf/health", timeout=PATIENCE_SECONDS).json() == {"status": "ok"}
+    assert requests.get(f"{server.url}/asf/health", timeout=PATIENCE_SECONDS).json() == {
+        "status": "ok",
+        "version": __version__,
+    }
 
 
 def test_a_chunked_body(server: ServerProcess) -> None:

@@ -62,7 +62,7 @@ def ask(
     try:
         connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
         response = connection.getresponse()
-        return Answer(response.status, response.headers, json.loads(response.read()))
+        return Answer(response.status, response.headers, json.loads(response.read() or "null"))
     finally:
         connection.close()
 
@@ -73,12 +73,14 @@ def test_every_route_requires_authorization(locked: ServerProcess, method: str, 
     assert len(ROUTES) >= 6
     for body in (b"", b"{", b'{"stream_id": "a", "filepath": "/etc/passwd"}'):
         refused = ask(locked, method, path, body=body)
-        assert (refused.status, refused.body["error_code"]) == (401, "ASF_UNAUTHORIZED")
+        assert refused.status == 401
+        assert method == "HEAD" or refused.body["error_code"] == "ASF_UNAUTHORIZED"
         assert refused.headers["WWW-Authenticate"].startswith("Bearer")
         assert refused.headers["Content-Type"] == "application/json"
     opened = ask(locked, method, path, {"Authorization": f"Bearer {TOKEN}"}, source=STRANGER)
     assert opened.status != 401
-    assert ask(locked, method, path, source=TRUSTED).status == opened.status
+    again = ask(locked, method, path, source=TRUSTED).status
+    assert again == opened.status
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,8 @@ def test_a_page_whose_name_leads_here_has_no_access(start_server: StartServer, s
     for headers in (rebound, {"Host": "evil.example"}, foreign, {"Origin": "null"}):
         for method, path in ROUTES:
             refused = ask(server, method, path.replace("some/stream", "talk"), headers)
-            assert (refused.status, refused.body["error_code"]) == (401, "ASF_UNAUTHORIZED")
+            assert refused.status == 401
+            assert method == "HEAD" or refused.body["error_code"] == "ASF_UNAUTHORIZED"
     for headers in ({"Host": "backend.internal"}, {"Host": "localhost"}, {"Origin": server.url}):
         assert ask(server, "GET", "/asf/internal/streams/talk", headers).status == 200
 

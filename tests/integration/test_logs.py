@@ -1,6 +1,7 @@
 """What an operator reads."""
 
 import json
+import platform
 import re
 import socket
 import struct
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from asf import __version__
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer
@@ -36,11 +38,17 @@ def test_production_logs_json_and_one_line_for_each_join_and_end(tmp_path: Path)
     assert all(0 <= line["seconds"] < PATIENCE_SECONDS for line in ended)
     started = [line for line in lines if line["message"].startswith("session started ")]
     assert [(line["stream_id"], line["offset"]) for line in started] == [("s", 0)] * 2
-    assert (
-        [line["session"] for line in started] == [line["session"] for line in ended] == ["websocket-1.1", "http-1.2"]
+    assert [(line["transport"], line["address"]) for line in started] == [
+        ("websocket", "127.0.0.1"),
+        ("http", "127.0.0.1"),
+    ]
+    assert [line["session"] for line in started] == [line["session"] for line in ended]
+    assert all(
+        map(re.fullmatch, (r"websocket-\w{6}-1\.1", r"http-\w{6}-1\.2"), (line["session"] for line in started))
     )
     rejected = [line for line in lines if line["message"].startswith("join rejected ")]
     assert [(line["stream_id"], line["code"]) for line in rejected] == [("t", "ASF_STREAM_NOT_FOUND")]
+    assert [(line["transport"], line["address"]) for line in rejected] == [("http", "127.0.0.1")]
     assert not any("geheim" in line for line in server.log)
 
 
@@ -52,12 +60,47 @@ def test_debug_mode_logs_text(tmp_path: Path) -> None:
     eventually(
         lambda: any(
             re.search(
-                r"session ended session=websocket-1\.1 stream_id=s outcome=complete bytes=5 seconds=[\d.]+$", line
+                r"session ended session=websocket-\w{6}-1\.1 stream_id=s outcome=complete bytes=5 seconds=[\d.]+$",
+                line,
             )
             for line in server.log
         )
     )
     assert server.stop() == 0
+
+
+def test_the_first_line_and_the_metrics_have_the_version(tmp_path: Path) -> None:
+    """So has /asf/health. An operator sees at once which server writes a log."""
+    server = ServerProcess(tmp_path)
+    assert re.search(
+        rf"ASF {re.escape(__version__)} on Python {re.escape(platform.python_version())}$", server.log[0]
+    )
+    labels = f'python="{platform.python_version()}",version="{__version__}"'
+    assert f"asf_build_info{{{labels}}} 1.0" in server.metrics()
+    assert server.stop() == 0
+
+
+def test_the_level_debug_names_each_request(tmp_path: Path) -> None:
+    """Its method, path and address, over each transport; never its query, and nothing of libraries."""
+    server = ServerProcess(
+        tmp_path, {"ASF_LOG_LEVEL": "debug", "ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY}
+    )
+    server.announce("s", b"audio")
+    requests.get(f"{server.stream_url('s')}?token=geheim", timeout=PATIENCE_SECONDS)
+    PlainListener(server.url, "s", token="geheim").receive_to_the_end()  # noqa: S106 - it shall not be in the log
+    requests.get(f"{server.url}/socket.io/?EIO=4&transport=polling&token=geheim", timeout=PATIENCE_SECONDS)
+    assert server.stop() == 0
+    lines = [json.loads(line) for line in server.log]
+    debug = [line for line in lines if line["level"] == "DEBUG"]
+    stream = "/api/v1/podcasts/stream/s"
+    assert [(line["method"], line["path"]) for line in debug] == [
+        ("POST", "/asf/internal/notify_new_audio"),
+        ("GET", stream),
+        ("GET", stream),
+        ("GET", "/socket.io/"),
+    ]
+    assert {line["address"] for line in debug} == {"127.0.0.1"}
+    assert not any("geheim" in line for line in server.log)
 
 
 FORGED = '%0A{"time":"now","level":"ERROR","logger":"asf","message":"forged"}%0A%1b[2J%9b%e2%80%a8'
@@ -150,9 +193,13 @@ def test_nothing_that_a_client_sends_reaches_the_log_but_through_the_logger(tmp_
 
 @pytest.mark.parametrize("door", ["Socket.IO", "long polling", "WebSocket", "HTTP"])
 def test_each_rejected_join_is_logged_and_counted(start_server: StartServer, door: str) -> None:
-    """With its reason, whatever the transport: a missing file, an unknown stream, no token, an invalid request."""
+    """With its reason, whatever the transport: a missing file, an unknown stream, no token, an invalid request.
+
+    An operator reads which file is missing.
+    """
     server = start_server()
-    server.announce("gone", b"audio").unlink()
+    path = server.announce("gone", b"audio")
+    path.unlink()
     locked = start_server({"ASF_REQUIRE_TOKENS": "True"})
     for one, stream_id in ((server, "gone"), (server, "unknown"), (locked, "s")):
         _join(door, one, {"stream_id": stream_id})
@@ -164,7 +211,8 @@ def test_each_rejected_join_is_logged_and_counted(start_server: StartServer, doo
     for code, stream_id in expected.items():
         assert any(f"stream_id={stream_id} code={code}" in line for line in _rejections(server)), _rejections(server)
         assert f'asf_joins_rejected_total{{code="{code}"}} 1.0' in server.metrics()
-    assert 'details="No such file' in "".join(_rejections(server))
+    (missing,) = (line for line in _rejections(server) if 'details="No such file' in line)
+    assert re.search(rf"filepath={re.escape(str(path))} transport=\S+ address=127\.0\.0\.1$", missing)
     assert 'stream_id=s code=ASF_UNAUTHORIZED details="The token is missing."' in _rejections(locked)[0]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance
 
 from asf import __version__
 from asf.adapters.http_api import openapi_document
@@ -22,12 +22,27 @@ PRODUCTION = {"ASF_DATABASE": ":memory:", "ASF_DEBUG_MODE": "False", "ASF_SECRET
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 
+@schemathesis.serializer("audio/*")
+def audio_body(_context: Any, value: Any) -> bytes:
+    """Send generated audio as it is."""
+    return bytes(getattr(value, "data", value))
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines_body(_context: Any, value: Any) -> bytes:
+    """Send generated lines as they are."""
+    return bytes(getattr(value, "data", value))
+
+
 @schema.parametrize()
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_response_is_described(case: Any, server: ServerProcess) -> None:
     """Status, media type and body of every response match the document, for valid and invalid requests."""
     # A JSON schema cannot say all that the rules for identifiers and paths do: what fits it may still get a 400.
-    case.call_and_validate(base_url=server.url, excluded_checks=[positive_data_acceptance])
+    excluded: list[Any] = [positive_data_acceptance]
+    if case.path.endswith(("/audio", "/cues")):  # The same URL is also that of a stream whose id ends so.
+        excluded.append(allow_header_conformance)
+    case.call_and_validate(base_url=server.url, excluded_checks=excluded)
 
 
 def test_every_route_is_described() -> None:
@@ -38,7 +53,8 @@ def test_every_route_is_described() -> None:
     routes = {
         (re.sub(r"<\w+:(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        for method in (rule.methods or set()) - {"OPTIONS"}
+        if method != "HEAD" or "GET" not in (rule.methods or set())
     }
     described = {(path, method) for path, operations in DOCUMENT["paths"].items() for method in operations}
     assert described == routes

@@ -9,7 +9,7 @@ import requests
 import socketio
 import websocket
 
-from asf.client.watcher import Subscribed, Update, watch
+from asf.client import Subscribed, Update, watch
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.command_line import asf
 from tests.support.engineio_wire import NAMESPACE
@@ -110,3 +110,20 @@ def test_long_polling_has_the_same_rule(server: ServerProcess, origin: str, stat
     response = requests.get(f"{server.url}{ENGINEIO}=polling", headers=headers, timeout=PATIENCE_SECONDS)
     assert response.status_code == status
     assert response.headers.get("Access-Control-Allow-Origin") == (origin if status == 200 else None)
+
+
+def test_an_empty_list_admits_the_server_s_own_pages_only(tmp_path: Path) -> None:
+    """At each door."""
+    server = ServerProcess(tmp_path, {"ASF_CORS_ALLOWED_ORIGINS": ""})
+    server.announce("s", AUDIO)
+    for origin, status in (("http://asf.example", 200), (LISTED, 400)):
+        headers = {"Origin": origin, "Host": "asf.example"}
+        response = requests.get(f"{server.url}{ENGINEIO}=polling", headers=headers, timeout=PATIENCE_SECONDS)
+        assert response.status_code == status
+    audio = requests.get(server.stream_url("s"), headers={"Origin": LISTED}, timeout=PATIENCE_SECONDS)
+    assert audio.content == AUDIO
+    assert "Access-Control-Allow-Origin" not in audio.headers
+    url = server.url.replace("http", "ws", 1) + "/api/v1/podcasts/stream/s"
+    with pytest.raises(websocket.WebSocketBadStatusException, match=r"40[03]"):
+        websocket.create_connection(url, origin=LISTED, timeout=PATIENCE_SECONDS)
+    assert server.stop() == 0

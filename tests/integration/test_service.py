@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from asf.entrypoints.cli.serve import EXIT_USAGE
+from asf.entrypoints.serving import EXIT_USAGE
 from asf.entrypoints.shutdown import FLUSH_SECONDS
 from asf.settings import VARIABLES, read_settings
 from tests.browser.prerequisites import missing
