@@ -1,4 +1,4 @@
-"""The demo clip, and clips that tell by their tone where they are, in all formats, converted by ffmpeg."""
+"""The demo clip, and tone-coded clips, in all formats, converted by ffmpeg."""
 
 import shutil
 import subprocess
@@ -28,16 +28,18 @@ ARGUMENTS = {
     "m4a": ["-c:a", "aac", "-b:a", "64k", "-f", "mp4", "-movflags", "faststart"],
     "webm": ["-c:a", "libopus", "-b:a", "32k"],
     "ogg": ["-c:a", "libopus", "-b:a", "32k"],
+    "vorbis.ogg": ["-c:a", "libvorbis"],
+    "flac.ogg": ["-c:a", "flac", "-f", "ogg"],
+    "short-clusters.webm": ["-c:a", "libopus", "-b:a", "32k", "-cluster_time_limit", "1000"],
+    "tiny-clusters.webm": ["-c:a", "libopus", "-b:a", "32k", "-cluster_time_limit", "100"],
+    "late.webm": ["-c:a", "libopus", "-b:a", "32k", "-output_ts_offset", "3600"],
     "wav": ["-c:a", "pcm_s16le"],
     "stereo.wav": ["-c:a", "pcm_s24le", "-ar", "48000", "-ac", "2"],
+    "studio.wav": ["-c:a", "pcm_s24le", "-ar", "96000", "-ac", "2"],
+    "float.wav": ["-c:a", "pcm_f32le"],
+    "phone.wav": ["-c:a", "pcm_mulaw", "-ar", "8000"],
 }
 """Arguments of ffmpeg, by suffix."""
-
-
-def tones(seconds: int) -> list[str]:
-    """Return ffmpeg's arguments of a clip whose second n is a sine of 300 + 40 n Hz."""
-    source = f"aevalsrc='0.5*sin(2*PI*(300+40*floor(t))*t)':s=44100:d={seconds}"
-    return ["-f", "lavfi", "-i", source]
 
 
 class AudioFiles:
@@ -51,10 +53,52 @@ class AudioFiles:
         """Return the bytes of the clip as a file with that suffix. Skips without ffmpeg."""
         if suffix == "mp3" and str(CLIP) in self._source:
             return CLIP.read_bytes()
-        if shutil.which("ffmpeg") is None:
-            missing("ffmpeg", "apt-get install ffmpeg")
+        return self.path(suffix).read_bytes()
+
+    def path(self, suffix: str) -> Path:
+        """Return the path of the clip as a file with that suffix. Skips without ffmpeg."""
         path = self._folder / f"clip.{suffix}"
         if not path.exists():
-            command = ["ffmpeg", "-v", "error", *self._source, *ARGUMENTS[suffix], str(path)]
-            subprocess.run(command, check=True, timeout=PATIENCE_SECONDS)
+            _convert([*self._source, *ARGUMENTS[suffix]], path)
+        return path
+
+
+class ToneClips:
+    """Clips of any length, in any format, whose second n is a sine of 300 + 40 n Hz, converted on first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[int, AudioFiles] = {}
+
+    def read(self, suffix: str, seconds: int, period: int = 1000) -> bytes:
+        """Return a clip as a file with that suffix. Its tones begin again after each `period` of seconds."""
+        path = self._clip(min(seconds, period)).path(suffix)
+        if seconds > period:
+            path = self._repeated(path, suffix, seconds)
         return path.read_bytes()
+
+    def _clip(self, seconds: int) -> AudioFiles:
+        if seconds not in self._files:
+            folder = self._folder / str(seconds)
+            folder.mkdir()
+            source = f"aevalsrc='0.5*sin(2*PI*(300+40*floor(t))*t)':s=44100:d={seconds}"
+            self._files[seconds] = AudioFiles(folder, ["-f", "lavfi", "-i", source])
+        return self._files[seconds]
+
+    @staticmethod
+    def _repeated(path: Path, suffix: str, seconds: int) -> Path:
+        """Return a clip that repeats another one, which takes less time than to encode it."""
+        repeated = path.with_name(f"repeated-{seconds}.{suffix}")
+        if not repeated.exists():
+            loop = ["-stream_loop", "-1", "-i", str(path), "-t", str(seconds)]
+            _convert([*loop, *ARGUMENTS[suffix], "-c:a", "copy"], repeated)
+        return repeated
+
+
+def _convert(arguments: Sequence[str], path: Path) -> None:
+    if shutil.which("ffmpeg") is None:
+        missing("ffmpeg", "apt-get install ffmpeg")
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    command = ["ffmpeg", "-v", "error", "-y", *arguments, str(unfinished)]
+    subprocess.run(command, check=True, timeout=PATIENCE_SECONDS)
+    unfinished.rename(path)

@@ -47,7 +47,7 @@ class Chromium:
             page.on("pageerror", lambda error: problems.append(str(error)))
             await page.goto(url)
             yield page, problems
-        assert problems == []
+        assert problems == [], problems
 
     def close(self) -> None:
         """Close the browser."""

@@ -1,23 +1,40 @@
 """The browser, and the packages that its pages load. Tests are skipped if a prerequisite is missing."""
 
-import re
+import asyncio
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Page
 
 import asf
-from tests.browser.audio import AudioFiles
+from tests.browser.audio import AudioFiles, ToneClips
 from tests.browser.chromium import Chromium
+from tests.browser.engines import ENGINES, Engine, PageError, only_one, running
+from tests.browser.hearing import HearingPage
+from tests.browser.page_server import serving
+from tests.browser.pages import Pages
 from tests.browser.prerequisites import missing
+from tests.support.bounds import PATIENCE_SECONDS
 
 HERE = Path(__file__).parent
 CLIENT_DIST = HERE / "node_modules" / "socket.io-client" / "dist"
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to `make soak` and `make browsers` what WebKitGTK plays.
+
+    After some of its seeks its player is dead, and on a busy machine its sound comes too late.
+    """
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        if parameters is not None and parameters.params.get("engine") == "webkit":
+            item.add_marker(pytest.mark.soak)
 
 
 @pytest.fixture(scope="session")
@@ -39,17 +56,69 @@ def chromium() -> Iterator[Chromium]:
     browser.close()
 
 
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Return a running browser of each engine."""
+    with running(request.param) as engine:
+        yield engine
+
+
+@pytest.fixture
+def page(engine: Engine, page_server: str) -> Iterator[HearingPage]:
+    """Return a page in that browser, of which a test hears what it plays."""
+    with only_one(engine.name):
+        yield HearingPage(engine, page_server)
+        with suppress(PageError):  # The test has failed if the browser has.
+            engine.open("about:blank")
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> ToneClips:
+    """Return tone-coded clips in all formats."""
+    return ToneClips(tmp_path_factory.mktemp("tones"))
+
+
 @pytest.fixture(scope="session")
 def built_client() -> None:
     """Require the built browser client."""
-    if not (Path(asf.__file__).parent / "console" / "static" / "asf-client" / "index.js").is_file():
+    if not (Path(asf.__file__).parent / "console" / "static" / "asf-client" / "asf-player.js").is_file():
         missing("the browser client", "install Node.js with npm, then run make client")
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """Return axe-core, which checks accessibility."""
+    if not AXE.is_file():
+        missing("axe-core", "install Node.js with npm, then run make setup")
+    return AXE
+
+
+async def until(page: Page, expression: str) -> None:
+    """Wait until an expression is true on the page. Playwright's own way is against the policy of some pages."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await page.evaluate(expression):  # noqa: ASYNC110 - the page has no such event
+            await asyncio.sleep(0.05)
+
+
+async def violations(page: Page, axe: Path) -> list[Any]:
+    """Return the violations that axe-core finds on the page."""
+    # A script tag is against the policy of some pages.
+    await page.evaluate(axe.read_text())  # noqa: ASYNC240 - a small file
+    found = await page.evaluate("axe.run()")
+    assert found["passes"]
+    return [(violation["id"], [node["html"] for node in violation["nodes"]]) for violation in found["violations"]]
 
 
 @pytest.fixture(scope="session")
 def audio_files(tmp_path_factory: pytest.TempPathFactory) -> AudioFiles:
     """Return the demo clip in other formats."""
     return AudioFiles(tmp_path_factory.mktemp("formats"))
+
+
+@pytest.fixture
+def pages(chromium: Chromium, page_server: str) -> Pages:
+    """Return an opener of pages with the client."""
+    return Pages(chromium, page_server)
 
 
 @asynccontextmanager
@@ -63,10 +132,5 @@ async def open_page(chromium: Chromium, url: str) -> AsyncIterator[Page]:
 def page_server(npm_packages: Path) -> Iterator[str]:
     """Serve this folder, pages and packages, from its own process; return the URL."""
     assert npm_packages.is_relative_to(HERE)
-    command = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(HERE), "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        announcement = re.search(r"port (\d+)", process.stdout.readline())
-        assert announcement is not None
-        yield f"http://127.0.0.1:{announcement[1]}"
-        process.terminate()
+    with serving(HERE) as url:
+        yield url

@@ -1,4 +1,5 @@
 // Drives one browser engine: a command per line on standard input, an answer per line on standard output, as JSON.
+// A selector may lead into a shadow tree: "asf-player >>> #play".
 // Usage: node engines.mjs chromium|firefox|webkit EXECUTABLE
 import { createInterface } from "node:readline";
 
@@ -34,10 +35,15 @@ async function webkit() {
     browserName: "MiniBrowser", "webkitgtk:browserOptions": { binary: executable, args: ["--automation"] },
   });
   const driver = await new Builder().usingServer(driverUrl).withCapabilities(capabilities).build();
+  async function find(selector) {
+    const [host, inside] = selector.split(" >>> ");
+    const element = await driver.findElement(By.css(host));
+    return inside === undefined ? element : (await element.getShadowRoot()).findElement(By.css(inside));
+  }
   return {
     open: ({ url }) => driver.get(url),
-    click: ({ selector }) => driver.findElement(By.css(selector)).click(),
-    press: ({ selector, key }) => driver.findElement(By.css(selector)).sendKeys(Key[key.toUpperCase()] ?? key),
+    click: ({ selector }) => find(selector).then((element) => element.click()),
+    press: ({ selector, key }) => find(selector).then((element) => element.sendKeys(Key[key.toUpperCase()] ?? key)),
     evaluate: ({ expression }) => driver.executeAsyncScript(
       `const done = arguments[arguments.length - 1];
        Promise.resolve().then(() => (${expression})).then((value) => done({ value }), (error) => done({ error: String(error) }));`,

@@ -3,6 +3,7 @@
 Firefox and WebKit need a sound device: each run has a PulseAudio of its own, whose sound goes nowhere.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
+from tests.browser.ears import listening
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
 from tests.support.processes import eventually
@@ -25,13 +27,17 @@ DRIVER = Path(__file__).parent / "engines.mjs"
 
 ENGINES = ["chromium", "firefox", "webkit"]
 
-PROGRAMS = {"chromium": ["chromium"], "firefox": ["firefox-esr"], "webkit": ["WebKitWebDriver", "Xvfb"]}
+PROGRAMS = {
+    "chromium": ["chromium"],
+    "firefox": ["firefox-esr"],
+    "webkit": ["WebKitWebDriver", "Xvfb", "pulseaudio", "parec"],
+}
 """Programs that an engine needs, besides PulseAudio and node."""
 
 PACKAGES = {
     "chromium": "chromium",
     "firefox": "firefox-esr pulseaudio",
-    "webkit": "webkit2gtk-driver xvfb pulseaudio",
+    "webkit": "webkit2gtk-driver xvfb pulseaudio pulseaudio-utils",
 }
 
 MINI_BROWSERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/libexec"]
@@ -43,10 +49,11 @@ class PageError(AssertionError):
 
 
 class Engine:
-    """One running browser, with one page at a time."""
+    """One running browser, with one page at a time. `ears`: URL of what hears its sound device; None for nothing."""
 
-    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, name: str, process: "subprocess.Popen[str]", ears: str | None = None) -> None:
         self.name = name
+        self.ears = ears
         self._process = process
         self._answers: Queue[dict[str, Any] | None] = Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -82,6 +89,17 @@ class Engine:
             time.sleep(0.05)
         return value
 
+    def wait_for_page(self, expression: str) -> None:
+        """Wait until an expression is true in the page to which this one is leading."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            with suppress(PageError):  # The page that is left has no answer.
+                if self.evaluate(expression):
+                    return
+            if time.monotonic() > end:
+                raise PageError(f"{self.name}: no page has come where {expression}")
+            time.sleep(0.05)
+
     def close(self) -> None:
         """End the browser."""
         with suppress(PageError):
@@ -113,6 +131,14 @@ class Engine:
 
 
 @contextmanager
+def only_one(name: str) -> Iterator[None]:
+    """Wait until no other process of this machine's tests uses such an engine: two would only slow each other."""
+    with Path(tempfile.gettempdir(), f"asf-{name}-{os.getuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def running(name: str) -> Iterator[Engine]:
     """Start an engine. Skips with one line if it is missing."""
     for program in ["node", *PROGRAMS[name]]:
@@ -122,13 +148,19 @@ def running(name: str) -> Iterator[Engine]:
         # Firefox and WebKit keep files in the home directory.
         environment = {**os.environ, "HOME": home, **sound}
         if name == "webkit":
-            with _display() as display, _web_driver({**environment, "DISPLAY": display}) as url:
-                yield from _driven(name, [_mini_browser(), url], environment)
+            with (
+                _display() as screen,
+                _web_driver({**environment, "DISPLAY": screen}) as url,
+                listening(environment) as ears,
+            ):
+                yield from _driven(name, [_mini_browser(), url], environment, ears)
         else:
             yield from _driven(name, [str(shutil.which(PROGRAMS[name][0]))], environment)
 
 
-def _driven(name: str, arguments: list[str], environment: dict[str, str]) -> Iterator[Engine]:
+def _driven(
+    name: str, arguments: list[str], environment: dict[str, str], ears: str | None = None
+) -> Iterator[Engine]:
     process = subprocess.Popen(
         ["node", str(DRIVER), name, *arguments],
         stdin=subprocess.PIPE,
@@ -137,7 +169,7 @@ def _driven(name: str, arguments: list[str], environment: dict[str, str]) -> Ite
         text=True,
     )
     with process:
-        engine = Engine(name, process)
+        engine = Engine(name, process, ears)
         try:
             yield engine
         finally:

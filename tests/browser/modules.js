@@ -3,7 +3,6 @@ const query = new URLSearchParams(location.search);
 const modules = document.createElement("script");
 modules.type = "importmap";
 modules.textContent = JSON.stringify({ imports: {
-  "asf-client": `${query.get("server")}/console/static/asf-client/index.js`,
-  "socket.io-client": `${query.get("server")}/console/static/socket.io.esm.min.js`,
+  "asf-client": `${query.get("server")}/asf/client/asf-client.js`,
 } });
 document.head.append(modules);

@@ -1,24 +1,17 @@
 """The browser client in a real browser."""
 
 import asyncio
-import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from playwright.async_api import Page
 
 from asf.adapters.jwt_tokens import JwtTokens
 from asf.domain.access.grant import Grant
 from tests.browser.audio import CLIP, CLIP_SECONDS, AudioFiles
-from tests.browser.chromium import Chromium
-from tests.browser.conftest import open_page
+from tests.browser.pages import Pages, assert_received
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer
 from tests.support.nodes import COUNT, Nodes
@@ -34,38 +27,6 @@ FIRST_SECONDS = 6.0
 """Lifetime of a token that expires: shorter than the audio, and long enough for the page to use it."""
 
 
-@pytest.fixture
-def pages(chromium: Chromium, page_server: str) -> "Pages":
-    """Return an opener of pages with the client."""
-    return Pages(chromium, page_server)
-
-
-class Pages:
-    """Opens tests/browser/client.html."""
-
-    def __init__(self, chromium: Chromium, page_server: str) -> None:
-        self._chromium = chromium
-        self._page_server = page_server
-
-    def run(self, scenario: Coroutine[Any, Any, None]) -> None:
-        """Run a scenario."""
-        self._chromium.run(scenario)
-
-    @asynccontextmanager
-    async def open(self, server: ServerProcess, **query: str) -> AsyncIterator[Page]:
-        """Open the page with that query."""
-        url = f"{self._page_server}/client.html?{urlencode({'server': server.url, **query})}"
-        async with open_page(self._chromium, url) as page:
-            await page.wait_for_function("window.ready")
-            yield page
-
-
-async def assert_received(page: Page, audio: bytes) -> None:
-    """Check that all bytes of the audio were received, each once."""
-    await page.wait_for_function("seen.controls.some(([event]) => event === 'end_of_stream')")
-    assert await page.evaluate("sha256()") == hashlib.sha256(audio).hexdigest()
-
-
 @pytest.mark.parametrize(
     ("suffix", "output"),
     [
@@ -73,8 +34,8 @@ async def assert_received(page: Page, audio: bytes) -> None:
         ("aac", "mse"),
         ("mp4", "mse"),
         ("webm", "mse"),
-        ("wav", "pcm"),
-        ("stereo.wav", "pcm"),
+        ("wav", "mse"),
+        ("stereo.wav", "mse"),
     ],
 )
 def test_a_click_plays(
@@ -143,7 +104,7 @@ def test_a_server_below_a_path(
 ) -> None:
     """The client takes the path from its URL: for Socket.IO, and for the stream's own URL."""
     server.announce("mse", audio_files.read("mp3"), "below.mp3")
-    server.announce("url", audio_files.read("ogg"), "below.ogg")
+    server.announce("url", audio_files.read("m4a"), "below.m4a")
     proxy = kind(tmp_path / "proxy", [server.port])
     asked: list[str] = []
 
@@ -164,7 +125,7 @@ def test_a_server_below_a_path(
     assert all(url.startswith(f"{proxy.url}/audio/") for url in through)
 
 
-@pytest.mark.parametrize("suffix", ["ogg", "m4a", "absolute.mp4"])
+@pytest.mark.parametrize("suffix", ["m4a", "absolute.mp4"])
 def test_formats_without_mse_play_by_url(
     suffix: str, server: ServerProcess, pages: Pages, audio_files: AudioFiles
 ) -> None:
@@ -201,8 +162,12 @@ def test_half_an_hour_stays_within_bounds(server: ServerProcess, pages: Pages) -
                 window.late = [...(window.late ?? []).slice(-50), now - (window.looked ?? now)];
                 window.looked = now;
                 const played = audio.playbackRate * Math.max(...late) / 1000;
-                window.most = Math.max(window.most ?? 0, buffered.end(buffered.length - 1) - audio.currentTime);
-                window.kept = Math.max(window.kept ?? 0, audio.currentTime - buffered.start(0) - played);
+                // While it seeks, there may be audio where it goes already, and none where it is.
+                const at = Array.from({ length: buffered.length }, (_, index) => index).find((index) =>
+                    buffered.start(index) <= audio.currentTime && audio.currentTime <= buffered.end(index));
+                if (at === undefined) return;
+                window.most = Math.max(window.most ?? 0, buffered.end(at) - audio.currentTime);
+                window.kept = Math.max(window.kept ?? 0, audio.currentTime - buffered.start(at) - played);
             }, 20)""")
             await page.click("#play")
             await page.wait_for_function("playback.progress.aheadSeconds > 25")
@@ -279,7 +244,8 @@ def test_a_server_that_is_killed_leaves_no_gap(
             assert 40000 < starts[-1] < len(audio)
             assert await page.evaluate("audio.buffered.length") == 1
             assert await page.evaluate("seen.errors") == []
-            assert await page.evaluate("seen.connections") == ["connecting", "connected", "reconnecting", "connected"]
+            connections = ["connecting", "connected", "reconnecting", "connected", "idle"]
+            assert await page.evaluate("seen.connections") == connections
 
     pages.run(scenario())
 

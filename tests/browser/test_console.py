@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import requests
@@ -12,8 +12,8 @@ from playwright.async_api import Page
 
 from tests.browser.audio import CLIP
 from tests.browser.chromium import Chromium
-from tests.browser.conftest import HERE
-from tests.browser.prerequisites import missing
+from tests.browser.conftest import until, violations
+from tests.integration.test_upload_clients import program
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
@@ -21,19 +21,11 @@ from tests.support.secret_values import SECRET_KEY
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 
-AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
+AUDIO = "document.querySelector('asf-player').audio"
 
 NARROW, WIDE = 360, 1280
 
 Scheme = Literal["light", "dark"]
-
-
-@pytest.fixture(scope="module")
-def axe() -> Path:
-    """Return axe-core, which checks accessibility."""
-    if not AXE.is_file():
-        missing("axe-core", "install Node.js with npm, then run make setup")
-    return AXE
 
 
 @asynccontextmanager
@@ -46,22 +38,6 @@ async def open_console(
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         await page.wait_for_selector("#connection[data-state=connected]")
         yield page
-
-
-async def until(page: Page, expression: str) -> None:
-    """Wait until an expression is true on the page. Playwright's own way is against the policy of the page."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await page.evaluate(expression):  # noqa: ASYNC110 - the page has no such event
-            await asyncio.sleep(0.05)
-
-
-async def violations(page: Page, axe: Path) -> list[Any]:
-    """Return the violations that axe-core finds on the page."""
-    # A script tag is against the policy of the page.
-    await page.evaluate(axe.read_text())  # noqa: ASYNC240 - a small file
-    found = await page.evaluate("axe.run()")
-    assert found["passes"]
-    return [(violation["id"], [node["html"] for node in violation["nodes"]]) for violation in found["violations"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -105,11 +81,10 @@ def test_a_click_plays_and_the_page_is_accessible(
             assert await violations(page, axe) == []
             await page.click("#streams button:has-text('a-long-name')")
             await page.wait_for_selector("#state[data-state=playing]")
-            await until(page, "audio.currentTime > 1")
+            await until(page, f"{AUDIO}.currentTime > 1")
             await until(page, "parseFloat(document.getElementById('figure-ahead').textContent) > 5")
             assert await page.get_attribute("#streams button:has-text('a-long-name')", "aria-current") == "true"
             await page.wait_for_selector("#events li:has-text('start_of_stream')")
-            await page.wait_for_selector("#announcer:has-text('playing')", state="attached")
             assert await violations(page, axe) == []
             assert await page.evaluate("document.documentElement.scrollWidth") == width
             drawn = await page.evaluate("""(() => {
@@ -118,9 +93,9 @@ def test_a_click_plays_and_the_page_is_accessible(
                 return new Set(new Uint32Array(data.buffer)).size;
             })()""")
             assert drawn > 20
-            await page.click("#toggle")
+            await page.click("#play")
             await page.wait_for_selector("#state[data-state=paused]")
-            assert await page.get_attribute("#toggle", "aria-label") == "Play"
+            assert await page.get_attribute("#play", "aria-label") == "Play"
             await page.click("#stop")
             await page.wait_for_selector("#state[data-state=ended]")
 
@@ -141,14 +116,52 @@ def test_the_keyboard_is_enough(server: ServerProcess, chromium: Chromium) -> No
             await page.focus("#streams button:has-text('keys')")
             await page.keyboard.press("Enter")
             await page.wait_for_selector("#state[data-state=playing]")
-            await page.focus("#toggle")
+            await page.focus("#play")
             await page.keyboard.press("Space")
             await page.wait_for_selector("#state[data-state=paused]")
-            assert await page.evaluate("document.activeElement.id") == "toggle"
-            await page.wait_for_selector("#seek:not([disabled])")
-            await page.focus("#seek")
+            assert await page.evaluate("document.activeElement.shadowRoot.activeElement.id") == "play"
+            await page.wait_for_selector("#position:not([disabled])")
+            await page.focus("#position")
             await page.keyboard.press("End")
-            await until(page, "audio.currentTime > 40")
+            await until(page, f"{AUDIO}.currentTime > 40")
+
+    chromium.run(scenario())
+
+
+def test_a_typed_text_is_heard_and_read(server: ServerProcess, chromium: Chromium) -> None:
+    """And read: its words are marked. Its progress comes as UI updates."""
+    program("espeak-ng", "espeak-ng")
+
+    async def scenario() -> None:
+        async with open_console(chromium, server) as page:
+            await page.fill("#text", "Hello, and welcome. You can type a text here, and hear it.")
+            await page.click("#speak button")
+            await page.wait_for_selector("#state[data-state=playing]")
+            await page.wait_for_selector("#updates li:has-text('generation_progress')")
+            await until(
+                page, "document.querySelector('asf-player').shadowRoot.querySelector('.word.active') !== null"
+            )
+            await until(page, f"{AUDIO}.currentTime > 2")
+            await page.wait_for_selector("#updates li:has-text('task_completed')")
+            await page.wait_for_selector("#state[data-state=ended]")
+            assert await page.is_hidden("#notice")
+
+    chromium.run(scenario())
+
+
+def test_the_console_says_what_cannot_be_spoken(start_server: StartServer, chromium: Chromium) -> None:
+    """A text without words; and without a voice, what to install, while the clip plays."""
+    server = start_server({"PATH": "/nonexistent"})
+
+    async def scenario() -> None:
+        async with chromium.open(server.url) as (page, _problems):
+            await page.fill("#text", "?")
+            await page.click("#speak button")
+            await page.wait_for_selector("#notice:has-text('must have a word')")
+            await page.fill("#text", "Hello.")
+            await page.click("#speak button")
+            await page.wait_for_selector("#notice:has-text('apt-get install espeak-ng')")
+            await page.wait_for_selector("#state[data-state=playing]")
 
     chromium.run(scenario())
 
@@ -184,7 +197,7 @@ def test_the_demo_button_generates_a_podcast_and_plays_it(server: ServerProcess,
             await page.wait_for_selector("#state[data-state=playing]")
             await page.wait_for_selector("#updates li:has-text('generation_progress')")
             await page.wait_for_selector("#streams .badge[data-state=generating]")
-            await until(page, "document.getElementById('audio').currentTime > 1")
+            await until(page, f"{AUDIO}.currentTime > 1")
             await until(page, "document.getElementById('percentage').value > 4")
             url = f"{server.url}/asf/internal/streams/{await page.text_content('#title')}"
             stream = await asyncio.to_thread(requests.get, url, timeout=PATIENCE_SECONDS)

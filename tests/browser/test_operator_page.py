@@ -1,0 +1,401 @@
+"""The page for operators, used as by a person who sees it for the first time."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import requests
+from playwright.async_api import Page
+
+from tests.browser.chromium import Chromium
+from tests.browser.conftest import until, violations
+from tests.integration.test_operations import HttpListener, subscribe
+from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.engineio_wire import join
+from tests.support.fixtures import StartServer, audio_of
+from tests.support.nodes import Nodes
+from tests.support.processes import ServerProcess, eventually
+from tests.support.secret_values import API_TOKEN, SECRET_KEY
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
+
+PRODUCTION = {
+    "ASF_DEBUG_MODE": "False",
+    "ASF_SECRET_KEY": SECRET_KEY,
+    "ASF_INTERNAL_API_TOKEN": API_TOKEN,
+}
+HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}
+HOSTILE = '<img src=x onerror="document.title=1"><b>bold'
+NARROW, WIDE = 360, 1400
+
+SET_HIDDEN = """value => {
+    Object.defineProperty(document, "hidden", { value, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+Scheme = Literal["light", "dark"]
+
+
+def announce(server: ServerProcess, stream_id: str, audio: bytes, name: str) -> None:
+    """Announce audio with the token."""
+    path = server.audio_root / name
+    path.write_bytes(audio)
+    body = {"stream_id": stream_id, "filepath": str(path)}
+    url = f"{server.url}/asf/internal/notify_new_audio"
+    requests.post(url, json=body, headers=HEADERS, timeout=PATIENCE_SECONDS).raise_for_status()
+
+
+@asynccontextmanager
+async def open_page(
+    chromium: Chromium, server: ServerProcess, width: int = WIDE, scheme: Scheme = "light"
+) -> AsyncIterator[Page]:
+    """Open the page. An error in the browser's console fails the test, except for those about responses."""
+    context = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    async with chromium.open(f"{server.url}/asf/operator", **context) as (page, problems):
+
+        def note(kind: str, text: str) -> None:
+            if kind == "error" and "Failed to load resource" not in text:
+                problems.append(text)
+
+        page.on("console", lambda message: note(message.type, message.text))
+        yield page
+
+
+async def sign_in(page: Page, token: str = API_TOKEN) -> None:
+    """Sign in, and wait for the answer."""
+    await page.wait_for_selector("#sign-in:visible")
+    await page.fill("#token", token)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#live[data-state=live]")
+
+
+async def texts(page: Page, selector: str) -> list[str]:
+    """Return the texts of the rows of a table."""
+    found: list[str] = await page.eval_on_selector_all(
+        f"{selector} tr", "rows => rows.map(row => [...row.cells].map(cell => cell.textContent).join('|'))"
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Return a server in production, with streams, one of which has a name like HTML."""
+    server = ServerProcess(tmp_path_factory.mktemp("production"), PRODUCTION)
+    announce(server, "long", audio_of(8_000_000), "long.mp3")
+    announce(server, HOSTILE, audio_of(8_000_000), "hostile.mp3")
+    yield server
+    assert server.stop() == 0, "".join(server.log)
+    assert not any("Traceback (" in line for line in server.log), "".join(server.log)
+
+
+def test_a_stranger_gets_a_page_without_secrets(production: ServerProcess) -> None:
+    """Its policy lets it run and reach nothing else, and nobody may frame it."""
+    for path, kind in (("", "text/html"), ("/operator.css", "text/css"), ("/operator.js", "text/javascript")):
+        response = requests.get(f"{production.url}/asf/operator{path}", timeout=PATIENCE_SECONDS)
+        assert (response.status_code, response.headers["Content-Type"].split(";")[0]) == (200, kind)
+        policy = response.headers["Content-Security-Policy"].split("; ")
+        assert {"default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"} <= {
+            *policy
+        }
+        assert "unsafe" not in response.headers["Content-Security-Policy"]
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert "Set-Cookie" not in response.headers
+        assert API_TOKEN not in response.text
+        assert SECRET_KEY not in response.text
+    assert "<script>" not in requests.get(f"{production.url}/asf/operator", timeout=PATIENCE_SECONDS).text
+    for path in ("/operator/x.js", "/operator/../console/console.js", "/operator/"):
+        assert requests.get(f"{production.url}/asf{path}", timeout=PATIENCE_SECONDS).status_code == 404
+
+
+def test_a_setting_turns_the_page_off(start_server: StartServer) -> None:
+    """The routes that it uses stay."""
+    server = start_server({"ASF_SERVE_OPERATOR_PAGE": "False"})
+    assert requests.get(f"{server.url}/asf/operator", timeout=PATIENCE_SECONDS).status_code == 404
+    assert requests.get(f"{server.url}/asf/internal/nodes", timeout=PATIENCE_SECONDS).status_code == 200
+
+
+def test_signing_in_and_out(production: ServerProcess, chromium: Chromium) -> None:
+    """A wrong token is said to be wrong; a right one lasts for a reload, in no cookie, until one signs out."""
+
+    async def scenario() -> None:
+        async with open_page(chromium, production) as page:
+            await page.wait_for_selector("#sign-in:visible")
+            assert await page.is_hidden("#content")
+            assert await page.is_hidden("#sign-in-problem")
+            assert await page.evaluate("document.activeElement.id") == "token"
+            await page.fill("#token", "wrong")
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector("#sign-in-problem:has-text('This token is wrong')")
+            assert await page.get_attribute("#token", "aria-invalid") == "true"
+            assert await page.evaluate("Object.keys(sessionStorage).length") == 0
+            await sign_in(page)
+            assert await page.is_hidden("#sign-in")
+            await page.reload()
+            await page.wait_for_selector("#live[data-state=live]")
+            assert await page.evaluate("[document.cookie, localStorage.length]") == ["", 0]
+            assert not await page.context.cookies()
+            assert API_TOKEN not in await page.content()
+            await page.click("#sign-out")
+            await page.wait_for_selector("#sign-in:visible")
+            assert await page.evaluate("sessionStorage.length") == 0
+            await page.reload()
+            await page.wait_for_selector("#sign-in:visible")
+
+    chromium.run(scenario())
+
+
+def test_who_hears_a_stream_from_where_and_one_is_stopped(production: ServerProcess, chromium: Chromium) -> None:
+    """A click on the stream lists them; a button, and a confirmation, disconnects one. The others stay."""
+    with ExitStack() as stack:
+        stack.enter_context(closing(HttpListener(production, "long")))
+        wire = stack.enter_context(closing(join(production, "long")))
+        stack.enter_context(closing(join(production, HOSTILE)))
+        wire.receive_until("start_of_stream")
+
+        async def scenario() -> None:
+            async with open_page(chromium, production) as page:
+                await sign_in(page)
+                await page.click("#streams button:text-is('long')")
+                await until(page, "document.querySelectorAll('#sessions tr').length === 2")
+                assert await page.input_value("#filter-stream_id") == "long"
+                rows = await texts(page, "#sessions")
+                assert all("|127.0.0.1" in row for row in rows)
+                assert any("claims 203.0.113.9" in row and "|http|" in row for row in rows)
+                target = "#sessions tr:has-text('socketio-websocket') button"
+                await page.click(target)
+                assert "socketio" not in await page.inner_text("#confirm-title")
+                assert "ASF_DISCONNECTED" in await page.inner_text("#confirm-text")
+                await page.click("#confirm-no")
+                assert len(await texts(page, "#sessions")) == 2
+                await page.click(target)
+                await page.click("#confirm-yes")
+                await page.wait_for_selector("#done:has-text('Disconnected')")
+                await until(page, "document.querySelectorAll('#sessions tr').length === 1")
+
+        chromium.run(scenario())
+        assert wire.receive_until("stream_error")["error_code"] == "ASF_DISCONNECTED"
+
+
+def test_names_like_html_are_text(production: ServerProcess, chromium: Chromium) -> None:
+    """In tables, in questions, and in what is said afterwards."""
+    with closing(join(production, HOSTILE)) as listener:
+        listener.receive_until("start_of_stream")
+
+        async def scenario() -> None:
+            async with open_page(chromium, production) as page:
+                await sign_in(page)
+                await page.wait_for_selector("#streams button >> nth=0")
+                await page.click("#streams tr:has-text('onerror') button:text-is('Delete')")
+                assert HOSTILE in await page.inner_text("#confirm-text")
+                await page.click("#confirm-no")
+                await page.click("#streams tr:has-text('onerror') button.link")
+                await until(page, "document.querySelectorAll('#sessions tr').length === 1")
+                assert HOSTILE in (await texts(page, "#sessions"))[0]
+                assert await page.evaluate("document.querySelectorAll('main img, main b, dialog img').length") == 0
+                assert await page.title() == "ASF for operators"
+
+        chromium.run(scenario())
+
+
+def test_why_joins_are_rejected(production: ServerProcess, chromium: Chromium) -> None:
+    """By code, with the meaning, and how many since the page was opened."""
+
+    async def scenario() -> None:
+        async with open_page(chromium, production) as page:
+            await sign_in(page)
+            for _ in range(2):
+                await asyncio.to_thread(requests.get, production.stream_url("nowhere"), timeout=PATIENCE_SECONDS)
+            await page.wait_for_selector("#rejections tr:has-text('ASF_STREAM_NOT_FOUND'):has-text('+2')")
+            assert any("Nobody has announced the stream" in row for row in await texts(page, "#rejections"))
+
+    chromium.run(scenario())
+
+
+def test_subscribers_are_found_and_updates_sent(production: ServerProcess, chromium: Chromium) -> None:
+    """By client. What is no JSON is not sent."""
+    stack = ExitStack()
+    with stack:
+        listener = stack.enter_context(closing(subscribe(production, "alice", API_TOKEN)))
+
+        async def scenario() -> None:
+            async with open_page(chromium, production) as page:
+                await sign_in(page)
+                await page.select_option("#filter-kind", "subscriber")
+                await page.fill("#filter-client_id", "alice")
+                await page.click("#filter button[type=submit]")
+                await until(page, "document.querySelectorAll('#sessions tr').length === 1")
+                assert "|subscriber|alice|127.0.0.1|" in (await texts(page, "#sessions"))[0]
+                await page.fill("#update-client", "alice")
+                await page.fill("#update-event", "note")
+                await page.fill("#update-data", "{wrong")
+                await page.click("#update button")
+                await page.wait_for_selector("#done:has-text('must be JSON')")
+                await page.fill("#update-data", '{"text": "hello"}')
+                await page.click("#update button")
+                await page.click("#confirm-yes")
+                await page.wait_for_selector("#done:has-text('Sent to 1 subscriber')")
+
+        chromium.run(scenario())
+        assert listener.websocket is not None
+        while '"note"' not in (text := str(listener.websocket.recv())):
+            pass
+        assert '{"text":"hello"}' in text
+
+
+def test_a_stream_is_deleted(production: ServerProcess, chromium: Chromium) -> None:
+    """After a confirmation."""
+    announce(production, "old/one", audio_of(8_000_000), "old.mp3")
+    with closing(join(production, "old/one")) as listener:
+        listener.receive_until("start_of_stream")
+
+        async def scenario() -> None:
+            async with open_page(chromium, production) as page:
+                await sign_in(page)
+                await page.click("#streams tr:has-text('old/one') button:text-is('Delete')")
+                await page.click("#confirm-yes")
+                await page.wait_for_selector("#done:has-text('Deleted old/one.')")
+
+        chromium.run(scenario())
+    url = f"{production.url}/asf/internal/streams/old/one"
+    assert requests.get(url, headers=HEADERS, timeout=PATIENCE_SECONDS).status_code == 404
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_the_page_is_accessible(
+    width: int, scheme: Scheme, production: ServerProcess, chromium: Chromium, axe: Path
+) -> None:
+    """Signed out, signed in, and while it asks: no violations, no horizontal scrolling of the page."""
+    requests.get(production.stream_url("nowhere"), timeout=PATIENCE_SECONDS)
+    with closing(join(production, "long")) as listener:
+        listener.receive_until("start_of_stream")
+
+        async def scenario() -> None:
+            async with open_page(chromium, production, width, scheme) as page:
+                await page.wait_for_selector("#sign-in:visible")
+                assert await violations(page, axe) == []
+                await page.fill("#token", "wrong")
+                await page.keyboard.press("Enter")
+                await page.wait_for_selector("#sign-in-problem:visible")
+                assert await violations(page, axe) == []
+                await sign_in(page)
+                await page.wait_for_selector("#sessions button")
+                assert await violations(page, axe) == []
+                assert await page.evaluate("document.documentElement.scrollWidth") == width
+                await page.click("#sessions button >> nth=0")
+                await page.wait_for_selector("#confirm:visible")
+                assert await violations(page, axe) == []
+                assert await page.evaluate("document.documentElement.scrollWidth") == width
+
+        chromium.run(scenario())
+
+
+def test_the_keyboard_is_enough(production: ServerProcess, chromium: Chromium) -> None:
+    """The focus stays where it is while the tables are updated, and returns to the button after a question."""
+    with closing(join(production, "long")) as listener:
+        listener.receive_until("start_of_stream")
+
+        async def scenario() -> None:
+            async with open_page(chromium, production) as page:
+                await sign_in(page)
+                await page.focus("#streams button:text-is('long')")
+                await page.keyboard.press("Enter")
+                await until(page, "document.activeElement.id === 'sessions-title'")
+                await until(page, "document.querySelectorAll('#sessions tr').length === 1")
+                focused = await page.query_selector("#sessions button")
+                assert focused is not None
+                await focused.focus()
+                (before,) = await texts(page, "#sessions")
+                while await texts(page, "#sessions") == [before]:  # noqa: ASYNC110 - how long it has listened is updated
+                    await asyncio.sleep(0.05)
+                assert await focused.evaluate("one => one === document.activeElement")
+                await page.keyboard.press("Enter")
+                await page.wait_for_selector("#confirm:visible")
+                assert await page.evaluate("document.activeElement.id") == "confirm-no"
+                await page.keyboard.press("Escape")
+                await page.wait_for_selector("#confirm", state="hidden")
+                assert await focused.evaluate("one => one === document.activeElement")
+
+        chromium.run(scenario())
+
+
+def test_a_page_that_is_left_open_neither_grows_nor_hammers(production: ServerProcess, chromium: Chromium) -> None:
+    """After many updates it has no more elements than before; it asks once in 5 s, by the browser's virtual clock.
+
+    Hidden, it asks for nothing; shown again, it asks at once.
+    """
+    with closing(join(production, "long")) as listener:
+        listener.receive_until("start_of_stream")
+
+        async def scenario() -> None:
+            async with open_page(chromium, production) as page:
+                await sign_in(page)
+                await page.clock.install()
+                await page.reload()
+                await page.wait_for_selector("#sessions button")
+                asked: list[str] = []
+                page.on("request", lambda request: asked.append(request.url))
+                elements = await page.evaluate("document.querySelectorAll('*').length")
+                for _ in range(20):
+                    already = len(asked)
+                    await page.clock.run_for(5_000)
+                    while len(asked) < already + 3:  # noqa: ASYNC110 - the page has no such event
+                        await asyncio.sleep(0.02)
+                    await page.wait_for_load_state("networkidle")
+                    assert len(asked) == already + 3
+                assert await page.evaluate("document.querySelectorAll('*').length") <= elements
+                await page.evaluate(SET_HIDDEN, True)  # noqa: FBT003
+                already = len(asked)
+                await page.clock.run_for(3_600_000)
+                assert len(asked) == already
+                assert await page.inner_text("#live-text") == "Paused"
+                await page.evaluate(SET_HIDDEN, False)  # noqa: FBT003
+                await page.wait_for_selector("#live[data-state=live]")
+                assert len(asked) == already + 3
+
+        chromium.run(scenario())
+
+
+def test_a_server_that_is_gone_is_said_to_be(start_server: StartServer, chromium: Chromium) -> None:
+    """What is shown stays; the page asks more and more rarely."""
+    server = start_server(PRODUCTION)
+
+    async def scenario() -> None:
+        async with open_page(chromium, server) as page:
+            await sign_in(page)
+            await asyncio.to_thread(server.stop)
+            await page.wait_for_selector("#alert:has-text('cannot be reached')")
+            assert await page.get_attribute("#live", "data-state") == "failed"
+            assert len(await texts(page, "#nodes")) == 1
+
+    chromium.run(scenario())
+
+
+def test_which_node_is_slow(tmp_path: Path, chromium: Chromium) -> None:
+    """One of three hangs: it is named as not answering, while the others are shown."""
+    nodes = Nodes(tmp_path, {"ASF_INTERNAL_TRUSTED_NETWORKS": "127.0.0.0/8"})
+    try:
+        url = f"{nodes.all[0].url}/asf/internal/nodes"
+        eventually(lambda: len(requests.get(url, timeout=PATIENCE_SECONDS).json()["nodes"]) == 3)
+
+        async def scenario() -> None:
+            async with open_page(chromium, nodes.all[0]) as page:
+                await until(page, "document.querySelectorAll('#nodes tr').length === 3")
+                os.kill(nodes.all[2].pid, signal.SIGSTOP)
+                try:
+                    await page.wait_for_selector("#nodes td.bad:has-text('not answering')")
+                    rows = await texts(page, "#nodes")
+                    assert len(rows) == 3
+                    assert sum("|ready|" in row for row in rows) == 2
+                finally:
+                    os.kill(nodes.all[2].pid, signal.SIGCONT)
+                await until(page, "!document.querySelector('#nodes .bad')")
+
+        chromium.run(scenario())
+    finally:
+        nodes.stop()
