@@ -419,7 +419,7 @@ def test_a_new_token_replaces_an_expired_one(start_server: StartServer, pages: P
             )
             await page.wait_for_function("seen.subscribed === 1 && seen.pieces.length > 0")
             sent = 0
-            while 'outcome="ASF_UNAUTHORIZED"' not in server.metrics():
+            while not server.metric('asf_streams_ended_total{outcome="ASF_UNAUTHORIZED"}'):
                 sent += 1
                 await asyncio.to_thread(server.send_ui_update, "alice", "progress", sent)
                 await asyncio.sleep(0.05)  # the pace of a backend, not a wait for anything

@@ -199,7 +199,7 @@ def test_a_second_server_on_one_database_is_refused(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
     result = serve({"ASF_HOST": "127.0.0.1", "ASF_PORT": "0"}, tmp_path)
     assert result.returncode == 2
-    (line,) = result.stderr.decode().splitlines()
+    _version, line = result.stderr.decode().splitlines()
     assert line.startswith(f"ASF_DATABASE './var/asf.sqlite3' is in use by another server (process {server.pid} on ")
     doctor = asf("doctor", cwd=tmp_path, environment={"ASF_PORT": "0", "ASF_AUDIO_ROOTS": "audio"})
     assert (doctor.returncode, b"is in use by another server" in doctor.stdout) == (1, True), doctor.stdout

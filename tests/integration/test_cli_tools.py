@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from asf import __version__
 from asf.client.reception import WINDOW_BYTES
 from tests.support.bounds import COMMAND_SECONDS, PONG_SECONDS
 from tests.support.command_line import asf
@@ -355,7 +356,8 @@ def test_the_doctor(server: ServerProcess, tmp_path: Path) -> None:
 def test_health(server: ServerProcess, tmp_path: Path) -> None:
     """At the address in the settings, or at a given one."""
     (tmp_path / ".env").write_text(f"ASF_HOST=0.0.0.0\nASF_PORT={server.port}\n")
-    for arguments, said in (((), "is ok"), (("--ready",), "is ready"), (("--url", server.url), "is ok")):
+    healthy = f"is ok (ASF {__version__})"
+    for arguments, said in (((), healthy), (("--ready",), "is ready"), (("--url", server.url), healthy)):
         answered = asf("health", *arguments, cwd=tmp_path)
         assert (answered.returncode, answered.stdout.decode()) == (0, f"{server.url} {said}\n"), answered.stderr
 
