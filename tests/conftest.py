@@ -39,8 +39,8 @@ pytest_plugins = [
     "tests.support.tidiness",
 ]
 
-WORKERS_PER_CORE = 3
-"""Tests wait for most of their time: two cores are busy with six of them."""
+WORKERS_PER_CORE = 2
+"""Tests wait for most of their time, but browsers and servers of their own take what is left."""
 
 STARTING_FIXTURES = {
     "shared_redis",

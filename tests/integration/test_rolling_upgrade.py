@@ -128,10 +128,11 @@ def read_each_other(nodes: list[ServerProcess], name: str, roots: Path) -> None:
             backend.notify_new_audio(stream_id, path, state="generating", metadata=METADATA)
             for listener in waiting:
                 listener.receive_until_bytes(50_000)
-            path.write_bytes(AUDIO)
+            with path.open("ab") as file:
+                file.write(AUDIO[50_000:])
             backend.notify_new_audio(stream_id, path, metadata=METADATA)
-            for listener in waiting:
-                assert listener.receive_to_the_end() == 1000
+            for node, listener in zip(others, waiting, strict=True):
+                assert listener.receive_to_the_end() == 1000, f"{version_of(node)} hears {version_of(writer)}"
                 assert listener.audio == AUDIO
             assert all(known_to(node) == known_to(writer) for node in others)
             assert known_to(writer)[stream_id]["metadata"] == METADATA
@@ -187,7 +188,8 @@ def test_three_nodes_are_upgraded_and_nobody_loses_anything(nodes: Nodes, proxy:
         read_each_other(nodes.all, "back", growing.parent)
         replace(0, None)
 
-        growing.write_bytes(audio)
+        with growing.open("ab") as file:
+            file.write(audio[-50_000:])
         backend.notify_new_audio("growing", growing, metadata=METADATA)
         queue.put_all(audio[-50_000:])
         queue.end()

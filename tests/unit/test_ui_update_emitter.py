@@ -15,6 +15,7 @@ from asf.domain.errors import UiEmitFailed, Unauthorized
 from asf.domain.peer import Peer, Transport
 from asf.domain.updates.limits import MAX_WAITING_BYTES, MAX_WAITING_UPDATES
 from asf.domain.updates.update import Handover, Position, SequencedUpdate, Subscription
+from tests.support.virtual import ManualClock
 
 
 class ScriptedTransport:
@@ -56,7 +57,7 @@ class Emitter:
         socketio = create_socketio(Flask("tests"), "threading", "*", 1000)
         self.sid: str = socketio.server.manager.connect("engine", "/ui")
         transports: dict[str | None, MessageTransport] = {"engine": self.transport}
-        self.replays = ReplayLimits()
+        self.replays = ReplayLimits(now=ManualClock().now)
         self.emitter = SocketIoUiUpdateEmitter(socketio, "/ui", transports.get, self.replays)
 
     def emit(self, update: SequencedUpdate, *, with_position: bool = False) -> Handover:

@@ -82,13 +82,13 @@ class RedisNodeCalls:
             if to is None:
                 self._answer_myself(question, asked)
                 nodes = {**nodes, self._node: 0.0}
-            elif to not in nodes:
-                nodes = {}
+            else:
+                nodes = {node: age for node, age in nodes.items() if node == to}
             expected = {node for node, age in nodes.items() if age <= LEASE_SECONDS and node != self._node}
             asked.wait_for(expected, started + self._answer_seconds)
         finally:
             del self._asked[number]
-        return asked.answers(nodes if to is None else {to: nodes[to]} if nodes else {}, problem)
+        return asked.answers(nodes, problem)
 
     def run(self) -> None:
         """Register this node, until `close`."""
