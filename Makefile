@@ -18,7 +18,7 @@ PARALLEL := $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist worksteal)
 
 CLIENT := src/asf/console/static/.built
 
-.PHONY: FORCE help run test quick soak browsers check bench stalls scaling client packages docs format requirements setup clip screenshot clean
+.PHONY: FORCE help run test quick soak browsers check bench stalls scaling client packages docs site format requirements setup clip screenshot clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 24
@@ -78,7 +78,7 @@ requirements: setup ## Update the pinned dependencies, and their hashes, from py
 	$(PIP_COMPILE) -o requirements.txt pyproject.toml
 	$(PIP_COMPILE) --extra redis --extra objects -c requirements.txt -o requirements-image.txt pyproject.toml
 	@# pip-tools needs setuptools, which pip-compile would leave out; each environment has a pip.
-	$(PIP_COMPILE) --unsafe-package pip --extra dev -c requirements.txt -c requirements-image.txt -o requirements-dev.txt pyproject.toml
+	$(PIP_COMPILE) --unsafe-package pip --extra dev --extra site -c requirements.txt -c requirements-image.txt -o requirements-dev.txt pyproject.toml
 
 bench: $(VENV)/.bench ## Benchmark ASF and its peers (ten minutes, two cores, a C compiler)
 	$(BIN)/python -m benchmarks
@@ -99,6 +99,9 @@ docs: $(VENV)/.run ## Update the documents that are generated from the code
 	$(BIN)/python tools/draw_session.py
 	$(BIN)/python tools/write_reference.py
 
+site: setup ## Build the documents as a site in site/: open site/index.html
+	@tools/build_site.sh $(BIN)/python site
+
 clip: ## Regenerate the demo clip (needs espeak-ng and ffmpeg)
 	$(BIN)/python tools/make_clip.py
 
@@ -107,7 +110,8 @@ screenshot: client ## Take the picture of the console for the README again (need
 
 clean: ## Remove everything that the targets created
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* tests/browser/node_modules \
-		clients/js/node_modules clients/js/dist clients/operator/dist dist examples/react/node_modules examples/react/build src/asf/console/static
+		clients/js/node_modules clients/js/dist clients/operator/dist dist examples/react/node_modules examples/react/build src/asf/console/static \
+		site tools/site/node_modules
 
 setup: $(VENV)/.test
 	@tools/install_test_tools.sh $(VENV)

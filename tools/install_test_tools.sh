@@ -66,11 +66,13 @@ if [ -x "$venv/bin/python" ] && [ ! -d "$venv/fastapi" ]; then
         rm -rf "$venv/fastapi"
 fi
 
-installed=tests/browser/node_modules/.installed
-if command -v npm >/dev/null && ! cmp -s tests/browser/package-lock.json $installed; then
-    if npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent; then
-        cp tests/browser/package-lock.json $installed
-    else
-        echo "The npm packages of tests/browser could not be installed; the browser tests skip"
+for folder in tests/browser tools/site; do
+    installed=$folder/node_modules/.installed
+    if command -v npm >/dev/null && ! cmp -s "$folder/package-lock.json" "$installed"; then
+        if npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent; then
+            cp "$folder/package-lock.json" "$installed"
+        else
+            echo "The npm packages of $folder could not be installed; the tests that need them skip"
+        fi
     fi
-fi
+done

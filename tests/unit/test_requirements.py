@@ -25,8 +25,8 @@ def _pinned(file: str) -> set[str]:
     ("file", "extras"),
     [
         pytest.param("requirements.txt", set(), id="service"),
-        pytest.param("requirements-image.txt", EXTRAS - {"asyncio", "bench", "dev"}, id="image"),
-        pytest.param("requirements-dev.txt", {"dev"}, id="tests"),
+        pytest.param("requirements-image.txt", EXTRAS - {"asyncio", "bench", "dev", "site"}, id="image"),
+        pytest.param("requirements-dev.txt", {"dev", "site"}, id="tests"),
     ],
 )
 def test_every_declared_library_is_pinned(file: str, extras: set[str]) -> None:
