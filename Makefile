@@ -99,7 +99,7 @@ docs: $(VENV)/.run ## Update the documents that are generated from the code
 	$(BIN)/python tools/draw_session.py
 	$(BIN)/python tools/write_reference.py
 
-site: setup ## Build the documents as a site in site/: open site/index.html
+site: $(VENV)/.test tools/site/node_modules/.installed ## Build the documents as a site: open site/index.html
 	@tools/build_site.sh $(BIN)/python site
 
 clip: ## Regenerate the demo clip (needs espeak-ng and ffmpeg)
@@ -135,6 +135,10 @@ $(VENV)/.bench: $(VENV)/.run
 $(VENV)/.test: $(VENV)/.run requirements-dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
+
+# Without npm the site shows diagrams as text.
+tools/site/node_modules/.installed: tools/site/package-lock.json
+	@! command -v npm >/dev/null || { npm ci --prefix tools/site --ignore-scripts --no-audit --no-fund --silent && cp $< $@; }
 
 $(CLIENT): tools/build_client.sh clients/js/package-lock.json clients/js/tsconfig.json clients/js/build.mjs $(wildcard clients/js/src/*.ts clients/js/src/*/*.ts) clients/operator/build.mjs $(wildcard clients/operator/src/*.ts)
 	@tools/build_client.sh

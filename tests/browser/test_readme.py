@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "clients" / "js"
-DOCUMENTS = ["README.md", "clients/js/README.md", "docs/front-end.md"]
+DOCUMENTS = ["README.md", "clients/js/README.md", "docs/front-end.md", "docs/quickstart-front-end.md"]
 ADDRESS = "http://127.0.0.1:5006"
 
 
@@ -43,6 +43,23 @@ def test_a_page_plays(block: str, server: ServerProcess, chromium: Chromium, tmp
         async with open_page(chromium, page_file.as_uri()) as page:
             await page.click("button:not([disabled])")
             await page.wait_for_function(f"{audio}.currentTime > 1")
+
+    chromium.run(scenario())
+
+
+def test_a_page_shows_the_progress(server: ServerProcess, chromium: Chromium, tmp_path: Path) -> None:
+    """That of the quickstart, when the command below it has sent an update."""
+    [block] = [block for name, block in blocks("html") if name.startswith("docs/quickstart") and "<progress" in block]
+    page_file = tmp_path / "example.html"
+    page_file.write_text(block.replace(ADDRESS, server.url))
+
+    eventually(lambda: "asf_ui_subscriptions 0.0" in server.metrics())  # Earlier pages have disconnected.
+
+    async def scenario() -> None:
+        async with open_page(chromium, page_file.as_uri()) as page:
+            await asyncio.to_thread(eventually, lambda: "asf_ui_subscriptions 1.0" in server.metrics())
+            await asyncio.to_thread(server.send_ui_update, "alice", "generation_progress", {"percentage": 50})
+            await page.wait_for_function("document.querySelector('progress').value === 50")
 
     chromium.run(scenario())
 

@@ -10,6 +10,8 @@ from tests.support.bounds import BUILD_SECONDS
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "tools" / "build_site.sh"
+MERMAID = ROOT / "tools" / "site" / "node_modules" / "@mermaid-js" / "tiny" / "dist" / "mermaid.tiny.js"
+"""What draws the diagrams, if npm has installed it."""
 
 
 def build_site(site: Path, source: Path = ROOT) -> "subprocess.CompletedProcess[str]":

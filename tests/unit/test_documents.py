@@ -91,6 +91,15 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors_of(file), target
 
 
+def test_each_source_of_the_comparison_is_named() -> None:
+    """A mark in a table leads to its source, and each source has a mark."""
+    text = (ROOT / "docs" / "comparison.md").read_text()
+    tables, _, rest = text.partition("## Sources")
+    sources = set(re.findall(r"^\[(\w+)\]: https://\S+$", rest, re.MULTILINE))
+    assert set(re.findall(r"\[([a-z]\d)\](?!\()", tables)) == sources
+    assert set(re.findall(r"\[([a-z]\d)\] ", rest)) == sources
+
+
 def test_the_tour_names_files_that_exist() -> None:
     """In the table from `src/asf`, or beside the name before; in the text by their last parts."""
     tour = (ROOT / "README.md").read_text().partition("## A tour of the code")[2].partition("\n## ")[0]

@@ -17,12 +17,19 @@ MERMAID = HERE / "node_modules" / "@mermaid-js" / "tiny" / "dist" / "mermaid.tin
 """What draws diagrams in the browser. Without it, as without npm, the page shows their text."""
 
 NAVIGATION = {
-    "Start": ["docs/tutorial"],
-    "Guides": ["docs/front-end", "docs/backend", "clients/js/README", "examples/README", "docs/migration"],
-    "Operations": ["docs/production", "docs/runbook", "docs/scaling", "SECURITY"],
-    "Reference": ["docs/contract", "docs/reference", "docs/session", "docs/browsers"],
-    "Evidence": ["docs/benchmark", "docs/reliability"],
-    "Project": ["docs/decisions", "CONTRIBUTING", "CHANGELOG"],
+    "Start": [
+        "docs/quickstart-listen",
+        "docs/quickstart-front-end",
+        "docs/quickstart-backend",
+        "docs/quickstart-operator",
+        "docs/tutorial",
+        "docs/install",
+    ],
+    "Decide": ["docs/why", "docs/comparison", "docs/benchmark", "docs/reliability", "docs/browsers"],
+    "Build": ["docs/front-end", "docs/backend", "clients/js/README", "examples/README", "docs/migration"],
+    "Run": ["docs/production", "docs/runbook", "docs/scaling", "SECURITY"],
+    "Look up": ["docs/contract", "docs/reference", "docs/session"],
+    "Change": ["docs/architecture", "docs/decisions", "CONTRIBUTING", "CHANGELOG"],
 }
 """The pages in the order of the sidebar. A page that is missing here fails the build."""
 
@@ -55,6 +62,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 html_use_index = False
+html_show_search_summary = False  # it would fetch the pages, which a browser forbids on a disk
 
 
 class Mermaid(SphinxDirective):
