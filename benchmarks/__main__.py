@@ -2,7 +2,7 @@
 
 Usage: python -m benchmarks [--quick] [--only NAME]
 
-Raw figures go to benchmarks/results.json, tables to docs/benchmark.md and README.md, the picture to docs/growth.svg.
+Raw figures go to benchmarks/results.json, tables to docs/benchmark.md, the picture to docs/growth.svg.
 The server runs on one core and the load on another: this needs two cores and an otherwise idle machine.
 """
 
@@ -143,7 +143,6 @@ def write_reports(results: dict[str, Any]) -> None:
     _replace(ROOT / "docs" / "benchmark.md", "comparison", comparison)
     _replace(ROOT / "docs" / "benchmark.md", "growth", "\n".join(growth_lines))
     _replace(ROOT / "docs" / "benchmark.md", "machine", f"Measured on: {machine}.")
-    _replace(ROOT / "README.md", "comparison", comparison)
 
 
 def _replace(path: Path, name: str, text: str) -> None:

@@ -323,12 +323,12 @@ def test_a_rejected_announcement_leaves_the_file_alone(server: ServerProcess, tm
 
 def test_the_readme_example(server: ServerProcess) -> None:
     """It works as written there."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    code = readme.partition("\n## A backend\n")[2].split("```python\n")[1].split("```")[0]
-    path = server.audio_root / "readme.mp3"
-    lines = code.replace("http://127.0.0.1:5006", server.url).replace("shared_audio/demo.mp3", str(path))
-    exec(lines, {"voice": lambda: [b"one", b"two"]})  # noqa: S102 - the README's own code
-    assert requests.get(server.stream_url("demo"), timeout=PATIENCE_SECONDS).content == b"onetwo"
+    root = Path(__file__).parents[2]
+    code = (root / "README.md").read_text().partition("\n## A backend\n")[2].split("```python\n")[1].split("```")[0]
+    clip = root / "demo" / "welcome.mp3"
+    lines = code.replace("http://127.0.0.1:5006", server.url).replace("demo/welcome.mp3", str(clip))
+    exec(lines, {})  # noqa: S102 - the README's own code
+    assert requests.get(server.stream_url("demo"), timeout=PATIENCE_SECONDS).content == clip.read_bytes()
     with BackendClient(server.url) as backend:
         assert backend.stream("demo").state == "complete"
         assert backend.send_ui_update("alice", "next", None).seq == 2
