@@ -100,7 +100,7 @@ docs: $(VENV)/.run ## Update the documents that are generated from the code
 	$(BIN)/python tools/write_reference.py
 
 site: $(VENV)/.test tools/site/node_modules/.installed ## Build the documents as a site: open site/index.html
-	@tools/build_site.sh $(BIN)/python site
+	@tools/build_site.sh $(BIN)/python site && echo "Open site/index.html"
 
 clip: ## Regenerate the demo clip (needs espeak-ng and ffmpeg)
 	$(BIN)/python tools/make_clip.py

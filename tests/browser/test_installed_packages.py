@@ -27,6 +27,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 
+PIP_OPTIONS = {"PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
+"""What pip need not do here."""
+
 PAGE = """
 import { connect } from "asf-client";
 import "asf-client/player";
@@ -57,8 +60,8 @@ def run(*command: str, cwd: Path, environment: Mapping[str, str] | None = None) 
 def make_packages(folder: Path) -> None:
     """Make all packages in `folder`, from a copy of the project in which nothing was built before.
 
-    The wheel is made of the source archive, where npm is not needed, and installed in `venv` there, with what it
-    depends on, in the versions that were tested.
+    The wheel is made of the source archive, where npm is not needed, and installed in `asf` there as the quickstart
+    says, with what it depends on, in the versions that were tested.
     """
     ignored = shutil.ignore_patterns(
         ".*", "node_modules", "static", "dist", "build", "tests", "docs", "benchmarks", "__pycache__", "var"
@@ -71,11 +74,22 @@ def make_packages(folder: Path) -> None:
     shutil.unpack_archive(archive, folder / "unpacked")
     [unpacked] = (folder / "unpacked").iterdir()
     run(*build, "--wheel", cwd=unpacked, environment=os.environ | {"PATH": str(programs_without_npm(folder))})
-    run(sys.executable, "-m", "venv", str(folder / "venv"), cwd=folder)
     pins = re.findall(r"^[^ #]+==[^ ]+", (ROOT / "requirements-image.txt").read_text(), re.MULTILINE)
     (folder / "constraints.txt").write_text("\n".join(pins))
+    (folder / "dist").mkdir()
     [wheel] = folder.glob("*.whl")
-    run(*pip_in(folder), str(wheel), cwd=folder)
+    shutil.copy(wheel, folder / "dist")
+    environment = PIP_OPTIONS | {
+        "PIP_CONSTRAINT": str(folder / "constraints.txt"),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    run("bash", "-euc", installation(), cwd=folder, environment=os.environ | environment)
+
+
+def installation() -> str:
+    """Return how the quickstart of operators installs the wheel: into the environment `asf`."""
+    quickstart = (ROOT / "docs" / "quickstart-operator.md").read_text()
+    return quickstart.partition("```console\n")[2].partition("```")[0]
 
 
 def programs_without_npm(folder: Path) -> Path:
@@ -91,7 +105,7 @@ def programs_without_npm(folder: Path) -> Path:
 
 def pip_in(packages: Path) -> list[str]:
     """Return the command that installs packages there, in the versions that were tested."""
-    pip = str(packages / "venv" / "bin" / "pip")
+    pip = str(packages / "asf" / "bin" / "pip")
     options = ["-q", "--no-compile", "--disable-pip-version-check", "-c", str(packages / "constraints.txt")]
     return [pip, "install", *options]
 
@@ -107,7 +121,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def installed(packages: Path) -> Path:
     """Return the folder of the programs of that environment."""
-    return packages / "venv" / "bin"
+    return packages / "asf" / "bin"
 
 
 @pytest.fixture

@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
-from bs4 import BeautifulSoup, Tag
 
 from tests.support.made_once import made_once
 from tests.support.site import build_site, build_whole_site
+
+if TYPE_CHECKING:  # It comes with the generator of the site.
+    from bs4 import BeautifulSoup, Tag
 
 LOADED = {
     "script": "src",
@@ -34,8 +37,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @cache
-def page(path: Path) -> BeautifulSoup:
+def page(path: Path) -> "BeautifulSoup":
     """Return a page of the site."""
+    from bs4 import BeautifulSoup  # noqa: PLC0415 - as above
+
     return BeautifulSoup(path.read_text(), "html.parser")
 
 
@@ -44,7 +49,7 @@ def pages(site: Path) -> list[Path]:
     return [path for path in site.rglob("*.html") if "_downloads" not in path.parts]
 
 
-def attributes(path: Path, names: dict[str, str]) -> Iterator[tuple[Tag, str]]:
+def attributes(path: Path, names: dict[str, str]) -> Iterator[tuple["Tag", str]]:
     """Yield the elements of these names that have the attribute, with its value."""
     for name, attribute in names.items():
         for element in page(path).find_all(name, {attribute: True}):

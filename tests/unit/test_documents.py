@@ -91,6 +91,16 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors_of(file), target
 
 
+def test_a_wheel_is_installed_in_one_way() -> None:
+    """That of the quickstart, which test_installed_packages.py tries."""
+    quickstart = (
+        (ROOT / "docs" / "quickstart-operator.md").read_text().partition("```console\n")[2].partition("```")[0]
+    )
+    assert quickstart.splitlines() == re.findall(
+        r"^    (.*(?:-m venv asf|audio_stream_feeder).*)$", (ROOT / "docs" / "install.md").read_text(), re.MULTILINE
+    )
+
+
 def test_each_source_of_the_comparison_is_named() -> None:
     """A mark in a table leads to its source, and each source has a mark."""
     text = (ROOT / "docs" / "comparison.md").read_text()
