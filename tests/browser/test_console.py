@@ -1,10 +1,12 @@
 """The console page, used as by a person."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -30,14 +32,22 @@ Scheme = Literal["light", "dark"]
 
 @asynccontextmanager
 async def open_console(
-    chromium: Chromium, server: ServerProcess, width: int = WIDE, scheme: Scheme = "light"
+    chromium: Chromium, server: ServerProcess, width: int = WIDE, scheme: Scheme = "light", path: str = "/"
 ) -> AsyncIterator[Page]:
     """Open the console. Any error in the browser's own console fails the test."""
     context = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-    async with chromium.open(server.url, **context) as (page, problems):
+    async with chromium.open(server.url + path, **context) as (page, problems):
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         await page.wait_for_selector("#connection[data-state=connected]")
         yield page
+
+
+def announce(server: ServerProcess, stream_id: str, **more: object) -> str:
+    """Announce the clip, with more fields of the announcement. Returns the path."""
+    path = server.audio_root / f"{stream_id}.mp3"
+    path.write_bytes(CLIP.read_bytes())
+    server.notify(stream_id, str(path), **more).raise_for_status()
+    return str(path)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -85,14 +95,20 @@ def test_a_click_plays_and_the_page_is_accessible(
             await until(page, "parseFloat(document.getElementById('figure-ahead').textContent) > 5")
             assert await page.get_attribute("#streams button:has-text('a-long-name')", "aria-current") == "true"
             await page.wait_for_selector("#events li:has-text('start_of_stream')")
-            assert await violations(page, axe) == []
             assert await page.evaluate("document.documentElement.scrollWidth") == width
-            drawn = await page.evaluate("""(() => {
-                const graph = document.getElementById("graph");
-                const { data } = graph.getContext("2d").getImageData(0, 0, graph.width, graph.height);
-                return new Set(new Uint32Array(data.buffer)).size;
-            })()""")
-            assert drawn > 20
+            labels = await page.eval_on_selector_all("#graph text", "all => all.map(one => one.textContent)")
+            assert {"Audio (kB)", "Time since start (s)", "0", "30"} <= set(labels)
+            for curve in ("received", "played"):
+                drawn = await page.get_attribute(f"#graph .{curve}", "d") or ""
+                assert drawn.count("L") > 3
+            await page.click("#player summary:has-text('as a table')")
+            await until(page, "document.querySelectorAll('#graph-values tbody tr').length > 1")
+            heads = await page.eval_on_selector_all(
+                "#graph-values thead th", "all => all.map(one => one.textContent)"
+            )
+            assert heads == ["Time (s)", "Received (kB)", "Played (kB)"]
+            assert "kB received" in str(await page.get_attribute("#graph", "aria-label"))
+            assert await violations(page, axe) == []
             await page.click("#play")
             await page.wait_for_selector("#state[data-state=paused]")
             assert await page.get_attribute("#play", "aria-label") == "Play"
@@ -189,19 +205,120 @@ def test_updates_of_the_client_in_the_field(server: ServerProcess, chromium: Chr
 
 
 def test_the_demo_button_generates_a_podcast_and_plays_it(server: ServerProcess, chromium: Chromium) -> None:
-    """It plays and shows its progress while it is being generated."""
+    """It plays and shows its progress while it is being generated, faster than it is heard. One can rewind."""
 
     async def scenario() -> None:
         async with open_console(chromium, server) as page:
+            await page.select_option("#pace", "1.5")
             await page.click("#demo")
             await page.wait_for_selector("#state[data-state=playing]")
+            stream_id = parse_qs(urlsplit(page.url).query)["stream"][0]
+            await until(page, "document.title === '▶ welcome · ASF console'")
+            assert await page.text_content("#title") == "welcome"
+            await page.wait_for_selector(f"#subtitle:has-text('{stream_id}'):has-text('being generated')")
             await page.wait_for_selector("#updates li:has-text('generation_progress')")
             await page.wait_for_selector("#streams .badge[data-state=generating]")
             await until(page, f"{AUDIO}.currentTime > 1")
             await until(page, "document.getElementById('percentage').value > 4")
-            url = f"{server.url}/asf/internal/streams/{await page.text_content('#title')}"
+            await until(page, f"{AUDIO}.buffered.end(0) > 8")
+            for seconds in (7, 0, 5):
+                await page.evaluate(f"document.querySelector('asf-player').seek({seconds})")
+                await until(page, f"{AUDIO}.currentTime > {seconds + 0.2} && {AUDIO}.currentTime < {seconds + 2}")
+                assert await page.get_attribute("#state", "data-state") == "playing"
+            assert "so far" in str(await page.get_attribute("#position", "aria-valuetext"))
+            url = f"{server.url}/asf/internal/streams/{stream_id}"
             stream = await asyncio.to_thread(requests.get, url, timeout=PATIENCE_SECONDS)
             assert stream.json()["state"] == "generating"
+
+    chromium.run(scenario())
+
+
+def test_a_link_opens_and_names_a_stream(server: ServerProcess, chromium: Chromium, axe: Path) -> None:
+    """It plays when it is pressed. The button copies the same link; a stream that comes later is named, too."""
+    announce(server, "a & b", metadata={"title": "News\nof <b>today</b>"})
+    path = "/?stream=a+%26+b"
+
+    async def scenario() -> None:
+        async with open_console(chromium, server, path=path) as page:
+            await until(page, "document.title === 'News of <b>today</b> · ASF console'")
+            await page.wait_for_selector("#streams button[aria-current=true]:has-text('a & b')")
+            assert await page.text_content("#title") == "News of <b>today</b>"
+            assert await page.text_content("#state") == "ready to play"
+            await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+            for allowed in (True, False):
+                if not allowed:
+                    await page.evaluate("navigator.clipboard.writeText('')")
+                    await page.evaluate("void (navigator.clipboard.writeText = () => Promise.reject(new Error()))")
+                await page.click("#copy")
+                await until(page, f"navigator.clipboard.readText().then(text => text === '{server.url + path}')")
+                await page.wait_for_selector("#copied:has-text('Link copied')")
+                assert await page.evaluate("document.activeElement.id") == "copy"
+            assert await violations(page, axe) == []
+            await page.click("#play")
+            await until(page, "document.title.startsWith('▶ News')")
+            await page.fill("#stream-id", "later")
+            await page.click("#join button")
+            await page.wait_for_selector("#subtitle:has-text('not announced')")
+            assert await page.text_content("#copied") == ""
+            assert page.url == f"{server.url}/?stream=later"
+            await asyncio.to_thread(lambda: announce(server, "later", metadata={"title": "Late"}))
+            await until(page, "document.title === '▶ Late · ASF console'")
+
+    chromium.run(scenario())
+
+
+def test_the_axes_of_the_graph_reach_as_far_as_the_values(server: ServerProcess, chromium: Chromium) -> None:
+    """With ticks at round numbers, and units that keep the numbers short."""
+    axes = {
+        "timeAxis(30)": ("s", ["0", "5", "10", "15", "20", "25", "30"]),
+        "timeAxis(31)": ("s", ["0", "10", "20", "30", "40"]),
+        "timeAxis(601)": ("min", ["0", "2", "4", "6", "8", "10", "12"]),
+        "timeAxis(36000)": ("min", ["0", "100", "200", "300", "400", "500", "600"]),
+        "byteAxis(265942)": ("kB", ["0", "50", "100", "150", "200", "250", "300"]),
+        "byteAxis(1e9)": ("MB", ["0", "200", "400", "600", "800", "1000"]),
+    }
+
+    async def scenario() -> None:
+        async with open_console(chromium, server) as page:
+            for call, expected in axes.items():
+                axis = await page.evaluate(f"import('/console/axes.js').then(axes => axes.{call})")
+                assert (axis["unit"], [tick["text"] for tick in axis["ticks"]]) == expected
+                assert axis["ticks"][-1]["value"] == axis["end"]
+
+    chromium.run(scenario())
+
+
+def test_no_text_stays_when_it_no_longer_holds(start_server: StartServer, chromium: Chromium) -> None:
+    """Of a stream that has failed or is deleted, a playback that is stopped, a task, a watch and a server."""
+    server = start_server()
+    audio = announce(server, "s", state="generating", metadata={"title": "First"})
+
+    async def scenario() -> None:
+        async with chromium.open(f"{server.url}/?stream=s") as (page, _problems):
+            await page.wait_for_selector("#subtitle:has-text('being generated')")
+            await page.click("#play")
+            await page.wait_for_selector("#figure-total:has-text('in progress')")
+            await page.click("#stop")
+            await page.wait_for_selector("#figure-total:has-text('unknown')")
+            for name in ("ahead", "rate"):
+                assert not re.search(r"\d", str(await page.text_content(f"#figure-{name}")))
+            await until(page, "document.title === 'First · ASF console'")
+            failed = {"state": "failed", "reason": "No voice", "metadata": {"title": "Second"}}
+            await asyncio.to_thread(lambda: server.notify("s", audio, **failed).raise_for_status())
+            await page.wait_for_selector("#subtitle:has-text('generation failed · No voice')")
+            await page.wait_for_selector("#title:has-text('Second')")
+            await asyncio.to_thread(requests.delete, f"{server.url}/asf/internal/streams/s", timeout=PATIENCE_SECONDS)
+            await page.wait_for_selector("#subtitle:has-text('not announced')")
+            client = await page.input_value("#client-id")
+            for event, data in (("generation_progress", {"percentage": 40}), ("task_failed", {})):
+                await asyncio.to_thread(server.send_ui_update, client, event, data)
+            await page.wait_for_selector("#progress-text:has-text('Failed')")
+            await page.wait_for_selector(f"#watching:has-text('watching {client}')")
+            await asyncio.to_thread(server.stop)
+            await page.wait_for_selector("#stream-count:has-text('not up to date')")
+            await page.wait_for_selector(f"#watching:has-text('connecting to {client}')")
+            await page.click("#demo")
+            await page.wait_for_selector("#notice:has-text('No response')")
 
     chromium.run(scenario())
 

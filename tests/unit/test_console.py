@@ -18,7 +18,7 @@ def app_of(folder: Path, demo: Demo | None = None, guard: Callable[[], None] = l
     """Return an application with the console of that folder."""
     app = create_app("secret", lambda _route, _status: None)
     app.register_blueprint(create_console_blueprint(folder, ["*"]))
-    app.register_blueprint(create_demo_blueprint(guard, lambda _port, _text: demo))
+    app.register_blueprint(create_demo_blueprint(guard, lambda *_wishes: demo))
     return app
 
 
@@ -113,3 +113,28 @@ def test_demos_need_access_to_the_internal_api(tmp_path: Path) -> None:
 
     response = app_of(tmp_path, Demo("stream", "client"), refuse).test_client().post("/console/demo")
     assert response.status_code == 401
+
+
+def test_a_demo_is_generated_at_the_speed_that_is_wanted() -> None:
+    """Of real time, unless the request says otherwise, with or without a text."""
+    started: list[tuple[str | None, float]] = []
+
+    def start(_port: int, text: str | None, pace: float) -> Demo:
+        started.append((text, pace))
+        return Demo("stream", "client")
+
+    app = create_app("secret", lambda _route, _status: None)
+    app.register_blueprint(create_demo_blueprint(lambda: None, start))
+    client = app.test_client()
+    for body in ({"pace": 1.5}, {"text": "Hi.", "pace": 2}, {"text": "Hi."}):
+        assert client.post("/console/demo", json=body).status_code == 202
+    assert client.post("/console/demo").status_code == 202
+    assert started == [(None, 1.5), ("Hi.", 2.0), ("Hi.", 1.0), (None, 1.0)]
+
+
+@pytest.mark.parametrize("pace", [0, -1, 11, True, "1.5", []])
+def test_a_speed_that_is_no_speed_is_rejected(tmp_path: Path, pace: object) -> None:
+    """With what it must be."""
+    client = app_of(tmp_path, Demo("stream", "client")).test_client()
+    response = client.post("/console/demo", json={"pace": pace})
+    assert (response.status_code, response.get_json()["details"]) == (400, "'pace' must be a number from 0.1 to 10.")

@@ -55,7 +55,15 @@ class Generation:
         self._announce, self._ends = announce, ends
 
     def __call__(
-        self, _backend: object, _clip: Path, _root: Path, stream_id: str, _client_id: str, *, cues: object
+        self,
+        _backend: object,
+        _clip: Path,
+        _root: Path,
+        stream_id: str,
+        _client_id: str,
+        _pace: float,
+        *,
+        cues: object,
     ) -> None:
         assert cues
         self._announce(stream_id, GENERATING)

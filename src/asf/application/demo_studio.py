@@ -70,33 +70,33 @@ class DemoStudio:
         for stream_id in sorted(self._running):
             self._end(stream_id)
 
-    def start(self, port: int, text: str | None = None) -> Demo | None:
+    def start(self, port: int, text: str | None = None, pace: float = 1.0) -> Demo | None:
         """Start generating one, on the server's `port`. Returns None when `MAX_DEMOS` are being generated.
 
-        A voice of this machine speaks `text`; without a text or a voice, the clip is played. Raises ValueError, with
-        the reason, if the text cannot be spoken.
+        A voice of this machine speaks `text`; without a text or a voice, the clip is played. `pace` is the speed of
+        generation relative to real time. Raises ValueError, with the reason, if the text cannot be spoken.
         """
-        podcast, notice = self._podcast_of(text)
+        podcast, notice = self._podcast_of(text, pace)
         if not self._slots.acquire(blocking=False):
             return None
         name = f"demo-{secrets.token_hex(3)}"
         demo = Demo(stream_id=name, client_id=name, notice=notice)
         self._running.add(name)
         self._write_running()
-        threading.Thread(target=self._generate, args=(demo, podcast, port), name=name, daemon=True).start()
+        threading.Thread(target=self._generate, args=(demo, podcast, port, pace), name=name, daemon=True).start()
         return demo
 
     @staticmethod
-    def _podcast_of(text: str | None) -> tuple[SpokenPodcast | None, str | None]:
+    def _podcast_of(text: str | None, pace: float) -> tuple[SpokenPodcast | None, str | None]:
         """Return what is to be spoken, if it can be, and the notice."""
         if text is None:
             return None, None
         sentences, voice = checked_sentences(text), find_voice()
         if voice is None:
             return None, f"No voice is installed: the clip stands in. {HOW_TO_INSTALL}"
-        return SpokenPodcast(sentences, voice, find_encoding()), None
+        return SpokenPodcast(sentences, voice, find_encoding(), pace), None
 
-    def _generate(self, demo: Demo, podcast: SpokenPodcast | None, port: int) -> None:
+    def _generate(self, demo: Demo, podcast: SpokenPodcast | None, port: int, pace: float) -> None:
         host = f"[{self._host}]" if ":" in self._host else self._host
         try:
             with BackendClient(f"http://{host}:{port}", token=self._token) as backend:
@@ -107,6 +107,7 @@ class DemoStudio:
                         self._audio_root,
                         demo.stream_id,
                         demo.client_id,
+                        pace,
                         cues=demo_cues(),
                     )
                 else:

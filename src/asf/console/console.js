@@ -1,9 +1,10 @@
 import { connect } from "asf-client";
 
 import { Log } from "./log.js";
+import { linkedStream } from "./links.js";
 import { Player } from "./player.js";
 import { StreamList } from "./streams.js";
-import { brief } from "./words.js";
+import { brief, setText } from "./words.js";
 
 const CONNECTION_WORDS = { idle: "not connected", connecting: "connecting", connected: "connected", reconnecting: "reconnecting" };
 
@@ -16,18 +17,32 @@ const updates = new Log(elements.updates, elements["updates-empty"]);
 const player = new Player(client, elements, events);
 const streams = new StreamList(
   { list: elements.streams, empty: elements["streams-empty"], count: elements["stream-count"], more: elements.more },
-  (stream) => play(stream.stream_id, stream.content_type ?? ""),
+  play,
+  (stream) => player.update(stream),
 );
 let watch = null;
+let watched = "";
 
 function showConnection(state) {
   elements.connection.dataset.state = state;
   elements["connection-text"].textContent = CONNECTION_WORDS[state];
+  if (state === "connected") {
+    notice("");
+    void streams.refresh();
+  } else showWatching(false);
 }
 
-function play(streamId, about) {
-  player.play(streamId, about);
+/** Shows whether the updates arrive. */
+function showWatching(subscribed) {
+  const state = watch === null ? "not watching" : subscribed ? "watching" : "connecting to";
+  setText(elements.watching, `${state} ${watched}`);
+}
+
+function play(streamId) {
+  notice("");
+  player.play(streamId);
   streams.mark(streamId);
+  void streams.refresh();
   elements.player.scrollIntoView({ block: "nearest" });
 }
 
@@ -36,19 +51,26 @@ function watchClient(clientId, options) {
   updates.clear();
   elements.progress.hidden = true;
   elements["client-id"].value = clientId;
-  elements.watching.textContent = "";
+  watched = clientId;
   watch = client.watch(clientId, options);
-  watch.on("subscribed", () => (elements.watching.textContent = `watching ${clientId}`));
+  showWatching(false);
+  watch.on("subscribed", () => showWatching(true));
   watch.on("gap", () => updates.add("Missed updates", MISSED_UPDATES, { bad: true }));
-  watch.on("error", ({ error }) => updates.add(error.code, error.message, { bad: true }));
+  watch.on("error", ({ error }) => {
+    updates.add(error.code, error.message, { bad: true });
+    if (error.retryable) return;
+    watch = null; // It is closed.
+    showWatching(false);
+  });
   watch.on("update", ({ event, data, seq, timestamp }) => {
     updates.add(event, `#${seq} ${brief(data)}`, { timestamp });
     showProgress(event, data);
   });
 }
 
-/** Shows the percentage of an update in the progress bar. */
+/** Shows the percentage of an update in the progress bar; a failure instead of an earlier percentage. */
 function showProgress(event, data) {
+  if (event === "task_failed") elements["progress-text"].textContent = "Failed";
   const percentage = event === "task_completed" ? 100 : data?.percentage;
   if (typeof percentage !== "number") return;
   elements.progress.hidden = false;
@@ -63,13 +85,10 @@ function notice(text) {
   elements.notice.textContent = text;
 }
 
-/** Starts a demo podcast: one that speaks `text`, or else the clip. */
+/** Starts a demo podcast: one that speaks `text`, or else the clip, at the selected speed. */
 async function startDemo(text) {
-  const options = { method: "POST" };
-  if (text !== undefined) {
-    options.headers = { "Content-Type": "application/json" };
-    options.body = JSON.stringify({ text });
-  }
+  const body = JSON.stringify({ text, pace: Number(elements.pace.value) });
+  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body };
   const button = text === undefined ? elements.demo : elements.speak.querySelector("button");
   notice("");
   button.disabled = true;
@@ -81,10 +100,9 @@ async function startDemo(text) {
       return;
     }
     const { stream_id: streamId, client_id: clientId, notice: whatToInstall = "" } = await response.json();
-    notice(whatToInstall);
     watchClient(clientId, { history: true });
-    play(streamId, "Demo podcast, being generated now");
-    await streams.refresh();
+    play(streamId);
+    notice(whatToInstall);
   } catch (error) {
     notice(`No response from the server: ${error.message}`);
   } finally {
@@ -98,6 +116,7 @@ elements.speak.addEventListener("submit", (submitted) => {
   submitted.preventDefault();
   startDemo(elements.text.value);
 });
+elements.text.addEventListener("input", () => notice(""));
 elements.clear.addEventListener("click", () => events.clear());
 elements.join.addEventListener("submit", (submitted) => {
   submitted.preventDefault();
@@ -107,4 +126,10 @@ elements.watch.addEventListener("submit", (submitted) => {
   submitted.preventDefault();
   watchClient(elements["client-id"].value.trim(), {});
 });
+const linked = linkedStream();
+if (linked !== null) {
+  player.select(linked);
+  streams.mark(linked);
+  void streams.refresh();
+}
 watchClient(`console-${Math.random().toString(36).slice(2, 8)}`, {});

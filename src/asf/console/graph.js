@@ -1,100 +1,142 @@
-/** Time span shown, in seconds. */
-const SHOWN_SECONDS = 60;
+import { byteAxis, inUnit, timeAxis } from "./axes.js";
+import { setText } from "./words.js";
 
-/** The scale of seconds ahead reaches to at least SCALE_SECONDS, with a line at the client's TARGET_SECONDS. */
-const SCALE_SECONDS = 40;
-const TARGET_SECONDS = 30;
+/** Least that the axes reach to. */
+const LEAST_SECONDS = 30;
+const LEAST_BYTES = 100_000;
 
-const BARS_SHARE = 0.3;
+/** Samples from which every second one is dropped. */
+const MOST_SAMPLES = 600;
 
-/** Draws the seconds buffered ahead of the playhead as an area, and the bytes received as bars below, on a canvas. */
+/** Interval at which the texts for screen readers are updated, in seconds: they may read while it changes. */
+const TEXT_SECONDS = 5;
+
+/** Space around the curves for the labels, in pixels. */
+const LEFT = 48;
+const RIGHT = 14;
+const TOP = 26;
+const BOTTOM = 42;
+
+/** Draws the bytes received and the bytes played against time, and writes them into a table. */
 export class Graph {
-  #canvas;
+  #drawing;
+  #rows;
+  #heads;
   #samples = [];
+  #textAt = -Infinity;
 
-  constructor(canvas) {
-    this.#canvas = canvas;
-    new ResizeObserver(() => this.draw()).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+  /**
+   * @param drawing the `<svg>`.
+   * @param table the `<table>`, with a head.
+   */
+  constructor(drawing, table) {
+    this.#drawing = drawing;
+    this.#rows = table.tBodies[0];
+    this.#heads = table.tHead.rows[0].cells;
+    new ResizeObserver(() => this.#draw()).observe(drawing);
   }
 
   /** Removes all samples. */
   clear() {
     this.#samples = [];
-    this.draw();
+    this.#textAt = -Infinity;
+    this.#rows.replaceChildren();
+    this.#update();
   }
 
-  /** Adds a sample at `time`: seconds ahead of the playhead, and bytes received since the last sample. */
-  add(time, aheadSeconds, bytes) {
-    this.#samples.push({ time, aheadSeconds, bytes });
-    this.#samples = this.#samples.filter((sample) => time - sample.time <= SHOWN_SECONDS + 1);
-    this.draw();
+  /** Adds a sample: `seconds` since the start, and up to which byte of the audio was `received` and `played`. */
+  add(seconds, received, played) {
+    if (this.#samples.length >= MOST_SAMPLES) this.#samples = this.#samples.filter((_, index) => index % 2 === 0);
+    this.#samples.push({ seconds, received, played });
+    this.#update();
   }
 
-  /** Mean bytes per second over the last `seconds`. */
-  rate(seconds) {
-    const now = this.#samples.at(-1)?.time ?? 0;
-    const recent = this.#samples.filter((sample) => now - sample.time < seconds);
-    return recent.reduce((sum, sample) => sum + sample.bytes, 0) / seconds;
+  /** Writes the texts at once. Call it when there will be no more samples. */
+  finish() {
+    this.#textAt = -Infinity;
+    this.#update();
   }
 
-  draw() {
-    const canvas = this.#canvas;
-    const ratio = devicePixelRatio;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    const context = canvas.getContext("2d");
-    const style = getComputedStyle(canvas);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    context.scale(ratio, ratio);
-    context.font = `11px ${style.fontFamily}`;
+  #update() {
+    this.#draw();
+    const { seconds } = this.#latest();
+    if (seconds - this.#textAt < TEXT_SECONDS) return;
+    this.#textAt = seconds;
+    this.#write();
+  }
 
-    const barsTop = Math.round(height * (1 - BARS_SHARE)) + 8;
-    const areaBottom = barsTop - 14;
-    const now = this.#samples.at(-1)?.time ?? 0;
-    const x = (time) => width - ((now - time) / SHOWN_SECONDS) * width;
-    const most = Math.max(SCALE_SECONDS, ...this.#samples.map((sample) => sample.aheadSeconds * 1.1));
-    const y = (seconds) => areaBottom - (seconds / most) * (areaBottom - 6);
+  #latest() {
+    return this.#samples.at(-1) ?? { seconds: 0, received: 0, played: 0 };
+  }
 
-    // The base lines of both, and the target.
-    context.strokeStyle = colour("--line");
-    context.lineWidth = 1;
-    for (const at of [areaBottom + 0.5, height - 0.5]) line(context, [[0, at], [width, at]]);
-    context.strokeStyle = colour("--field");
-    context.setLineDash([3, 4]);
-    line(context, [[0, y(TARGET_SECONDS)], [width, y(TARGET_SECONDS)]]);
-    context.setLineDash([]);
-    context.fillStyle = colour("--quiet");
-    context.fillText(`${TARGET_SECONDS} s`, 2, y(TARGET_SECONDS) - 5);
+  #axes() {
+    const most = Math.max(LEAST_BYTES, ...this.#samples.map(({ received }) => received));
+    return { time: timeAxis(Math.max(LEAST_SECONDS, this.#latest().seconds)), bytes: byteAxis(most) };
+  }
 
-    const mostBytes = Math.max(1, ...this.#samples.map((sample) => sample.bytes));
-    const barWidth = Math.max(1, width / SHOWN_SECONDS / 4 - 1);
-    context.fillStyle = colour("--bars");
-    for (const { time, bytes } of this.#samples) {
-      const tall = bytes === 0 ? 0 : Math.max(2, (bytes / mostBytes) * (height - barsTop - 2));
-      context.fillRect(x(time) - barWidth, height - 1 - tall, barWidth, tall);
-    }
+  #draw() {
+    const { clientWidth: width, clientHeight: height } = this.#drawing;
+    if (width === 0) return;
+    const { time, bytes } = this.#axes();
+    const [right, bottom] = [width - RIGHT, height - BOTTOM];
+    const x = (seconds) => LEFT + (seconds / time.end) * (right - LEFT);
+    const y = (count) => bottom - (count / bytes.end) * (bottom - TOP);
+    const curve = (name) => this.#samples.map((sample, index) => `${index === 0 ? "M" : "L"}${round(x(sample.seconds))} ${round(y(sample[name]))}`).join("");
+    this.#drawing.replaceChildren(
+      ...bytes.ticks.flatMap(({ value, text }) => [
+        shape("path", { class: "grid", d: `M${LEFT} ${round(y(value))}H${right}` }),
+        label(text, { x: LEFT - 7, y: y(value) + 4, "text-anchor": "end" }),
+      ]),
+      ...time.ticks.flatMap(({ value, text }) => [
+        shape("path", { class: "grid", d: `M${round(x(value))} ${bottom}v5` }),
+        label(text, { x: x(value), y: bottom + 18, "text-anchor": "middle" }),
+      ]),
+      label(`Audio (${bytes.unit})`, { class: "axis", x: 0, y: 12 }),
+      label(`Time since start (${time.unit})`, { class: "axis", x: right, y: height - 6, "text-anchor": "end" }),
+      shape("path", { class: "received", d: curve("received") }),
+      shape("path", { class: "played", d: curve("played") }),
+    );
+  }
 
-    if (this.#samples.length < 2) return;
-    const points = this.#samples.map((sample) => [x(sample.time), y(sample.aheadSeconds)]);
-    context.beginPath();
-    context.moveTo(points[0][0], areaBottom);
-    for (const point of points) context.lineTo(...point);
-    context.lineTo(width, areaBottom);
-    context.globalAlpha = 0.18;
-    context.fillStyle = colour("--accent");
-    context.fill();
-    context.globalAlpha = 1;
-    context.strokeStyle = colour("--accent");
-    context.lineWidth = 2;
-    context.lineJoin = "round";
-    line(context, points);
+  /** Writes what screen readers read: a summary, and a table with one row for each tick, and the latest values. */
+  #write() {
+    const { time, bytes } = this.#axes();
+    const latest = this.#latest();
+    const [now, received, played] = [inUnit(latest.seconds, time), inUnit(latest.received, bytes), inUnit(latest.played, bytes)];
+    const summary = `After ${now} ${time.unit}: ${received} ${bytes.unit} received, ${played} ${bytes.unit} played.`;
+    this.#drawing.setAttribute("aria-label", `Graph of the bytes received and played against time. ${summary}`);
+    [`Time (${time.unit})`, `Received (${bytes.unit})`, `Played (${bytes.unit})`].forEach((text, index) => setText(this.#heads[index], text));
+    const shown = time.ticks.map(({ value }) => this.#samples.find(({ seconds }) => seconds >= value)).filter(Boolean);
+    if (this.#samples.length > 0 && shown.at(-1) !== latest) shown.push(latest);
+    while (this.#rows.rows.length > shown.length) this.#rows.deleteRow(-1);
+    shown.forEach((sample, index) => {
+      const row = this.#rows.rows[index] ?? newRow(this.#rows);
+      const values = [inUnit(sample.seconds, time), inUnit(sample.received, bytes), inUnit(sample.played, bytes)];
+      values.forEach((text, column) => setText(row.cells[column], text));
+    });
   }
 }
 
-function line(context, points) {
-  context.beginPath();
-  for (const point of points) context.lineTo(...point);
-  context.stroke();
+function newRow(body) {
+  const row = body.insertRow();
+  const head = document.createElement("th");
+  head.scope = "row";
+  row.append(head, document.createElement("td"), document.createElement("td"));
+  return row;
+}
+
+function label(text, attributes) {
+  const made = shape("text", attributes);
+  made.textContent = text;
+  return made;
+}
+
+function shape(name, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, typeof value === "number" ? round(value) : value);
+  return made;
+}
+
+function round(pixels) {
+  return Math.round(pixels * 10) / 10;
 }

@@ -1,20 +1,35 @@
 import "asf-client/player";
 
 import { Graph } from "./graph.js";
-import { brief, size } from "./words.js";
+import { copy, linkTo, showInAddress } from "./links.js";
+import { brief, setText, size, titleOf } from "./words.js";
 
 /** Sampling interval of the graph, in milliseconds; longer with `prefers-reduced-motion`. */
 const SAMPLE_MS = 250;
 const REDUCED_MOTION_SAMPLE_MS = 1000;
 
+/** The byte rate is the mean of so many seconds. */
+const RATE_SECONDS = 2;
+
+const PAGE_TITLE = document.title;
+
 const STATE_WORDS = { connecting: "connecting", waiting: "waiting for stream", buffering: "buffering", stalled: "waiting for more audio" };
 
-/** The player: the element <asf-player>, values and graph. */
+/** What is said about a stream by its state in the catalog. */
+const STREAM_WORDS = { generating: "being generated", complete: "complete", failed: "generation failed" };
+
+/** The player: the element <asf-player>, its stream's title and link, values and graph. */
 export class Player {
   #elements;
   #log;
   #graph;
-  #receivedBefore = 0;
+  /** The stream in the catalog; null where it is not there, undefined where that is not known. */
+  #stream;
+  /** What the server said when the audio started; null before. */
+  #started = null;
+  /** When the playback started, in milliseconds, and its latest samples of bytes received. */
+  #startedAt = 0;
+  #recent = [];
 
   /**
    * @param client of asf-client, whose connection is shared with the updates.
@@ -24,7 +39,7 @@ export class Player {
   constructor(client, elements, log) {
     this.#elements = elements;
     this.#log = log;
-    this.#graph = new Graph(elements.graph);
+    this.#graph = new Graph(elements.graph, elements["graph-values"]);
     const { controls, stop } = elements;
     controls.client = client;
     controls.wait = true;
@@ -34,30 +49,89 @@ export class Player {
     controls.addEventListener("asf-status", ({ detail: { status, message } }) => log.add(status, message));
     controls.addEventListener("asf-error", ({ detail: { error } }) => this.#showError(error));
     stop.addEventListener("click", () => controls.stop());
+    elements.copy.addEventListener("click", () => void this.#copyLink());
     const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
     setInterval(() => this.#sample(), reducedMotion ? REDUCED_MOTION_SAMPLE_MS : SAMPLE_MS);
   }
 
-  /** Plays a stream, and stops the current one. Call it in a click. */
-  play(streamId, about = "") {
-    const { title, subtitle, controls } = this.#elements;
+  /** Selects a stream without playing it, and stops the current one. */
+  select(streamId) {
+    const { controls, copy: button, copied, state } = this.#elements;
     controls.stop();
-    title.textContent = streamId;
-    subtitle.textContent = about;
+    this.#stream = undefined;
+    this.#started = null;
     controls.stream = streamId;
-    controls.play();
+    showInAddress(streamId);
+    button.hidden = false;
+    setText(copied, "");
+    setText(state, "ready to play");
+    state.dataset.state = "none";
+    this.#reset();
+    this.#describe();
+  }
+
+  /** Plays a stream, and stops the current one. Call it in a click. */
+  play(streamId) {
+    this.select(streamId);
+    this.#elements.controls.play();
+  }
+
+  /** Takes what the catalog has of the selected stream: null for nothing. */
+  update(stream) {
+    this.#stream = stream;
+    this.#describe();
+  }
+
+  /** Shows the title and what is known about the stream, here and in the page's title. */
+  #describe() {
+    const { title, subtitle, controls } = this.#elements;
+    const { stream: streamId } = controls;
+    if (streamId === "") return;
+    // The catalog's title is the latest: the stream may have been regenerated since.
+    const heading = titleOf((this.#stream ?? this.#started)?.metadata);
+    const type = this.#stream?.content_type ?? this.#started?.content_type;
+    const state = this.#stream === null ? "not announced" : STREAM_WORDS[this.#stream?.state];
+    const reason = this.#stream?.state === "failed" && this.#stream.reason;
+    setText(title, heading || streamId);
+    setText(subtitle, [heading && streamId, type, state, reason].filter(Boolean).join(" · "));
+    const playing = controls.state === "playing" ? "▶ " : "";
+    document.title = `${playing}${heading || streamId} · ${PAGE_TITLE}`;
+  }
+
+  async #copyLink() {
+    const { controls, copied } = this.#elements;
+    const link = linkTo(controls.stream);
+    setText(copied, ""); // So that it is announced again.
+    const done = await copy(link);
+    if (link === linkTo(controls.stream)) setText(copied, done ? "Link copied" : `Copy this link: ${link}`);
   }
 
   #showState(state) {
     const { state: badge, stop, controls } = this.#elements;
-    badge.textContent = STATE_WORDS[state] ?? state;
+    setText(badge, STATE_WORDS[state] ?? state);
     badge.dataset.state = state;
-    stop.disabled = ["ended", "failed"].includes(state);
-    if (state !== "connecting") return;
-    // A new playback.
+    const over = ["ended", "failed"].includes(state);
+    stop.disabled = over;
+    if (state === "connecting") this.#reset(); // A new playback.
+    if (over) this.#finish(controls.playback?.progress);
+    this.#describe();
+  }
+
+  #reset() {
+    this.#startedAt = performance.now();
+    this.#recent = [];
     this.#graph.clear();
-    this.#receivedBefore = 0;
-    this.#showProgress(controls.playback.progress);
+    for (const name of ["ahead", "rate", "received", "total", "offset", "epoch"]) this.#show(name, "–");
+  }
+
+  /** Shows that nothing arrives any more. `progress` is undefined where the user has stopped the playback. */
+  #finish(progress) {
+    if (progress !== undefined) this.#add(progress);
+    this.#graph.finish();
+    this.#recent = [];
+    this.#show("rate", "–");
+    this.#show("ahead", "–");
+    if (this.#elements["figure-total"].textContent === "in progress") this.#show("total", "unknown");
   }
 
   #showError(error) {
@@ -66,8 +140,9 @@ export class Player {
   }
 
   #showControl({ event, timestamp, ...rest }) {
-    if (event === "start_of_stream" && this.#elements.subtitle.textContent === "") {
-      this.#elements.subtitle.textContent = rest.content_type;
+    if (event === "start_of_stream") {
+      this.#started = rest;
+      this.#describe();
     }
     delete rest.stream_id;
     this.#log.add(event, brief(rest), { timestamp });
@@ -76,15 +151,24 @@ export class Player {
   #sample() {
     const { playback } = this.#elements.controls;
     if (playback === null || ["ended", "failed"].includes(playback.state)) return;
-    const { progress } = playback;
-    this.#graph.add(performance.now() / 1000, progress.aheadSeconds, progress.receivedBytes - this.#receivedBefore);
-    this.#receivedBefore = progress.receivedBytes;
+    this.#add(playback.progress);
+  }
+
+  #add(progress) {
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    const { currentTime, aheadSeconds, offset, receivedBytes } = progress;
+    const end = currentTime + aheadSeconds;
+    this.#graph.add(seconds, offset, end === 0 ? 0 : (offset * currentTime) / end);
+    this.#recent = this.#recent.filter((sample) => seconds - sample.seconds <= RATE_SECONDS);
+    this.#recent.push({ seconds, receivedBytes });
     this.#showProgress(progress);
   }
 
   #showProgress({ receivedBytes, aheadSeconds, offset, epoch, totalBytes }) {
+    const [before, now] = [this.#recent[0], this.#recent.at(-1)];
+    const rate = (now.receivedBytes - before.receivedBytes) / Math.max(1, now.seconds - before.seconds);
     this.#show("ahead", `${aheadSeconds.toFixed(1)} s`);
-    this.#show("rate", `${size(this.#graph.rate(2))}/s`);
+    this.#show("rate", `${size(rate)}/s`);
     this.#show("received", size(receivedBytes));
     this.#show("total", totalBytes === null ? "in progress" : size(totalBytes));
     this.#show("offset", String(offset));
@@ -92,7 +176,6 @@ export class Player {
   }
 
   #show(name, text) {
-    const element = this.#elements[`figure-${name}`];
-    if (element.textContent !== text) element.textContent = text;
+    setText(this.#elements[`figure-${name}`], text);
   }
 }

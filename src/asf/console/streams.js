@@ -1,3 +1,5 @@
+import { moment, setText, titleOf } from "./words.js";
+
 /** Refresh interval, in milliseconds. */
 const REFRESH_MS = 2000;
 
@@ -8,17 +10,20 @@ const MAX_LIMIT = 1000;
 export class StreamList {
   #elements;
   #choose;
+  #changed;
   #rows = new Map();
   #current = null;
   #limit = FIRST_LIMIT;
 
   /**
    * @param elements `list`, `empty`, `count` and `more` of the page.
-   * @param choose called with the selected stream.
+   * @param choose called with the id of a stream that is pressed.
+   * @param changed called with the current stream after each refresh; with null if it is not in the catalog.
    */
-  constructor(elements, choose) {
+  constructor(elements, choose, changed) {
     this.#elements = elements;
     this.#choose = choose;
+    this.#changed = changed;
     elements.more.addEventListener("click", () => {
       this.#limit = MAX_LIMIT;
       void this.refresh();
@@ -33,14 +38,11 @@ export class StreamList {
     for (const [id, { button }] of this.#rows) button.setAttribute("aria-current", String(id === streamId));
   }
 
-  /** Fetches the list. If that fails, the previous one stays. */
+  /** Fetches the list. If that fails, the previous one stays, and the page says so. */
   async refresh() {
-    let page;
-    try {
-      const response = await fetch(`/asf/internal/streams?limit=${this.#limit}`);
-      if (!response.ok) return;
-      page = await response.json();
-    } catch {
+    const page = await fetchJson(`/asf/internal/streams?limit=${this.#limit}`);
+    if (page === null) {
+      setText(this.#elements.count, "not up to date");
       return;
     }
     const streams = page.streams.sort((one, other) => other.announced_at - one.announced_at);
@@ -58,8 +60,18 @@ export class StreamList {
     });
     this.mark(this.#current);
     empty.hidden = streams.length > 0;
-    count.textContent = streams.length === 0 ? "" : `${streams.length}${page.next_cursor === null ? "" : "+"} announced`;
-    more.hidden = page.next_cursor === null || this.#limit === MAX_LIMIT;
+    const complete = page.next_cursor === null;
+    setText(count, streams.length === 0 ? "" : `${streams.length}${complete ? "" : "+"} announced`);
+    more.hidden = complete || this.#limit === MAX_LIMIT;
+    await this.#report(streams, complete);
+  }
+
+  async #report(streams, complete) {
+    const current = this.#current;
+    if (current === null) return;
+    let stream = streams.find(({ stream_id: id }) => id === current) ?? null;
+    if (stream === null && !complete) stream = await fetchJson(`/asf/internal/streams/${encodeURIComponent(current)}`);
+    if (current === this.#current) this.#changed(stream);
   }
 
   #newRow(streamId) {
@@ -69,22 +81,22 @@ export class StreamList {
       <span class="names"><span></span><span class="quiet"></span></span>
       <span class="badge"></span></button>`;
     const button = item.querySelector("button");
-    const [name, about] = item.querySelectorAll(".names span");
+    const [name, details] = item.querySelectorAll(".names span");
     const badge = item.querySelector(".badge");
-    let latest;
-    button.addEventListener("click", () => this.#choose(latest));
+    button.addEventListener("click", () => this.#choose(streamId));
     const row = {
       item,
       button,
       fill: (stream) => {
-        latest = stream;
+        const title = titleOf(stream.metadata);
         const type = stream.content_type ?? "audio";
-        const when = new Date(stream.announced_at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-        setText(name, streamId);
-        setText(about, stream.content_type === null ? `announced ${when}` : `${type.replace("audio/", "")} · ${when}`);
+        const when = moment(stream.announced_at);
+        setText(name, title || streamId);
+        const about = [title && streamId, stream.content_type?.replace("audio/", ""), when].filter(Boolean);
+        setText(details, about.length > 1 ? about.join(" · ") : `announced ${when}`);
         setText(badge, stream.state);
         badge.dataset.state = stream.state;
-        button.setAttribute("aria-label", `Play ${streamId}, ${type}, ${stream.state}`);
+        button.setAttribute("aria-label", `Play ${[title, streamId, type, stream.state].filter(Boolean).join(", ")}`);
       },
     };
     this.#rows.set(streamId, row);
@@ -92,6 +104,12 @@ export class StreamList {
   }
 }
 
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+/** Returns what the server has at a path; null if it does not respond, or has nothing there. */
+async function fetchJson(path) {
+  try {
+    const response = await fetch(path);
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
 }

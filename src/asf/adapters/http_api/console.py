@@ -30,6 +30,9 @@ POLICY = (
 )
 """Content-Security-Policy of the pages, without their scripts. Audio that is played as it arrives has a blob: URL."""
 
+SLOWEST_PACE, FASTEST_PACE = 0.1, 10.0
+"""Speeds at which demo podcasts can be generated, relative to real time."""
+
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 NOT_BUILT = """<!doctype html>
@@ -63,8 +66,8 @@ class Demo(Protocol):
         ...
 
 
-StartDemo = Callable[[int, str | None], Demo | None]
-"""Starts a demo podcast: gets the port of this server, and the text to speak, if any.
+StartDemo = Callable[[int, str | None, float], Demo | None]
+"""Starts a demo podcast: gets the port of this server, the text to speak, if any, and the speed (1: real time).
 
 Returns None if too many demos are running. Raises ValueError, with the reason, if the text cannot be spoken.
 """
@@ -95,8 +98,8 @@ def create_console_blueprint(folder: Path, origins: Sequence[str]) -> Blueprint:
 def create_demo_blueprint(guard: Callable[[], None], start_demo: StartDemo) -> Blueprint:
     """Return the route that starts a demo podcast, for the console page of this server only.
 
-    `guard` raises `Unauthorized` for requests that may not use the internal API. The body of the request is empty, or
-    a JSON object with the `text` that is to be spoken.
+    `guard` raises `Unauthorized` for requests that may not use the internal API. The request has no body, or a JSON
+    object with the `text` to speak, the `pace` (1.5: one and a half times as fast as real time), or both.
     """
     blueprint = Blueprint("demo", "asf")
 
@@ -106,7 +109,7 @@ def create_demo_blueprint(guard: Callable[[], None], start_demo: StartDemo) -> B
         if not _is_own_page():
             raise Unauthorized("Demo podcasts can only be requested from the console page.")
         try:
-            started = start_demo(int(request.environ["SERVER_PORT"]), _read_text())
+            started = start_demo(int(request.environ["SERVER_PORT"]), *_read_wishes())
         except ValueError as error:
             raise BadRequest(str(error)) from error
         if started is None:
@@ -117,14 +120,19 @@ def create_demo_blueprint(guard: Callable[[], None], start_demo: StartDemo) -> B
     return blueprint
 
 
-def _read_text() -> str | None:
-    """Return the `text` of the current request, if it has a body. Raises `BadRequest`."""
+def _read_wishes() -> tuple[str | None, float]:
+    """Return the `text` and the `pace` of the current request. Raises `BadRequest`."""
     if not request.content_length:
-        return None
-    text = read_json_object(BadRequest, BadRequest).get("text")
-    if not isinstance(text, str):
+        return None, 1.0
+    wishes = {"text": None} | read_json_object(BadRequest, BadRequest)
+    text, pace = wishes["text"], wishes.get("pace")
+    if not (isinstance(text, str) or (text is None and pace is not None)):
         raise BadRequest("'text' must be a string.")
-    return text
+    if pace is None:
+        return text, 1.0
+    if isinstance(pace, bool) or not isinstance(pace, int | float) or not SLOWEST_PACE <= pace <= FASTEST_PACE:
+        raise BadRequest(f"'pace' must be a number from {SLOWEST_PACE} to {FASTEST_PACE:.0f}.")
+    return text, float(pace)
 
 
 def _is_own_page() -> bool:

@@ -35,6 +35,7 @@ BAR = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}"
 @click.command(
     epilog=examples(
         "asf demo",
+        "asf demo --pace 1.5",
         "asf demo --text 'Hello. You can read this while you hear it.'",
         "asf demo talk --clip talk.mp3 --bit-rate 128 --pace 4",
     )
@@ -68,7 +69,7 @@ BAR = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}"
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Speed: 1 is real time.",
+    help="Speed of generation: 1 is real time, 1.5 is one and a half times as fast.",
 )
 @token_option
 @url_option
