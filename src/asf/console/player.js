@@ -27,7 +27,7 @@ export class Player {
   #stream;
   /** What the server said when the audio started; null before. */
   #started = null;
-  /** When the playback started, in milliseconds, and its latest samples of bytes received. */
+  /** When the playback started, in milliseconds, and its latest samples: bytes received, and bytes per second of audio. */
   #startedAt = 0;
   #recent = [];
 
@@ -158,9 +158,11 @@ export class Player {
     const seconds = (performance.now() - this.#startedAt) / 1000;
     const { currentTime, aheadSeconds, offset, receivedBytes } = progress;
     const end = currentTime + aheadSeconds;
-    this.#graph.add(seconds, offset, end === 0 ? 0 : (offset * currentTime) / end);
     this.#recent = this.#recent.filter((sample) => seconds - sample.seconds <= RATE_SECONDS);
-    this.#recent.push({ seconds, receivedBytes });
+    this.#recent.push({ seconds, receivedBytes, density: end === 0 ? 0 : offset / end });
+    // What has just arrived is not counted in seconds yet, so the least is right.
+    const density = Math.min(...this.#recent.map((sample) => sample.density));
+    this.#graph.add(seconds, offset, currentTime * density);
     this.#showProgress(progress);
   }
 
