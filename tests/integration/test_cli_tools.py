@@ -115,18 +115,19 @@ def test_a_demo_is_heard_and_watched_while_it_is_made(start_server: StartServer)
             process.communicate(timeout=COMMAND_SECONDS)
 
 
-def test_a_demo_that_is_interrupted_is_a_failed_one(start_server: StartServer) -> None:
-    """The stream fails for its listeners; the exit code is that of an interrupt."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_is_a_failed_one(start_server: StartServer, number: signal.Signals) -> None:
+    """The stream fails for its listeners; the exit code is that of the signal."""
     server = start_server()
     making = start("demo", "stopped", "--audio-root", str(server.audio_root), url=server.url)
     try:
         eventually((server.audio_root / "stopped.mp3").exists)
-        making.send_signal(signal.SIGINT)
+        making.send_signal(number)
         _, stderr = making.communicate(timeout=COMMAND_SECONDS)
     finally:
         making.kill()
         making.communicate(timeout=COMMAND_SECONDS)
-    assert making.returncode == 130
+    assert making.returncode == 128 + number
     assert b"Traceback" not in stderr
     listed = asf("streams", "stopped", "--json", url=server.url)
     assert json.loads(listed.stdout)["state"] == "failed"

@@ -166,7 +166,12 @@ def test_an_upload_whose_server_stays_away_can_be_resumed(start_server: StartSer
     proxy.close()
 
 
-def test_interrupted_standard_input_has_failed(start_server: StartServer) -> None:
+@pytest.mark.parametrize(
+    ("number", "reason"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "Terminated")], ids=["int", "term"]
+)
+def test_interrupted_standard_input_has_failed(
+    start_server: StartServer, number: signal.Signals, reason: str
+) -> None:
     """Nobody could continue it."""
     server = start_server(FAST)
     with start("s", "-", url=server.url) as uploading:
@@ -174,11 +179,11 @@ def test_interrupted_standard_input_has_failed(start_server: StartServer) -> Non
         uploading.stdin.write("beginning")
         uploading.stdin.flush()
         eventually(lambda: offset_of(server.url, "s") == len("beginning"))
-        uploading.send_signal(signal.SIGINT)
+        uploading.send_signal(number)
         _, errors = uploading.communicate(timeout=COMMAND_SECONDS)
-    assert (uploading.returncode, errors) == (130, "Interrupted.\n")
+    assert (uploading.returncode, errors) == (128 + number, "Interrupted.\n")
     stream = stream_of(server, "s")
-    assert (stream["state"], stream["reason"]) == ("failed", "KeyboardInterrupt")
+    assert (stream["state"], stream["reason"]) == ("failed", reason)
 
 
 def test_a_named_pipe_is_read_like_standard_input(start_server: StartServer, tmp_path: Path) -> None:

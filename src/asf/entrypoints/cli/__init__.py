@@ -11,9 +11,10 @@ import click
 from asf import __version__
 from asf.entrypoints.cli.options import examples
 from asf.entrypoints.cli.output import printable, printable_lines, show
+from asf.entrypoints.cli.termination import Terminated
 
-EXIT_INTERRUPTED = 130
-"""The shells' convention: 128 and the number of SIGINT."""
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
+"""The shells' convention: 128 and the number of the signal, SIGINT or SIGTERM."""
 
 COMMANDS = (
     "serve",
@@ -52,12 +53,12 @@ class CommandLine(click.Group):
         return cast("click.Command", getattr(importlib.import_module(f"{__name__}.{name}"), name))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Exits with 1 after an expected error, and with 130 after an interrupt."""
+        """Run the command. Exits with 1 after an expected error, 130 after an interrupt, and 143 after SIGTERM."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             show("Interrupted.", err=True)
-            ctx.exit(EXIT_INTERRUPTED)
+            ctx.exit(EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED)
         except click.ClickException as error:
             vars(error)["message"] = printable_lines(error.message)
             raise

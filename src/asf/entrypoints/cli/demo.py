@@ -25,6 +25,7 @@ from asf.client.voice import (
 )
 from asf.entrypoints.cli.options import RETRIES, elsewhere, examples, token_option, url_option
 from asf.entrypoints.cli.output import show
+from asf.entrypoints.cli.termination import end_on_sigterm
 
 BITS_PER_KILOBIT = 1000
 BITS_PER_BYTE = 8
@@ -94,6 +95,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one for each option
     With --text a voice of this machine speaks: eSpeak NG, or Piper if PIPER_MODEL is the file of its voice. The audio
     is uploaded, so that the server can run anywhere. Without a voice the clip stands in.
     """
+    end_on_sigterm()
     if text is not None:
         podcast = _podcast_of(text, voice, pace)
         if podcast is not None:

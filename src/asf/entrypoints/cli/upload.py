@@ -22,6 +22,7 @@ from asf.entrypoints.cli.options import (
     url_option,
 )
 from asf.entrypoints.cli.output import printable, show
+from asf.entrypoints.cli.termination import end_on_sigterm
 
 PIECE_BYTES = 64 * 1024
 STANDARD_INPUT = "-"
@@ -54,12 +55,13 @@ def upload(
 ) -> None:
     """Upload FILE, or standard input, as the audio of STREAM_ID; listeners receive it meanwhile.
 
-    Reconnects if the connection is lost, and resumes at the same byte. After Ctrl-C, the upload of a FILE can be
-    continued with --resume, until the server gives it up (ASF_STALL_GIVE_UP_SECONDS); that of standard input has
-    failed.
+    Reconnects if the connection is lost, and resumes at the same byte. After Ctrl-C or SIGTERM, the upload of a FILE
+    can be continued with --resume, until the server gives it up (ASF_STALL_GIVE_UP_SECONDS); that of standard input
+    has failed.
     """
     if resume and file == STANDARD_INPUT:
         raise click.UsageError("--resume requires FILE.")
+    end_on_sigterm()
     content_type = content_type or CONTENT_TYPES.get(Path(file).suffix.lower())
     with click.open_file(file, "rb") as source, BackendClient(url, token=token, retries=RETRIES) as backend:
         generating = backend.generating(
