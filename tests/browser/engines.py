@@ -20,8 +20,8 @@ from typing import Any
 from tests.browser.ears import listening
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
+from tests.support.ports import free_ports
 from tests.support.processes import eventually
-from tests.support.proxies import free_ports
 
 DRIVER = Path(__file__).parent / "engines.mjs"
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.browser.audio import ToneClips
 from tests.browser.hearing import HearingPage
+from tests.support.ports import free_ports
 from tests.support.processes import ServerProcess
-from tests.support.proxies import free_ports
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 

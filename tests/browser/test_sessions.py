@@ -19,8 +19,8 @@ from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.engineio_wire import WireListener, join
 from tests.support.fixtures import StartServer
+from tests.support.ports import free_ports
 from tests.support.processes import ServerProcess, eventually
-from tests.support.proxies import free_ports
 from tests.support.secret_values import SECRET_KEY
 from tests.support.store_proxy import StoreProxy
 from tests.support.swift_server import SwiftServer

@@ -15,8 +15,8 @@ from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS
 from tests.support.container_engine import ContainerEngine
 from tests.support.fixtures import audio_of
 from tests.support.plain_websocket import PlainListener
+from tests.support.ports import free_ports
 from tests.support.processes import eventually
-from tests.support.proxies import free_ports
 from tests.support.secret_values import API_TOKEN, SECRET_KEY
 
 pytestmark = pytest.mark.soak  # It makes a Debian, and builds the image.

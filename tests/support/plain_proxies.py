@@ -9,11 +9,8 @@ from pathlib import Path
 
 from tests.browser.prerequisites import missing
 from tests.support.bounds import START_SECONDS
+from tests.support.ports import start_on_free_ports
 from tests.support.processes import end_process, eventually
-from tests.support.proxies import free_ports
-
-ATTEMPTS = 3
-"""Another process may be faster to listen on a port that was free."""
 
 NGINX = """daemon off;
 error_log stderr crit;
@@ -65,40 +62,41 @@ class PlainProxy:
         path = shutil.which(program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
         if path is None:
             missing(program, f"apt-get install {PACKAGES[program]}")
-        path = str(path)
+        self._path = str(path)
+        self._directory = directory
         directory.mkdir(parents=True)
         self._log = directory / "log"
-        for _ in range(ATTEMPTS):
-            port, websocket_port = free_ports(2)
-            values = {
-                "directory": directory,
-                "port": port,
-                "websocket_port": websocket_port,
-                "upstream": upstream,
-            }
-            commands = {
-                "nginx": [path, "-p", str(directory), "-e", "stderr", "-c", str(directory / "conf")],
-                "haproxy": [path, "-db", "-f", str(directory / "conf")],
-                "varnishd": [
-                    *(path, "-F", "-n", str(directory / "varnish")),
-                    *("-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{upstream}"),
-                ],
-            }
-            (directory / "conf").write_text({"nginx": NGINX, "haproxy": HAPROXY}.get(program, "").format(**values))
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    commands[program], cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-                )
-            self.url = f"http://127.0.0.1:{port}"
-            self.websocket_url = f"http://127.0.0.1:{websocket_port}"
-            self._port = port
-            if eventually(self._outcome, START_SECONDS) == "listens":
-                return
-        raise RuntimeError(f"{program} did not start:\n{self._log.read_text()}")
+        start_on_free_ports(
+            2,
+            lambda port, websocket_port: self._start(program, upstream, port, websocket_port),
+            lambda: f"{program} did not start:\n{self._log.read_text()}",
+        )
 
     def stop(self) -> None:
         """End it."""
         end_process(self._process)
+
+    def _start(self, program: str, upstream: int, port: int, websocket_port: int) -> bool:
+        self.url = f"http://127.0.0.1:{port}"
+        self.websocket_url = f"http://127.0.0.1:{websocket_port}"
+        self._port = port
+        directory, conf = self._directory, self._directory / "conf"
+        commands = {
+            "nginx": ["-p", str(directory), "-e", "stderr", "-c", str(conf)],
+            "haproxy": ["-db", "-f", str(conf)],
+            "varnishd": [
+                *("-F", "-n", str(directory / "varnish")),
+                *("-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{upstream}"),
+            ],
+        }
+        text = {"nginx": NGINX, "haproxy": HAPROXY}.get(program, "")
+        conf.write_text(text.format(directory=directory, port=port, websocket_port=websocket_port, upstream=upstream))
+        command = [self._path, *commands[program]]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        return eventually(self._outcome, START_SECONDS) == "listens"
 
     def _outcome(self) -> str:
         if self._process.poll() is not None:

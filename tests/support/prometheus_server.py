@@ -11,12 +11,10 @@ import yaml
 
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS
+from tests.support.ports import start_on_free_ports
 from tests.support.processes import end_process, eventually
-from tests.support.proxies import free_ports
 
 OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
-ATTEMPTS = 3
-"""Another process may be faster to listen on a port that was free."""
 
 SCRAPE_INTERVAL = "500ms"
 WINDOW = "30s"
@@ -39,25 +37,7 @@ class PrometheusServer:
         configuration["global"] = dict.fromkeys(("scrape_interval", "evaluation_interval"), SCRAPE_INTERVAL)
         configuration["scrape_configs"][0]["static_configs"] = [{"targets": targets}]
         (directory / "prometheus.yml").write_text(yaml.safe_dump(configuration))
-        for _ in range(ATTEMPTS):
-            [port] = free_ports(1)
-            self.url = f"http://127.0.0.1:{port}"
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    [
-                        "prometheus",
-                        "--config.file=prometheus.yml",
-                        "--storage.tsdb.path=data",
-                        f"--web.listen-address=127.0.0.1:{port}",
-                    ],
-                    cwd=directory,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
-            if eventually(self._outcome, START_SECONDS) == "ready":
-                return
-        raise RuntimeError(f"Prometheus did not start:\n{self._log.read_text()}")
+        start_on_free_ports(1, self._start, lambda: f"Prometheus did not start:\n{self._log.read_text()}")
 
     def stop(self) -> None:
         """End it."""
@@ -75,6 +55,23 @@ class PrometheusServer:
         """Return the names of the alerts that are firing."""
         alerts = requests.get(f"{self.url}/api/v1/alerts", timeout=PATIENCE_SECONDS).json()["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+    def _start(self, port: int) -> bool:
+        self.url = f"http://127.0.0.1:{port}"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    "prometheus",
+                    "--config.file=prometheus.yml",
+                    "--storage.tsdb.path=data",
+                    f"--web.listen-address=127.0.0.1:{port}",
+                ],
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        return eventually(self._outcome, START_SECONDS) == "ready"
 
     @property
     def _log(self) -> Path:

@@ -5,16 +5,15 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS
+from tests.support.ports import start_on_free_ports
 from tests.support.processes import end_process, eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-ATTEMPTS = 3
-"""Another process may be faster to listen on a port that was free."""
 
 
 class Proxy:
@@ -38,25 +37,12 @@ class Proxy:
             missing(self.program, f"apt-get install {self.program}")
         self._directory = directory
         directory.mkdir(parents=True)
-        for _ in range(ATTEMPTS):
-            self._port, self._internal_port = free_ports(2)
-            text = (DEPLOY / self.file).read_text()
-            changes = {
-                **self._changes(ports, self._port, self._internal_port),
-                **({} if most is None else self._bound(most)),
-                **({} if gives_up else self._patience()),
-            }
-            for old, new in changes.items():
-                assert old in text, f"{self.file} has no {old!r}"
-                text = text.replace(old, new)
-            (directory / self.file).write_text(text)
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    self._command(), cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-                )
-            if eventually(self._outcome, START_SECONDS) == "listens":
-                return
-        raise RuntimeError(f"{self.program} did not start:\n{self.log}")
+        more = {**({} if most is None else self._bound(most)), **({} if gives_up else self._patience())}
+        start_on_free_ports(
+            2,
+            lambda port, internal_port: self._start(ports, port, internal_port, more),
+            lambda: f"{self.program} did not start:\n{self.log}",
+        )
 
     @property
     def port(self) -> int:
@@ -85,6 +71,19 @@ class Proxy:
     def stop(self) -> None:
         """End it."""
         end_process(self._process)
+
+    def _start(self, ports: Sequence[int], port: int, internal_port: int, more: Mapping[str, str]) -> bool:
+        self._port, self._internal_port = port, internal_port
+        text = (DEPLOY / self.file).read_text()
+        for old, new in {**self._changes(ports, port, internal_port), **more}.items():
+            assert old in text, f"{self.file} has no {old!r}"
+            text = text.replace(old, new)
+        (self._directory / self.file).write_text(text)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(), cwd=self._directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        return eventually(self._outcome, START_SECONDS) == "listens"
 
     def _command(self) -> list[str]:
         raise NotImplementedError
@@ -195,12 +194,3 @@ class HAProxyBelowPath(HAProxy):
 
     def _patience(self) -> Mapping[str, str]:
         return {}
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports on which nothing listens, no two of them the same."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

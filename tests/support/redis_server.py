@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,8 @@ from redis.retry import Retry
 
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
+from tests.support.ports import start_on_free_ports
 from tests.support.processes import eventually
-
-ATTEMPTS = 5
-"""How often another port is tried, when somebody else was faster to take a free one."""
 
 
 class RedisServer:
@@ -29,18 +26,15 @@ class RedisServer:
     the process is started again, whatever ended it.
     """
 
+    _process: subprocess.Popen[bytes]
+
     def __init__(self, directory: Path, *, persistent: bool = False) -> None:
         if shutil.which("redis-server") is None:
             missing("redis-server", "apt-get install redis-server")
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._persistent = persistent
-        for _ in range(ATTEMPTS):
-            self.port = _free_port()
-            self._process = self._launch()
-            if self._answers():
-                return
-        raise RuntimeError("Redis did not start:\n" + self._log.read_text())
+        start_on_free_ports(1, self._start_on, lambda: "Redis did not start:\n" + self._log.read_text())
 
     @property
     def url(self) -> str:
@@ -122,6 +116,11 @@ class RedisServer:
     def _files(self) -> Path:
         return self._directory / "appendonlydir"
 
+    def _start_on(self, port: int) -> bool:
+        self.port = port
+        self._process = self._launch()
+        return self._answers()
+
     def _launch(self) -> subprocess.Popen[bytes]:
         settings = {
             "port": str(self.port),
@@ -154,10 +153,3 @@ class RedisServer:
                 return None
 
             return eventually(outcome, START_SECONDS) == "answers"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

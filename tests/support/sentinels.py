@@ -12,9 +12,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
+from tests.support.ports import start_on_free_ports
 from tests.support.processes import eventually
-from tests.support.proxies import free_ports
-from tests.support.redis_server import ATTEMPTS, RedisServer
+from tests.support.redis_server import RedisServer
 
 MASTER = "mymaster"
 COUNT, QUORUM = 3, 2
@@ -128,13 +128,11 @@ class SentinelProcess:
         if password:
             lines += [f"requirepass {password}", f"sentinel sentinel-pass {password}"]
         text = text or "\n".join(lines) + "\n"
-        for _ in range(ATTEMPTS):
-            (self.port,) = free_ports(1)
-            (directory / "sentinel.conf").write_text(text.replace("{port}", str(self.port)))
-            self._process = self._launch()
-            if eventually(self._outcome, START_SECONDS) == "answers":
-                return
-        raise RuntimeError("The Sentinel did not start:\n" + self._log.read_text())
+        start_on_free_ports(
+            1,
+            lambda port: self._start_on(port, text),
+            lambda: "The Sentinel did not start:\n" + self._log.read_text(),
+        )
 
     @property
     def pid(self) -> int:
@@ -202,6 +200,12 @@ class SentinelProcess:
     @property
     def _log(self) -> Path:
         return self._directory / "sentinel.log"
+
+    def _start_on(self, port: int, text: str) -> bool:
+        self.port = port
+        (self._directory / "sentinel.conf").write_text(text.replace("{port}", str(port)))
+        self._process = self._launch()
+        return eventually(self._outcome, START_SECONDS) == "answers"
 
     def _launch(self) -> subprocess.Popen[bytes]:
         assert shutil.which("redis-server"), "RedisServer skips without it"

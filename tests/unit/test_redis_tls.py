@@ -11,7 +11,7 @@ import pytest
 from asf.adapters.redis_store.connection import connect
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS, STOP_SECONDS
-from tests.support.proxies import free_ports
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.programs
 
