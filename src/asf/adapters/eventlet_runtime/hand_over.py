@@ -4,24 +4,21 @@ Each worker has an inbox, a Unix socket of type SEQPACKET. The kernel keeps the 
 the worker that receives it serves it as if it had accepted it.
 """
 
-import errno
 import logging
-import posix
-import struct
 import time
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Sequence, Sized
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import eventlet
 from eventlet import greenthread, hubs, patcher
 
+from asf.adapters.eventlet_runtime.handed_over import QUESTION, ConnectionState, HandedOverSocket, message_of
 from asf.adapters.eventlet_runtime.streamed_body import take_buffered
-from asf.adapters.eventlet_runtime.tcp_progress import PatientSocket
 from asf.adapters.log_throttle import LogThrottle
 from asf.adapters.workers.seat import Seat
 from asf.adapters.workers.session_ids import read_request_line
-from asf.adapters.workers.table import Row, State
+from asf.adapters.workers.table import State
 
 FULL_SECONDS = 5.0
 """How long a connection waits while the inbox of its worker is full."""
@@ -35,19 +32,8 @@ REST_SECONDS = 5.0
 REST_LOOK_SECONDS = 0.01
 """Interval between two looks whether there are any."""
 
-EXHAUSTED_SECONDS = 0.1
-"""Pause of an inbox while the process can open no further file: what arrives stays there."""
-
-MAX_MESSAGE_BYTES = 64 * 1024
-"""More than a request line and the read buffer of a connection."""
-
 LOG_SECONDS = 10.0
 """Shortest time between two log lines about connections that could not be handed over."""
-
-_QUESTION = b"?"
-
-_HEADER = struct.Struct("=?d")
-"""Whether the connection is within its limits, and the schedule of its rate limit."""
 
 _socket = patcher.original("socket")
 
@@ -60,40 +46,6 @@ class NotTaken(Exception):
 
 class _Draining(Exception):
     """Wakes a task that waits for a request."""
-
-
-class ConnectionState(NamedTuple):
-    """What the server knows of a connection. `scheduled` is that of the rate limit of its requests."""
-
-    is_within_limits: bool
-    scheduled: float
-
-
-class HandedOverSocket(PatientSocket):
-    """A connection that another worker has accepted. `early` is what was read from it, and is received first."""
-
-    early = b""
-    state: ConnectionState | None = None
-    """None for a connection that no worker has served yet."""
-    arrived = False
-    """Whether its first request here has yet to come."""
-
-    def recv(self, bufsize: int, flags: int = 0) -> Any:
-        """Receive at most `bufsize` bytes."""
-        if not self.early:
-            return super().recv(bufsize, flags)
-        taken, self.early = self.early[:bufsize], self.early[bufsize:]
-        return taken
-
-    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """Receive into a buffer, and return how many bytes."""
-        if not self.early:
-            received: int = super().recv_into(buffer, nbytes, flags)
-            return received
-        view = memoryview(buffer).cast("B")
-        taken = self.recv(nbytes or len(view))
-        view[: len(taken)] = taken
-        return len(taken)
 
 
 class HandOver:
@@ -172,7 +124,7 @@ class HandOver:
     def ask(self, slot: int) -> None:
         """Ask another worker for its metrics. One whose inbox is full is not asked."""
         with suppress(OSError):
-            self._inboxes[slot].send(_QUESTION)
+            self._inboxes[slot].send(QUESTION)
 
     def gives_back(self, connection: HandedOverSocket, message: bytes) -> bool:
         """Return whether another worker has this connection now, of which `message` has arrived.
@@ -212,8 +164,7 @@ class HandOver:
 
     def _put(self, slot: int, connection: Any, state: ConnectionState | None, early: bytes) -> bool:
         """Put a connection into an inbox, and return whether there was room."""
-        header = b"" if state is None else _HEADER.pack(*state)
-        return self._put_message(slot, connection, [bytes([len(header)]), header, early])
+        return self._put_message(slot, connection, message_of(state, early))
 
     def _put_message(self, slot: int, connection: Any, parts: Sequence[bytes]) -> bool:
         try:
@@ -222,84 +173,3 @@ class HandOver:
             return False
         self._seat.table.note_sent(self._seat.me.slot, slot)
         return True
-
-
-class Inbox:
-    """The connections that other workers hand over: for the WSGI library, a listening socket that accepts them.
-
-    `arriving` is the receiving end of this worker's inbox; `listening` is a listening socket whose name and family
-    these connections have. A worker that can open no further file gives those back through `hand_over` that any may
-    serve. It keeps a descriptor to spare for that, as the kernel drops a connection if there is none (unix(7)).
-    """
-
-    def __init__(self, seat: Seat, hand_over: HandOver, arriving: Any, listening: Any) -> None:
-        self._seat = seat
-        self._hand_over = hand_over
-        self._arriving = arriving
-        self.family = listening.family
-        self.getsockname = listening.getsockname
-        self._spare: int | None = None
-        self.on_asked: Callable[[], object] = lambda: None
-        """Called when another worker asks for the metrics of this one. Must not wait."""
-
-    def accept(self) -> tuple[Any, Any]:
-        """Return the next connection, and its address. Raises OSError when the inbox is closed."""
-        while True:
-            while not self._reserve():
-                eventlet.sleep(EXHAUSTED_SECONDS)
-            sent = self._seat.table.sent_to(self._seat.me.slot)
-            try:
-                message, descriptors = self._receive()
-            except BlockingIOError:
-                self._seat.table.set(Row.RECEIVED, self._seat.me.slot, sent)
-                hubs.trampoline(self._arriving, read=True)
-                continue
-            if not message:
-                raise OSError(errno.EPIPE, "The inbox is closed")
-            if message == _QUESTION:
-                self.on_asked()
-            for descriptor in descriptors:
-                connection = self._arrived(message, descriptor)
-                with suppress(OSError):  # It has been reset.
-                    address = connection.getpeername()
-                    if self._reserve() or not self._hand_over.gives_back(connection, message):
-                        return connection, address
-                connection.close()
-
-    def close(self) -> None:
-        """Take no further connections."""
-        self._arriving.close()
-
-    def _arrived(self, message: bytes, descriptor: int) -> HandedOverSocket:
-        received = self._seat.table.get(Row.RECEIVED, self._seat.me.slot)
-        self._seat.table.set(Row.RECEIVED, self._seat.me.slot, received + 1)
-        connection = HandedOverSocket(-1, fileno=descriptor)
-        header, connection.early = message[1 : 1 + message[0]], message[1 + message[0] :]
-        connection.state = ConnectionState(*_HEADER.unpack(header)) if header else None
-        connection.arrived = True
-        return connection
-
-    def _reserve(self) -> bool:
-        """Return whether there is a descriptor to spare, and let the other workers know."""
-        if self._spare is None:
-            with suppress(OSError):
-                self._spare = posix.dup(self._arriving.fileno())
-            self._seat.note_exhausted(is_exhausted=self._spare is None)
-        return self._spare is not None
-
-    def _receive(self) -> tuple[bytes, list[int]]:
-        """Return the next message, and its descriptors. Raises BlockingIOError."""
-        # Looked at first: the spare descriptor is given up only if something is there.
-        self._arriving.recv(1, _socket.MSG_PEEK)
-        if self._spare is not None:
-            posix.close(self._spare)
-            self._spare = None
-        message, descriptors, _, _ = _socket.recv_fds(self._arriving, MAX_MESSAGE_BYTES, 1)
-        return message, descriptors
-
-
-def end_of(descriptor: int) -> Any:
-    """Return one end of an inbox, which does not block."""
-    end = _socket.socket(fileno=descriptor)
-    end.settimeout(0)  # `send_fds` and `recv_fds` ignore their flags.
-    return end

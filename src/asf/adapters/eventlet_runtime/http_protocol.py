@@ -1,7 +1,6 @@
-"""The WSGI library's HTTP protocol with limits: number of connections, deadlines and rate of requests."""
+"""The WSGI library's HTTP protocol with limits: deadlines and rate of requests."""
 
 import string
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,8 +14,8 @@ import eventlet.wsgi
 from eventlet.green import socket
 from eventlet.wsgi import addr_to_host_port
 
-from asf.adapters.connection_quota import ConnectionQuota
-from asf.adapters.eventlet_runtime.hand_over import ConnectionState, HandOver, NotTaken
+from asf.adapters.eventlet_runtime.hand_over import HandOver, NotTaken
+from asf.adapters.eventlet_runtime.handed_over import ConnectionState
 from asf.adapters.eventlet_runtime.head_rules import HeadLines, is_ambiguous
 from asf.adapters.eventlet_runtime.plain_head import END_OF_HEAD, PlainHead, read_plain_head
 from asf.adapters.eventlet_runtime.request_body import BodyFile, DeadlineInput
@@ -43,28 +42,6 @@ EMPTY_LINE_STARTS = {b"\r", b"\n"}
 
 _NOT_TAKEN = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-
-
-class ConnectionPool(eventlet.GreenPool):
-    """The green threads of all connections; counts these in `quota`."""
-
-    def __init__(self, quota: ConnectionQuota) -> None:
-        super().__init__(sys.maxsize)  # Its own limit would keep connections waiting without a response.
-        self._quota = quota
-
-    def spawn(self, serve: Callable[..., object], connection: list[Any]) -> Any:
-        """Serve a connection, given as the library's list. Appends the error if it is over a limit, else None."""
-        address = _host_of(connection[0])
-        state: ConnectionState | None = getattr(connection[1], "state", None)
-        is_counted = state is not None and state.is_within_limits  # By the worker that has handed it over.
-        connection.append(None if is_counted else self._quota.rejection(address))
-        self._quota.take(address)
-        thread = super().spawn(serve, connection)
-        thread.link(self._served, address)
-        return thread
-
-    def _served(self, _thread: Any, address: str) -> None:
-        self._quota.release(address)
 
 
 class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
@@ -316,7 +293,3 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         delay = self._rate.delay(time.monotonic())
         if delay:
             eventlet.sleep(delay)
-
-
-def _host_of(address: Any) -> str:
-    return str(address[0]) if isinstance(address, tuple) else ""

@@ -11,7 +11,8 @@ from eventlet import hubs, tpool
 from asf.adapters.eventlet_runtime import serving
 from asf.adapters.eventlet_runtime.backlog import BACKLOG
 from asf.adapters.eventlet_runtime.dedicated_thread import DedicatedThread
-from asf.adapters.eventlet_runtime.hand_over import HandOver, Inbox, end_of
+from asf.adapters.eventlet_runtime.hand_over import HandOver
+from asf.adapters.eventlet_runtime.inbox import Inbox, end_of
 from asf.adapters.eventlet_runtime.lifeline import end_with
 from asf.adapters.eventlet_runtime.listening import EventletListeningSocket, adopt, listen
 from asf.adapters.eventlet_runtime.raw_connection import GreenEvent

@@ -11,8 +11,10 @@ import eventlet.wsgi
 from eventlet.event import Event
 
 from asf.adapters.eventlet_runtime.collector import Collector
-from asf.adapters.eventlet_runtime.hand_over import HandOver, Inbox
-from asf.adapters.eventlet_runtime.http_protocol import BoundedHttpProtocol, ConnectionPool
+from asf.adapters.eventlet_runtime.connection_pool import ConnectionPool
+from asf.adapters.eventlet_runtime.hand_over import HandOver
+from asf.adapters.eventlet_runtime.http_protocol import BoundedHttpProtocol
+from asf.adapters.eventlet_runtime.inbox import Inbox
 from asf.adapters.eventlet_runtime.listening import EventletListeningSocket
 from asf.adapters.eventlet_runtime.loop_watchdog import watched_loop
 from asf.adapters.eventlet_runtime.os_signals import call_on_signals
