@@ -6,6 +6,7 @@ from types import MappingProxyType
 from marshmallow import Schema, fields, validate
 
 from asf.adapters.http_api.errors import InvalidQuery
+from asf.adapters.http_api.response_schemas import PageSchema
 from asf.adapters.http_api.schemas import IDENTIFIER, RequestSchema
 from asf.domain.identifiers import MAX_IDENTIFIER_CHARACTERS
 from asf.domain.operations.entries import Kind, Wait
@@ -147,11 +148,10 @@ class SessionSchema(Schema):
     silent_seconds = fields.Float(required=True, allow_none=True, metadata=COUNT)
 
 
-class SessionsSchema(OutcomeSchema):
+class SessionsSchema(PageSchema, OutcomeSchema):
     """Response of GET /asf/internal/sessions. `next_cursor` is null on the last page."""
 
     sessions = fields.List(fields.Nested(SessionSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class AudienceSchema(Schema):
@@ -165,11 +165,10 @@ class AudienceSchema(Schema):
     nodes = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
 
 
-class AudiencesSchema(OutcomeSchema):
+class AudiencesSchema(PageSchema, OutcomeSchema):
     """Response of GET /asf/internal/listeners. `next_cursor` is null on the last page."""
 
     streams = fields.List(fields.Nested(AudienceSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class SessionEndedSchema(Schema):

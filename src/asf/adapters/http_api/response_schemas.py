@@ -33,11 +33,16 @@ class UploadedSchema(NotifiedSchema):
     offset = fields.Integer(required=True, metadata={"minimum": 0})
 
 
-class StreamsSchema(Schema):
+class PageSchema(Schema):
+    """One page of a list. `next_cursor` is null on the last page."""
+
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class StreamsSchema(PageSchema):
     """Response of GET /asf/internal/streams. `next_cursor` is null on the last page."""
 
     streams = fields.List(fields.Nested(StreamSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class DeletedSchema(Schema):
