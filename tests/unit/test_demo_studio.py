@@ -52,6 +52,7 @@ class Generation:
     def __init__(self, announce: Callable[[str, StreamState], object], ends: Callable[[str], object]) -> None:
         self.go_on = threading.Event()
         self.begun: list[str] = []
+        self.paces: list[float] = []
         self._announce, self._ends = announce, ends
 
     def __call__(
@@ -61,12 +62,13 @@ class Generation:
         _root: Path,
         stream_id: str,
         _client_id: str,
-        _pace: float,
+        pace: float,
         *,
         cues: object,
     ) -> None:
         assert cues
         self._announce(stream_id, GENERATING)
+        self.paces.append(pace)
         self.begun.append(stream_id)
         assert self.go_on.wait(PATIENCE_SECONDS)
         self._ends(stream_id)
@@ -96,6 +98,31 @@ def test_a_demo_that_is_complete_stays_so(
     eventually(lambda: not (tmp_path / "running").exists())
     studio.close()
     assert catalog.find(stream_id).state is COMPLETE
+
+
+def test_a_demo_is_generated_at_the_speed_that_is_wanted(
+    studio: DemoStudio, announce: Callable[[str, StreamState], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the clip and of what a voice speaks; that of real time unless another is wanted."""
+    generation = Generation(announce, lambda stream_id: announce(stream_id, COMPLETE))
+    generation.go_on.set()
+    spoken: list[float] = []
+
+    class Spoken:
+        def __init__(self, _sentences: object, _voice: object, _encoding: object, pace: float) -> None:
+            spoken.append(pace)
+
+        def generate(self, *_arguments: object) -> None:
+            pass
+
+    monkeypatch.setattr(demo_studio, "make_demo_podcast", generation)
+    monkeypatch.setattr(demo_studio, "SpokenPodcast", Spoken)
+    monkeypatch.setattr(demo_studio, "find_voice", lambda: "voice")
+    for pace in ((), (1.5,)):
+        studio.start(1, None, *pace)
+        studio.start(1, "Hello.", *pace)
+    assert spoken == [1.0, 1.5]
+    eventually(lambda: sorted(generation.paces) == [1.0, 1.5])
 
 
 def test_a_demo_whose_reports_are_lost_has_failed(
