@@ -18,8 +18,8 @@ from asf.settings import read_settings
 from tests.browser.prerequisites import missing
 from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS
 from tests.support.fixtures import StartServer
+from tests.support.ports import free_ports
 from tests.support.processes import eventually
-from tests.support.proxies import free_ports
 from tests.support.redis_server import RedisServer
 from tests.support.secret_values import SECRET_KEY
 
