@@ -1,5 +1,6 @@
 """The AsyncAPI document describes the messages that are sent and accepted."""
 
+import re
 from typing import Any
 
 import jsonschema_rs
@@ -20,6 +21,7 @@ from asf.domain.streaming.events import (
     StreamFailed,
 )
 from asf.domain.streams.stream import StreamState
+from tests.support.documents import problems_of, properties
 
 DOCUMENT = asyncapi_document("1.2.3", "/ui_updates")
 
@@ -88,6 +90,30 @@ def test_every_message_has_an_operation_and_every_command_a_message() -> None:
     assert {command.socketio_event for command in COMMANDS} < set(DOCUMENT["channels"]["audio"]["messages"])
     assert DOCUMENT["asyncapi"] == ASYNCAPI_VERSION
     assert DOCUMENT["info"]["version"] == "1.2.3"
+
+
+def test_every_field_has_a_description_and_a_valid_example() -> None:
+    """In messages of both directions, and in the query of the WebSocket."""
+    found = {path: problems_of(DOCUMENT, schema) for path, schema in properties(DOCUMENT)}
+    assert len(found) > 60
+    assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+def test_every_operation_has_a_tag_and_a_summary() -> None:
+    """And an id that names its channel and its message."""
+    for name, operation in DOCUMENT["operations"].items():
+        assert re.fullmatch(r"(audio|websocket|ui_updates)\.[a-z_]+", name)
+        assert operation["summary"].endswith(".")
+        (tag,) = operation["tags"]
+        assert tag["name"] == ("to ASF" if operation["action"] == "receive" else "from ASF")
+        assert tag["description"]
+
+
+def test_the_query_of_the_websocket_is_described() -> None:
+    """With all parameters that a join has, except for the stream, which is in the path."""
+    query = DOCUMENT["channels"]["websocket"]["bindings"]["ws"]["query"]["properties"]
+    assert set(query) == {"offset", "epoch", "window", "wait", "cues", "cues_since", "token"}
+    assert set(DOCUMENT["channels"]["websocket"]["parameters"]) == {"stream_id"}
 
 
 def test_without_ui_updates_they_are_not_described() -> None:

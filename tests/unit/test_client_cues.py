@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asf.adapters.http_api.cue_schemas import MAX_CUES
 from asf.adapters.http_api.json_body import MAX_BODY_BYTES
-from asf.adapters.http_api.schemas import MAX_CUES
 from asf.client import cue_batches
 from asf.client.cue_batches import batches_of
 from asf.domain.cues.cue import MAX_CUE_BYTES

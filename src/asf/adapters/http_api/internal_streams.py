@@ -7,7 +7,8 @@ from flask import Blueprint, Response, jsonify, request
 from asf.adapters.http_api.errors import NotifyInvalidPayload, NotifyMalformedJson
 from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
-from asf.adapters.http_api.schemas import DemandSchema, NotifyNewAudioSchema, StreamPageSchema, StreamSchema
+from asf.adapters.http_api.schemas import NotifyNewAudioSchema, StreamPageSchema
+from asf.adapters.http_api.stream_schemas import DemandSchema, StreamSchema
 from asf.domain.streaming.audience import Demand
 from asf.domain.streams.catalog import Announcement, StreamCatalog
 from asf.domain.streams.stream import Locator, StreamState

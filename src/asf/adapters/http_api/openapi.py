@@ -1,31 +1,20 @@
 """The OpenAPI document of the HTTP API, generated from the validating schemas and the table of errors."""
 
 import re
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
+from asf.adapters import field_docs as docs
 from asf.adapters.http_api import openapi_webhooks, response_schemas
-from asf.adapters.http_api.errors import (
-    HTTP_STATUSES,
-    BadRequest,
-    MethodNotAllowed,
-    PayloadTooLarge,
-    RequestTimedOut,
-    RouteNotFound,
-)
+from asf.adapters.http_api.openapi_errors import ErrorResponses
 from asf.adapters.http_api.openapi_routes import JSON, LINES, ROUTES, Route
+from asf.adapters.http_api.openapi_routes.tags import TAGS
 from asf.adapters.http_api.uploads import UPLOAD_OFFSET
-from asf.domain import errors
-from asf.domain.errors import AsfError
 
 OPENAPI_VERSION = "3.1.0"
-
-EVERY_ROUTE = (BadRequest, RouteNotFound, MethodNotAllowed, RequestTimedOut, PayloadTooLarge, errors.InternalError)
-"""Errors of all routes."""
 
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     "internalToken": {
@@ -55,6 +44,13 @@ UPDATE_LINES = BINARY | {"description": "A `SendUiUpdate` object on each line, e
 
 PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 
+PATH_PARAMETERS = {
+    "stream_id": docs.STREAM_ID,
+    "session_id": docs.SESSION_ID,
+    "name": docs.described("The name of the file."),
+}
+"""Descriptions of the variable parts of paths."""
+
 
 def openapi_document(version: str) -> dict[str, Any]:
     """Return the OpenAPI document of `ROUTES`; `version` is that of ASF."""
@@ -63,13 +59,15 @@ def openapi_document(version: str) -> dict[str, Any]:
         version=version,
         openapi_version=OPENAPI_VERSION,
         info={"description": "The HTTP API of ASF. Every error has a stable `error_code`."},
+        tags=[{"name": tag, "description": text} for tag, text in TAGS.items()],
         plugins=[MarshmallowPlugin(schema_name_resolver=_name_of)],
     )
     spec.components.schema("Error", schema=response_schemas.ErrorSchema)
     for name, scheme in SECURITY_SCHEMES.items():
         spec.components.security_scheme(name, scheme)
+    errors = ErrorResponses(spec, ROUTES)
     for path in dict.fromkeys(route.path for route in ROUTES):
-        operations = {route.method: _operation(route) for route in ROUTES if route.path == path}
+        operations = {route.method: _operation(route, errors) for route in ROUTES if route.path == path}
         spec.path(path, operations=operations)
     openapi_webhooks.add_schema(spec)
     document: dict[str, Any] = spec.to_dict()
@@ -83,17 +81,22 @@ def _name_of(schema: Any) -> str:
     return kind.__name__.removesuffix("Schema")
 
 
-def _operation(route: Route) -> dict[str, Any]:
-    operation: dict[str, Any] = {"summary": route.summary, "responses": _responses(route)}
+def _operation(route: Route, errors: ErrorResponses) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.operation_id,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "responses": _responses(route, errors),
+    }
     parameters: list[dict[str, Any]] = []
     for name in PATH_PARAMETER.findall(route.path):
-        schema = {"type": "string", "minLength": 1}
-        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+        described = PATH_PARAMETERS[name] | route.path_examples
+        parameters.append({"name": name, "in": "path", "required": True} | _parameter(described | {"minLength": 1}))
     if route.query is not None:
         parameters.append({"in": "query", "schema": route.query})
-    for name, description in route.headers.items():
-        header = {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
-        parameters.append(header | {"required": name == UPLOAD_OFFSET})
+    for name, described in route.headers.items():
+        header = {"name": name, "in": "header", "required": name == UPLOAD_OFFSET}
+        parameters.append(header | _parameter(described))
     if parameters:
         operation["parameters"] = parameters
     if route.security:
@@ -107,21 +110,17 @@ def _operation(route: Route) -> dict[str, Any]:
     return operation
 
 
-def _responses(route: Route) -> dict[str, Any]:
+def _parameter(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the description and the schema of a parameter that is text."""
+    schema = {"type": "string"} | described
+    return {"description": schema.pop("description"), "schema": schema}
+
+
+def _responses(route: Route, errors: ErrorResponses) -> dict[str, Any]:
     content = {media: {"schema": schema} if schema else {} for media, schema in route.content.items()}
     responses: dict[str, Any] = {"200": {"description": "Success."} | ({"content": content} if content else {})}
     for status, description in route.statuses.items():
         responses[str(status.value)] = {"description": description}
         if status in {HTTPStatus.CREATED, HTTPStatus.PARTIAL_CONTENT}:
             responses[str(status.value)]["content"] = content
-    for status, found in _by_status((*route.errors, *EVERY_ROUTE)).items():
-        lines = "\n".join(f"- `{error.error_code}`: {error.message}" for error in found)
-        responses[str(status.value)] = {"description": lines, "content": {JSON: {"schema": "Error"}}}
-    return responses
-
-
-def _by_status(found: Iterable[type[AsfError]]) -> dict[HTTPStatus, list[type[AsfError]]]:
-    by_status: dict[HTTPStatus, list[type[AsfError]]] = {}
-    for error in found:
-        by_status.setdefault(HTTP_STATUSES[error], []).append(error)
-    return dict(sorted(by_status.items()))
+    return responses | errors.of(route)

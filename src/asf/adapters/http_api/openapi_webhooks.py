@@ -5,6 +5,8 @@ from typing import Any
 from apispec import APISpec
 from marshmallow import INCLUDE, Schema, fields
 
+from asf.adapters import field_docs as docs
+from asf.adapters.http_api.openapi_routes.tags import WEBHOOKS
 from asf.domain.streaming.audience_changes import GRACE_SECONDS
 from asf.domain.streams.stream import StreamState
 from asf.domain.webhooks.event import EventType
@@ -16,11 +18,12 @@ SUMMARIES = {
 }
 
 HEADERS = {
-    "webhook-id": ("The event's id: the same in each attempt.", "string"),
-    "webhook-timestamp": ("When the attempt was made, in seconds since the Unix epoch.", "integer"),
+    "webhook-id": ("The event's id: the same in each attempt.", "string", "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W"),
+    "webhook-timestamp": ("When the attempt was made, in seconds since the Unix epoch.", "integer", 1700000000),
     "webhook-signature": (
         "Signatures, separated by spaces: v1, and the base64 text of HMAC-SHA256 over id.timestamp.body.",
         "string",
+        "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     ),
 }
 
@@ -33,10 +36,25 @@ class EventDataSchema(Schema):
 
         unknown = INCLUDE
 
-    stream_id = fields.String(required=True)
-    epoch = fields.String(required=True, allow_none=True)
-    state = fields.Enum(StreamState, by_value=True)
-    reason = fields.String(allow_none=True)
+    stream_id = fields.String(required=True, metadata=docs.STREAM_ID)
+    epoch = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=docs.described(
+            "The current epoch at that time; null: the stream is not announced.", docs.EXAMPLE_EPOCH
+        ),
+    )
+    state = fields.Enum(
+        StreamState,
+        by_value=True,
+        metadata=docs.described("The state of the audio: only of `stream.ended`.", "complete"),
+    )
+    reason = fields.String(
+        allow_none=True,
+        metadata=docs.described(
+            "Why the generation failed, for humans, or null: only of `stream.ended`.", "The voice is not available."
+        ),
+    )
 
 
 class StreamEventSchema(Schema):
@@ -47,10 +65,26 @@ class StreamEventSchema(Schema):
 
         unknown = INCLUDE
 
-    id = fields.String(required=True)
-    type = fields.Enum(EventType, by_value=True, required=True)
-    timestamp = fields.DateTime(required=True, format="iso")
-    data = fields.Nested(EventDataSchema, required=True)
+    id = fields.String(
+        required=True,
+        metadata=docs.described("The id of the event: the same in each attempt.", "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W"),
+    )
+    type = fields.Enum(
+        EventType, by_value=True, required=True, metadata=docs.described("What has happened.", "stream.ended")
+    )
+    timestamp = fields.DateTime(
+        required=True,
+        format="iso",
+        metadata=docs.described("When it happened, in UTC.", "2026-01-31T12:00:00.000000Z"),
+    )
+    data = fields.Nested(
+        EventDataSchema,
+        required=True,
+        metadata=docs.described(
+            "What the event is about.",
+            {"stream_id": docs.EXAMPLE_STREAM, "epoch": docs.EXAMPLE_EPOCH, "state": "complete", "reason": None},
+        ),
+    )
 
 
 def add_schema(spec: APISpec) -> None:
@@ -66,10 +100,18 @@ def webhooks() -> dict[str, Any]:
 def _operation(kind: EventType) -> dict[str, Any]:
     body = {"schema": {"$ref": "#/components/schemas/StreamEvent"}}
     return {
+        "operationId": f"on_{kind.value.replace('.', '_')}",
+        "tags": [WEBHOOKS],
         "summary": SUMMARIES[kind],
         "parameters": [
-            {"in": "header", "name": name, "required": True, "description": text, "schema": {"type": of_type}}
-            for name, (text, of_type) in HEADERS.items()
+            {
+                "in": "header",
+                "name": name,
+                "required": True,
+                "description": text,
+                "schema": {"type": of_type, "examples": [example]},
+            }
+            for name, (text, of_type, example) in HEADERS.items()
         ],
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {

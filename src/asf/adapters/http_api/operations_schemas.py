@@ -5,9 +5,11 @@ from types import MappingProxyType
 
 from marshmallow import Schema, fields, validate
 
+from asf.adapters import field_docs as docs
 from asf.adapters.http_api.errors import InvalidQuery
+from asf.adapters.http_api.node_schemas import OutcomeSchema
 from asf.adapters.http_api.response_schemas import PageSchema
-from asf.adapters.http_api.schemas import IDENTIFIER, RequestSchema
+from asf.adapters.http_api.schemas import RequestSchema
 from asf.domain.identifiers import MAX_IDENTIFIER_CHARACTERS
 from asf.domain.operations.entries import Kind, Wait
 from asf.domain.peer import Transport
@@ -18,14 +20,12 @@ MAX_ENTRIES = 500
 MAX_TEXT_CHARACTERS = 600
 """Longest cursor or name of a node: a cursor may contain a stream id."""
 
-COUNT = {"minimum": 0}
 
-
-def _text(limit: int = MAX_TEXT_CHARACTERS) -> fields.String:
+def _text(text: str, example: str, limit: int = MAX_TEXT_CHARACTERS) -> fields.String:
     return fields.String(
         load_default=None,
         validate=validate.Length(min=1, max=limit),
-        metadata={"minLength": 1, "maxLength": limit},
+        metadata=docs.described(text, example, minLength=1, maxLength=limit),
     )
 
 
@@ -37,8 +37,8 @@ def _invalid(name: str) -> Callable[[str], InvalidQuery]:
 class EntriesQuerySchema(RequestSchema):
     """What all lists for operators have in their query."""
 
-    cursor = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT_CHARACTERS))
-    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=MAX_ENTRIES))
+    cursor = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT_CHARACTERS), metadata=docs.CURSOR)
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=MAX_ENTRIES), metadata=docs.LIMIT)
 
     errors = MappingProxyType({name: _invalid(name) for name in ("cursor", "limit")})
 
@@ -46,76 +46,20 @@ class EntriesQuerySchema(RequestSchema):
 class SessionsQuerySchema(EntriesQuerySchema):
     """Query of GET /asf/internal/sessions. Several properties: all of them must match."""
 
-    kind = fields.Enum(Kind, by_value=True, load_default=None)
-    stream_id = _text(MAX_IDENTIFIER_CHARACTERS)
-    client_id = _text(MAX_IDENTIFIER_CHARACTERS)
-    address = _text()
-    node = _text()
+    kind = fields.Enum(
+        Kind, by_value=True, load_default=None, metadata=docs.described("Only sessions of this kind.", "listener")
+    )
+    stream_id = _text("Only sessions of this stream.", docs.EXAMPLE_STREAM, MAX_IDENTIFIER_CHARACTERS)
+    client_id = _text("Only subscriptions to this client.", docs.EXAMPLE_CLIENT, MAX_IDENTIFIER_CHARACTERS)
+    address = _text(
+        "Only sessions from this address, which may be in `address` or in `forwarded_for`.", "203.0.113.9"
+    )
+    node = _text("Only sessions of this node.", docs.EXAMPLE_NODE)
 
     errors = MappingProxyType(
         {**EntriesQuerySchema.errors}
         | {name: _invalid(name) for name in ("kind", "stream_id", "client_id", "address", "node")}
     )
-
-
-class NotAnsweringSchema(Schema):
-    """A node that has not answered. `last_seen_seconds`: how long ago its latest heartbeat was."""
-
-    node = fields.String(required=True)
-    last_seen_seconds = fields.Float(required=True, metadata=COUNT)
-
-
-class OutcomeSchema(Schema):
-    """Which nodes a response lacks, and why others could not be asked (null: they could)."""
-
-    not_answering = fields.List(fields.Nested(NotAnsweringSchema), required=True)
-    problem = fields.String(required=True, allow_none=True)
-
-
-class RedisSchema(Schema):
-    """Whether a node reaches Redis, and how long that takes."""
-
-    connected = fields.Boolean(required=True)
-    latency_seconds = fields.Float(required=True, allow_none=True, metadata=COUNT)
-    problem = fields.String(required=True, allow_none=True)
-
-
-class NodeSchema(Schema):
-    """One node, or one worker process of it.
-
-    `joins_rejected` counts by error code since the start, `longest_turn_seconds` is that of the event loop in the
-    last five minutes (null: below 0.02), and `answer_seconds` how long this answer took. `redis` is null without one.
-    """
-
-    node = fields.String(required=True)
-    host = fields.String(required=True)
-    pid = fields.Integer(required=True)
-    worker = fields.Integer(required=True, allow_none=True)
-    version = fields.String(required=True)
-    uptime_seconds = fields.Float(required=True, metadata=COUNT)
-    state = fields.String(required=True, metadata={"enum": ["ready", "not_ready", "draining"]})
-    problems = fields.List(fields.String(), required=True)
-    listeners = fields.Integer(required=True, metadata=COUNT)
-    listeners_blocked = fields.Integer(required=True, metadata=COUNT)
-    max_listeners = fields.Integer(
-        required=True, metadata={"minimum": 1, "description": "With several workers, the limit of all together."}
-    )
-    subscribers = fields.Integer(required=True, metadata=COUNT)
-    uploads = fields.Integer(required=True, metadata=COUNT)
-    connections = fields.Integer(required=True, metadata=COUNT)
-    bytes_sent = fields.Integer(required=True, metadata=COUNT)
-    joins_rejected = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
-    longest_turn_seconds = fields.Float(required=True, allow_none=True, metadata=COUNT)
-    redis = fields.Nested(RedisSchema, required=True, allow_none=True)
-    memory_bytes = fields.Integer(required=True, metadata=COUNT)
-    answer_seconds = fields.Float(required=True, metadata=COUNT)
-
-
-class NodesSchema(OutcomeSchema):
-    """Response of GET /asf/internal/nodes. `explanations` has one for each code in `joins_rejected`."""
-
-    nodes = fields.List(fields.Nested(NodeSchema), required=True)
-    explanations = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
 class SessionSchema(Schema):
@@ -128,53 +72,140 @@ class SessionSchema(Schema):
     sending more now.
     """
 
-    id = fields.String(required=True)
-    kind = fields.Enum(Kind, by_value=True, required=True)
-    node = fields.String(required=True)
-    since = fields.Float(required=True)
-    state = fields.String(required=True)
-    stream_id = fields.String(required=True, allow_none=True)
-    client_id = fields.String(required=True, allow_none=True)
-    transport = fields.Enum(Transport, by_value=True, required=True, allow_none=True)
-    address = fields.String(required=True, allow_none=True)
-    forwarded_for = fields.String(required=True, allow_none=True)
-    epoch = fields.String(required=True, allow_none=True)
-    offset = fields.Integer(required=True, allow_none=True, metadata=COUNT)
-    bytes = fields.Integer(required=True, allow_none=True, metadata=COUNT)
-    behind_bytes = fields.Integer(required=True, allow_none=True, metadata=COUNT)
-    ahead_seconds = fields.Float(required=True, allow_none=True, metadata=COUNT)
-    blocked = fields.Boolean(required=True)
-    waits_for = fields.Enum(Wait, by_value=True, required=True, allow_none=True)
-    silent_seconds = fields.Float(required=True, allow_none=True, metadata=COUNT)
+    id = fields.String(required=True, metadata=docs.SESSION_ID)
+    kind = fields.Enum(Kind, by_value=True, required=True, metadata=docs.KIND)
+    node = fields.String(required=True, metadata=docs.NODE)
+    since = fields.Float(
+        required=True, metadata=docs.described("When it started, in seconds since the Unix epoch.", 1700000000.0)
+    )
+    state = fields.String(
+        required=True,
+        metadata=docs.described(
+            "What it does: `joining`, `waiting`, `flowing`, `stalled`, `paused`, `ended`; a subscriber: `live`, "
+            "`replaying`; an upload: `uploading`, `finishing`.",
+            "flowing",
+        ),
+    )
+    stream_id = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=docs.described("The stream that is heard or uploaded; null for subscribers.", docs.EXAMPLE_STREAM),
+    )
+    client_id = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=docs.described("The client of a subscription; null for others.", docs.EXAMPLE_CLIENT),
+    )
+    transport = fields.Enum(Transport, by_value=True, required=True, allow_none=True, metadata=docs.TRANSPORT)
+    address = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=docs.described(
+            "The address of the TCP peer, which may be a proxy's; null: unknown.", "198.51.100.7"
+        ),
+    )
+    forwarded_for = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=docs.described(
+            "The X-Forwarded-For that came with the request, which clients can forge; null: none.", "203.0.113.9"
+        ),
+    )
+    epoch = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=docs.described("The epoch of the audio; null: unknown, or no audio.", docs.EXAMPLE_EPOCH),
+    )
+    offset = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata=docs.count("The next byte of the audio; null for subscribers.", 212992),
+    )
+    bytes = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata=docs.count(
+            "How much audio was sent, or taken from an upload, in bytes; null for subscribers.", 212992
+        ),
+    )
+    behind_bytes = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata=docs.count("How much audio exists that was not sent yet, in bytes; null: unknown.", 52950),
+    )
+    ahead_seconds = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata=docs.count("How much longer than real time what was sent plays, in seconds; null: unknown.", 30.5),
+    )
+    blocked = fields.Boolean(
+        required=True, metadata=docs.flag("Whether the client does not read what is sent to it.", example=False)
+    )
+    waits_for = fields.Enum(
+        Wait,
+        by_value=True,
+        required=True,
+        allow_none=True,
+        metadata=docs.described("Why nothing more is sent now; null: audio is sent at its pace.", "client"),
+    )
+    silent_seconds = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata=docs.count(
+            "For how long a blocked client has read nothing, in seconds; null: it is not blocked.", 1.5
+        ),
+    )
 
 
 class SessionsSchema(PageSchema, OutcomeSchema):
     """Response of GET /asf/internal/sessions. `next_cursor` is null on the last page."""
 
-    sessions = fields.List(fields.Nested(SessionSchema), required=True)
+    sessions = fields.List(
+        fields.Nested(SessionSchema),
+        required=True,
+        metadata=docs.described("The sessions, ordered by node, kind and start."),
+    )
 
 
 class AudienceSchema(Schema):
     """A stream that has listeners: how many, on which nodes, by which transport, and the audio sent to them."""
 
-    stream_id = fields.String(required=True, metadata=IDENTIFIER)
-    listeners = fields.Integer(required=True, metadata={"minimum": 1})
-    blocked = fields.Integer(required=True, metadata=COUNT)
-    bytes = fields.Integer(required=True, metadata=COUNT)
-    transports = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
-    nodes = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    stream_id = fields.String(required=True, metadata=docs.STREAM_ID)
+    listeners = fields.Integer(
+        required=True, metadata=docs.described("How many listeners the stream has.", 2, minimum=1)
+    )
+    blocked = fields.Integer(
+        required=True, metadata=docs.count("How many of them do not read what is sent to them.", 0)
+    )
+    bytes = fields.Integer(required=True, metadata=docs.count("The audio sent to them, in bytes.", 425984))
+    transports = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        required=True,
+        metadata=docs.described("How many there are, by transport.", {"http": 1, "websocket": 1}),
+    )
+    nodes = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        required=True,
+        metadata=docs.described("How many there are, by node.", {docs.EXAMPLE_NODE: 2}),
+    )
 
 
 class AudiencesSchema(PageSchema, OutcomeSchema):
     """Response of GET /asf/internal/listeners. `next_cursor` is null on the last page."""
 
-    streams = fields.List(fields.Nested(AudienceSchema), required=True)
+    streams = fields.List(
+        fields.Nested(AudienceSchema),
+        required=True,
+        metadata=docs.described("The streams that have listeners, ordered by id."),
+    )
 
 
 class SessionEndedSchema(Schema):
     """Response of DELETE /asf/internal/sessions/{session_id}."""
 
-    message = fields.String(required=True)
-    session_id = fields.String(required=True)
-    node = fields.String(required=True)
-    kind = fields.Enum(Kind, by_value=True, required=True)
+    message = fields.String(required=True, metadata=docs.described("What was done, for humans.", "Session ended"))
+    session_id = fields.String(required=True, metadata=docs.SESSION_ID)
+    node = fields.String(required=True, metadata=docs.NODE)
+    kind = fields.Enum(Kind, by_value=True, required=True, metadata=docs.KIND)

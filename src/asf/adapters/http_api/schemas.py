@@ -11,15 +11,14 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from asf.adapters import field_docs as docs
 from asf.adapters.http_api.errors import (
-    CuesInvalidPayload,
     InvalidQuery,
     SendUiInvalidPayload,
     SendUiMissingData,
 )
 from asf.adapters.json_values import MAX_JSON_DEPTH, is_too_deep, parse_json
 from asf.adapters.schema_rules import obeys
-from asf.domain.cues.cue import MAX_CUE_SECONDS
 from asf.domain.errors import (
     AsfError,
     InvalidClientId,
@@ -32,7 +31,6 @@ from asf.domain.errors import (
 from asf.domain.identifiers import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
     MAX_IDENTIFIER_CHARACTERS,
-    MAX_OFFSET,
     MAX_REASON_CHARACTERS,
     client_id_problem,
     content_type_problem,
@@ -52,9 +50,6 @@ MAX_PAGE = 1000
 
 MAX_UPDATES = 1000
 """Maximum number of UI updates in one request."""
-
-MAX_CUES = 1000
-"""Maximum number of cues in one request (docs/contract.md, section 9)."""
 
 
 def _metadata_size(value: dict[str, Any]) -> None:
@@ -136,13 +131,47 @@ class NotifyNewAudioSchema(RequestSchema):
         assert isinstance(filepath, FilepathField)  # noqa: S101 - as declared
         filepath.locate = locate
 
-    stream_id = fields.String(required=True, validate=obeys(stream_id_problem), metadata=IDENTIFIER)
-    filepath = FilepathField(load_default=None, allow_none=False)
-    state = fields.Enum(StreamState, by_value=True, load_default=StreamState.COMPLETE)
-    content_type = fields.String(load_default=None, validate=obeys(content_type_problem))
-    metadata = fields.Dict(keys=fields.String(), load_default=None, validate=_metadata_size)
-    reason = fields.String(load_default=None, validate=[validate.Length(max=MAX_REASON_CHARACTERS), _encodable])
-    total_bytes = fields.Integer(load_default=None, strict=True, validate=validate.Range(min=0, max=MAX_TOTAL_BYTES))
+    stream_id = fields.String(required=True, validate=obeys(stream_id_problem), metadata=docs.STREAM_ID)
+    filepath = FilepathField(
+        load_default=None,
+        allow_none=False,
+        metadata=docs.described(
+            "The audio: a file below ASF_AUDIO_ROOTS, the URL of an object, or a queue. Required unless the state is "
+            "`failed`, or the audio was uploaded.",
+            "/srv/podcasts/episode-7.mp3",
+            "s3://podcasts/episode-7.mp3",
+            "queue:episode-7",
+        ),
+    )
+    state = fields.Enum(StreamState, by_value=True, load_default=StreamState.COMPLETE, metadata=docs.STATE)
+    content_type = fields.String(
+        load_default=None,
+        validate=obeys(content_type_problem),
+        metadata=docs.described(
+            "The media type of the audio; without it, the name or the first bytes show it.", "audio/mpeg"
+        ),
+    )
+    metadata = fields.Dict(
+        keys=fields.String(),
+        load_default=None,
+        validate=_metadata_size,
+        metadata=docs.described(
+            f"Data for listeners, a JSON object of at most {MAX_METADATA_BYTES} bytes.", {"title": "Episode 7"}
+        ),
+    )
+    reason = fields.String(
+        load_default=None,
+        validate=[validate.Length(max=MAX_REASON_CHARACTERS), _encodable],
+        metadata=docs.described("Why the generation failed, for humans.", "The voice is not available."),
+    )
+    total_bytes = fields.Integer(
+        load_default=None,
+        strict=True,
+        validate=validate.Range(min=0, max=MAX_TOTAL_BYTES),
+        metadata=docs.described(
+            "The size of the complete audio, in bytes: the response waits until it is there.", 265942
+        ),
+    )
 
     errors = MappingProxyType(
         {
@@ -185,7 +214,9 @@ class UploadQuerySchema(RequestSchema):
     metadata = MetadataField(
         load_default=None,
         validate=_metadata_size,
-        metadata={"description": "Metadata for listeners: a JSON object. Without it, the stream's own stays."},
+        metadata=docs.described(
+            "Metadata for listeners: a JSON object. Without it, the stream's own stays.", '{"title": "Episode 7"}'
+        ),
     )
 
     errors = MappingProxyType({"metadata": InvalidQuery})
@@ -194,46 +225,27 @@ class UploadQuerySchema(RequestSchema):
 class StreamPageSchema(RequestSchema):
     """Query of GET /asf/internal/streams."""
 
-    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=MAX_PAGE))
-    cursor = fields.String(load_default="")
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=MAX_PAGE), metadata=docs.LIMIT)
+    cursor = fields.String(load_default="", metadata=docs.STREAM_CURSOR)
 
     errors = MappingProxyType({"limit": InvalidQuery, "cursor": InvalidQuery})
-
-
-class StreamSchema(Schema):
-    """A stream of the catalog, in responses."""
-
-    stream_id = fields.String()
-    state = fields.Enum(StreamState, by_value=True)
-    epoch = fields.String()
-    filepath = fields.String(attribute="locator.text")
-    content_type = fields.String(allow_none=True)
-    metadata = fields.Dict(allow_none=True)
-    reason = fields.String(allow_none=True)
-    announced_at = fields.Float()
-
-
-class DemandSchema(Schema):
-    """What the listeners of a stream need, in responses."""
-
-    listeners = fields.Integer(metadata={"minimum": 0})
-    needed_until = fields.Integer(allow_none=True, metadata={"minimum": 0, "maximum": MAX_OFFSET})
-
-
-class StreamWithDemandSchema(StreamSchema, DemandSchema):
-    """Response of GET /asf/internal/streams/{stream_id}."""
 
 
 class SendUiUpdateSchema(RequestSchema):
     """Body of POST /asf/internal/send_ui_update."""
 
-    client_id = fields.String(required=True, validate=obeys(client_id_problem), metadata=IDENTIFIER)
-    event_name = fields.String(required=True, validate=obeys(event_name_problem), metadata=IDENTIFIER)
-    data = fields.Raw(required=True, allow_none=True)
+    client_id = fields.String(required=True, validate=obeys(client_id_problem), metadata=docs.CLIENT_ID)
+    event_name = fields.String(required=True, validate=obeys(event_name_problem), metadata=docs.EVENT_NAME)
+    data = fields.Raw(required=True, allow_none=True, metadata=docs.UPDATE_DATA)
     idempotency_key = fields.String(
         load_default=None,
         validate=obeys(idempotency_key_problem),
-        metadata={"minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY_CHARACTERS},
+        metadata=docs.described(
+            "A key of your choice: within five minutes, the same update with the same key is published once.",
+            "episode-7-40",
+            minLength=1,
+            maxLength=MAX_IDEMPOTENCY_KEY_CHARACTERS,
+        ),
     )
 
     errors = MappingProxyType(
@@ -254,54 +266,12 @@ class SendUiUpdatesSchema(RequestSchema):
     """Body of POST /asf/internal/send_ui_updates. Each update is validated separately, with `SendUiUpdateSchema`."""
 
     updates = fields.List(
-        fields.Raw(allow_none=True), required=True, validate=validate.Length(min=1, max=MAX_UPDATES)
+        fields.Raw(allow_none=True),
+        required=True,
+        validate=validate.Length(min=1, max=MAX_UPDATES),
+        metadata=docs.described(
+            "The updates, each as a `SendUiUpdate`, in the order in which they are published.", [docs.EXAMPLE_UPDATE]
+        ),
     )
 
     errors = MappingProxyType({"updates": SendUiInvalidPayload})
-
-
-class CueSchema(Schema):
-    """A cue: `start` and `end` are in seconds from the beginning of the audio, `data` is any JSON value.
-
-    Other fields are ignored, and null counts as absent, except for `data`.
-    """
-
-    class Meta:
-        """marshmallow options."""
-
-        unknown = EXCLUDE
-
-    id = fields.String(allow_none=True, metadata=IDENTIFIER)
-    start = fields.Float(required=True, metadata={"minimum": 0, "maximum": MAX_CUE_SECONDS})
-    end = fields.Float(allow_none=True, metadata={"minimum": 0, "maximum": MAX_CUE_SECONDS})
-    text = fields.String(allow_none=True)
-    kind = fields.String(allow_none=True, metadata=IDENTIFIER)
-    data = fields.Raw(allow_none=True)
-
-
-class UncheckedCue(fields.Nested):
-    """A cue as it was sent: any JSON value. `parse_cue` checks it."""
-
-    def _deserialize(self, value: Any, *_arguments: Any, **_options: Any) -> Any:
-        return value
-
-
-class PostCuesSchema(RequestSchema):
-    """Body of POST /asf/internal/streams/{stream_id}/cues. Each cue is validated separately, by `parse_cue`."""
-
-    cues = fields.List(
-        UncheckedCue(CueSchema, allow_none=True), required=True, validate=validate.Length(min=1, max=MAX_CUES)
-    )
-    epoch = fields.String(load_default=None, allow_none=True)
-
-    errors = MappingProxyType({"cues": CuesInvalidPayload, "epoch": CuesInvalidPayload})
-
-
-class CuesQuerySchema(RequestSchema):
-    """Query of GET /api/v1/podcasts/cues/{stream_id}."""
-
-    kind = fields.String(load_default=None)
-    since = fields.Integer(load_default=0, validate=validate.Range(min=0, max=MAX_OFFSET))
-    format = fields.String(load_default=None, validate=validate.OneOf(["json", "vtt"]))
-
-    errors = MappingProxyType({"kind": InvalidQuery, "since": InvalidQuery, "format": InvalidQuery})

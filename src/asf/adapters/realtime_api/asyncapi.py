@@ -7,18 +7,25 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
+from asf.adapters import field_docs as docs
 from asf.adapters.realtime_api import outbound_schemas, payloads
 from asf.adapters.realtime_api.audio_namespace import AUDIO_NAMESPACE
 from asf.adapters.realtime_api.commands import COMMANDS
 from asf.adapters.realtime_api.listener_emitter import AUDIO_CHUNK, STREAM_CUES
 
 ASYNCAPI_VERSION = "3.0.0"
+WS_BINDING_VERSION = "0.1.0"
+"""The version of AsyncAPI's WebSockets binding."""
 JSON_SCHEMA_OF = "3.1.0"
 """The version of OpenAPI whose schemas are plain JSON Schema, like AsyncAPI's."""
 
 BINARY = "application/octet-stream"
-AUDIO: dict[str, Any] = {"type": "string", "format": "binary"}
-ANY_JSON: dict[str, Any] = {}
+AUDIO: dict[str, Any] = {"type": "string", "format": "binary", "description": "Bytes of the audio, nothing else."}
+ANY_JSON: dict[str, Any] = docs.UPDATE_DATA
+
+
+TAGS = {"to ASF": "Messages that clients send.", "from ASF": "Messages that clients receive."}
+"""Descriptions of the tags of operations."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,11 @@ class Message:
     name: str
     summary: str
     payload: tuple[Schema | type[Schema] | dict[str, Any], ...]
+
+    @property
+    def tag(self) -> str:
+        """Who sends it: one of `TAGS`."""
+        return "from ASF" if self.direction == "send" else "to ASF"
 
 
 def _messages_of_audio() -> list[Message]:
@@ -111,6 +123,7 @@ def asyncapi_document(version: str, ui_updates_namespace: str) -> dict[str, Any]
             "The stream by its URL, as a plain WebSocket. The name of a message is in its field `event`; the "
             "parameters of the join are in the query: offset, epoch, window, wait, cues, cues_since, token.",
             _messages_of_websocket(),
+            payloads.ListenQuerySchema(exclude=("stream_id",)),
         ),
     }
     if ui_updates_namespace:
@@ -124,10 +137,13 @@ def asyncapi_document(version: str, ui_updates_namespace: str) -> dict[str, Any]
             "version": version,
             "description": "The real-time API of ASF: Socket.IO 5 at /socket.io/, and plain WebSockets.",
         },
+        "defaultContentType": "application/json",
         "channels": {name: channel.described(schemas) for name, channel in channels.items()},
         "operations": {
             f"{name}.{message.name.strip('{}')}": {
                 "action": message.direction,
+                "summary": message.summary,
+                "tags": [{"name": message.tag, "description": TAGS[message.tag]}],
                 "channel": {"$ref": f"#/channels/{name}"},
                 "messages": [{"$ref": f"#/channels/{name}/messages/{message.name.strip('{}')}"}],
             }
@@ -143,6 +159,8 @@ class _Channel:
     address: str
     description: str
     messages: list[Message]
+    query: Schema | None = None
+    """Parameters of a WebSocket's URL."""
 
     def described(self, schemas: "_Schemas") -> dict[str, Any]:
         channel: dict[str, Any] = {
@@ -159,7 +177,12 @@ class _Channel:
             },
         }
         if "{stream_id}" in self.address:
-            channel["parameters"] = {"stream_id": {"description": "The stream id, percent-encoded."}}
+            described = {"description": "The stream id, percent-encoded.", "examples": [docs.EXAMPLE_STREAM]}
+            channel["parameters"] = {"stream_id": described}
+        if self.query is not None:
+            channel["bindings"] = {
+                "ws": {"query": schemas.converted(self.query), "bindingVersion": WS_BINDING_VERSION}
+            }
         return channel
 
 
@@ -176,6 +199,11 @@ class _Schemas:
         """All converted schemas, by their names."""
         components: dict[str, Any] = self._spec.to_dict()["components"]["schemas"]
         return components
+
+    def converted(self, schema: Schema) -> dict[str, Any]:
+        """Return the JSON Schema of one that has no name."""
+        converted: dict[str, Any] = self._converter.schema2jsonschema(schema)
+        return converted
 
     def of(self, payload: tuple[Schema | type[Schema] | dict[str, Any], ...]) -> dict[str, Any]:
         """Return the JSON Schema of a payload."""

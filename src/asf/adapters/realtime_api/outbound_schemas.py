@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields
 
+from asf.adapters import field_docs as docs
 from asf.domain.cues.feed import MAX_PIECE_CUES
 from asf.domain.streaming.events import SessionStatus
 from asf.domain.streams.stream import StreamState
@@ -10,16 +11,25 @@ from asf.domain.streams.stream import StreamState
 class GreetingSchema(Schema):
     """The first message on a connection."""
 
-    message = fields.String(required=True)
+    message = fields.String(
+        required=True,
+        metadata=docs.described(
+            "A greeting, for humans.", "Connected to ASF. Please send join_stream with your stream_id."
+        ),
+    )
 
 
 class StatusSchema(Schema):
     """The status of the session. `offset`, the first byte not sent, is present with `server_draining`."""
 
-    status = fields.Enum(SessionStatus, by_value=True, required=True)
-    stream_id = fields.String(required=True)
-    message = fields.String(required=True)
-    offset = fields.Integer(metadata={"minimum": 0})
+    status = fields.Enum(
+        SessionStatus, by_value=True, required=True, metadata=docs.described("The status of the session.", "joined")
+    )
+    stream_id = fields.String(required=True, metadata=docs.STREAM_ID)
+    message = fields.String(
+        required=True, metadata=docs.described("The status, for humans.", "Joined stream strm_abcdef12345.")
+    )
+    offset = fields.Integer(metadata=docs.NEXT_OFFSET)
 
 
 class StartOfStreamSchema(Schema):
@@ -28,53 +38,70 @@ class StartOfStreamSchema(Schema):
     `total_bytes` is null while it is unknown.
     """
 
-    event = fields.Constant("start_of_stream", required=True, metadata={"const": "start_of_stream"})
-    stream_id = fields.String(required=True)
-    timestamp = fields.Float(required=True)
-    offset = fields.Integer(required=True, metadata={"minimum": 0})
-    total_bytes = fields.Integer(required=True, allow_none=True, metadata={"minimum": 0})
-    chunk_size = fields.Integer(required=True, metadata={"minimum": 1})
-    content_type = fields.String(required=True)
-    epoch = fields.String(required=True)
-    state = fields.Enum(StreamState, by_value=True, required=True)
-    metadata = fields.Dict(required=True, allow_none=True)
+    event = fields.Constant(
+        "start_of_stream",
+        required=True,
+        metadata=docs.described("Always `start_of_stream`.", "start_of_stream") | {"const": "start_of_stream"},
+    )
+    stream_id = fields.String(required=True, metadata=docs.STREAM_ID)
+    timestamp = fields.Float(required=True, metadata=docs.TIMESTAMP)
+    offset = fields.Integer(required=True, metadata=docs.count("The first byte of the audio that follows.", 0))
+    total_bytes = fields.Integer(required=True, allow_none=True, metadata=docs.TOTAL_BYTES)
+    chunk_size = fields.Integer(
+        required=True, metadata=docs.described("The maximum number of bytes in a chunk.", 4096) | {"minimum": 1}
+    )
+    content_type = fields.String(required=True, metadata=docs.CONTENT_TYPE)
+    epoch = fields.String(required=True, metadata=docs.EPOCH)
+    state = fields.Enum(StreamState, by_value=True, required=True, metadata=docs.STATE)
+    metadata = fields.Dict(required=True, allow_none=True, metadata=docs.METADATA)
 
 
 class CueSchema(Schema):
     """A cue. `start` and `end` are in seconds from the beginning of the audio, `data` is any JSON value."""
 
-    id = fields.String()
-    start = fields.Float(required=True, metadata={"minimum": 0})
-    end = fields.Float(metadata={"minimum": 0})
-    text = fields.String()
-    kind = fields.String()
-    data = fields.Raw(allow_none=True)
+    id = fields.String(metadata=docs.CUE_ID)
+    start = fields.Float(required=True, metadata=docs.CUE_START)
+    end = fields.Float(metadata=docs.CUE_END)
+    text = fields.String(metadata=docs.CUE_TEXT)
+    kind = fields.String(metadata=docs.CUE_KIND)
+    data = fields.Raw(allow_none=True, metadata=docs.CUE_DATA)
 
 
 class StreamCuesSchema(Schema):
     """Cues of the stream. `seq`, the number of the last one, is what a listener comes back with (`cues_since`)."""
 
-    stream_id = fields.String(required=True)
-    epoch = fields.String(required=True)
-    cues = fields.List(fields.Nested(CueSchema), required=True, metadata={"minItems": 1, "maxItems": MAX_PIECE_CUES})
-    seq = fields.Integer(required=True, metadata={"minimum": 1})
+    stream_id = fields.String(required=True, metadata=docs.STREAM_ID)
+    epoch = fields.String(required=True, metadata=docs.EPOCH)
+    cues = fields.List(
+        fields.Nested(CueSchema), required=True, metadata=docs.CUES | {"minItems": 1, "maxItems": MAX_PIECE_CUES}
+    )
+    seq = fields.Integer(
+        required=True,
+        metadata=docs.described("The number of the last cue: the `cues_since` of a later join.", 41) | {"minimum": 1},
+    )
 
 
 class EndOfStreamSchema(Schema):
     """The end of the audio. `timestamp` is in seconds since 1970."""
 
-    event = fields.Constant("end_of_stream", required=True, metadata={"const": "end_of_stream"})
-    stream_id = fields.String(required=True)
-    timestamp = fields.Float(required=True)
-    total_bytes = fields.Integer(required=True, metadata={"minimum": 0})
+    event = fields.Constant(
+        "end_of_stream",
+        required=True,
+        metadata=docs.described("Always `end_of_stream`.", "end_of_stream") | {"const": "end_of_stream"},
+    )
+    stream_id = fields.String(required=True, metadata=docs.STREAM_ID)
+    timestamp = fields.Float(required=True, metadata=docs.TIMESTAMP)
+    total_bytes = fields.Integer(
+        required=True, metadata=docs.count("The size of the complete audio, in bytes.", 265942)
+    )
 
 
 class ErrorSchema(Schema):
     """A request failed. `error_code` is stable, `details` is for people."""
 
-    message = fields.String(required=True)
-    error_code = fields.String(required=True)
-    details = fields.String()
+    message = fields.String(required=True, metadata=docs.ERROR_MESSAGE)
+    error_code = fields.String(required=True, metadata=docs.ERROR_CODE)
+    details = fields.String(metadata=docs.DETAILS)
 
 
 class StreamErrorSchema(ErrorSchema):
@@ -83,16 +110,20 @@ class StreamErrorSchema(ErrorSchema):
     `retryable` tells whether the same request may succeed later; `epoch` is the current one if another was requested.
     """
 
-    stream_id = fields.String(required=True)
-    retryable = fields.Boolean(required=True)
-    offset = fields.Integer(required=True, metadata={"minimum": 0})
-    epoch = fields.String()
+    stream_id = fields.String(required=True, metadata=docs.STREAM_ID)
+    retryable = fields.Boolean(required=True, metadata=docs.RETRYABLE)
+    offset = fields.Integer(required=True, metadata=docs.NEXT_OFFSET)
+    epoch = fields.String(metadata=docs.CURRENT_EPOCH)
 
 
 class UiErrorSchema(ErrorSchema):
     """An event failed or, with a `client_id`, the subscription to that client has ended."""
 
-    client_id = fields.String()
+    client_id = fields.String(
+        metadata=docs.described(
+            "The client to which the subscription has ended; absent otherwise.", docs.EXAMPLE_CLIENT
+        )
+    )
 
 
 class SubscribedSchema(Schema):
@@ -101,9 +132,15 @@ class SubscribedSchema(Schema):
     `recovered` is present if the request had `since`: whether all updates after that position follow.
     """
 
-    status = fields.Constant("success", required=True, metadata={"const": "success"})
-    client_id = fields.String(required=True)
-    subscribed_to_room = fields.String(required=True)
-    epoch = fields.String(required=True)
-    seq = fields.Integer(required=True, metadata={"minimum": 0})
-    recovered = fields.Boolean()
+    status = fields.Constant(
+        "success", required=True, metadata=docs.described("Always `success`.", "success") | {"const": "success"}
+    )
+    client_id = fields.String(required=True, metadata=docs.CLIENT_ID)
+    subscribed_to_room = fields.String(
+        required=True, metadata=docs.described("The same as `client_id`.", docs.EXAMPLE_CLIENT)
+    )
+    epoch = fields.String(required=True, metadata=docs.UPDATE_EPOCH)
+    seq = fields.Integer(required=True, metadata=docs.count("The number of the latest update; 0: none yet.", 41))
+    recovered = fields.Boolean(
+        metadata=docs.flag("Whether all updates after `since` follow; absent if the request had none.")
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
+from asf.adapters import field_docs as docs
 from asf.adapters.schema_rules import obeys
 from asf.domain.errors import AsfError
 from asf.domain.identifiers import MAX_OFFSET, client_id_problem, stream_id_problem
@@ -101,26 +102,20 @@ OFFSET_RANGE = validate.Range(min=0, max=MAX_OFFSET)
 WINDOW_RANGE = validate.Range(min=1, max=MAX_OFFSET)
 
 
-TOKEN = {
-    "type": "string",
-    "description": "A JSON Web Token, required if ASF_REQUIRE_TOKENS is True; otherwise ignored.",
-}
-
-
 class JoinStreamSchema(PayloadSchema):
     """Payload of `join_stream`."""
 
     leading = "stream_id"
     leading_error = InvalidJoin
 
-    stream_id = Text(required=True, validate=obeys(stream_id_problem))
-    offset = StrictInteger(load_default=0, validate=OFFSET_RANGE)
-    epoch = Text(load_default=None, allow_none=True)
-    window = StrictInteger(load_default=None, allow_none=True, validate=WINDOW_RANGE)
-    wait = Flag(load_default=False)
-    cues = Flag(load_default=False)
-    cues_since = StrictInteger(load_default=0, validate=OFFSET_RANGE)
-    token = fields.Raw(load_default=None, allow_none=True, metadata=TOKEN)
+    stream_id = Text(required=True, validate=obeys(stream_id_problem), metadata=docs.STREAM_ID)
+    offset = StrictInteger(load_default=0, validate=OFFSET_RANGE, metadata=docs.OFFSET)
+    epoch = Text(load_default=None, allow_none=True, metadata=docs.EXPECTED_EPOCH)
+    window = StrictInteger(load_default=None, allow_none=True, validate=WINDOW_RANGE, metadata=docs.WINDOW)
+    wait = Flag(load_default=False, metadata=docs.WAIT)
+    cues = Flag(load_default=False, metadata=docs.WITH_CUES)
+    cues_since = StrictInteger(load_default=0, validate=OFFSET_RANGE, metadata=docs.CUES_SINCE)
+    token = fields.Raw(load_default=None, allow_none=True, metadata=docs.TOKEN)
 
     @post_load
     def _request(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -166,14 +161,14 @@ def stream_id_in(payload: Any) -> str:
 class ListenQuerySchema(PayloadSchema):
     """Query of the stream's URL, whose values are text, and the stream id of its path."""
 
-    stream_id = fields.String(required=True, validate=obeys(stream_id_problem))
-    offset = fields.Integer(load_default=0, validate=OFFSET_RANGE)
-    epoch = fields.String(load_default=None)
-    window = fields.Integer(load_default=None, validate=WINDOW_RANGE)
-    wait = fields.Boolean(load_default=False)
-    cues = fields.Boolean(load_default=False)
-    cues_since = fields.Integer(load_default=0, validate=OFFSET_RANGE)
-    token = fields.String(load_default=None)
+    stream_id = fields.String(required=True, validate=obeys(stream_id_problem), metadata=docs.STREAM_ID)
+    offset = fields.Integer(load_default=0, validate=OFFSET_RANGE, metadata=docs.OFFSET)
+    epoch = fields.String(load_default=None, metadata=docs.EXPECTED_EPOCH)
+    window = fields.Integer(load_default=None, validate=WINDOW_RANGE, metadata=docs.WINDOW)
+    wait = fields.Boolean(load_default=False, metadata=docs.WAIT)
+    cues = fields.Boolean(load_default=False, metadata=docs.WITH_CUES)
+    cues_since = fields.Integer(load_default=0, validate=OFFSET_RANGE, metadata=docs.CUES_SINCE)
+    token = fields.String(load_default=None, metadata=docs.TOKEN)
 
     @post_load
     def _request(self, values: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -183,19 +178,29 @@ class ListenQuerySchema(PayloadSchema):
 class SessionCommandSchema(PayloadSchema):
     """Payload of `leave_stream`, `pause_stream` and `resume_stream`."""
 
-    stream_id = Text(load_default=None, allow_none=True)
+    stream_id = Text(
+        load_default=None,
+        allow_none=True,
+        metadata=docs.described("The stream; null or absent: the one that is joined.", docs.EXAMPLE_STREAM),
+    )
 
 
 class SeekSchema(PayloadSchema):
     """Payload of `seek_stream`."""
 
-    offset = StrictInteger(required=True, validate=OFFSET_RANGE)
+    offset = StrictInteger(
+        required=True, validate=OFFSET_RANGE, metadata=docs.described("The byte from which to continue.", 131072)
+    )
 
 
 class AckSchema(PayloadSchema):
     """Payload of `audio_ack`."""
 
-    received = StrictInteger(required=True, validate=OFFSET_RANGE)
+    received = StrictInteger(
+        required=True,
+        validate=OFFSET_RANGE,
+        metadata=docs.described("Everything before this byte of the stream has arrived.", 131072),
+    )
 
 
 class PositionSchema(Schema):
@@ -206,8 +211,12 @@ class PositionSchema(Schema):
 
         unknown = EXCLUDE
 
-    epoch = Text(required=True)
-    seq = StrictInteger(required=True, validate=OFFSET_RANGE)
+    epoch = Text(required=True, metadata=docs.UPDATE_EPOCH)
+    seq = StrictInteger(
+        required=True,
+        validate=OFFSET_RANGE,
+        metadata=docs.count("The number of the last update that was received; 0: none.", 41),
+    )
 
     @post_load
     def _position(self, values: dict[str, Any], **_options: Any) -> Position:
@@ -220,11 +229,19 @@ class UnsubscribeSchema(PayloadSchema):
     leading = "client_id"
     leading_error = InvalidSubscription
 
-    client_id = Text(required=True, validate=obeys(client_id_problem))
+    client_id = Text(required=True, validate=obeys(client_id_problem), metadata=docs.CLIENT_ID)
 
 
 class SubscribeSchema(UnsubscribeSchema):
     """Payload of `subscribe_to_ui_updates`."""
 
-    since = fields.Nested(PositionSchema, load_default=None, allow_none=True)
-    token = fields.Raw(load_default=None, allow_none=True, metadata=TOKEN)
+    since = fields.Nested(
+        PositionSchema,
+        load_default=None,
+        allow_none=True,
+        metadata=docs.described(
+            "The last position that the client knows, after which updates are replayed; null or absent: no replay.",
+            {"epoch": docs.EXAMPLE_EPOCH, "seq": 41},
+        ),
+    )
+    token = fields.Raw(load_default=None, allow_none=True, metadata=docs.TOKEN)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
+from asf.adapters.http_api.cue_schemas import PostCuesSchema
 from asf.adapters.http_api.errors import CuesInvalidPayload, CuesMalformedJson
 from asf.adapters.http_api.internal_guard import InternalGuard
 from asf.adapters.http_api.json_body import read_json_object
-from asf.adapters.http_api.schemas import PostCuesSchema
 from asf.domain.cues.cue import Cue, parse_cue
 from asf.domain.cues.service import Cues
 from asf.domain.errors import InvalidCue

@@ -9,9 +9,9 @@ from flask import Blueprint, Response, request
 
 from asf.adapters.http_api.bearer import bearer_token
 from asf.adapters.http_api.cors import share
+from asf.adapters.http_api.cue_schemas import CuesQuerySchema
 from asf.adapters.http_api.cues.documents import CueDocuments, Selection
 from asf.adapters.http_api.errors import PreconditionFailed
-from asf.adapters.http_api.schemas import CuesQuerySchema
 from asf.adapters.runtime import ConnectionControl, control_of
 from asf.domain.access.control import AccessControl
 from asf.domain.cues.service import Cues

@@ -3,17 +3,20 @@
 from http import HTTPStatus
 
 from asf.adapters.http_api import response_schemas
+from asf.adapters.http_api.cue_schemas import CuesQuerySchema
 from asf.adapters.http_api.cues import CUES_URL
 from asf.adapters.http_api.errors import InvalidQuery, PreconditionFailed, RangeNotSatisfiable
+from asf.adapters.http_api.openapi_routes import tags
 from asf.adapters.http_api.openapi_routes.route import IS_CURRENT, JSON, OF_STREAM, TOKEN, Route
 from asf.adapters.http_api.playback import STREAM_URL
-from asf.adapters.http_api.schemas import CuesQuerySchema
 from asf.domain import errors
 
 AUDIO = "audio/*"
 
 LISTENERS: tuple[Route, ...] = (
     Route(
+        "get_audio",
+        tags.LISTENERS,
         "get",
         f"{STREAM_URL}{{stream_id}}",
         "Get the audio of a stream; follows audio that is still growing.",
@@ -39,6 +42,8 @@ LISTENERS: tuple[Route, ...] = (
         security=TOKEN,
     ),
     Route(
+        "get_cues",
+        tags.CUES,
         "get",
         f"{CUES_URL}{{stream_id}}",
         "Get the cues of a stream: as JSON in the order in which they were stored, or as WebVTT in order of time.",

@@ -1,6 +1,7 @@
 """The routes of streams and cues under /asf/internal/."""
 
 from asf.adapters.http_api import response_schemas
+from asf.adapters.http_api.cue_schemas import PostCuesSchema
 from asf.adapters.http_api.errors import (
     CuesInvalidPayload,
     CuesMalformedJson,
@@ -8,18 +9,20 @@ from asf.adapters.http_api.errors import (
     NotifyInvalidPayload,
     NotifyMalformedJson,
 )
+from asf.adapters.http_api.openapi_routes import tags
 from asf.adapters.http_api.openapi_routes.route import INTERNAL, JSON, OF_CATALOG, OF_STREAM, Route
 from asf.adapters.http_api.schemas import (
     NotifyNewAudioSchema,
-    PostCuesSchema,
     StreamPageSchema,
-    StreamWithDemandSchema,
 )
+from asf.adapters.http_api.stream_schemas import StreamWithDemandSchema
 from asf.domain import errors
 from asf.domain.streams.stream import FileLocator
 
 STREAMS: tuple[Route, ...] = (
     Route(
+        "notify_new_audio",
+        tags.STREAMS,
         "post",
         "/asf/internal/notify_new_audio",
         "Announce a stream's audio, or update its state.",
@@ -39,6 +42,8 @@ STREAMS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
+        "list_streams",
+        tags.STREAMS,
         "get",
         "/asf/internal/streams",
         "List the announced streams, ordered by id.",
@@ -48,6 +53,8 @@ STREAMS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
+        "get_stream",
+        tags.STREAMS,
         "get",
         "/asf/internal/streams/{stream_id}",
         "Get a stream, and what its listeners need.",
@@ -56,6 +63,8 @@ STREAMS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
+        "delete_stream",
+        tags.STREAMS,
         "delete",
         "/asf/internal/streams/{stream_id}",
         "Delete a stream, and audio that was uploaded; a file is kept. Current listeners play it to the end.",
@@ -64,6 +73,8 @@ STREAMS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
+        "add_cues",
+        tags.CUES,
         "post",
         "/asf/internal/streams/{stream_id}/cues",
         "Add cues to a stream: words, sentences, chapters with times. All of them are stored, or none.",

@@ -7,6 +7,7 @@ from asf.adapters.http_api.errors import (
     SendUiMissingData,
     UnsupportedMediaType,
 )
+from asf.adapters.http_api.openapi_routes import tags
 from asf.adapters.http_api.openapi_routes.route import INTERNAL, JSON, Route
 from asf.adapters.http_api.schemas import SendUiUpdateSchema, SendUiUpdatesSchema
 from asf.adapters.http_api.updates.lines import MEDIA_TYPE
@@ -18,6 +19,8 @@ OF_UPDATES = (SendUiMalformedJson, SendUiInvalidPayload)
 
 UPDATES: tuple[Route, ...] = (
     Route(
+        "send_ui_update",
+        tags.UPDATES,
         "post",
         "/asf/internal/send_ui_update",
         "Send a UI update to all subscribers of a client.",
@@ -37,6 +40,8 @@ UPDATES: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
+        "send_ui_updates",
+        tags.UPDATES,
         "post",
         "/asf/internal/send_ui_updates",
         "Send several UI updates in order; each has its own result. By line, each is published as its line ends.",

@@ -2,8 +2,10 @@
 
 from http import HTTPStatus
 
+from asf.adapters import field_docs as docs
 from asf.adapters.http_api import response_schemas
 from asf.adapters.http_api.errors import InvalidHeader, InvalidQuery, PreconditionFailed, UnsupportedMediaType
+from asf.adapters.http_api.openapi_routes import tags
 from asf.adapters.http_api.openapi_routes.route import INTERNAL, JSON, OF_STREAM, Route
 from asf.adapters.http_api.schemas import UploadQuerySchema
 from asf.adapters.http_api.uploads import UPLOAD_COMPLETE, UPLOAD_OFFSET
@@ -15,6 +17,7 @@ UPLOAD_PATH = "/asf/internal/streams/{stream_id}/audio"
 
 OF_UPLOADS = (
     errors.Unauthorized,
+    errors.Disconnected,
     InvalidHeader,
     UnsupportedMediaType,
     errors.InvalidStreamId,
@@ -33,10 +36,14 @@ OF_UPLOADS = (
     errors.Draining,
 )
 
-_COMPLETE = "?1 (the default): the end of the body is the end of the audio. ?0: more is to follow."
+_COMPLETE = docs.described(
+    "?1 (the default): the end of the body is the end of the audio. ?0: more is to follow.", "?1"
+)
 
 UPLOADS: tuple[Route, ...] = (
     Route(
+        "upload_audio",
+        tags.UPLOADS,
         "put",
         UPLOAD_PATH,
         "Upload the audio of a stream, which listeners hear as it arrives.",
@@ -49,15 +56,17 @@ UPLOADS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
+        "resume_upload",
+        tags.UPLOADS,
         "patch",
         UPLOAD_PATH,
         "Resume an upload at its offset.",
         {JSON: response_schemas.UploadedSchema},
         body_media=AUDIO,
         headers={
-            UPLOAD_OFFSET: "How many bytes the server has, as HEAD returns it.",
+            UPLOAD_OFFSET: docs.described("How many bytes the server has, as HEAD returns it.", "131072"),
             UPLOAD_COMPLETE: _COMPLETE,
-            "If-Match": "The epoch of the upload, as an entity tag.",
+            "If-Match": docs.described("The epoch of the upload, as an entity tag.", f'"{docs.EXAMPLE_EPOCH}"'),
         },
         errors=(
             *OF_UPLOADS,
@@ -69,6 +78,8 @@ UPLOADS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
+        "get_upload_offset",
+        tags.UPLOADS,
         "head",
         UPLOAD_PATH,
         f"Get where an upload continues ({UPLOAD_OFFSET}), if it is complete ({UPLOAD_COMPLETE}), and its epoch.",
