@@ -110,8 +110,8 @@ screenshot: client ## Take the picture of the console for the README again (need
 
 clean: ## Remove everything that the targets created
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* tests/browser/node_modules \
-		clients/js/node_modules clients/js/dist clients/operator/dist dist examples/react/node_modules examples/react/build src/asf/console/static \
-		site tools/site/node_modules
+		clients/js/node_modules clients/js/dist clients/operator/dist clients/reference/node_modules dist examples/react/node_modules \
+		examples/react/build src/asf/console/static site tools/site/node_modules
 
 setup: $(VENV)/.test
 	@tools/install_test_tools.sh $(VENV)
@@ -140,5 +140,5 @@ $(VENV)/.test: $(VENV)/.run requirements-dev.txt
 tools/site/node_modules/.installed: tools/site/package-lock.json
 	@! command -v npm >/dev/null || { npm ci --prefix tools/site --ignore-scripts --no-audit --no-fund --silent && cp $< $@; }
 
-$(CLIENT): tools/build_client.sh clients/js/package-lock.json clients/js/tsconfig.json clients/js/build.mjs $(wildcard clients/js/src/*.ts clients/js/src/*/*.ts) clients/operator/build.mjs $(wildcard clients/operator/src/*.ts)
+$(CLIENT): tools/build_client.sh clients/js/package-lock.json clients/js/tsconfig.json clients/js/build.mjs $(wildcard clients/js/src/*.ts clients/js/src/*/*.ts) clients/operator/build.mjs $(wildcard clients/operator/src/*.ts) clients/reference/package-lock.json
 	@tools/build_client.sh

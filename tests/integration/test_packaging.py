@@ -51,6 +51,9 @@ def test_a_wheel_has_all_that_is_needed(tree: Path, tmp_path: Path) -> None:
         "asf/console/static/asf-client/index.js",
         "asf/console/static/operator/operator.js",
         "asf/console/static/socket.io.esm.min.js",
+        "asf/console/static/swagger-ui/LICENSE",
+        "asf/console/static/swagger-ui/swagger-ui-bundle.js",
+        "asf/console/static/swagger-ui/swagger-ui.css",
         "asf/operator_page/index.html",
         "asf/operator_page/operator.css",
     } <= names

@@ -45,7 +45,7 @@ def test_every_parameter_has_a_description_and_a_valid_example(name: str, operat
 @pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=IDS)
 def test_every_operation_has_an_id_one_tag_and_a_summary(name: str, operation: dict[str, Any]) -> None:
     """The tag is described, and the id is one that generators of clients can use as it is."""
-    assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation["operationId"]), name
+    assert re.fullmatch(r"[a-z]+([A-Z][a-z]+)+", operation["operationId"]), name
     (tag,) = operation["tags"]
     assert tag in {one["name"] for one in DOCUMENT["tags"]}
     assert operation["summary"].endswith(".")
@@ -55,7 +55,7 @@ def test_operation_ids_are_unique_and_all_tags_are_used() -> None:
     """Each id names one operation, in all later versions, too."""
     ids = [operation["operationId"] for _, operation in OPERATIONS]
     assert len(ids) == len(set(ids))
-    assert {"notify_new_audio", "send_ui_update", "upload_audio", "get_audio", "on_stream_ended"} <= set(ids)
+    assert {"notifyNewAudio", "sendUiUpdate", "uploadAudio", "getAudio", "onStreamEnded"} <= set(ids)
     tags = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
     assert set(tags) == {tag for _, operation in OPERATIONS for tag in operation["tags"]}
     assert all(tags.values())

@@ -47,11 +47,15 @@ def test_the_license_is_named_wherever_it_is_looked_for() -> None:
 
 
 def test_the_notice_names_all_that_the_bundles_contain() -> None:
-    """With the license that each has: what the browser client depends on, except for what only development needs."""
+    """With the license that each has: what the browser client depends on, and what the reference page does."""
     notice = dict(re.findall(r"^  (\S+) +(\S+) +https:", (ROOT / "NOTICE").read_text(), re.MULTILINE))
-    packages = {path.removeprefix("node_modules/"): one for path, one in npm("package-lock.json")["packages"].items()}
+    locks = [npm("package-lock.json"), json.loads((ROOT / "clients" / "reference" / "package-lock.json").read_text())]
+    packages = {
+        path.removeprefix("node_modules/"): one for lock in locks for path, one in lock["packages"].items() if path
+    }
     assert {name: packages[name]["license"] for name in notice} == notice
-    assert set(npm("package.json")["dependencies"]) <= set(notice)
+    for lock in locks:
+        assert set(lock["packages"][""]["dependencies"]) <= set(notice)
 
 
 @pytest.mark.parametrize("pattern", ["src/**/*.py", "docs/*.md", "*.md", "examples/**/*.md", "examples/**/*.py"])

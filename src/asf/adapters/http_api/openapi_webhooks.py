@@ -1,5 +1,6 @@
 """The webhooks in the OpenAPI document (docs/contract.md, section 2, "Webhooks")."""
 
+import re
 from typing import Any
 
 from apispec import APISpec
@@ -100,7 +101,7 @@ def webhooks() -> dict[str, Any]:
 def _operation(kind: EventType) -> dict[str, Any]:
     body = {"schema": {"$ref": "#/components/schemas/StreamEvent"}}
     return {
-        "operationId": f"on_{kind.value.replace('.', '_')}",
+        "operationId": "on" + "".join(word.capitalize() for word in re.split("[._]", kind.value)),
         "tags": [WEBHOOKS],
         "summary": SUMMARIES[kind],
         "parameters": [

@@ -15,7 +15,7 @@ AUDIO = "audio/*"
 
 LISTENERS: tuple[Route, ...] = (
     Route(
-        "get_audio",
+        "getAudio",
         tags.LISTENERS,
         "get",
         f"{STREAM_URL}{{stream_id}}",
@@ -42,7 +42,7 @@ LISTENERS: tuple[Route, ...] = (
         security=TOKEN,
     ),
     Route(
-        "get_cues",
+        "getCues",
         tags.CUES,
         "get",
         f"{CUES_URL}{{stream_id}}",

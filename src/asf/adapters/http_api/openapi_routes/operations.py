@@ -13,7 +13,7 @@ JAVASCRIPT = "text/javascript"
 
 OPERATIONS: tuple[Route, ...] = (
     Route(
-        "list_nodes",
+        "listNodes",
         tags.OPERATORS,
         "get",
         "/asf/internal/nodes",
@@ -23,7 +23,7 @@ OPERATIONS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "list_sessions",
+        "listSessions",
         tags.OPERATORS,
         "get",
         "/asf/internal/sessions",
@@ -34,7 +34,7 @@ OPERATIONS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "end_session",
+        "endSession",
         tags.OPERATORS,
         "delete",
         "/asf/internal/sessions/{session_id}",
@@ -44,7 +44,7 @@ OPERATIONS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "list_listeners",
+        "listListeners",
         tags.OPERATORS,
         "get",
         "/asf/internal/listeners",
@@ -55,7 +55,7 @@ OPERATIONS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "get_client_file",
+        "getClientFile",
         tags.LISTENERS,
         "get",
         "/asf/client/{name}",
@@ -65,7 +65,7 @@ OPERATIONS: tuple[Route, ...] = (
         path_examples={"examples": ["asf-client.js", "asf-player.js"]},
     ),
     Route(
-        "get_operator_page",
+        "getOperatorPage",
         tags.OPERATORS,
         "get",
         PAGE_URL,
@@ -74,7 +74,7 @@ OPERATIONS: tuple[Route, ...] = (
         statuses={HTTPStatus.NOT_MODIFIED: IS_CURRENT},
     ),
     Route(
-        "get_operator_page_file",
+        "getOperatorPageFile",
         tags.OPERATORS,
         "get",
         f"{PAGE_URL}/{{name}}",
@@ -84,10 +84,10 @@ OPERATIONS: tuple[Route, ...] = (
         path_examples={"examples": ["operator.js", "operator.css"]},
     ),
     Route(
-        "get_health", tags.MONITORING, "get", "/asf/health", "Liveness check.", {JSON: response_schemas.HealthSchema}
+        "getHealth", tags.MONITORING, "get", "/asf/health", "Liveness check.", {JSON: response_schemas.HealthSchema}
     ),
     Route(
-        "get_readiness",
+        "getReadiness",
         tags.MONITORING,
         "get",
         "/asf/ready",
@@ -97,10 +97,10 @@ OPERATIONS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "get_metrics", tags.MONITORING, "get", "/metrics", "All metrics, in Prometheus format.", {"text/plain": None}
+        "getMetrics", tags.MONITORING, "get", "/metrics", "All metrics, in Prometheus format.", {"text/plain": None}
     ),
     Route(
-        "get_openapi",
+        "getOpenapi",
         tags.MONITORING,
         "get",
         "/asf/openapi.json",
@@ -108,7 +108,7 @@ OPERATIONS: tuple[Route, ...] = (
         {JSON: response_schemas.OpenApiSchema},
     ),
     Route(
-        "get_asyncapi",
+        "getAsyncapi",
         tags.MONITORING,
         "get",
         "/asf/asyncapi.json",

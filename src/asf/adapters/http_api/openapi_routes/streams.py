@@ -21,7 +21,7 @@ from asf.domain.streams.stream import FileLocator
 
 STREAMS: tuple[Route, ...] = (
     Route(
-        "notify_new_audio",
+        "notifyNewAudio",
         tags.STREAMS,
         "post",
         "/asf/internal/notify_new_audio",
@@ -42,7 +42,7 @@ STREAMS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "list_streams",
+        "listStreams",
         tags.STREAMS,
         "get",
         "/asf/internal/streams",
@@ -53,7 +53,7 @@ STREAMS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "get_stream",
+        "getStream",
         tags.STREAMS,
         "get",
         "/asf/internal/streams/{stream_id}",
@@ -63,7 +63,7 @@ STREAMS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "delete_stream",
+        "deleteStream",
         tags.STREAMS,
         "delete",
         "/asf/internal/streams/{stream_id}",
@@ -73,7 +73,7 @@ STREAMS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "add_cues",
+        "addCues",
         tags.CUES,
         "post",
         "/asf/internal/streams/{stream_id}/cues",

@@ -19,7 +19,7 @@ OF_UPDATES = (SendUiMalformedJson, SendUiInvalidPayload)
 
 UPDATES: tuple[Route, ...] = (
     Route(
-        "send_ui_update",
+        "sendUiUpdate",
         tags.UPDATES,
         "post",
         "/asf/internal/send_ui_update",
@@ -40,7 +40,7 @@ UPDATES: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "send_ui_updates",
+        "sendUiUpdates",
         tags.UPDATES,
         "post",
         "/asf/internal/send_ui_updates",

@@ -42,7 +42,7 @@ _COMPLETE = docs.described(
 
 UPLOADS: tuple[Route, ...] = (
     Route(
-        "upload_audio",
+        "uploadAudio",
         tags.UPLOADS,
         "put",
         UPLOAD_PATH,
@@ -56,7 +56,7 @@ UPLOADS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "resume_upload",
+        "resumeUpload",
         tags.UPLOADS,
         "patch",
         UPLOAD_PATH,
@@ -78,7 +78,7 @@ UPLOADS: tuple[Route, ...] = (
         security=INTERNAL,
     ),
     Route(
-        "get_upload_offset",
+        "getUploadOffset",
         tags.UPLOADS,
         "head",
         UPLOAD_PATH,
