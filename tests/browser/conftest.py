@@ -104,7 +104,7 @@ async def violations(page: Page, axe: Path, part: str = "html") -> list[Any]:
     """Return the violations that axe-core finds on the page, or in the part of it that a selector names."""
     # A script tag is against the policy of some pages.
     await page.evaluate(axe.read_text())  # noqa: ASYNC240 - a small file
-    found = await page.evaluate("part => axe.run(part)", part)
+    found = await page.evaluate("part => axe.run(part, { resultTypes: ['violations'] })", part)
     assert found["passes"]
     return [(violation["id"], [node["html"] for node in violation["nodes"]]) for violation in found["violations"]]
 
