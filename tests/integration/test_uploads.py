@@ -209,7 +209,7 @@ def test_metadata_is_given_with_the_upload(start_server: StartServer) -> None:
     assert put(server.url, "s", AUDIO).json()["state"] == "complete"
     later = PlainListener(server.url, "s")
     assert later.receive_until("start_of_stream")["metadata"] == metadata
-    assert requests.put(f"{upload_url(server.url, 's')}?metadata={{}}", timeout=PATIENCE_SECONDS).ok
+    assert requests.put(f"{upload_url(server.url, 's')}?metadata={{}}", data=AUDIO, timeout=PATIENCE_SECONDS).ok
     stream = requests.get(f"{server.url}/asf/internal/streams/s", timeout=PATIENCE_SECONDS).json()
     assert stream["metadata"] == {}
     for listener in (waiting, later):
