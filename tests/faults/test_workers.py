@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -35,18 +35,17 @@ def test_a_worker_is_killed_again_and_again(start_server: StartServer, ledger: L
     watchers = [Watcher(server.url, f"client-{number}") for number in range(subscribers)]
     eventually(lambda: all(watcher.items for watcher in watchers))
     backends = [Backend(_updating(server, watcher.client_id)) for watcher in watchers]
-    with Audience() as audience:
+    with Audience() as audience, ExitStack() as running:
         for _ in range(each):
             audience.join(*[_listener(server, audio, transport) for transport in TRANSPORTS])
             audience.wait_until(lambda listener: listener.hears)
         for backend in backends:
-            backend.__enter__()
+            running.enter_context(backend)
         kills = _kill_for(server, seconds)
         goals = [max(backend.answered, default=0) + 20 for backend in backends]
         for watcher, goal in zip(watchers, goals, strict=True):
             eventually(lambda: watcher.latest >= goal, 3 * PATIENCE_SECONDS)  # noqa: B023 - used at once
-        for backend in backends:
-            backend.__exit__(None, None, None)
+        running.close()
         audience.hear_on()
         audience.leap()
         audience.wait_for_all()

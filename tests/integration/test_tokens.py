@@ -319,26 +319,27 @@ def test_a_subscription_is_for_its_client_and_ends_with_its_token(
     locked: ServerProcess, transports: list[str]
 ) -> None:
     """The subscriber hears of it, and a new token brings it back without a gap."""
+    client_id = f"alice-{transports[0]}"  # The tab of the other case may still be there.
 
     async def scenario(seconds: float) -> bool:
         async with Subscriber(locked.url, transports) as tab:
             await tab.subscribe({"client_id": "bob", "token": token()})
             await tab.until(has("ui_error"))
             tab.events.clear()
-            await tab.subscribe({"client_id": "alice", "token": token(seconds)})
+            await tab.subscribe({"client_id": client_id, "token": token(seconds, clients=client_id)})
             await tab.until(has("subscribed_ui_updates"))
             confirmed = tab.events[0][1]
-            first = await asyncio.to_thread(locked.send_ui_update, "alice", "first", 1)
+            first = await asyncio.to_thread(locked.send_ui_update, client_id, "first", 1)
             if first.json()["subscribers"] == 0:
                 return False
             await tab.until(has("ui_error"))
             assert [event[0] for event in tab.events] == ["subscribed_ui_updates", "first", "ui_error"]
             error = tab.events[-1][1]
-            assert (error["error_code"], error["client_id"]) == ("ASF_UNAUTHORIZED", "alice")
-            missed = await asyncio.to_thread(locked.send_ui_update, "alice", "missed", 2)
+            assert (error["error_code"], error["client_id"]) == ("ASF_UNAUTHORIZED", client_id)
+            missed = await asyncio.to_thread(locked.send_ui_update, client_id, "missed", 2)
             assert missed.json()["subscribers"] == 0
             since = {"epoch": confirmed["epoch"], "seq": first.json()["seq"]}
-            await tab.subscribe({"client_id": "alice", "since": since, "token": token()})
+            await tab.subscribe({"client_id": client_id, "since": since, "token": token(clients=client_id)})
             await tab.until(has("missed"))
             assert [event[0] for event in tab.events][3:] == ["subscribed_ui_updates", "missed"]
             return True
