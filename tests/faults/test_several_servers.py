@@ -190,8 +190,9 @@ def test_servers_and_redis_are_killed_under_an_audience(
     assert lost_updates + lost_bytes(listeners) == 0
     breaks = sum(listener.breaks for listener in listeners)
     ledger.note(
-        f"Servers and Redis killed and restarted, behind HAProxy, under {number_of_listeners} listeners of one stream that "
-        f"is being generated, {OBJECT_LISTENERS} of an object in Swift and {SUBSCRIBERS} subscribers to UI updates",
+        f"Servers and Redis killed and restarted, behind HAProxy, under {number_of_listeners} listeners of one "
+        f"stream that is being generated, {OBJECT_LISTENERS} of an object in Swift and {SUBSCRIBERS} subscribers to "
+        f"UI updates",
         tried=server_kills + redis_kills,
         unit="kills",
         must_hold="Every listener receives the identical bytes, every subscriber its updates without a gap or a "
