@@ -44,7 +44,7 @@ run: $(VENV)/.run $(CLIENT) ## Set up and start the server on this machine (port
 test: setup ## Set up and run the whole test suite; ARGS='-k seek' selects tests
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
-quick: $(VENV)/.test ## Run the unit tests that need no other program, in less than a minute
+quick: $(VENV)/.test ## Run the unit tests that need no other program, in two minutes
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(BIN)/pytest -q -m "not programs" $(PARALLEL) tests/unit $(ARGS)
 
 soak: setup ## Inject faults for an hour, and write docs/reliability.md
