@@ -39,10 +39,7 @@ def create_connection_quota(
 ) -> ConnectionQuota:
     """Return the quota of connections."""
     limits = (settings.max_connections, settings.max_connections_per_ip, is_exempt)
-    if place is None or seat is None:
-        return ConnectionQuota(*limits)
-    addresses = _addresses(place, seat, AddressRow.CONNECTIONS)
-    return SharedConnectionQuota(seat.table, Row.CONNECTIONS, place.slot, addresses, *limits)
+    return _quota(place, seat, Row.CONNECTIONS, AddressRow.CONNECTIONS, *limits)
 
 
 def create_socketio_quota(
@@ -50,10 +47,7 @@ def create_socketio_quota(
 ) -> ConnectionQuota:
     """Return the quota of Socket.IO connections, which need not be TCP connections."""
     limits = (settings.max_connections, settings.max_connections_per_ip, is_exempt)
-    if place is None or seat is None:
-        return ConnectionQuota(*limits)
-    addresses = _addresses(place, seat, AddressRow.SOCKETIO_CONNECTIONS)
-    return SharedConnectionQuota(seat.table, Row.SOCKETIO_CONNECTIONS, place.slot, addresses, *limits)
+    return _quota(place, seat, Row.SOCKETIO_CONNECTIONS, AddressRow.SOCKETIO_CONNECTIONS, *limits)
 
 
 def create_beginnings_quota(
@@ -61,10 +55,7 @@ def create_beginnings_quota(
 ) -> ConnectionQuota:
     """Return the quota of long-polling sessions that have entered no namespace yet."""
     limits = (settings.max_connections, connection_quota.BEGINNINGS_EACH, is_exempt, "sessions without a namespace")
-    if place is None or seat is None:
-        return ConnectionQuota(*limits)
-    addresses = _addresses(place, seat, AddressRow.BEGINNINGS)
-    return SharedConnectionQuota(seat.table, Row.BEGINNINGS, place.slot, addresses, *limits)
+    return _quota(place, seat, Row.BEGINNINGS, AddressRow.BEGINNINGS, *limits)
 
 
 def create_listener_limit(settings: Settings, seat: Seat | None) -> ListenerLimit:
@@ -93,5 +84,18 @@ def choose_page(render_own: Callable[[], bytes], shared: SharedPage | None) -> C
     return render_own if shared is None else shared.render
 
 
-def _addresses(place: WorkerPlace, seat: Seat, row: AddressRow) -> AddressCounts:
-    return AddressCounts(seat.table, row, place.slot, bytes.fromhex(place.hash_key))
+def _quota(
+    place: WorkerPlace | None,
+    seat: Seat | None,
+    row: Row,
+    address_row: AddressRow,
+    most: int,
+    most_each: int,
+    is_exempt: IsExempt,
+    subject: str = "connections",
+) -> ConnectionQuota:
+    """Return a quota that counts in these rows of the table of all workers, or by itself if there are no others."""
+    if place is None or seat is None:
+        return ConnectionQuota(most, most_each, is_exempt, subject)
+    addresses = AddressCounts(seat.table, address_row, place.slot, bytes.fromhex(place.hash_key))
+    return SharedConnectionQuota(seat.table, row, place.slot, addresses, most, most_each, is_exempt, subject)
