@@ -27,7 +27,7 @@ from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 from tests.unit.test_direct_websocket import masked_text
 
-MIN_ANSWERS = 5
+MIN_ANSWERS = 10
 """Answers that others get while the server does something in turns; in a single turn there are one or two."""
 
 
