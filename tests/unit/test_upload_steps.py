@@ -25,7 +25,8 @@ ENDLESS = 1e9
 class Server:
     """What a server has of an upload. `fate` says of each request how many bytes pass, and whether it is answered.
 
-    With `is_checked`, a check acknowledges what has arrived before the response does.
+    With `is_checked`, a check acknowledges what has arrived before the response does. With `is_late`, a request whose
+    response is lost completes the audio only after the next question.
     """
 
     fate: Callable[[], tuple[int, bool]]
@@ -33,6 +34,8 @@ class Server:
     epoch: str = "e1"
     is_complete: bool = False
     is_checked: bool = False
+    is_late: bool = False
+    is_completing: bool = False
     requests: list[str] = field(default_factory=list)
 
     def perform(self, step: Step, state: UploadState) -> Any:
@@ -61,7 +64,9 @@ class Server:
             sent += len(piece)
         if sent > passing:
             raise ServerUnreachable("The connection was lost.")
-        self.is_complete = state.is_ended
+        self.is_completing = state.is_ended
+        if is_answered or not self.is_late:
+            self.is_complete = self.is_completing
         if not is_answered:
             raise ServerUnreachable("The connection was lost.")
 
@@ -88,6 +93,7 @@ class Server:
     def _head(self) -> Reply:
         complete = "?1" if self.is_complete else "?0"
         headers = {"Upload-Offset": str(len(self.audio)), "Upload-Complete": complete, "ETag": f'"{self.epoch}"'}
+        self.is_complete |= self.is_completing
         return Reply("u", 200, headers, b"")
 
 
@@ -124,11 +130,14 @@ def state_of(audio: bytes) -> UploadState:
     st.binary(max_size=300).map(lambda pattern: pattern * 1000),
     st.lists(st.tuples(st.integers(0, 200_000), st.booleans()), max_size=30),
     st.booleans(),
+    st.booleans(),
 )
-def test_the_audio_is_complete_to_the_byte(audio: bytes, fates: list[tuple[int, bool]], is_checked: bool) -> None:
+def test_the_audio_is_complete_to_the_byte(
+    audio: bytes, fates: list[tuple[int, bool]], is_checked: bool, is_late: bool
+) -> None:
     """Wherever connections break, whichever responses are lost, and whoever finds out first what has arrived."""
     remaining = list(fates)
-    server = Server(lambda: remaining.pop() if remaining else always(), is_checked=is_checked)
+    server = Server(lambda: remaining.pop() if remaining else always(), is_checked=is_checked, is_late=is_late)
     upload(server, state_of(audio))
     assert server.is_complete
     assert server.audio == audio
@@ -165,6 +174,14 @@ def test_an_upload_whose_last_response_is_lost_is_complete() -> None:
     server = Server(lambda: next(fates, always()))
     upload(server, state_of(b"audio"))
     assert server.requests == ["SEND", "HEAD"]
+
+
+def test_an_upload_that_is_completed_after_the_question_is_complete() -> None:
+    """The server says so to the next request, and then which audio it has."""
+    fates = iter([(1 << 30, False)])
+    server = Server(lambda: next(fates, always()), is_late=True)
+    upload(server, state_of(b"audio"))
+    assert server.requests == ["SEND", "HEAD", "SEND", "HEAD"]
 
 
 @pytest.mark.parametrize(

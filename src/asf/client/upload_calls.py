@@ -110,5 +110,10 @@ def may_resume(error: AsfClientError) -> bool:
     return is_temporary(error) or (isinstance(error, RequestRejected) and error.error_code in RESUMABLE)
 
 
+def says_complete(error: AsfClientError) -> bool:
+    """Return whether `error` is the server's statement that the upload is complete already."""
+    return isinstance(error, RequestRejected) and error.error_code == "ASF_UPLOAD_COMPLETE"
+
+
 def _json_of(metadata: Mapping[str, Any]) -> str:
     return json.dumps(dict(metadata), allow_nan=False, separators=(",", ":"))

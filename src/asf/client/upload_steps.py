@@ -8,7 +8,7 @@ from asf.client.calls import Call
 from asf.client.errors import AsfClientError
 from asf.client.responses import Uploaded
 from asf.client.retry_window import RetryWindow
-from asf.client.upload_calls import Arrived, append, append_headers, ask_arrived, may_resume
+from asf.client.upload_calls import Arrived, append, append_headers, ask_arrived, may_resume, says_complete
 from asf.client.upload_state import UploadState
 
 
@@ -52,10 +52,15 @@ def _resume(
     started: Uploaded, state: UploadState, window: RetryWindow, error: AsfClientError
 ) -> Generator[Step, Any, bool]:
     """Yield what to do after `error`. Returns whether the audio is complete."""
+    was_complete = False
     while True:
-        pause = window.next_pause() if may_resume(error) else None
+        # The server may have completed a request whose response was lost after it was asked for its offset. Whether
+        # it was that request, only the next question tells.
+        is_complete = says_complete(error)
+        pause = window.next_pause() if may_resume(error) or (is_complete and not was_complete) else None
         if pause is None:
             raise error
+        was_complete = is_complete
         yield Pause(pause)
         try:
             return (yield from _catch_up(started, state, window))
