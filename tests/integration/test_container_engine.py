@@ -117,6 +117,7 @@ def test_without_settings_it_is_a_trial(engine: ContainerEngine, start: Start) -
     assert requests.get(f"{url}/asf/internal/streams", timeout=PATIENCE_SECONDS).status_code == 401
     with client.BackendClient(url, token=token) as backend:
         assert list(backend.streams()) == []
+    assert "is ok" in engine.execute("asf-trial", "asf", "health")
     engine.execute("asf-trial", "asf", "demo", "--url", url, "--token", token)
     received = bytearray()
     client.listen(url, "demo", received.extend)

@@ -6,7 +6,7 @@ Every invalid variable is reported in one line. The table is also the source of 
 
 from asf.settings.environment import environment_warnings
 from asf.settings.parsing import ANY_ORIGIN
-from asf.settings.reader import SettingsError, environment_with_dotenv, has_secrets, read_settings
+from asf.settings.reader import SettingsError, environment_with_dotenv, has_secrets, read_setting, read_settings
 from asf.settings.secret_strength import GENERATE_SECRET, MIN_CHARACTERS, can_be_guessed
 from asf.settings.table import SETTINGS, UPLOAD_TO_FILE, VARIABLES, Setting
 from asf.settings.trial import is_configured, trial_environment
@@ -28,6 +28,7 @@ __all__ = [
     "environment_with_dotenv",
     "has_secrets",
     "is_configured",
+    "read_setting",
     "read_settings",
     "trial_environment",
     "url_of",

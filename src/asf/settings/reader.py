@@ -44,11 +44,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {}
     problems = []
     for setting in SETTINGS:
-        text = environment.get(setting.variable, setting.default)
         try:
-            values[setting.name] = setting.read(text)
-        except InvalidValue as error:
-            problems.append(_problem_line(setting, text, error))
+            values[setting.name] = _read(setting, environment)
+        except SettingsError as error:
+            problems += error.problems
     problems += _conflicts(values, environment)
     if problems:
         raise SettingsError(problems)
@@ -68,6 +67,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
+def read_setting(environment: Mapping[str, str], name: str) -> Any:
+    """Return the value of the setting called `name`, such as `audio_roots`, whatever the others are.
+
+    Commands use it: in a container of a trial, or without the secrets, the settings of a server are incomplete.
+    Raises `SettingsError` with one line if it is invalid.
+    """
+    (setting,) = (setting for setting in SETTINGS if setting.name == name)
+    return _read(setting, without_service_links(environment))
+
+
 def environment_with_dotenv(environment: Mapping[str, str], dotenv_path: Path) -> dict[str, str]:
     """Return the variables of the file at `dotenv_path`, overridden by those of `environment`.
 
@@ -84,6 +93,14 @@ def has_secrets(dotenv_path: Path) -> bool:
     except OSError:
         return False
     return any(values.get(setting.variable) for setting in SETTINGS if setting.is_secret)
+
+
+def _read(setting: Setting, environment: Mapping[str, str]) -> Any:
+    text = environment.get(setting.variable, setting.default)
+    try:
+        return setting.read(text)
+    except InvalidValue as error:
+        raise SettingsError([_problem_line(setting, text, error)]) from error
 
 
 def _problem_line(setting: Setting, text: str, error: InvalidValue) -> str:

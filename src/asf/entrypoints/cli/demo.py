@@ -176,14 +176,15 @@ def _speak(podcast: SpokenPodcast, stream_id: str, client_id: str, url: str, tok
 
 
 def _first_audio_root() -> Path:
-    # Imported here: only this default needs the server's settings.
+    # Imported here: only this default needs a setting of the server.
     from asf import settings  # noqa: PLC0415
 
     try:
         environment = settings.environment_with_dotenv(os.environ, Path(".env"))
-        return settings.read_settings(environment).audio_roots[0]
+        roots: list[Path] = settings.read_setting(environment, "audio_roots")
     except settings.SettingsError as error:
         raise click.UsageError("\n".join(error.problems)) from error
+    return roots[0]
 
 
 def _invitation(stream_id: str, client_id: str, url: str, seconds: float | None) -> str:

@@ -9,7 +9,7 @@ from asf.application.diagnosis.finding import Severity
 from asf.application.diagnosis.network import examine_server
 from asf.entrypoints.cli.options import ServerUrl, examples, token_option
 from asf.entrypoints.cli.output import printable, show
-from asf.settings import SettingsError, environment_with_dotenv, read_settings, url_of
+from asf.settings import SettingsError, environment_with_dotenv, read_setting, url_of
 
 
 @click.command(epilog=examples("asf health", "asf health --ready --url http://10.0.0.5:5006"))
@@ -34,10 +34,11 @@ def health(ready: bool, url: str | None, token: str | None) -> None:  # noqa: FB
 
 
 def _own_url() -> str:
+    environment = environment_with_dotenv(os.environ, Path(".env"))
     try:
-        settings = read_settings(environment_with_dotenv(os.environ, Path(".env")))
+        host, port = read_setting(environment, "host"), read_setting(environment, "port")
     except SettingsError as error:
         raise click.UsageError("\n".join(error.problems)) from error
-    if settings.port == 0:
+    if port == 0:
         raise click.UsageError("ASF_PORT is 0 (any free port). Pass the server's address with --url.")
-    return url_of(settings.host, settings.port)
+    return url_of(host, port)
