@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,8 +100,10 @@ def test_it_plays_and_drains_as_the_manual_starts_it(engine: ContainerEngine, st
 
     listener = PlainListener(url, "s", token=token)
     listener.receive_until("start_of_stream")
-    engine.stop("asf-production", 30)
-    assert listener.receive_to_the_end() == 1001
+    with ThreadPoolExecutor(1) as pool:  # Who does not receive meanwhile is disconnected without a close code.
+        stopping = pool.submit(engine.stop, "asf-production", 30)
+        assert listener.receive_to_the_end() == 1001
+        stopping.result()
     assert listener.audio == AUDIO[: len(listener.audio)]
     assert engine.exit_code("asf-production") == 0
     assert "Traceback" not in engine.log("asf-production")

@@ -59,7 +59,7 @@ class LightListener:
     the payload, or for HTTP the body. Over HTTP, which has no pace of its own, it reads `http_bytes_per_second`.
     `buffer_bytes` bounds what kernel and process keep unread of it (default: the kernel's own bound, and 64 KiB).
     `statuses` are those that it was told. One that is `patient` comes back after errors that are `retryable`, too.
-    `pieces` counts the pieces of audio that came.
+    `pieces` counts the pieces of audio that came. `broken_by` has the reason of each break.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class LightListener:
         self.wrong = 0
         self.breaks = 0
         self.pieces = 0
+        self.broken_by: list[str] = []
         self.longest_gap = 0.0
         self.ended = False
         self.error: dict[str, Any] | None = None
@@ -107,7 +108,7 @@ class LightListener:
 
     def __repr__(self) -> str:
         told = "ended" if self.ended else self.error or ("gave up" if self.done.is_set() else "listens")
-        return f"<{self.transport} at {self.offset} of {len(self.audio)}, {self.breaks} breaks, {told}>"
+        return f"<{self.transport} at {self.offset} of {len(self.audio)}, broken by {self.broken_by}, {told}>"
 
     @property
     def lost(self) -> int:
@@ -143,10 +144,11 @@ class LightListener:
                 try:
                     await listen[self.transport]()
                     self._forgive()
-                except FAILURES:
+                except FAILURES as failure:
                     if self._leap is not None:
                         continue
                     self.breaks += 1
+                    self.broken_by.append(f"{failure!r} at byte {self.offset}")
                     if not self.returns:
                         break
                     await asyncio.sleep(RETRY_SECONDS)
@@ -332,7 +334,7 @@ class LightListener:
         status, fields = await _read_head(reader)
         answer = await asyncio.wait_for(reader.readexactly(int(fields["content-length"])), PATIENCE_SECONDS)
         if status != 200:
-            raise EOFError
+            raise EOFError(f"{method}: {status} {answer[:200]!r}")
         if "set-cookie" in fields:  # A proxy tells which node has the session.
             self._cookies.append(fields["set-cookie"].partition(";")[0])
         return answer
