@@ -20,8 +20,9 @@ class Proxy:
     """A proxy in front of nodes on these ports: three, as the files have it.
 
     `url` is where listeners come in, `internal_url` where backends do. With `most` one address may have so many
-    connections, and begin any number of sessions. Unless it `gives_up`, a node that is slow to say that it is ready,
-    on a machine that is busy, is not taken for a dead one. Skips the test where the program is missing.
+    connections, and begin any number of sessions. Unless it `gives_up`, a node that is slow to accept a connection or
+    to say that it is ready, on a machine that is busy, is not taken for a dead one. Skips the test where the program
+    is missing.
     """
 
     program: str
@@ -143,6 +144,9 @@ class Nginx(Proxy):
             "rate=100r/s": "rate=100000r/s",
         }
 
+    def _patience(self) -> Mapping[str, str]:
+        return {"proxy_connect_timeout 1s": f"proxy_connect_timeout {PATIENCE_SECONDS:.0f}s"}
+
 
 class HAProxy(Proxy):
     """HAProxy with deploy/haproxy.cfg."""
@@ -164,7 +168,11 @@ class HAProxy(Proxy):
         return {"sc_conn_cur(0) gt 500": f"sc_conn_cur(0) gt {most}", "gt 1000": "gt 1000000"}
 
     def _patience(self) -> Mapping[str, str]:
-        return {"timeout check 2s": f"timeout check {PATIENCE_SECONDS:.0f}s"}
+        return {
+            "timeout check 2s": f"timeout check {PATIENCE_SECONDS:.0f}s",
+            "timeout connect 1s": f"timeout connect {PATIENCE_SECONDS:.0f}s",
+            " fall 2 ": " fall 6 ",
+        }
 
 
 class NginxBelowPath(Nginx):
@@ -178,6 +186,9 @@ class NginxBelowPath(Nginx):
         changes = dict(super()._changes([], port, internal_port))
         del changes["listen 5006;"]
         return changes | {"127.0.0.1:5006": f"127.0.0.1:{server}", "/var/www/html": str(self._directory)}
+
+    def _patience(self) -> Mapping[str, str]:
+        return {}
 
 
 class HAProxyBelowPath(HAProxy):
