@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 TOOLS = HERE / "load" / "build"
 SERVER_CORE, LOAD_CORE = 0, 1
 START_SECONDS = 20.0
+START_TRIES = 3
 STREAM_ID = "benchmark"
 
 
@@ -160,17 +161,8 @@ def has_icecast() -> bool:
 
 @contextmanager
 def _running(command_on: Callable[[int], tuple[list[str], Mapping[str, str]]]) -> Iterator[Server]:
-    port = free_port()
-    command, environment = command_on(port)
-    process = subprocess.Popen(
-        command,
-        env={name: value for name, value in os.environ.items() if not name.startswith("ASF_")} | dict(environment),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=on_core(SERVER_CORE),
-    )
+    process, port = _started(command_on)
     try:
-        wait_until_it_listens(process, port)
         yield Server(process, port)
     finally:
         process.terminate()
@@ -179,6 +171,33 @@ def _running(command_on: Callable[[int], tuple[list[str], Mapping[str, str]]]) -
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _started(
+    command_on: Callable[[int], tuple[list[str], Mapping[str, str]]],
+) -> "tuple[subprocess.Popen[bytes], int]":
+    """Start a server. Another program may take the port first, so there are `START_TRIES`."""
+    for left in reversed(range(START_TRIES)):
+        port = free_port()
+        command, environment = command_on(port)
+        process = subprocess.Popen(
+            command,
+            env={name: value for name, value in os.environ.items() if not name.startswith("ASF_")}
+            | dict(environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=on_core(SERVER_CORE),
+        )
+        try:
+            wait_until_it_listens(process, port)
+        except RuntimeError:
+            process.kill()
+            process.wait()
+            if not left:
+                raise
+        else:
+            break
+    return process, port
 
 
 def free_port() -> int:
