@@ -11,8 +11,8 @@ import logging
 import sys
 from collections.abc import Callable
 
-YOUNG_OBJECTS = 2_000
-YOUNG_COLLECTIONS = 4
+YOUNG_OBJECTS = 25_000
+YOUNG_COLLECTIONS = 1
 """Net allocations before a collection of the youngest objects, and how many collections before the survivors are
 visited once more, and then exempt: a few milliseconds at most."""
 
