@@ -23,6 +23,7 @@ from typing import Any
 from benchmarks import measurements as measure
 from benchmarks import plot, processes, report
 from benchmarks.processes import Server
+from benchmarks.workers import compare_workers
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -111,6 +112,7 @@ def _steps(audio: Path, *, quick: bool) -> dict[str, Any]:
             "asf": measure.relay_latency(asf, audio, 500, seconds),
             "ordinary": measure.relay_latency(ordinary, audio, 50, seconds),
         },
+        "workers": lambda: compare_workers(audio, 4 * many, seconds),
         "growth": lambda: {
             title: [measure.growth(audio, environment, size, 6.0) for size in sizes]
             for title, environment in PACES.items()
@@ -141,6 +143,7 @@ def write_reports(results: dict[str, Any]) -> None:
         growth_lines.append(f"Saturation (pump lag p99 above 25 ms), {title}: {where}.")
     machine = "; ".join(f"{name} {value}" for name, value in results["machine"].items())
     _replace(ROOT / "docs" / "benchmark.md", "comparison", comparison)
+    _replace(ROOT / "docs" / "benchmark.md", "workers", report.workers_table(results["workers"]))
     _replace(ROOT / "docs" / "benchmark.md", "growth", "\n".join(growth_lines))
     _replace(ROOT / "docs" / "benchmark.md", "machine", f"Measured on: {machine}.")
 

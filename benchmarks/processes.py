@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,17 @@ class Server:
 
 
 class Load:
-    """A load tool at work. `wait_for_ramp` returns when all its connections are up, `result` when it has ended."""
+    """A load tool at work. `wait_for_ramp` returns when all its connections are up, `result` when it has ended.
 
-    def __init__(self, tool: str, *arguments: object) -> None:
+    By then `cpu` is its CPU time, in seconds. It runs on `cores`, by default the one that servers do not use.
+    """
+
+    def __init__(self, tool: str, *arguments: object, cores: Collection[int] = (LOAD_CORE,)) -> None:
         command = [str(TOOLS / tool), *map(str, arguments)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=on_core(LOAD_CORE))
+        self.cpu = 0.0
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, preexec_fn=partial(os.sched_setaffinity, 0, cores)
+        )
 
     def wait_for_ramp(self) -> None:
         """Wait for the line that says so."""
@@ -59,8 +66,13 @@ class Load:
 
     def result(self) -> dict[str, Any]:
         """Return what the tool measured."""
-        output, _ = self._process.communicate()
-        result: dict[str, Any] = json.loads(output.splitlines()[-1])
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            lines = output.read().splitlines()
+        _, status, usage = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu = usage.ru_utime + usage.ru_stime
+        result: dict[str, Any] = json.loads(lines[-1])
         return result
 
 

@@ -87,6 +87,22 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
+def workers_table(figures: Results) -> str:
+    """Return what two workers take and do, against one process."""
+    one, two = figures["1"], figures["2"]
+    rows = [
+        ("joins per second, as many as they take", "joins_per_second", "{:,.0f}"),
+        ("CPU per join, of all their processes", "cpu_us_per_join", "{:.0f} µs"),
+        ("CPU per chunk, default pace, 200 listeners", "cpu_us_per_chunk", "{:.2f} µs"),
+    ]
+    lines = ["| figure | 2 workers compared | 2 workers | one process |", "|---|---|---|---|"]
+    lines += [
+        f"| {title} | **{compare(two[name], one[name])}** | {form.format(two[name])} | {form.format(one[name])} |"
+        for title, name, form in rows
+    ]
+    return "\n".join(lines)
+
+
 def _saturation_rows(figures: Results) -> list[tuple[str, str, str, str]]:
     """Return the rows about as many joins as one core takes; none for results without that measurement."""
     title = "joins per CPU second, as many as one core takes, against"
