@@ -18,6 +18,7 @@ from asf.adapters.followed_streams import FollowedStreams
 from asf.adapters.redis_store.batches import batches
 from asf.adapters.redis_store.catalog_entries import entry_of, stream_of
 from asf.adapters.redis_store.failures import details_of
+from asf.adapters.redis_store.grouped_reads import GroupedReads
 from asf.adapters.redis_store.lua import load_script
 from asf.adapters.redis_store.pubsub import RedisPubSub, SubscribeFailed
 from asf.adapters.serial_executor import start_thread
@@ -58,6 +59,7 @@ class RedisCatalogStore:
         self._streams, self._ids, self._counts = self._keys = [prefix + name for name in ("streams", "ids", "counts")]
         self._checked = prefix + "checked"
         self._channels = prefix + "news:"
+        self._entries = GroupedReads(self._read_entries, STREAMS_AT_ONCE)
         self._put = client.register_script(load_script(__package__, "catalog_common", "catalog_put"))
         self._delete = client.register_script(load_script(__package__, "catalog_common", "catalog_delete"))
         self._page = client.register_script(load_script(__package__, "catalog_page"))
@@ -94,7 +96,7 @@ class RedisCatalogStore:
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
-        entry = self._ask(self._client.hget, self._streams, _bytes_of(stream_id))
+        entry = self._entries.get(stream_id)
         return None if entry is None else stream_of(stream_id, entry)
 
     def delete(self, stream: AudioStream) -> bool:
@@ -161,7 +163,7 @@ class RedisCatalogStore:
 
     def _read_later(self, stream_ids: Sequence[str]) -> None:
         for some in batches(stream_ids, STREAMS_AT_ONCE):
-            read = partial(self._ask, self._client.hmget, self._streams, list(map(_bytes_of, some)))
+            read = partial(self._read_entries, some)
             arrivals = list(map(self._followed.arrivals, some))
             while (entries := _if_available(read)) is None:
                 time.sleep(RETRY_SECONDS)
@@ -170,13 +172,20 @@ class RedisCatalogStore:
                 if self._followed.arrivals(stream_id) == before:  # Otherwise a change has been reported meanwhile.
                     self._report(stream_id, entry)
 
+    def _read_entries(self, stream_ids: Sequence[str]) -> list[bytes | None]:
+        """Return the entries of some streams, None for those that are not stored. Raises `CatalogUnavailable`."""
+        entries: list[bytes | None] = self._ask(
+            self._client.hmget, self._streams, [_bytes_of(stream_id) for stream_id in stream_ids]
+        )
+        return entries
+
     def _subscribe_later(self, stream_id: str) -> None:
         """Subscribe to the channel of a stream, and report its current value, once Redis is reachable."""
 
         def subscribe_and_read() -> list[bytes | None]:
             self._subscribe(stream_id)
             arrivals = self._followed.arrivals(stream_id)
-            entry = self._ask(self._client.hget, self._streams, _bytes_of(stream_id))
+            entry = self._entries.get(stream_id)
             return [entry if self._followed.arrivals(stream_id) == arrivals else None]
 
         while stream_id in self._followed:
