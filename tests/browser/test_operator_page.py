@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 import requests
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import until, violations
@@ -30,6 +30,8 @@ PRODUCTION = {
     "ASF_INTERNAL_API_TOKEN": API_TOKEN,
 }
 HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}
+TURNED = "שיר \u202e3pm"
+LONGEST = "x" * 255
 HOSTILE = '<img src=x onerror="document.title=1"><b>bold'
 NARROW, WIDE = 360, 1400
 
@@ -128,9 +130,12 @@ def test_signing_in_and_out(production: ServerProcess, chromium: Chromium) -> No
             assert await page.is_hidden("#content")
             assert await page.is_hidden("#sign-in-problem")
             assert await page.evaluate("document.activeElement.id") == "token"
-            await page.fill("#token", "wrong")
-            await page.keyboard.press("Enter")
-            await page.wait_for_selector("#sign-in-problem:has-text('This token is wrong')")
+            assert "ASF_INTERNAL_TRUSTED_NETWORKS" in await page.inner_text("#sign-in-reason")
+            for wrong in ("пароль", "wrong", "two words", "x" * 5000):
+                await page.fill("#token", wrong)
+                await page.keyboard.press("Enter")
+                await page.wait_for_selector("#sign-in-problem:has-text('This token is wrong')")
+                assert await page.is_hidden("#alert")
             assert await page.get_attribute("#token", "aria-invalid") == "true"
             assert await page.evaluate("Object.keys(sessionStorage).length") == 0
             await sign_in(page)
@@ -145,6 +150,27 @@ def test_signing_in_and_out(production: ServerProcess, chromium: Chromium) -> No
             assert await page.evaluate("sessionStorage.length") == 0
             await page.reload()
             await page.wait_for_selector("#sign-in:visible")
+
+    chromium.run(scenario())
+
+
+def test_a_token_that_was_changed_is_asked_for_again(production: ServerProcess, chromium: Chromium) -> None:
+    """The page says what has happened, and shows nothing that it has shown before."""
+    rejection = {
+        "error_code": "ASF_UNAUTHORIZED",
+        "message": "A valid token is required.",
+        "details": "It is not valid.",
+    }
+
+    async def scenario() -> None:
+        async with open_page(chromium, production) as page:
+            await sign_in(page)
+            await page.route("**/internal/**", lambda route: route.fulfill(status=401, json=rejection))
+            await page.wait_for_selector("#sign-in-problem:has-text('does not accept this token any more')")
+            assert await page.inner_text("#sign-in-reason") == "The server's reason: It is not valid."
+            assert await page.is_hidden("#content")
+            await page.unroute("**/internal/**")
+            await sign_in(page)
 
     chromium.run(scenario())
 
@@ -176,6 +202,11 @@ def test_who_hears_a_stream_from_where_and_one_is_stopped(production: ServerProc
                 await page.click("#confirm-yes")
                 await page.wait_for_selector("#done:has-text('Disconnected')")
                 await until(page, "document.querySelectorAll('#sessions tr').length === 1")
+                await until(page, "document.activeElement.id === 'sessions-title'")
+                top = await page.eval_on_selector("#done", "one => one.getBoundingClientRect().top")
+                assert top >= 0, "What came of it is out of sight"
+                await page.click("#sessions button")
+                assert "may request the audio again" in await page.inner_text("#confirm-text")
 
         chromium.run(scenario())
         assert wire.receive_until("stream_error")["error_code"] == "ASF_DISCONNECTED"
@@ -202,6 +233,48 @@ def test_names_like_html_are_text(production: ServerProcess, chromium: Chromium)
         chromium.run(scenario())
 
 
+def test_names_cannot_pretend_to_be_others(production: ServerProcess, chromium: Chromium) -> None:
+    """What would turn the text round is shown as its code; such a stream is still found."""
+    announce(production, TURNED, audio_of(8_000_000), "turned.mp3")
+    with closing(join(production, TURNED)) as listener:
+        listener.receive_until("start_of_stream")
+
+        async def scenario() -> None:
+            async with open_page(chromium, production) as page:
+                await sign_in(page)
+                await page.click("#streams button.link:text-is('שיר \\\\u{202e}3pm')")
+                await until(page, "document.querySelectorAll('#sessions tr').length === 1")
+                assert await page.input_value("#filter-stream_id") == TURNED
+                assert "|שיר \\u{202e}3pm|" in (await texts(page, "#sessions"))[0]
+                await page.fill("#filter-stream_id", "song")
+                await page.keyboard.press("Enter")
+                await page.wait_for_selector("#sessions-empty:has-text('exactly')")
+
+        chromium.run(scenario())
+
+
+@pytest.mark.parametrize("width", [NARROW, 800, WIDE])
+def test_who_is_to_be_stopped_is_in_sight(width: int, production: ServerProcess, chromium: Chromium) -> None:
+    """Without scrolling sideways, also beside a name as long as names can be, and no button is broken over lines."""
+    announce(production, LONGEST, audio_of(8_000_000), "longest.mp3")
+    with closing(join(production, LONGEST)) as listener:
+        listener.receive_until("start_of_stream")
+
+        async def scenario() -> None:
+            async with open_page(chromium, production, width) as page:
+                await sign_in(page)
+                stop = page.locator("#sessions tr", has_text=LONGEST).get_by_role("button")
+                await stop.scroll_into_view_if_needed()
+                box = await stop.bounding_box()
+                assert box is not None
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= width
+                assert box["height"] < 40
+                assert await page.eval_on_selector("#sessions-table", "one => one.scrollLeft") == 0
+
+        chromium.run(scenario())
+
+
 def test_why_joins_are_rejected(production: ServerProcess, chromium: Chromium) -> None:
     """By code, with the meaning, and how many since the page was opened."""
 
@@ -212,6 +285,26 @@ def test_why_joins_are_rejected(production: ServerProcess, chromium: Chromium) -
                 await asyncio.to_thread(requests.get, production.stream_url("nowhere"), timeout=PATIENCE_SECONDS)
             await page.wait_for_selector("#rejections tr:has-text('ASF_STREAM_NOT_FOUND'):has-text('+2')")
             assert any("Nobody has announced the stream" in row for row in await texts(page, "#rejections"))
+
+    chromium.run(scenario())
+
+
+def test_rejections_of_a_node_that_started_later_are_recent(production: ServerProcess, chromium: Chromium) -> None:
+    """All of them have happened since the page was opened."""
+
+    async def scenario() -> None:
+        async with open_page(chromium, production) as page:
+            await sign_in(page)
+
+            async def with_another(route: Route) -> None:
+                response = await route.fetch()
+                body = await response.json()
+                later = {"node": "later", "uptime_seconds": 0, "joins_rejected": {"ASF_RATE_LIMITED": 3}}
+                body["nodes"].append({**body["nodes"][0], **later})
+                await route.fulfill(response=response, json=body)
+
+            await page.route("**/internal/nodes", with_another)
+            await page.wait_for_selector("#rejections tr:has-text('ASF_RATE_LIMITED'):has-text('+3')")
 
     chromium.run(scenario())
 
@@ -369,7 +462,7 @@ def test_a_server_that_is_gone_is_said_to_be(start_server: StartServer, chromium
         async with open_page(chromium, server) as page:
             await sign_in(page)
             await asyncio.to_thread(server.stop)
-            await page.wait_for_selector("#alert:has-text('cannot be reached')")
+            await page.wait_for_selector("#alert:has-text('cannot be reached'):has-text('What is shown is from')")
             assert await page.get_attribute("#live", "data-state") == "failed"
             assert len(await texts(page, "#nodes")) == 1
 

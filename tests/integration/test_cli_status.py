@@ -14,6 +14,8 @@ from tests.support.fixtures import StartServer, audio_of
 from tests.support.processes import ServerProcess, eventually
 from tests.support.secret_values import API_TOKEN, SECRET_KEY
 
+LONGEST = "x" * 255
+
 
 def lines_of(*arguments: str, url: str) -> list[str]:
     """Return what a command that succeeds prints."""
@@ -33,16 +35,19 @@ def test_the_status_of_a_server(playing: ServerProcess) -> None:
     """Its nodes, the streams with listeners, and why joins were rejected."""
     assert "Nobody listens." in lines_of(url=playing.url)
     requests.get(playing.stream_url("nowhere"), timeout=PATIENCE_SECONDS)
-    with closing(join(playing, "long")):
-        eventually(lambda: sessions(playing))
+    with closing(join(playing, "long")), closing(join(playing, LONGEST, wait=True)):
+        eventually(lambda: len(sessions(playing)) == 2)
         text = "\n".join(lines_of(url=playing.url))
         assert "LONGEST TURN" in text
         assert "ready" in text
         assert "ASF_STREAM_NOT_FOUND  Nobody has announced the stream" in text
-        assert any(line.split()[:2] == ["long", "1"] for line in text.splitlines())
+        assert "search them for `join rejected`" in text
+        (long,) = [line for line in text.splitlines() if line.endswith("  long")]
+        assert long.split()[0] == "1"
+        assert len(long) < 80, "A long id has widened all lines"
         assert "1 socketio-websocket" in text
         (node,) = map(json.loads, lines_of("--json", url=playing.url))
-        assert (node["listeners"], node["state"]) == (1, "ready")
+        assert (node["listeners"], node["state"]) == (2, "ready")
 
 
 def test_who_listens_and_one_is_disconnected(playing: ServerProcess) -> None:

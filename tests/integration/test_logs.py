@@ -69,12 +69,14 @@ def test_debug_mode_logs_text(tmp_path: Path) -> None:
     assert server.stop() == 0
 
 
-def test_the_first_line_and_the_metrics_have_the_version(tmp_path: Path) -> None:
-    """So has /asf/health. An operator sees at once which server writes a log."""
+def test_the_first_lines_and_the_metrics_have_version_and_node(tmp_path: Path) -> None:
+    """So have /asf/health and the list of nodes. An operator sees at once which server writes a log."""
     server = ServerProcess(tmp_path)
     assert re.search(
         rf"ASF {re.escape(__version__)} on Python {re.escape(platform.python_version())}$", server.log[0]
     )
+    (node,) = requests.get(f"{server.url}/asf/internal/nodes", timeout=PATIENCE_SECONDS).json()["nodes"]
+    assert any(line.endswith(f"This node is {node['node']}\n") for line in server.log[:4])
     labels = f'python="{platform.python_version()}",version="{__version__}"'
     assert f"asf_build_info{{{labels}}} 1.0" in server.metrics()
     assert server.stop() == 0

@@ -2,16 +2,21 @@
 
 const TIMEOUT_MS = 10_000;
 const STORED_TOKEN = "asf-operator-token";
+/** What a token may have: an HTTP header can carry nothing else (RFC 9110, section 5.5), and no setting has more. */
+const TOKEN = /^[\x21-\x7e]{1,4096}$/;
 
 /** The server rejected a request, or could not be reached (`code` is empty then). */
 export class RequestError extends Error {
   readonly code: string;
   readonly status: number;
+  /** The server's reason, which `message` ends with; empty if it gave none. */
+  readonly details: string;
 
-  constructor(message: string, code = "", status = 0) {
-    super(message);
+  constructor(message: string, code = "", status = 0, details = "") {
+    super(details === "" ? message : `${message} ${details}`);
     this.code = code;
     this.status = status;
+    this.details = details;
   }
 }
 
@@ -24,8 +29,11 @@ export class Api {
     return this.#token !== "";
   }
 
-  signIn(token: string): void {
+  /** Returns whether the token can be one, and sends it from now on if so. */
+  signIn(token: string): boolean {
+    if (!TOKEN.test(token)) return false;
     this.#token = token;
+    return true;
   }
 
   /** Keeps the token for a reload of the page, now that the server has accepted it. */
@@ -91,5 +99,5 @@ function errorOf(response: Response, answer: unknown): RequestError {
     const text = `Something other than ASF answered with the status ${response.status}. Does a proxy deny /asf/internal/?`;
     return new RequestError(text, "", response.status);
   }
-  return new RequestError(typeof details === "string" ? `${message} ${details}` : message, code, response.status);
+  return new RequestError(message, code, response.status, typeof details === "string" ? details : "");
 }

@@ -21,6 +21,20 @@ export function button(text: string, label: string, onClick: () => void): HTMLBu
   return made;
 }
 
+/** Characters that show nothing, or change the order in which others are shown (Unicode: Cc, Cf, Zl, Zp). */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** A name as it is shown: with escape sequences for what is invisible, so that no name looks like another one. */
+export function printable(name: string): string {
+  return name.replace(INVISIBLE, (one) => `\\u{${(one.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** The name within a sentence, whose order it does not change if it is written from right to left (Unicode: FSI, PDI). */
+export function quoted(name: string): string {
+  const shown = printable(name);
+  return /^[ -~]*$/.test(shown) ? shown : `\u2068${shown}\u2069`;
+}
+
 /** Sets the text unless it is the same, so that screen readers do not repeat it. */
 export function setText(target: HTMLElement, text: string): void {
   if (target.textContent !== text) target.textContent = text;

@@ -2,7 +2,7 @@
 
 import { Api, RequestError } from "./api.js";
 import { Confirmation } from "./confirm.js";
-import { byId, setText } from "./dom.js";
+import { byId, quoted, setText } from "./dom.js";
 import { NodesView } from "./nodes_view.js";
 import { Poller } from "./poller.js";
 import { SessionsView } from "./sessions_view.js";
@@ -10,6 +10,8 @@ import { StreamsView } from "./streams_view.js";
 import type { ListenedStreams, Nodes, Session, Sessions } from "./types.js";
 
 const PAUSE_MS = 5_000;
+const WRONG_TOKEN = "This token is wrong. It must be the server's ASF_INTERNAL_API_TOKEN.";
+const FORMER_TOKEN = "The server does not accept this token any more. Was it started again with another ASF_INTERNAL_API_TOKEN?";
 
 const api = new Api();
 const confirmation = new Confirmation();
@@ -20,6 +22,16 @@ const poller = new Poller(refresh, PAUSE_MS);
 
 const alertBox = byId("alert");
 const live = byId("live");
+/** When the server has last answered. */
+let answered: Date | null = null;
+
+/** What those notice whom an operator disconnects, by the kind of the session. */
+const CONSEQUENCES: Readonly<Record<Session["kind"], string>> = {
+  listener: "Its client receives ASF_DISCONNECTED, and does not reconnect by itself.",
+  subscriber: "Its client receives ASF_DISCONNECTED, and does not subscribe again by itself.",
+  upload: "The backend receives ASF_DISCONNECTED. Unless it resumes the upload, the stream fails.",
+};
+const HTTP_CONSEQUENCE = "The connection is reset. A player by URL may request the audio again, which HTTP cannot prevent.";
 
 /** Asks for everything that is shown. */
 async function refresh(signal: AbortSignal): Promise<void> {
@@ -47,27 +59,34 @@ function showSignedIn(): void {
   byId("content").hidden = false;
   byId("sign-out").hidden = !api.hasToken;
   alertBox.hidden = true;
+  answered = new Date();
   setLive("live", "Live");
 }
 
 function onFailure(error: unknown): void {
   const failed = error instanceof RequestError ? error : new RequestError(String(error));
   if (failed.code === "ASF_UNAUTHORIZED") {
-    showSignIn(api.hasToken ? "This token is wrong. It must be the server's ASF_INTERNAL_API_TOKEN." : "");
+    showSignIn(!api.hasToken ? "" : answered === null ? WRONG_TOKEN : FORMER_TOKEN, failed.details);
     return;
   }
   setLive("failed", "Not live");
-  showAlert(`${failed.message} What is shown may be old.`);
+  showAlert(`${failed.message} ${answered === null ? "" : `What is shown is from ${answered.toLocaleTimeString()}. `}The page tries again.`);
 }
 
-function showSignIn(problem: string): void {
+/** `problem` is what is wrong with the token, `reason` why the server wants one. */
+function showSignIn(problem: string, reason = ""): void {
   poller.stop();
   api.signOut();
+  answered = null;
+  alertBox.hidden = true;
+  announce("");
   byId("content").hidden = true;
   byId("sign-out").hidden = true;
   byId("sign-in").hidden = false;
   byId("sign-in-problem").hidden = problem === "";
   setText(byId("sign-in-problem"), problem);
+  byId("sign-in-reason").hidden = reason === "";
+  setText(byId("sign-in-reason"), `The server's reason: ${reason}`);
   const token = byId<HTMLInputElement>("token");
   token.setAttribute("aria-invalid", String(problem !== ""));
   token.focus();
@@ -102,7 +121,8 @@ async function act(title: string, text: string, action: string, work: () => Prom
 
 function disconnect(session: Session): void {
   const subject = session.stream_id ?? session.client_id ?? "";
-  const text = `${session.kind} ${session.id} of ${subject}, at ${session.address ?? "an unknown address"}. Its client receives ASF_DISCONNECTED, and does not reconnect by itself.`;
+  const consequence = session.kind === "listener" && session.transport === "http" ? HTTP_CONSEQUENCE : CONSEQUENCES[session.kind];
+  const text = `${session.kind} ${session.id} of ${quoted(subject)}, at ${session.address ?? "an unknown address"}. ${consequence}`;
   void act("Disconnect?", text, "Disconnect", async () => {
     await api.delete(`sessions/${encodeURIComponent(session.id)}`);
     return `Disconnected ${session.id}.`;
@@ -110,10 +130,10 @@ function disconnect(session: Session): void {
 }
 
 function removeStream(streamId: string): void {
-  const text = `${streamId}. New listeners cannot join it; current ones hear it to its end. Uploaded audio is deleted, a file is kept.`;
+  const text = `${quoted(streamId)}. New listeners cannot join it; current ones hear it to its end. Uploaded audio is deleted, a file is kept.`;
   void act("Delete this stream?", text, "Delete", async () => {
     await api.delete(`streams/${encodeURIComponent(streamId)}`);
-    return `Deleted ${streamId}.`;
+    return `Deleted ${quoted(streamId)}.`;
   });
 }
 
@@ -135,19 +155,20 @@ function sendUpdate(event: Event): void {
     announce('The data must be JSON, such as {"percentage": 50} or "done".');
     return;
   }
-  const question = `${name} to all subscribers of ${client}: ${text}`;
+  const question = `${quoted(name ?? "")} to all subscribers of ${quoted(client ?? "")}: ${text}`;
   void act("Send this update?", question, "Send", async () => {
     const sent = await api.post<{ subscribers: number }>("send_ui_update", { client_id: client, event_name: name, data });
-    return `Sent to ${sent.subscribers} subscriber(s) of ${client}.`;
+    return `Sent to ${sent.subscribers} subscriber(s) of ${quoted(client ?? "")}.`;
   });
 }
 
 function signIn(event: Event): void {
   event.preventDefault();
   const token = byId<HTMLInputElement>("token");
-  api.signIn(token.value.trim());
+  const accepted = api.signIn(token.value.trim());
   token.value = "";
-  poller.start();
+  if (accepted) poller.start();
+  else showSignIn(WRONG_TOKEN);
 }
 
 byId("sign-in-form").addEventListener("submit", signIn);

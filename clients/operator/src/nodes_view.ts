@@ -14,13 +14,15 @@ export class NodesView {
   readonly #rejections = new Table<[string, number, number, string]>(byId("rejections"), {
     key: ([code]) => code,
     first: ([code]) => element("code", code),
-    cells: ([, count, recent, meaning]) => [String(count), recent > 0 ? { text: `+${recent}`, className: "warm" } : "–", meaning],
+    cells: ([, count, recent, meaning]) => [String(count), recent > 0 ? { text: `+${recent}`, className: "warm" } : "–", { text: meaning, className: "wide" }],
   });
-  /** The counts at the first look, by node and code: what is shown as recent is since then. */
+  /** The counts at the first look, by node and code: what is shown as recent is since then. Of nodes that were started later, none. */
   readonly #baseline = new Map<string, Map<string, number>>();
+  readonly #openedMs = performance.now();
 
   show(body: Nodes): void {
-    this.#table.show([...body.nodes, ...body.not_answering]);
+    // A node keeps its row when it no longer answers.
+    this.#table.show([...body.nodes, ...body.not_answering].sort((a, b) => a.node.localeCompare(b.node)));
     const problems = body.nodes.flatMap((node) => node.problems.map((problem) => `${node.node}: ${problem}`));
     if (body.problem !== null) problems.push(`Other nodes could not be asked: ${body.problem}`);
     const notice = byId("problems");
@@ -35,7 +37,8 @@ export class NodesView {
     for (const node of this.#baseline.keys()) if (!known.has(node)) this.#baseline.delete(node);
     for (const node of body.nodes) {
       const counts = new Map(Object.entries(node.joins_rejected));
-      const before = this.#baseline.get(node.node) ?? counts;
+      const isNew = node.uptime_seconds * 1000 < performance.now() - this.#openedMs;
+      const before = this.#baseline.get(node.node) ?? (isNew ? new Map<string, number>() : counts);
       this.#baseline.set(node.node, before);
       for (const [code, count] of counts) {
         const [total, recent] = totals.get(code) ?? [0, 0];
@@ -59,7 +62,7 @@ function nameOf(row: Row): HTMLElement {
 function cellsOf(row: Row): Cell[] {
   if (!("version" in row)) {
     const text = `not answering, last heartbeat ${durationText(row.last_seen_seconds)} ago`;
-    return [{ text, className: "bad" }, ...Array<string>(10).fill("")];
+    return [{ text, className: "bad wide" }, ...Array<string>(10).fill("")];
   }
   return [
     row.state === "ready" ? "ready" : { text: row.state === "draining" ? "draining" : "not ready", className: "bad" },
@@ -84,6 +87,6 @@ function turnOf(seconds: number | null): Cell {
 
 function redisOf(redis: NodeStatus["redis"]): Cell {
   if (redis === null) return "none";
-  if (!redis.connected) return { text: redis.problem ?? "lost", className: "bad" };
+  if (!redis.connected) return { text: redis.problem ?? "lost", className: "bad wide" };
   return redis.latency_seconds === null ? "connected" : millisecondsText(redis.latency_seconds);
 }

@@ -1,6 +1,7 @@
 /** Repeats something while the page is visible: never twice at the same time, and more rarely while it fails. */
 
-const LONGEST_PAUSE_MS = 60_000;
+/** An operator waits for a restarted server no longer than this. */
+const LONGEST_PAUSE_MS = 15_000;
 
 export class Poller {
   readonly #work: (signal: AbortSignal) => Promise<void>;

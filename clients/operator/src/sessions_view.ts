@@ -1,4 +1,4 @@
-import { button, byId, element } from "./dom.js";
+import { button, byId, element, printable, setText } from "./dom.js";
 import { bytesText, durationText } from "./format.js";
 import { Pages } from "./pages.js";
 import { Table, type Cell } from "./table.js";
@@ -62,7 +62,9 @@ export class SessionsView {
   show(body: Sessions): void {
     this.#table.show(body.sessions);
     this.pages.show(body.next_cursor, body.sessions.length);
-    byId("sessions-empty").hidden = body.sessions.length > 0;
+    const empty = byId("sessions-empty");
+    setText(empty, Object.keys(this.#wanted).length === 0 ? "None." : "No session matches. Ids, addresses and nodes must be exactly as they are shown here.");
+    empty.hidden = body.sessions.length > 0;
     byId("sessions-table").hidden = body.sessions.length === 0;
   }
 
@@ -77,11 +79,12 @@ export class SessionsView {
 }
 
 function cellsOf(session: Session): Cell[] {
-  const subject = session.stream_id ?? session.client_id ?? "";
+  const subject = printable(session.stream_id ?? session.client_id ?? "");
+  const claimed = printable(session.forwarded_for ?? "");
   return [
     session.kind,
-    subject,
-    session.forwarded_for === null ? (session.address ?? "–") : `${session.address ?? ""} (claims ${session.forwarded_for})`,
+    { text: subject, className: "wide" },
+    { text: claimed === "" ? (session.address ?? "–") : `${session.address ?? ""} (claims ${claimed})`, className: claimed === "" ? "" : "wide" },
     session.transport ?? "–",
     session.node,
     `${durationText(Date.now() / 1000 - session.since)} ago`,
@@ -94,7 +97,7 @@ function cellsOf(session: Session): Cell[] {
 
 function stateOf(session: Session): Cell {
   const waits = session.waits_for === null ? "" : `, waits ${WAITS[session.waits_for] ?? session.waits_for}`;
-  if (!session.blocked) return `${session.state}${waits}`;
+  if (!session.blocked) return { text: `${session.state}${waits}`, className: "wide" };
   const silence = session.silent_seconds === null ? "" : ` since ${durationText(session.silent_seconds)}`;
-  return { text: `blocked${silence}: waits for the client to read`, className: "warm" };
+  return { text: `blocked${silence}: waits for the client to read`, className: "warm wide" };
 }

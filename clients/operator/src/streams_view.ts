@@ -1,4 +1,4 @@
-import { button, byId } from "./dom.js";
+import { button, byId, printable } from "./dom.js";
 import { bytesText, countsText } from "./format.js";
 import { Pages } from "./pages.js";
 import { Table } from "./table.js";
@@ -19,18 +19,18 @@ export class StreamsView {
     this.#table = new Table<ListenedStream>(byId("streams"), {
       key: (stream) => stream.stream_id,
       first: ({ stream_id: id }) => {
-        const made = button(id, `Show who listens to ${id}`, () => actions.select(id));
+        const made = button(printable(id), `Show who listens to ${printable(id)}`, () => actions.select(id));
         made.className = "link";
         return made;
       },
       cells: (stream) => [
         String(stream.listeners),
         stream.blocked > 0 ? { text: String(stream.blocked), className: "warm" } : "0",
-        countsText(stream.transports),
-        countsText(stream.nodes),
+        { text: countsText(stream.transports), className: "wide" },
+        { text: countsText(stream.nodes), className: "wide" },
         bytesText(stream.bytes),
       ],
-      actions: ({ stream_id: id }) => [button("Delete", `Delete stream ${id}`, () => actions.remove(id))],
+      actions: ({ stream_id: id }) => [button("Delete", `Delete stream ${printable(id)}`, () => actions.remove(id))],
     });
   }
 

@@ -127,6 +127,7 @@ class Container(OperatorParts):
             documents,
         ),
     )
+    node: providers.Provider[str] = StorageParts.identity.provided.node
     plain_websockets: providers.Provider[realtime_api.PlainWebSocketSessions] = providers.Singleton(
         realtime_api.PlainWebSocketSessions, StreamingParts.streaming, StorageParts.identity.provided.tag
     )

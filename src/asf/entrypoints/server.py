@@ -65,6 +65,8 @@ def _serve(container: Container, settings: Settings, dotenv_path: Path, place: W
         ),
     )
     seat = container.seat()
+    # As operators see it: they find the log of a node by its name.
+    logger.info("This node is %s", container.node())
     if place is None:
         warn_of_streams_elsewhere(settings)
     elif place.is_first and settings.redis_is_private:

@@ -32,7 +32,8 @@ NODE_HEADINGS = (
     "MEMORY",
 )
 SESSION_HEADINGS = ("SESSION", "NODE", "TRANSPORT", "ADDRESS", "SINCE", "BYTES", "STATE", "WAITS FOR")
-STREAM_HEADINGS = ("STREAM", "LISTENERS", "BLOCKED", "TRANSPORTS")
+STREAM_HEADINGS = ("LISTENERS", "BLOCKED", "TRANSPORTS", "STREAM")
+"""An id can be longer than a line: as the last column it does not widen the others."""
 
 
 @click.command(
@@ -118,6 +119,7 @@ def _show_rejections(body: Json) -> None:
         show("\nRejected joins since the start of each node:")
         codes = sorted(totals, key=lambda code: (-totals[code], code))
         _show_table([(str(totals[code]), code, body["explanations"].get(code, "")) for code in codes])
+        show("The logs of the nodes have the stream and the address of each: search them for `join rejected`.")
 
 
 def _show_streams(pages: Iterator[Json]) -> None:
@@ -190,4 +192,4 @@ def _session_row(session: Json) -> tuple[str, ...]:
 
 def _stream_row(stream: Json) -> tuple[str, ...]:
     transports = ", ".join(f"{count} {name}" for name, count in sorted(stream["transports"].items()))
-    return stream["stream_id"], str(stream["listeners"]), str(stream["blocked"]), transports
+    return str(stream["listeners"]), str(stream["blocked"]), transports, stream["stream_id"]
