@@ -16,7 +16,10 @@ ARCHIVE_METADATA = "PKG-INFO"
 IMAGE = re.compile(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n*")
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
-SOURCE_ARCHIVE = "The files that this text names, such as `docs/why.md`, are in the source archive of the package.\n"
+SOURCE_ARCHIVE = (
+    "The files that this text names, such as `docs/why.md`, are in the source archive of the package. In its\n"
+    "directory `make run` works, too. With Python alone, install the wheel and type `asf serve`.\n"
+)
 """Package indexes show the description without the files beside it."""
 
 

@@ -120,6 +120,7 @@ def _show_rejections(body: Json) -> None:
         codes = sorted(totals, key=lambda code: (-totals[code], code))
         _show_table([(str(totals[code]), code, body["explanations"].get(code, "")) for code in codes])
         show("The logs of the nodes have the stream and the address of each: search them for `join rejected`.")
+        show("To see which of them happen now, run this again.")
 
 
 def _show_streams(pages: Iterator[Json]) -> None:
