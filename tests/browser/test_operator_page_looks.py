@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from playwright.async_api import Route
 
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import until, violations
@@ -162,6 +163,32 @@ def test_the_keyboard_is_enough(production: ServerProcess, chromium: Chromium) -
                 await page.keyboard.press("Escape")
                 await page.wait_for_selector("#confirm", state="hidden")
                 assert await focused.evaluate("one => one === document.activeElement")
+
+        chromium.run(scenario())
+
+
+def test_the_keyboard_turns_pages(production: ServerProcess, chromium: Chromium) -> None:
+    """When a button that turned them is gone, the focus is on the heading of the list, not at the top of the page."""
+    with closing(join(production, "long")) as listener:
+        listener.receive_until("start_of_stream")
+
+        async def one_by_one(route: Route) -> None:
+            response = await route.fetch(url=route.request.url.partition("?")[0])
+            body = await response.json()
+            following = None if "cursor=" in route.request.url else "9"
+            one = {**body["sessions"][0], "id": "a.9" if following is None else "a.1"}
+            await route.fulfill(response=response, json={**body, "sessions": [one], "next_cursor": following})
+
+        async def scenario() -> None:
+            async with open_page(chromium, production) as page:
+                await sign_in(page)
+                await page.route("**/internal/sessions*", one_by_one)
+                await page.wait_for_selector("#sessions-next:visible")
+                for button, shown in (("next", "a.9"), ("first", "a.1")):
+                    await page.focus(f"#sessions-{button}")
+                    await page.keyboard.press("Enter")
+                    await page.wait_for_selector(f"#sessions code:text-is('{shown}')")
+                    assert await page.evaluate("document.activeElement.id") == "sessions-title"
 
         chromium.run(scenario())
 

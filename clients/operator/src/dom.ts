@@ -35,6 +35,11 @@ export function quoted(name: string): string {
   return /^[ -~]*$/.test(shown) ? shown : `\u2068${shown}\u2069`;
 }
 
+/** Moves the focus to the heading of the section that `inner` is in: where the keyboard continues when what had it is gone. */
+export function focusHeading(inner: HTMLElement): void {
+  inner.closest("section")?.querySelector("h2")?.focus();
+}
+
 /** Sets the text unless it is the same, so that screen readers do not repeat it. */
 export function setText(target: HTMLElement, text: string): void {
   if (target.textContent !== text) target.textContent = text;

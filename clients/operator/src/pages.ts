@@ -1,4 +1,4 @@
-import { byId } from "./dom.js";
+import { byId, focusHeading } from "./dom.js";
 
 /** The buttons that lead through the pages of a list: what is shown stays small however long the list is. */
 export class Pages {
@@ -27,10 +27,12 @@ export class Pages {
     this.#cursor = "";
   }
 
-  /** Notes what follows the page that is shown, which has `count` entries. */
-  show(nextCursor: string | null, count: number): void {
+  /** Notes what follows the page that is shown. */
+  show(nextCursor: string | null): void {
     this.#nextCursor = nextCursor;
+    const focused = document.activeElement;
     this.#next.hidden = nextCursor === null;
-    this.#first.hidden = this.#cursor === "" && count >= 0;
+    this.#first.hidden = this.#cursor === "";
+    for (const one of [this.#next, this.#first]) if (one.hidden && one === focused) focusHeading(one);
   }
 }

@@ -61,7 +61,7 @@ export class SessionsView {
 
   show(body: Sessions): void {
     this.#table.show(body.sessions);
-    this.pages.show(body.next_cursor, body.sessions.length);
+    this.pages.show(body.next_cursor);
     const empty = byId("sessions-empty");
     setText(empty, Object.keys(this.#wanted).length === 0 ? "None." : "No session matches. Ids, addresses and nodes must be exactly as they are shown here.");
     empty.hidden = body.sessions.length > 0;

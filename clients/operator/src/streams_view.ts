@@ -36,7 +36,7 @@ export class StreamsView {
 
   show(body: ListenedStreams): void {
     this.#table.show(body.streams);
-    this.pages.show(body.next_cursor, body.streams.length);
+    this.pages.show(body.next_cursor);
     byId("streams-empty").hidden = body.streams.length > 0;
     byId("streams-table").hidden = body.streams.length === 0;
   }

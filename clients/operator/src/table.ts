@@ -1,4 +1,4 @@
-import { element, setText } from "./dom.js";
+import { element, focusHeading, setText } from "./dom.js";
 
 /** A cell: its text, and its classes: "warm" or "bad" if it is to be noticed, "wide" if it is long text, which wraps. */
 export type Cell = string | { text: string; className: string };
@@ -48,8 +48,7 @@ export class Table<Item> {
       else this.#body.insertBefore(row, expected);
     }
     this.#rows = rows;
-    // Otherwise the keyboard would begin at the top of the page again.
-    if (hadFocus) this.#body.closest("section")?.querySelector("h2")?.focus();
+    if (hadFocus) focusHeading(this.#body);
   }
 
   #create(item: Item): HTMLTableRowElement {
