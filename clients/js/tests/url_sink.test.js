@@ -354,6 +354,7 @@ test("a server that cannot be reached is asked again until it can", async () => 
     await pass(20);
   }
   server.status = 206;
+  await pass(10);
   audio.describe(600);
   audio.playTo(52);
   assert.equal(sink.currentTime, 52);
@@ -394,6 +395,37 @@ test("a dead connection of complete audio is noticed, with back-off", async () =
   assert.equal(audio.sources.length, 2);
   await pass(10);
   assert.equal(audio.sources.length, 3);
+  sink.close();
+});
+
+test("an element is not left to the other dead connections of the browser's pool", async () => {
+  const { audio, sink } = await playing({ total: 1000 });
+  let dead = 2;
+  const answer = globalThis.fetch;
+  globalThis.fetch = async (url, options) => {
+    if (--dead < 0) return answer(url, options);
+    return new Promise((_, fail) => options.signal.addEventListener("abort", () => fail(options.signal.reason)));
+  };
+  audio.underrun();
+  await pass(5);
+  assert.equal(audio.sources.length, 1);
+  await pass(2);
+  assert.equal(audio.src, "https://asf.example/s?token=2#t=47");
+  assert.deepEqual(server.asked, [["https://asf.example/s?token=2", `bytes=${Number.MAX_SAFE_INTEGER - 1}-`]]);
+  sink.close();
+});
+
+test("a copy is fetched past the dead connections of the browser's pool", async () => {
+  const { audio, sink } = await playing();
+  const answer = globalThis.fetch;
+  let dead = 3;
+  globalThis.fetch = async (url, options) => {
+    if (--dead < 0) return answer(url, options);
+    return new Promise((_, fail) => options.signal.addEventListener("abort", () => fail(options.signal.reason)));
+  };
+  audio.end();
+  await pass(4);
+  assert.match(audio.src, /^blob:.*#t=47$/);
   sink.close();
 });
 

@@ -1,5 +1,6 @@
 import { AsfError, errorOf } from "../errors.js";
 import type { ErrorMessage } from "../protocol.js";
+import { firstAnswer } from "./first_answer.js";
 import type { Answer } from "./url_rules.js";
 
 /** Returns the URL of a stream, with a current token. Throws or rejects with an AsfError if there is none. */
@@ -123,8 +124,9 @@ export class Patience {
 }
 
 async function requestPart(url: StreamUrl, range: string, patience: Patience): Promise<Response> {
-  const options: RequestInit = { headers: { Range: range }, cache: "no-store", signal: patience.signal };
-  const response = await patience.of(fetch(await withToken(url), options));
+  const current = await withToken(url);
+  const ask = (signal: AbortSignal): Promise<Response> => fetch(current, { headers: { Range: range }, cache: "no-store", signal });
+  const response = await patience.of(firstAnswer(ask, patience.signal));
   if (response.ok || response.status === 416) return response;
   throw new Refused(response.status, await errorIn(response));
 }

@@ -332,7 +332,7 @@ export class UrlSink implements Sink {
   }
 
   #requestAgain(): void {
-    this.#loader.request(this.#truth.isFinal ? "final" : "copy", null);
+    this.#loader.request(this.#truth.isFinal ? "final" : "copy", null, false, true);
   }
 
   /** Audio that grows while the element waits shows that the element's connection is dead. */

@@ -1,6 +1,6 @@
 import type { AsfError } from "../errors.js";
 import { load } from "./element.js";
-import { Refused, StoredCopy, whyFailed, withToken, type StreamUrl } from "./stored.js";
+import { existingBytes, Refused, StoredCopy, whyFailed, withToken, type StreamUrl } from "./stored.js";
 import { isHopeless, requestDelay, type UrlSource } from "./url_rules.js";
 
 /** Interval at which a copy is updated that has too little new audio, in seconds. */
@@ -86,15 +86,16 @@ export class UrlLoader {
    * failed play on what they have. Without a place, one that was asked for before is kept.
    *
    * @param isMore whether a copy is to have more audio than the last one, which was heard.
+   * @param isStuck whether the element's connection is dead. Then others of the browser's pool may be as well.
    */
-  request(source: UrlSource, place: number | null | undefined = this.#place, isMore = false): void {
+  request(source: UrlSource, place: number | null | undefined = this.#place, isMore = false, isStuck = false): void {
     this.#request.abort();
     this.#request = new AbortController();
     // An element on its way is not where it is to be.
     if (place !== null || this.isPlaced) this.#place = place;
     [this.#source, this.#step] = [source, "requesting"];
     this.#host.requesting();
-    void this.#run(isMore, this.#request.signal);
+    void this.#run(isMore, isStuck, this.#request.signal);
   }
 
   /**
@@ -126,13 +127,13 @@ export class UrlLoader {
     URL.revokeObjectURL(this.#copyUrl);
   }
 
-  async #run(isMore: boolean, signal: AbortSignal): Promise<void> {
+  async #run(isMore: boolean, isStuck: boolean, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.attempts > 0) await this.#wait(requestDelay(this.attempts), signal);
       if (signal.aborted) return;
       this.attempts += 1;
       try {
-        const url = await (this.#source === "copy" ? this.#urlOfCopy(isMore, signal) : withToken(this.#url));
+        const url = await (this.#source === "copy" ? this.#urlOfCopy(isMore, signal) : this.#urlOfStream(isStuck));
         if (!signal.aborted) this.#load(url, signal);
         return;
       } catch (error) {
@@ -143,6 +144,13 @@ export class UrlLoader {
         }
       }
     }
+  }
+
+  async #urlOfStream(isStuck: boolean): Promise<string> {
+    const url = await withToken(this.#url);
+    // An element waits for an answer as long as it takes. A question finds a connection that works, and ends dead ones.
+    if (isStuck) await existingBytes(() => url);
+    return url;
   }
 
   async #urlOfCopy(isMore: boolean, signal: AbortSignal): Promise<string> {
