@@ -132,7 +132,10 @@ def test_an_element_that_was_emptied(
     page.hear(4, early=2, late=4)
     page.seek(SECONDS - 4.5)
     page.end(SECONDS)
-    assert page.evaluate("playback.output") == output
+    # WebKitGTK's player fails ("Failed to push buffer") where it is moved before it has decoded anything: then what
+    # is heard comes by the URL.
+    outputs = {output, "url"} if page.engine.name == "webkit" else {output}
+    assert page.evaluate("playback.output") in outputs
 
 
 ELSEWHERE = "A front-end that knows only the documented events"
