@@ -69,7 +69,7 @@ test("there are never more requests than a browser has connections", async () =>
   await assert.rejects(answer, { name: "AbortError" });
 });
 
-test("a failure at once is told at once, and one of several when all have failed", async () => {
+test("a failure at once rejects at once, and one of several when all have failed", async () => {
   const refused = firstAnswer(ask, all.signal);
   asked[0].fail(new TypeError("Failed to fetch"));
   await assert.rejects(refused, TypeError);
