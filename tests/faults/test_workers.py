@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -23,6 +24,7 @@ from tests.support.workers import children_of, connect, kill, pongs, redis_of, s
 TWO = {"ASF_WORKERS": "2", "ASF_STREAM_SLEEP_INTERVAL": "0.05", "ASF_UI_HISTORY_SIZE": "5000"}
 BYTES_PER_SECOND = 81_920
 KILL_SECONDS = 2.0
+IMPATIENT = [sys.executable, "-m", "tests.support.impatient_supervisor"]
 
 
 @pytest.mark.long
@@ -173,6 +175,27 @@ def test_a_worker_that_does_not_run_keeps_nobody_else_waiting(start_server: Star
     finally:
         os.kill(victim, signal.SIGCONT)
     assert all(answer.startswith(b"HTTP/1.1 200") for answer in pongs(server, *sids.values()))
+
+
+def test_a_worker_that_stays_stopped_is_replaced(start_server: StartServer) -> None:
+    """Its listeners resume at their offset. What was for it waits for the next one."""
+    server = start_server(TWO, wrapper=IMPATIENT)
+    audio = audio_of(60 * BYTES_PER_SECOND)
+    server.announce("s", audio)
+    before = workers_of(server)
+    with Audience() as audience:
+        audience.join(*[_listener(server, audio, transport) for transport in TRANSPORTS for _ in range(2)])
+        audience.wait_until(lambda listener: listener.hears)
+        os.kill(before[0], signal.SIGSTOP)
+        said = f"(process {before[0]}) has given no sign of life for 2 s, killing it"
+        eventually(lambda: any(said in line for line in server.log))
+        eventually(lambda: len(set(workers_of(server)) - {before[0]}) == 2)
+        audience.hear_on()
+        audience.leap()
+        audience.wait_for_all()
+    assert lost_bytes(audience.listeners) == 0
+    assert [listener.error for listener in audience.listeners if listener.error] == []
+    assert sum(listener.breaks for listener in audience.listeners) > 0
 
 
 def redis_of_or_none(server: ServerProcess) -> int | None:

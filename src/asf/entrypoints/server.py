@@ -49,6 +49,7 @@ def _serve(container: Container, settings: Settings, dotenv_path: Path, place: W
     timeouts = container.http_timeouts()
     webhooks = container.webhooks()
     page = container.shared_metrics()
+    seat = container.seat()
     service = Service(
         container.app(),
         container.pump(),
@@ -62,9 +63,9 @@ def _serve(container: Container, settings: Settings, dotenv_path: Path, place: W
             partial(container.upload_keeper().run, runtime.pause),
             *(webhooks.workers if webhooks is not None else ()),
             *((page.run,) if page is not None else ()),
+            *((partial(seat.beat, runtime.pause),) if seat is not None else ()),
         ),
     )
-    seat = container.seat()
     # As operators see it: they find the log of a node by its name.
     logger.info("This node is %s", container.node())
     if place is None:

@@ -1,10 +1,15 @@
 """Which worker a connection is for, as one of them sees it."""
 
+from collections.abc import Callable
+
 from asf.adapters.workers.session_ids import Owner
 from asf.adapters.workers.table import Row, State, WorkerTable
 
 SLACK_SHARE = 32
 """A worker keeps a connection while it has at most one more than another, and a further one for each so many."""
+
+BEAT_SECONDS = 1.0
+"""Interval between two signs of life."""
 
 
 class Seat:
@@ -22,6 +27,12 @@ class Seat:
     def set_state(self, state: State) -> None:
         """Let the other workers and the supervisor know what this one does."""
         self.table.set(Row.STATE, self.me.slot, state)
+
+    def beat(self, pause: Callable[[float], object]) -> None:
+        """Give the supervisor a sign of life every second, for ever: in a task, as long as the event loop runs it."""
+        while True:
+            self.table.set(Row.BEATS, self.me.slot, self.table.get(Row.BEATS, self.me.slot) + 1)
+            pause(BEAT_SECONDS)
 
     def has(self, owner: Owner) -> bool:
         """Return whether another worker that is there has the sessions of `owner`."""

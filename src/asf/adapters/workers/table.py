@@ -39,6 +39,8 @@ class Row(IntEnum):
     """Connections that have arrived from other workers: the sum of what those had sent at the last look."""
     EXHAUSTED = 7
     """1 while the worker can open no further file."""
+    BEATS = 8
+    """Signs of life of its event loop: see `Seat.beat`."""
 
 
 class AddressRow(IntEnum):

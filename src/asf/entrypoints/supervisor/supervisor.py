@@ -10,6 +10,7 @@ from asf.backoff import Backoff
 from asf.entrypoints.supervisor.events import Events
 from asf.entrypoints.supervisor.redis_keeper import RedisKeeper
 from asf.entrypoints.supervisor.reload import Reload
+from asf.entrypoints.supervisor.silence import SilenceWatch
 from asf.entrypoints.supervisor.workers import WorkerProcess, Workers
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 10.0
@@ -46,6 +47,7 @@ class Supervisor:
         self._on_ready: Callable[[], object] | None = on_ready
         self._pauses = [Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, 0) for _ in range(workers.slots)]
         self._reload = Reload(workers, self._start, self._drain)
+        self._silence = SilenceWatch(workers, events)
         self._is_stopping = False
         self._has_ended = False
         self._exit_code = 0
@@ -58,6 +60,7 @@ class Supervisor:
             signal.SIGHUP: self._reload_or_stop,
         }
         self._events.on_child = self._child_ended
+        self._silence.look()
         if self._redis is None:
             self._start_first()
         else:

@@ -36,6 +36,10 @@ class WorkerProcess:
         """Monotonic seconds; None while it starts."""
         self.is_leaving = False
         """Whether it drains, to end."""
+        self.beats = 0
+        """Its signs of life at the last look."""
+        self.silent_looks = 0
+        """Looks in a row without a new one."""
 
     @property
     def pid(self) -> int:
