@@ -13,6 +13,7 @@ import requests
 
 from tests.support.audience import TRANSPORTS, Audience, LightListener, lost_bytes
 from tests.support.bounds import COMMAND_SECONDS, PATIENCE_SECONDS
+from tests.support.command_line import asf
 from tests.support.engineio_wire import WireListener
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.plain_websocket import PlainListener
@@ -214,6 +215,22 @@ def test_a_reload_replaces_all_workers_under_listeners_and_a_poster(start_server
     assert [listener for listener in listeners if listener.breaks] == []
 
 
+def test_workers_drain_as_one_server(tmp_path: Path) -> None:
+    """One without listeners stays, with its subscribers, until those of the other one have left."""
+    server = ServerProcess(tmp_path, {**TWO, "ASF_DRAIN_SECONDS": "3600"})
+    server.announce("s", audio_of(24_000_000))
+    listener = PlainListener(server.url, "s", window=1000)
+    listener.receive_until("start_of_stream")
+    server.process.terminate()
+    listener.receive_until("stream_status")
+    for _ in range(100):  # Some of them come to the other one.
+        answer = requests.get(f"{server.url}/socket.io/?EIO=4&transport=polling", timeout=PATIENCE_SECONDS)
+        assert (answer.status_code, answer.json()["error_code"]) == (503, "ASF_DRAINING")
+    assert len(workers_of(server)) == 2
+    listener.close()
+    assert server.wait() == 0
+
+
 def test_streams_of_a_server_alone_are_there_with_workers(tmp_path: Path) -> None:
     """With their epochs. Back with one worker, a line says where the others are."""
     alone = ServerProcess(tmp_path)
@@ -263,6 +280,9 @@ def test_operators_see_each_worker_and_end_sessions_of_any(server: ServerProcess
         listener.receive_until("start_of_stream")
     nodes = requests.get(f"{server.url}/asf/internal/nodes", timeout=PATIENCE_SECONDS).json()["nodes"]
     assert sorted(node["worker"] for node in nodes) == [0, 1]
+    shown = asf("status", url=server.url).stdout.decode()
+    assert "/10000" not in shown
+    assert "The workers of a server share its limit: 10000 listeners together.\n" in shown
     url = f"{server.url}/asf/internal/sessions"
     sessions = requests.get(url, params={"stream_id": "operated"}, timeout=PATIENCE_SECONDS).json()["sessions"]
     assert {session["node"] for session in sessions} == {node["node"] for node in nodes}

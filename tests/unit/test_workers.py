@@ -189,6 +189,19 @@ def test_a_worker_that_drains_leaves_everything_to_others(table: WorkerTable) ->
     assert first.lighter() is None
 
 
+def test_workers_that_drain_together_wait_for_each_others_listeners(table: WorkerTable) -> None:
+    """One that is replaced does not: the others go on."""
+    first, second = seat_of(table, 0), seat_of(table, 1)
+    table.set(Row.LISTENERS, 0, 5)
+    table.set(Row.LISTENERS, 1, 3)
+    first.set_state(State.DRAINING)
+    assert first.listeners_beside() == 0
+    second.set_state(State.DRAINING)
+    assert (first.listeners_beside(), second.listeners_beside()) == (3, 5)
+    table.clear(1)
+    assert first.listeners_beside() == 0
+
+
 def page_of(number: int) -> bytes:
     """Return metrics in which everything is `number`."""
     registry = CollectorRegistry()

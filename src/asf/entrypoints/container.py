@@ -144,6 +144,7 @@ class Container(OperatorParts):
             factories.sent_all_check, ConnectionParts.engineio_connections, websocket_endpoint, BackendParts.webhooks
         ),
         StorageParts.clock,
+        providers.Callable(workers.choose_listeners_beside, StorageParts.seat),
     )
     assembled_app: providers.Provider[Flask] = providers.Singleton(
         factories.assemble_app,

@@ -26,7 +26,8 @@ class Shutdown:
 
     Requests with updates by line end at once: their backends continue with other requests.
 
-    `has_sent_all` returns whether no connection has data that waits to be sent.
+    `has_sent_all` returns whether no connection has data that waits to be sent. `listeners_beside` returns how many
+    listeners other workers have that drain with this one: all end together, as one server.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Shutdown:
         seconds: float,
         has_sent_all: Callable[[], bool],
         clock: Clock,
+        listeners_beside: Callable[[], int],
     ) -> None:
         self._streaming = streaming
         self._uploads = uploads
@@ -44,6 +46,7 @@ class Shutdown:
         self._seconds = seconds
         self._has_sent_all = has_sent_all
         self._clock = clock
+        self._listeners_beside = listeners_beside
 
     def __call__(self, pause: Callable[[float], object]) -> None:
         """Shut down, and return when that is done. `pause` suspends the calling task for the seconds it is passed."""
@@ -55,7 +58,7 @@ class Shutdown:
         self._update_lines.drain()
         self._uploads.drain()
         self._streaming.drain()
-        self._wait_for(lambda: not len(self._streaming), self._seconds, pause)
+        self._wait_for(lambda: not len(self._streaming) and not self._listeners_beside(), self._seconds, pause)
         if len(self._streaming):
             logger.info("Drain time is over: disconnecting %s (resumable by offset).", self._listeners())
         # Not before: those who still listen hear what is uploaded.

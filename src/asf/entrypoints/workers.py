@@ -70,6 +70,11 @@ def create_listener_limit(settings: Settings, seat: Seat | None) -> ListenerLimi
     )
 
 
+def choose_listeners_beside(seat: Seat | None) -> Callable[[], int]:
+    """Return what returns how many listeners other workers have that drain with this one."""
+    return (lambda: 0) if seat is None else seat.listeners_beside
+
+
 def create_shared_page(
     render_own: Callable[[], bytes], place: WorkerPlace | None, seat: Seat | None, runtime: EventletRuntime
 ) -> SharedPage | None:

@@ -52,6 +52,12 @@ class Seat:
         serving = {State.READY, State.DRAINING}
         return [slot for slot in self._others() if self.table.get(Row.STATE, slot) in serving]
 
+    def listeners_beside(self) -> int:
+        """Return how many listeners the other workers have if all of them drain, too; 0 while one takes new ones."""
+        if any(self.table.get(Row.STATE, slot) == State.READY for slot in self._others()):
+            return 0
+        return sum(self.table.get(Row.LISTENERS, slot) for slot in self._others())
+
     def lighter(self) -> int | None:
         """Return the slot of the worker for a connection that any may serve; None if that is this one.
 

@@ -102,12 +102,19 @@ def _show_nodes(operator: OperatorClient, *, as_json: bool) -> None:
         _show_gaps(body)
         return
     _show_table([NODE_HEADINGS, *map(_node_row, body["nodes"])])
+    _show_shared_limits(body["nodes"])
     for node in body["nodes"]:
         for problem in node["problems"]:
             show(f"{node['node']}: {problem}", err=True)
     _show_gaps(body)
     _show_rejections(body)
     _show_streams(operator.listened_streams())
+
+
+def _show_shared_limits(nodes: list[Json]) -> None:
+    limits = sorted({node["max_listeners"] for node in nodes if node["worker"] is not None})
+    if limits:
+        show(f"The workers of a server share its limit: {' or '.join(map(str, limits))} listeners together.")
 
 
 def _show_rejections(body: Json) -> None:
@@ -155,13 +162,15 @@ def _node_row(node: Json) -> tuple[str, ...]:
     if redis is not None and redis["connected"]:
         connection = milliseconds_text(redis["latency_seconds"])
     longest = node["longest_turn_seconds"]
-    name = node["node"] if node["worker"] is None else f"{node['node']} (worker {node['worker']})"
+    name, listeners = node["node"], f"{node['listeners']}/{node['max_listeners']}"
+    if node["worker"] is not None:  # The limit is not its own.
+        name, listeners = f"{name} (worker {node['worker']})", str(node["listeners"])
     return (
         name,
         node["state"],
         node["version"],
         duration_text(node["uptime_seconds"]),
-        f"{node['listeners']}/{node['max_listeners']}",
+        listeners,
         str(node["listeners_blocked"]),
         str(node["subscribers"]),
         str(node["uploads"]),
