@@ -141,10 +141,12 @@ def test_storage_holds_the_lock_until_it_is_closed(tmp_path: Path) -> None:
     second.close()
 
 
-def test_doctor_names_another_server(tmp_path: Path) -> None:
-    """Unless it is the server of these settings, which is running."""
+@pytest.mark.parametrize("exists", [True, False])
+def test_doctor_names_another_server(tmp_path: Path, exists: bool) -> None:
+    """Unless it is the server of these settings, which is running. One with workers makes no file of that name."""
     path = str(tmp_path / "d.sqlite3")
-    SqliteCatalogStore(path).close()
+    if exists:
+        SqliteCatalogStore(path).close()
     lock = DatabaseLock(path)
     found = examine_database(path)
     assert found.severity is Severity.PROBLEM

@@ -69,6 +69,10 @@ def _examine_cue_file(path: Path) -> Finding:
 
 
 def _examine_file(path: Path, *, is_running: bool) -> Finding:
+    holder = None if is_running else holder_of(str(path))
+    if holder is not None:  # Workers use what is beside it: it need not exist.
+        remedy = "Stop that server, or set another ASF_DATABASE. To run several servers as one, set ASF_REDIS_URL."
+        return problem("database", f"{path} is in use by another server ({holder or 'unknown process'})", remedy)
     if not path.exists():
         folder = next(one for one in path.parents if one.exists())
         if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
@@ -81,10 +85,6 @@ def _examine_file(path: Path, *, is_running: bool) -> Finding:
     if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK | os.X_OK):
         remedy = "Allow the server's user to write to it and to its directory."
         return problem("database", f"{path} is not writable", remedy)
-    holder = None if is_running else holder_of(str(path))
-    if holder is not None:
-        remedy = "Stop that server, or set another ASF_DATABASE. To run several servers as one, set ASF_REDIS_URL."
-        return problem("database", f"{path} is in use by another server ({holder or 'unknown process'})", remedy)
     return _examine_content(path)
 
 
