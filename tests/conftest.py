@@ -87,6 +87,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.programs)
         if item.get_closest_marker("soak") and not config.getoption("--soak"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: make soak runs it"))
+        alone = item.get_closest_marker("one_process")
+        if alone and config.getoption("--workers"):
+            item.add_marker(pytest.mark.skip(reason=f"of one process: {alone.args[0]}"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -353,6 +353,7 @@ def test_a_listener_that_goes_away_leaves_nothing_behind(start_server: StartServ
     eventually(lambda: server.sockets() <= sockets)
 
 
+@pytest.mark.one_process("each worker opens the audio of its listeners")
 def test_the_audio_is_opened_once_for_all_listeners(server: ServerProcess) -> None:
     """And closed with the last one."""
     path = server.announce("s", audio_of(5_000_000))

@@ -203,6 +203,7 @@ def test_a_queue_begun_anew_is_an_error_and_never_a_mixture(servers: Servers, pe
     new.close()
 
 
+@pytest.mark.one_process("workers have a Redis")
 def test_without_redis_there_are_no_queues(start_server: StartServer) -> None:
     """Whoever announces one is told so."""
     answer = start_server().notify("s", "queue:episode-1")

@@ -209,6 +209,7 @@ def version_of(node: ServerProcess) -> str | None:
     return version
 
 
+@pytest.mark.one_process("what the earlier version reads is the database of a server alone")
 @pytest.mark.parametrize("end", [ServerProcess.stop, ServerProcess.kill], ids=["stopped", "killed"])
 def test_a_database_is_read_by_both_versions(
     tmp_path: Path, old: str, end: Callable[[ServerProcess], object]

@@ -16,6 +16,8 @@ from tests.support.fixtures import audio_of
 from tests.support.nodes import TOKEN, Nodes
 from tests.support.processes import ServerProcess, eventually
 
+pytestmark = pytest.mark.one_process("each worker is a node: test_workers.py has what operators see of them")
+
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 

@@ -187,6 +187,7 @@ def test_the_console_rejects_what_cannot_be_spoken(server: ServerProcess, body: 
     assert details in rejected.json()["details"]
 
 
+@pytest.mark.one_process("its PATH has no redis-server")
 def test_the_console_says_what_to_install(start_server: StartServer) -> None:
     """And plays the clip instead."""
     server = start_server(NO_PROGRAMS)
@@ -197,6 +198,7 @@ def test_the_console_says_what_to_install(start_server: StartServer) -> None:
     assert stream == {"title": "welcome"}
 
 
+@pytest.mark.one_process("its PATH has no redis-server")
 def test_the_console_speaks_with_piper(start_server: StartServer, tmp_path: Path) -> None:
     """As WAV, if nothing encodes it."""
     piper = tmp_path / "programs" / "piper"

@@ -380,7 +380,7 @@ def test_an_empty_audio_over_http(server: ServerProcess) -> None:
 
 
 def test_the_session_is_commanded_over_socketio(server: ServerProcess) -> None:
-    """Starting at any offset, pausing, seeking, leaving, and switching to another stream."""
+    """Starting at any offset, pausing, seeking and leaving."""
     audio = audio_of(2_000_000)
     server.announce("long", audio)
     listener = WireListener(server.url, polling=False)
@@ -394,6 +394,18 @@ def test_the_session_is_commanded_over_socketio(server: ServerProcess) -> None:
     listener.emit("resume_stream", {"stream_id": "long"})
     listener.receive_until("end_of_stream")
     assert listener.audio == audio[1_950_000:]
+    listener.emit("join_stream", {"stream_id": "long"})
+    listener.receive_until_status("joined")
+    listener.emit("leave_stream")
+    listener.receive_until_status("left")
+    listener.close()
+
+
+@pytest.mark.one_process("with Redis a join that waits for it is replaced by the next one")
+def test_joins_behind_one_another_switch_to_another_stream(server: ServerProcess) -> None:
+    """Each ends the session before it."""
+    server.announce("long", audio_of(2_000_000))
+    listener = WireListener(server.url, polling=False)
     listener.emit("join_stream", {"stream_id": "long"})
     listener.receive_until_status("joined")
     listener.emit("leave_stream")
