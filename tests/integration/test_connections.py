@@ -286,13 +286,15 @@ def test_clients_that_wait_for_a_server_that_is_behind_keep_their_sessions(start
     sockets = [websocket.create_connection(url, timeout=PATIENCE_SECONDS) for _ in range(150)]
     for one in sockets:
         one.recv()
-    os.kill(server.pid, signal.SIGSTOP)
+    for pid in server.pids():
+        os.kill(pid, signal.SIGSTOP)
     try:
         for one in sockets:
             one.send(f"40{NAMESPACE},")
         time.sleep(1.2 * NAMESPACE_SECONDS)
     finally:
-        os.kill(server.pid, signal.SIGCONT)
+        for pid in server.pids():
+            os.kill(pid, signal.SIGCONT)
     for one in sockets:
         assert str(one.recv()).startswith(f"40{NAMESPACE}")
         one.shutdown()

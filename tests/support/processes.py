@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,9 @@ from tests.support.bounds import PATIENCE_SECONDS, START_SECONDS, STOP_SECONDS
 from tests.support.template import ROOT, ForkedProcess, template
 
 T = TypeVar("T")
+
+WORKER = "asf.entrypoints.supervisor.worker"
+"""In the command line of each of several workers."""
 
 DEFAULTS: dict[str, str] = {}
 """Settings of all servers but observed ones, unless they have others: see `--workers` in tests/conftest.py."""
@@ -124,36 +128,30 @@ class ServerProcess:
             float(line.rpartition(" ")[2]) for line in self.metrics().splitlines() if line.startswith(f"{name} ")
         )
 
+    def pids(self) -> list[int]:
+        """Return the ids of the process and of its workers."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [self.pid, *(int(child) for child in children if WORKER in _text_of(child, "cmdline"))]
+
     def open_files(self) -> list[str]:
-        """Return the files that the process has open below the audio root."""
+        """Return the files that the process and its workers have open below the audio root."""
         return [name for name in self.all_open_files() if name.startswith(str(self.audio_root))]
 
     def all_open_files(self) -> list[str]:
-        """Return what the process has open, as its descriptors name it."""
-        names = []
-        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
-            try:
-                names.append(str(descriptor.readlink()))
-            except FileNotFoundError:
-                continue
-        return sorted(names)
+        """Return what the process and its workers have open, as their descriptors name it."""
+        return sorted(name for pid in self.pids() for name in _open_files(pid))
 
     def memory(self) -> int:
-        """Return the resident memory of the process, in bytes."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        match = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert match is not None
-        return int(match[1]) * 1024
+        """Return the resident memory of the process and of its workers, in bytes."""
+        sizes = [re.search(r"VmRSS:\s+(\d+) kB", _text_of(pid, "status")) for pid in self.pids()]
+        assert sizes[0] is not None
+        return sum(int(size[1]) * 1024 for size in sizes if size is not None)
 
     def sockets(self) -> int:
-        """Return how many sockets the process has open."""
-        count = 0
-        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
-            try:
-                count += str(descriptor.readlink()).startswith("socket:")
-            except FileNotFoundError:
-                continue
-        return count
+        """Return how many sockets the process and its workers have open, without those on this machine only."""
+        names = [name for name in self.all_open_files() if name.startswith("socket:")]
+        local = {f"socket:[{line.split()[6]}]" for line in Path("/proc/net/unix").read_text().splitlines()[1:]}
+        return sum(name not in local for name in names)
 
     def greenlets(self) -> int:
         """Return how many greenlets are alive in the process, which must be an observed one."""
@@ -164,8 +162,8 @@ class ServerProcess:
         return int(requests.get(f"{self.url}/tests/pings", timeout=PATIENCE_SECONDS).text)
 
     def descriptors(self) -> int:
-        """Return how many file descriptors the process has open."""
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+        """Return how many file descriptors the process and its workers have open."""
+        return len(self.all_open_files())
 
     def break_parts(self, **rates: float) -> None:
         """Let parts of an observed server fail from now on, each so often (0 to 1), and all others never."""
@@ -219,6 +217,21 @@ class ServerProcess:
             return None
 
         return eventually(url, START_SECONDS)
+
+
+def _text_of(pid: int | str, name: str) -> str:
+    """Return a file of a process in /proc; nothing if it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/{name}").read_text()
+    return ""
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    """Yield what a process has open; nothing if it has ended."""
+    with suppress(FileNotFoundError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                yield str(descriptor.readlink())
 
 
 def eventually(condition: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T:

@@ -11,9 +11,8 @@ from pathlib import Path
 import requests
 
 from tests.support.bounds import PATIENCE_SECONDS
-from tests.support.processes import ServerProcess, eventually
+from tests.support.processes import WORKER, ServerProcess, eventually
 
-WORKER = "asf.entrypoints.supervisor.worker"
 REDIS = "redis-server"
 
 
