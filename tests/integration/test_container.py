@@ -191,6 +191,22 @@ def test_it_serves_and_drains_with_nothing_but_its_volumes(image: Image, deploy:
     assert deployed.container.run(image.health_check).returncode == 1
 
 
+def test_several_workers_serve_in_a_container(deploy: Deploy, tmp_path: Path) -> None:
+    """With a Redis of their own, in the volume; process 1 supervises them."""
+    deployed = deploy(ASF_WORKERS="2", ASF_DRAIN_SECONDS="0.5")
+    deployed.announce("s", AUDIO[:200_000])
+    received = bytearray()
+    client.listen(deployed.url, "s", received.extend, token=deployed.token)
+    assert received == AUDIO[:200_000]
+    doctor = deployed.container.run(["/opt/asf/bin/asf", "doctor"])
+    assert "2, which share a private Redis (/usr/bin/redis-server)" in doctor.stdout, doctor.stdout
+    deployed.running.send_signal(signal.SIGTERM)
+    code, log = deployed.running.wait(STOP_SECONDS)
+    assert code == 0, log
+    assert "Traceback" not in log
+    assert (tmp_path / "state" / "asf.sqlite3.workers").is_dir()
+
+
 def test_nothing_else_can_be_written(deploy: Deploy) -> None:
     """Neither by the mounts' rights nor by trying."""
     deployed = deploy()

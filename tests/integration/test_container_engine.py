@@ -109,6 +109,17 @@ def test_it_plays_and_drains_as_the_manual_starts_it(engine: ContainerEngine, st
     assert "Traceback" not in engine.log("asf-production")
 
 
+def test_several_workers_share_the_redis_of_the_image(engine: ContainerEngine, start: Start) -> None:
+    """As another user than root, on a volume of its own."""
+    url = start("asf-workers", LOCKED, **PRODUCTION, ASF_WORKERS="2")
+    with client.BackendClient(url, token=API_TOKEN) as backend:
+        assert list(backend.streams()) == []
+    assert "redis.sock" in engine.execute("asf-workers", "ls", "/var/lib/asf/asf.sqlite3.workers")
+    engine.stop("asf-workers", 30)
+    assert engine.exit_code("asf-workers") == 0
+    assert "Traceback" not in engine.log("asf-workers")
+
+
 def test_without_settings_it_is_a_trial(engine: ContainerEngine, start: Start) -> None:
     """Which says so. The console is there, and the internal API wants the token that was printed."""
     url = start("asf-trial")

@@ -128,7 +128,7 @@ REQUESTS = [
     "\x1b[2J\n",
 ]
 
-EVENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.]+: ")
+EVENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ (worker=\d )?[\w.]+: ")
 """How each line of the log begins in debug mode."""
 
 MESSAGES = [b"", b"x", b"9", b"2", b"\x1b[2J", b"4\x1b[2J", b"40/\x1b[2J\n,", b"42\x1b[2J", b"45-\n\x1b", b"\xff"]

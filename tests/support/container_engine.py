@@ -118,7 +118,7 @@ class ContainerEngine:
 
 
 def package_sources() -> list[str]:
-    """Return what pip and npm need of this machine: their settings, certificates, and folders of packages."""
+    """Return what pip, npm and apt need of this machine: their settings, certificates, and folders of packages."""
     listed = subprocess.run(
         ["pip", "config", "debug"], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True
     ).stdout
@@ -127,7 +127,7 @@ def package_sources() -> list[str]:
     found += [
         path.removeprefix("file://").removesuffix("/simple") for path in re.findall(r"(?:file://)?/\S+", values)
     ]
-    found += [str(Path.home() / ".npmrc"), "/usr/etc/npmrc"]
+    found += [str(Path.home() / ".npmrc"), "/usr/etc/npmrc", "/etc/apt"]
     return sorted({path for path in found if Path(path).exists()})
 
 

@@ -6,6 +6,7 @@ an image is as its instructions make it, in folders of their own, at the paths w
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -20,6 +21,7 @@ from string import Template
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
 
+from tests.browser.prerequisites import missing
 from tests.support.bounds import BUILD_SECONDS, COMMAND_SECONDS, STOP_SECONDS
 
 IS_ROOT = os.geteuid() == 0
@@ -27,6 +29,11 @@ BASE_FOLDERS = ("/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr")
 """What a base image brings."""
 
 CAPABILITIES_TO_CHANGE_THE_USER = ("CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID")
+INSTALLATION = re.compile(
+    r"apt-get update && apt-get install -y --no-install-recommends ([a-z0-9. -]+) && rm -rf /var/lib/apt/lists/\*"
+)
+"""The step that installs packages of Debian."""
+
 KNOWN = frozenset({"CMD", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"})
 """Instructions that say how a container runs."""
 
@@ -217,6 +224,9 @@ def _exec_form(value: str) -> list[str]:
 
 
 def _run_step(image: Image, value: str) -> None:
+    if installed := INSTALLATION.fullmatch(value):
+        _find_packages(installed[1].split())
+        return
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("ASF_", "PYTHON", "COV"))}
     here = ["--ro-bind", sys.prefix, sys.prefix]  # its python and pip are those of the base image
     sandbox = [
@@ -241,6 +251,13 @@ def _run_step(image: Image, value: str) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"RUN {value}\n{done.stdout}{done.stderr}")
+
+
+def _find_packages(names: Sequence[str]) -> None:
+    """Skip the test unless the packages of Debian are installed here: this machine's programs are the image's."""
+    found = subprocess.run(["dpkg-query", "--show", *names], capture_output=True, check=False)
+    if found.returncode:
+        missing(" and ".join(names), f"apt-get install {' '.join(names)}")
 
 
 def _copy(image: Image, stages: Mapping[str, Image], context: Image, value: str) -> None:
