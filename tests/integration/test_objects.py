@@ -76,6 +76,7 @@ def test_an_object_can_be_played_by_its_url(object_server: ServerProcess, swift:
     assert requests.get(url, headers=changed, timeout=PATIENCE_SECONDS).content == b"other"
 
 
+@pytest.mark.one_process("each worker asks the store for its listeners")
 def test_listeners_share_what_is_read(
     object_server: ServerProcess, swift: SwiftServer, store_proxy: StoreProxy
 ) -> None:
@@ -130,6 +131,7 @@ def test_an_object_need_not_be_there_when_it_is_announced(object_server: ServerP
     listener.close()
 
 
+@pytest.mark.one_process("each worker asks the store for its listeners")
 def test_many_who_waited_for_an_object_are_served(
     object_server: ServerProcess, swift: SwiftServer, store_proxy: StoreProxy
 ) -> None:
