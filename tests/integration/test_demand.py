@@ -50,6 +50,7 @@ def reporting_to(receiver: WebhookReceiver, **more: str) -> dict[str, str]:
     return {"ASF_WEBHOOK_URL": receiver.url, "ASF_WEBHOOK_SECRET": SECRET, "TEST_GRACE_SECONDS": "0.2", **more}
 
 
+@pytest.mark.one_process("with Redis it is a moment old: test_several_servers_demand.py")
 class TestDemand:
     """GET /asf/internal/streams/{stream_id}."""
 

@@ -120,7 +120,17 @@ def test_a_demo_that_fails_says_so(server: ServerProcess) -> None:
 
 
 @STOPPED_DEMO
-@pytest.mark.parametrize("end", [ServerProcess.stop, ServerProcess.kill], ids=["stopped", "killed"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(ServerProcess.stop, id="stopped"),
+        pytest.param(
+            ServerProcess.kill,
+            id="killed",
+            marks=pytest.mark.one_process("only a server alone records the demos of its console for the next start"),
+        ),
+    ],
+)
 def test_a_demo_of_the_console_fails_with_its_server(tmp_path: Path, end: Callable[[ServerProcess], object]) -> None:
     """At once, or at the next start after a kill. Nobody waits for the rest of it."""
     server = ServerProcess(tmp_path)
