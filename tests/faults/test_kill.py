@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.audience import LONG, TRANSPORTS, Audience, LightListener, longest_gap, lost_bytes
@@ -91,6 +92,7 @@ def test_what_was_announced_stays_announced(tmp_path: Path, ledger: Ledger, soak
     )
 
 
+@pytest.mark.one_process("the history of workers outlives them, in Redis")
 def test_a_subscriber_recovers_or_is_told(tmp_path: Path, ledger: Ledger, soak: bool) -> None:
     """The history of UI updates ends with the process: never a gap in silence."""
     kills = 30 if soak else 2
