@@ -1,5 +1,6 @@
 """deploy/nginx.conf and deploy/haproxy.cfg, each in front of three real servers that go, hang and come back."""
 
+import os
 import shutil
 import signal
 import threading
@@ -195,7 +196,7 @@ def test_haproxy_gives_up_a_node_that_says_nothing(nodes: Nodes, tmp_path: Path)
     """As from a machine that is gone: its listeners are cut while it hangs, go on elsewhere, and nobody comes."""
     nodes.announce("s", make_too_long_audio())
     proxy = HAProxy(tmp_path / "proxy", nodes.ports, gives_up=True)
-    hung = nodes.all[0].process
+    hung = nodes.all[0].pids()
     try:
         with Audience() as audience:
             listeners = audience.join(
@@ -208,7 +209,8 @@ def test_haproxy_gives_up_a_node_that_says_nothing(nodes: Nodes, tmp_path: Path)
             audience.wait_until(lambda listener: listener.hears, PATIENCE_SECONDS)
             on_it = nodes.listeners()[0]
             assert on_it > 0
-            hung.send_signal(signal.SIGSTOP)
+            for pid in hung:
+                os.kill(pid, signal.SIGSTOP)
             eventually(lambda: sum(listener.breaks > 0 for listener in listeners) >= on_it)
             places = {listener: listener.offset for listener in listeners}
             audience.wait_until(lambda listener: listener.offset > places[listener], PATIENCE_SECONDS)
@@ -216,7 +218,8 @@ def test_haproxy_gives_up_a_node_that_says_nothing(nodes: Nodes, tmp_path: Path)
             _come_by_every_door(proxy)
         assert sum(listener.wrong for listener in listeners) == 0
     finally:
-        hung.send_signal(signal.SIGCONT)
+        for pid in hung:
+            os.kill(pid, signal.SIGCONT)
         proxy.stop()
 
 
