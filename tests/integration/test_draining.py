@@ -135,6 +135,7 @@ def test_the_catalog_is_closed(tmp_path: Path) -> None:
     assert {path.name for path in database.parent.iterdir()} == {"asf.sqlite3", "asf.sqlite3.lock"}
 
 
+@pytest.mark.one_process("a supervisor ends with exit code 1: tests/faults/test_workers.py")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
     """For those who cannot wait."""

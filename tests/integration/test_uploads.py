@@ -100,6 +100,7 @@ def test_the_newest_request_takes_over(start_server: StartServer) -> None:
     assert listener.audio == AUDIO
 
 
+@pytest.mark.one_process("on another server, and another worker, the offset tells: test_uploads_several_servers.py")
 def test_a_sender_that_sends_on_receives_why_it_is_rejected(start_server: StartServer) -> None:
     """The connection is not reset before: at the head of the request, and in mid-body."""
     server = start_server(FAST)
