@@ -115,7 +115,7 @@ def test_no_session_begins(tmp_path: Path) -> None:
     while len(listener.audio) < told + 100_000:
         listener.receive()
     server.process.terminate()
-    assert server.wait() == -signal.SIGTERM
+    assert server.wait() in {-signal.SIGTERM, 1}  # A supervisor ends by itself.
     listener.close()
 
 
@@ -125,6 +125,7 @@ def test_without_listeners_it_ends_at_once(tmp_path: Path) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.one_process("workers keep no database")
 def test_the_catalog_is_closed(tmp_path: Path) -> None:
     """What was announced stands in the database itself, and its log is gone."""
     server = ServerProcess(tmp_path)

@@ -367,6 +367,7 @@ def test_more_than_one_stream_may_have_is_rejected(start_server: StartServer) ->
     assert put(server.url, "t", AUDIO[:1000]).status_code == 201
 
 
+@pytest.mark.one_process("each worker counts the directory at times: docs/production.md, Uploads")
 def test_the_uploads_together_are_bounded(start_server: StartServer) -> None:
     """What was taken stays, and continues when there is space again."""
     server = start_server(FAST | {"ASF_UPLOAD_TOTAL_BYTES": "100000"})
