@@ -274,6 +274,7 @@ def test_each_unprotected_interface_is_one_warning_at_start(start_server: StartS
     )
 
 
+@pytest.mark.one_process("workers keep the catalog in a private directory")
 def test_weak_secrets_and_readable_files_are_warnings_at_start(start_server: StartServer, tmp_path: Path) -> None:
     """A short secret that signs tokens; a .env with secrets, and a database, that all users can read."""
     dotenv, database = tmp_path / ".env", tmp_path / "d.sqlite3"
