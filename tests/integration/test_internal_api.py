@@ -310,7 +310,9 @@ def _are_warnings(server: ServerProcess, beginnings: list[str]) -> bool:
     """Return whether the warnings at start begin so, once it listens."""
     eventually(lambda: any("Listening" in line for line in server.log))
     warnings = [
-        found[1] for line in server.log if (found := re.search(r'WARNING(?: \S+:|.*"message":) "?(.*)', line))
+        found[1]
+        for line in server.log
+        if (found := re.search(r'WARNING(?:(?: worker=\d+)? \S+:|.*"message":) "?(.*)', line))
     ]
     return len(warnings) == len(beginnings) and all(
         any(warning.startswith(beginning) for warning in warnings) for beginning in beginnings
