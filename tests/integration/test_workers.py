@@ -233,7 +233,7 @@ def test_workers_drain_as_one_server(tmp_path: Path) -> None:
 
 def test_streams_of_a_server_alone_are_there_with_workers(tmp_path: Path) -> None:
     """With their epochs. Back with one worker, a line says where the others are."""
-    alone = ServerProcess(tmp_path)
+    alone = ServerProcess(tmp_path, {"ASF_WORKERS": "1"})
     alone.announce("s", audio_of(1000))
     epoch = _stream(alone, "s")["epoch"]
     assert alone.stop() == 0
@@ -244,7 +244,7 @@ def test_streams_of_a_server_alone_are_there_with_workers(tmp_path: Path) -> Non
     again = ServerProcess(tmp_path, TWO)
     assert _stream(again, "t")["state"] == "complete"
     assert again.stop() == 0
-    alone = ServerProcess(tmp_path)
+    alone = ServerProcess(tmp_path, {"ASF_WORKERS": "1"})
     assert any("are not served by one" in line for line in alone.log)
     assert alone.stop() == 0
 
