@@ -269,9 +269,9 @@ def test_wrong_usage(arguments: tuple[str, ...]) -> None:
 
 
 def test_wrong_settings_are_wrong_usage(tmp_path: Path) -> None:
-    """The demo reads the audio root from them."""
-    result = asf("demo", url=NOWHERE, cwd=tmp_path, environment={"ASF_PORT": "none"})
-    assert (result.returncode, b"ASF_PORT" in result.stderr) == (2, True)
+    """The demo reads the audio root from its setting."""
+    result = asf("demo", url=NOWHERE, cwd=tmp_path, environment={"ASF_AUDIO_ROOTS": ":"})
+    assert (result.returncode, b"ASF_AUDIO_ROOTS" in result.stderr) == (2, True)
 
 
 def test_a_closed_pipe_ends_a_command(start_server: StartServer) -> None:
