@@ -9,6 +9,7 @@ client.
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -420,6 +421,10 @@ class Listener:
                 self.ended = "complete"
             elif isinstance(event, StreamFailed):
                 self.ended = event.error.error_code
+
+    def together(self) -> AbstractContextManager[None]:
+        """Change nothing."""
+        return nullcontext()
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         """Take all of it, and check that nothing is missing or repeated."""

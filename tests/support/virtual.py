@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -228,6 +229,9 @@ class ScriptedListener:
 
     def peer(self) -> Peer:
         return Peer(Transport.HTTP, "192.0.2.1")
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         self.before_send()

@@ -364,14 +364,12 @@ def test_what_is_held_back_is_one_write_with_what_follows(line: Line, monkeypatc
     monkeypatch.setattr(connection, "write_now", write)
     batch = AudioBatch(0, b"audio", 5)
     line.websocket.hold(b"handshake")
-    line.websocket.cork()
-    line.websocket.write_whole(b"one")
-    line.websocket.write_whole(b"two")
-    assert writes == []
-    assert line.websocket.write_chunks(framing_for("e"), batch, 0, 5) == 5
-    line.websocket.write_whole(b"three")
-    line.websocket.uncork()
-    line.websocket.uncork()
+    with line.websocket.corked():
+        line.websocket.write_whole(b"one")
+        line.websocket.write_whole(b"two")
+        assert writes == []
+        assert line.websocket.write_chunks(framing_for("e"), batch, 0, 5) == 5
+        line.websocket.write_whole(b"three")
     frames = bytes(framing_for("e").render(batch, 0, 5))
     assert writes == [b"handshakeonetwo" + frames, b"three"]
 
@@ -390,11 +388,10 @@ def test_what_is_held_back_comes_first_where_the_kernel_takes_little(line: Line)
     """The rest of it is written before the audio that was behind it."""
     batch = AudioBatch(0, bytes(5000), 1000)
     held = bytes(range(256)) * 4000
-    line.websocket.cork()
-    line.websocket.write_whole(held)
-    assert line.websocket.write_chunks(framing_for(""), batch, 0, 5000) == 0
-    assert not line.websocket.idle
-    line.websocket.uncork()
+    with line.websocket.corked():
+        line.websocket.write_whole(held)
+        assert line.websocket.write_chunks(framing_for(""), batch, 0, 5000) == 0
+        assert not line.websocket.idle
     while len(line.received) < len(held):
         line.read_all()
     assert bytes(line.received) == held

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from asf.adapters.redis_store.grouped_reads import COMMANDS_AT_ONCE, GroupedReads
+from asf.adapters.redis_store.grouped_reads import GroupedReads
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.processes import eventually
 
@@ -40,29 +40,27 @@ class Store:
 class Readers:
     """Threads that read, in the order in which they came."""
 
-    def __init__(self, store: Store) -> None:
-        self.reads = GroupedReads(store.read, MOST)
+    def __init__(self, store: Store, wait_seconds: float = PATIENCE_SECONDS) -> None:
+        self.reads = GroupedReads(store.read, MOST, wait_seconds)
         self._store = store
         self._pool = ThreadPoolExecutor(20)
 
-    def occupy(self) -> "list[Future[int]]":
-        """Let as many commands be under way as may be."""
-        reading = []
-        for number in range(1, COMMANDS_AT_ONCE + 1):
-            reading.append(self._pool.submit(self.reads.get, f"other{number}"))
-            eventually(partial(self._is_at, number))
-        return reading
+    def occupy(self) -> None:
+        """Let a command be under way."""
+        self._pool.submit(self.reads.get, "other")
+        eventually(lambda: self._store.commands)
+
+    def begin(self, key: str) -> "Future[int]":
+        """Begin to read."""
+        return self._pool.submit(self.reads.get, key)
 
     def get(self, *keys: str) -> "list[Future[int]]":
         """Begin to read, one after the other, while no command can be sent."""
         reading = []
         for number, key in enumerate(keys, 1):
-            reading.append(self._pool.submit(self.reads.get, key))
+            reading.append(self.begin(key))
             eventually(partial(self._wait, number))
         return reading
-
-    def _is_at(self, number: int) -> bool:
-        return len(self._store.commands) == number
 
     def _wait(self, number: int) -> bool:
         return self.reads.waiting == number
@@ -86,23 +84,23 @@ def test_a_read_that_need_not_wait_is_a_command_of_its_own(store: Store) -> None
 def test_reads_that_wait_are_one_command(store: Store) -> None:
     """With each key once; what is stored before the command is seen by all."""
     readers = Readers(store)
-    others = readers.occupy()
+    readers.occupy()
     reading = readers.get("a", "b", "a", "c")
     store.values |= {"a": 1, "b": 2, "c": 3}
-    store.answer(len(others) + 1)
+    store.answer(2)
     assert [read.result(PATIENCE_SECONDS) for read in reading] == [1, 2, 1, 3]
-    assert store.commands[COMMANDS_AT_ONCE:] == [["a", "b", "c"]]
+    assert store.commands[1:] == [["a", "b", "c"]]
 
 
 def test_a_command_has_at_most_so_many_keys(store: Store) -> None:
     """Further ones are for the next."""
     readers = Readers(store)
-    others = readers.occupy()
+    readers.occupy()
     reading = readers.get(*"abcde")
-    store.answer(len(others) + 2)
+    store.answer(3)
     for read in reading:
         read.result(PATIENCE_SECONDS)
-    assert sorted(map(list, store.commands[COMMANDS_AT_ONCE:])) == [["a", "b", "c"], ["d", "e"]]
+    assert sorted(map(list, store.commands[1:])) == [["a", "b", "c"], ["d", "e"]]
 
 
 def test_all_that_wait_receive_the_error(store: Store) -> None:
@@ -111,7 +109,7 @@ def test_all_that_wait_receive_the_error(store: Store) -> None:
     readers.occupy()
     reading = readers.get("a", "b")
     store.error = ConnectionError("gone")
-    store.answer(COMMANDS_AT_ONCE + 2)
+    store.answer(3)
     for read in reading:
         with pytest.raises(ConnectionError):
             read.result(PATIENCE_SECONDS)
@@ -125,8 +123,18 @@ def test_a_task_that_is_ended_leaves_the_others_their_values(store: Store) -> No
     reading = readers.get("a", "b")
     store.values |= {"a": 1, "b": 2}
     store.error = KeyboardInterrupt()
-    store.answer(COMMANDS_AT_ONCE + 2)
+    store.answer(3)
     with pytest.raises(KeyboardInterrupt):
         reading[0].result(PATIENCE_SECONDS)
     assert reading[1].result(PATIENCE_SECONDS) == 2
     assert readers.reads.waiting == 0
+
+
+def test_a_command_that_is_not_answered_does_not_hold_up_others(store: Store) -> None:
+    """They are sent after a while, and answered."""
+    readers = Readers(store, wait_seconds=0.01)
+    readers.occupy()
+    reading = readers.begin("a")
+    eventually(lambda: len(store.commands) == 2)
+    store.answer(2)
+    assert reading.result(PATIENCE_SECONDS) == 0

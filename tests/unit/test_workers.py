@@ -202,6 +202,10 @@ def test_workers_that_drain_together_wait_for_each_others_listeners(table: Worke
     assert first.listeners_beside() == 0
 
 
+def _nothing(*_arguments: object) -> None:
+    """Neither wait, nor ask."""
+
+
 def page_of(number: int) -> bytes:
     """Return metrics in which everything is `number`."""
     registry = CollectorRegistry()
@@ -215,7 +219,7 @@ def page_of(number: int) -> bytes:
 
 def test_metrics_are_added_up() -> None:
     """Those of workers that have ended, as far as they only increase."""
-    merged = Merged()
+    merged = Merged(_nothing)
     merged.add(page_of(1).decode(), is_live=True)
     merged.add(page_of(3).decode(), is_live=True)
     merged.add(page_of(9).decode(), is_live=False)
@@ -240,7 +244,7 @@ def test_counters_do_not_go_back_when_a_worker_is_replaced(table: WorkerTable, t
     asked: list[int] = []
     for generation, total in ((5, 2.0), (6, 4.0), (7, 6.0)):
         page = SharedPage(
-            lambda: page_of(2), tmp_path, seat_of(table, 1, generation), asked.append, lambda _seconds: None
+            lambda: page_of(2), tmp_path, seat_of(table, 1, generation), asked.append, _nothing, _nothing
         )
         assert f'c_total{{kind="a"}} {total}' in page.render().decode().splitlines()
         assert "g 2.0" in page.render().decode().splitlines()
@@ -253,9 +257,9 @@ def test_a_worker_that_does_not_answer_delays_the_page_for_a_moment_only(
 ) -> None:
     """What it has written before counts."""
     monkeypatch.setattr(shared_page, "WAIT_SECONDS", 0.0)
-    other = SharedPage(lambda: page_of(3), tmp_path, seat_of(table, 0), lambda _slot: None, lambda _seconds: None)
+    other = SharedPage(lambda: page_of(3), tmp_path, seat_of(table, 0), _nothing, _nothing, _nothing)
     other.write()
-    page = SharedPage(lambda: page_of(2), tmp_path, seat_of(table, 1), lambda _slot: None, lambda _seconds: None)
+    page = SharedPage(lambda: page_of(2), tmp_path, seat_of(table, 1), _nothing, _nothing, _nothing)
     assert "g 5.0" in page.render().decode().splitlines()
 
 

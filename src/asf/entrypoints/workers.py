@@ -81,7 +81,7 @@ def create_shared_page(
     """Return the metrics of all workers; None for a server that has no others."""
     if place is None or seat is None:
         return None
-    return SharedPage(render_own, Path(place.folder), seat, runtime.ask_worker, runtime.pause)
+    return SharedPage(render_own, Path(place.folder), seat, runtime.ask_worker, runtime.pause, runtime.checkpoint)
 
 
 def choose_page(render_own: Callable[[], bytes], shared: SharedPage | None) -> Callable[[], bytes]:

@@ -6,8 +6,8 @@ them. On long polling, and during the upgrade, they go through the queue.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from asf.adapters.client_intake import ClientIntake
@@ -190,18 +190,9 @@ class EngineIoTransport:
             self._queue.put(LatePacket(render))
         return True
 
-    @contextmanager
-    def corked(self) -> Iterator[None]:
+    def corked(self) -> AbstractContextManager[None]:
         """Write what is sent in this context together, as far as it is written directly. The caller must not wait."""
-        websocket = self._websocket
-        if websocket is None:
-            yield
-            return
-        websocket.cork()
-        try:
-            yield
-        finally:
-            websocket.uncork()
+        return nullcontext() if self._websocket is None else self._websocket.corked()
 
     def mark_active(self) -> None:
         """Exempt the connection from the join timeout."""

@@ -40,17 +40,21 @@ COMMON = {"asf_build_info", "asf_catalog_streams", "asf_max_listeners"}
 
 
 class Snapshot(NamedTuple):
-    """The metrics of a worker, in the text format, at a time of the monotonic clock."""
+    """The metrics of a worker, in the text format, at a time of the monotonic clock.
+
+    `inherited` is what the workers in its slot had counted before.
+    """
 
     generation: int
     at: float
-    text: str
+    own: str
+    inherited: str
 
 
 class SharedPage:
     """The metrics of all workers. `render_own` returns those of this one, and `ask` makes another one write its own.
 
-    `pause` suspends the calling task. The files are in `folder`.
+    `pause` suspends the calling task, and `checkpoint` may do so in long work. The files are in `folder`.
     """
 
     def __init__(
@@ -60,14 +64,20 @@ class SharedPage:
         seat: Seat,
         ask: Callable[[int], object],
         pause: Callable[[float], object],
+        checkpoint: Callable[[], object],
     ) -> None:
         self._render_own = render_own
         self._folder = folder
         self._seat = seat
         self._ask = ask
         self._pause = pause
+        self._checkpoint = checkpoint
+        before = Merged(lambda: None)
         earlier = self._read(seat.me.slot)
-        self._inherited = "" if earlier is None else earlier.text
+        if earlier is not None:
+            before.add(earlier.own, is_live=False)
+            before.add(earlier.inherited, is_live=False)
+        self._inherited = before.render().decode()
 
     def render(self) -> bytes:
         """Return the metrics of all workers. May yield."""
@@ -79,25 +89,24 @@ class SharedPage:
         end = now + WAIT_SECONDS
         while not all(self._is_written(slot, now) for slot in others) and time.monotonic() < end:
             self._pause(LOOK_SECONDS)
-        merged = Merged()
+        merged = Merged(self._checkpoint)
         for slot in range(self._seat.table.slots):
             snapshot = self._read(slot)
             if snapshot is not None:
-                merged.add(snapshot.text, is_live=self._seat.is_live(slot, snapshot.generation))
+                merged.add(snapshot.own, is_live=self._seat.is_live(slot, snapshot.generation))
+                merged.add(snapshot.inherited, is_live=False)
         return merged.render()
 
     def write(self) -> None:
-        """Write the metrics of this worker, with what was counted before in its slot."""
-        merged = Merged()
+        """Write the metrics of this worker, and what was counted before in its slot."""
         # The text is complete at this time, so the time is not later.
         at = time.monotonic()
-        merged.add(self._render_own().decode(), is_live=True)
-        merged.add(self._inherited, is_live=False)
+        own = self._render_own().decode()
         path = self._path(self._seat.me.slot)
         new = path.with_suffix(".new")
-        head = json.dumps([self._seat.me.generation, at])
+        head = json.dumps([self._seat.me.generation, at, len(own)])
         with suppress(OSError):  # The disk is full: those from before stay.
-            new.write_text(f"{head}\n{merged.render().decode()}")
+            new.write_text(f"{head}\n{own}{self._inherited}")
             new.replace(path)
 
     def run(self) -> None:
@@ -113,25 +122,27 @@ class SharedPage:
     def _read(self, slot: int) -> Snapshot | None:
         try:
             head, _, text = self._path(slot).read_text().partition("\n")
-            generation, at = json.loads(head)
+            generation, at, length = json.loads(head)
         except (OSError, ValueError):
             return None
-        return Snapshot(generation, at, text)
+        return Snapshot(generation, at, text[:length], text[length:])
 
     def _path(self, slot: int) -> Path:
         return self._folder / f"metrics-{slot}"
 
 
 class Merged(Collector):
-    """Metrics of several workers as one."""
+    """Metrics of several workers as one. `checkpoint` may suspend the task that adds some."""
 
-    def __init__(self) -> None:
+    def __init__(self, checkpoint: Callable[[], object]) -> None:
+        self._checkpoint = checkpoint
         self._families: dict[str, Metric] = {}
         self._values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
 
     def add(self, text: str, *, is_live: bool) -> None:
         """Add metrics in the text format; of a worker that has ended, only those that are summed over all."""
         for family in text_string_to_metric_families(text):
+            self._checkpoint()
             if is_live or family.type in SUMMED:
                 self._families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
                 values = self._values.setdefault(family.name, {})
@@ -151,6 +162,7 @@ class Merged(Collector):
 
     def _collected(self) -> Iterator[Metric]:
         for name, family in self._families.items():
+            self._checkpoint()
             metric = Metric(name, family.documentation, family.type)
             for (sample, labels), value in self._values[name].items():
                 metric.add_sample(sample, dict(labels), value)

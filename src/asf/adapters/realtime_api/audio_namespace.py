@@ -51,8 +51,7 @@ class AudioNamespace(StrictNamespace[SocketIoTransport]):
             return
         emitter = SocketIoListenerEmitter(transport, AUDIO_NAMESPACE)
         try:
-            with transport.corked():  # What waits for another machine is done in a task of its own.
-                self._service.join(sid, request, emitter)
+            self._service.join(sid, request, emitter)
             transport.mark_active()
         except AsfError as error:
             self.emit_here(sid, "stream_error", stream_error(error, request.stream_id, request.offset))

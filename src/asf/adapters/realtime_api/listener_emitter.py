@@ -1,6 +1,7 @@
 """Sends a session's events and audio over Socket.IO: implements the `ListenerEmitter` port."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
 
 from asf.adapters.realtime_api.messages import CuesRendering, cues_message, message_of
@@ -41,6 +42,10 @@ class SocketIoListenerEmitter:
         """Send `events` to the listener, in order."""
         messages = map(message_of, events)
         self._transport.send_all([event_packet(self._namespace, name, compact_json(data)) for name, data in messages])
+
+    def together(self) -> AbstractContextManager[None]:
+        """Send what is sent in this context in one write, where possible. The caller must not wait meanwhile."""
+        return self._transport.corked()
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         """Send chunks, and return how many bytes were taken."""

@@ -6,6 +6,7 @@ Control messages are JSON text, audio is binary.
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import count
 from typing import Any
@@ -97,6 +98,10 @@ class PlainWebSocketEmitter:
             self._connection.close(close_code_of(last.error), last.error.error_code, is_read=is_read)
         elif isinstance(last, EndOfStream) or (isinstance(last, StatusChanged) and last.status is SessionStatus.LEFT):
             self._connection.close(NORMAL_CLOSURE, "")
+
+    def together(self) -> AbstractContextManager[None]:
+        """Send what is sent in this context in one write, where possible. The caller must not wait meanwhile."""
+        return self._connection.corked()
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         """Send chunks, and return how many bytes were taken."""

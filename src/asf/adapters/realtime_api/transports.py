@@ -91,6 +91,10 @@ class WebSocketConnection(Protocol):
         """Who is connected."""
         ...
 
+    def corked(self) -> AbstractContextManager[None]:
+        """Send what is sent in this context in one write, where possible. The caller must not wait meanwhile."""
+        ...
+
     def send_texts(self, texts: Sequence[str]) -> bool:
         """Send text messages, now or after those that wait. Always returns True."""
         ...

@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 
-COMMANDS_AT_ONCE = 2
-"""Commands that may be under way. While one of them is not answered, the other still is."""
+WAIT_SECONDS = 0.05
+"""How long a command waits for the answer to the one before. One that is not answered does not hold up the others."""
 
 
 class _Group(Generic[Value]):
@@ -25,18 +25,21 @@ class _Group(Generic[Value]):
 
 
 class GroupedReads(Generic[Value]):
-    """Makes one command of the reads that begin while `COMMANDS_AT_ONCE` are under way.
+    """Makes one command of the reads that begin while another is under way, for at most `wait_seconds`.
 
     So thousands who join the same stream at once are a few commands. Each read sees all that was stored before it
     began. `read` returns the values of some keys, in their order, for at most `most` of them; what it raises, all
     receive that wait for it. `waiting` is how many wait for their command to be sent.
     """
 
-    def __init__(self, read: Callable[[Sequence[str]], Sequence[Value]], most: int) -> None:
+    def __init__(
+        self, read: Callable[[Sequence[str]], Sequence[Value]], most: int, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
         self._read = read
         self._most = most
+        self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
-        self._turns = threading.Semaphore(COMMANDS_AT_ONCE)
+        self._turn = threading.Lock()
         self._next: _Group[Value] | None = None
         self.waiting = 0
 
@@ -67,13 +70,16 @@ class GroupedReads(Generic[Value]):
 
     def _run(self, group: _Group[Value]) -> None:
         """Send the command when it is its turn, with all keys that have come by then."""
+        has_turn = False
         try:
-            with self._turns:
-                self._close(group)
-                group.values = self._read(list(group.places))
+            has_turn = self._turn.acquire(timeout=self._wait_seconds)
+            self._close(group)
+            group.values = self._read(list(group.places))
         except Exception as error:  # noqa: BLE001 - raised by all who wait for it
             group.error = error
         finally:
+            if has_turn:
+                self._turn.release()
             self._close(group)
             group.is_done.set()
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -69,6 +70,10 @@ class PlainWebSocket:
         """Wait for the next message; None at the end of the connection. Lets the client read what waits for it."""
         self._back_pressure.wait(lambda: self._waiting_bytes)
         return self._websocket.wait()
+
+    def corked(self) -> AbstractContextManager[None]:
+        """Write what is sent in this context together. The caller must not wait."""
+        return self._websocket.corked()
 
     def send_texts(self, texts: Sequence[str]) -> bool:
         """Send text messages, now or after what waits in front of them."""

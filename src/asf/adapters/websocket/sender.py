@@ -2,8 +2,8 @@
 
 import errno
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from asf.adapters.client_intake import ClientIntake
 from asf.adapters.runtime import Event, RawConnection
@@ -34,8 +34,8 @@ class FrameSender:
 
     `on_idle` is called when a frame was sent after waiting, or by `send`, and nothing else is pending. `timeout`
     is the longest time in seconds in which the client takes no byte of what `send` waits for (None: no limit).
-    `intake` tells how the client takes what it is sent. Between `cork` and `uncork` whole messages are held back, so
-    that several, and audio after them, are one write.
+    `intake` tells how the client takes what it is sent. While it is `corked` whole messages are held back, so that
+    several, and audio after them, are one write.
     `websocket_closed` says that nothing more can be sent.
     """
 
@@ -91,14 +91,15 @@ class FrameSender:
         if self._held:
             self._write(b"")
 
-    def cork(self) -> None:
-        """Hold whole messages back, until `uncork`. The caller must not wait meanwhile."""
+    @contextmanager
+    def corked(self) -> Iterator[None]:
+        """Hold whole messages back in this context, then write them. The caller must not wait meanwhile."""
         self._is_corked = True
-
-    def uncork(self) -> None:
-        """Write what was held back. Safe to repeat."""
-        self._is_corked = False
-        self.flush()
+        try:
+            yield
+        finally:
+            self._is_corked = False
+            self.flush()
 
     def send(self, message: str | bytes) -> None:
         """Send one message, and wait until the kernel has taken it. Raises OSError when the connection is closed."""

@@ -217,14 +217,15 @@ class Admission:
 
     def _start_now(self, session: ListenerSession, stream: AudioStream, audio: SharedAudio) -> None:
         """Start the session, and send what is due at once. `audio` has been acquired for it."""
-        try:
-            self._accept(session)
-        except Exception:
-            self._pool.release(audio)
-            raise
-        self._start(session, stream, audio)
-        if session.served:
-            self._pump.serve_at_once(session)
+        with session.emitter.together():
+            try:
+                self._accept(session)
+            except Exception:
+                self._pool.release(audio)
+                raise
+            self._start(session, stream, audio)
+            if session.served:
+                self._pump.serve_at_once(session)
         if audio.growing and not session.ended:
             is_there = self._follow(session)
             if not is_there:  # It was deleted between the two reads.

@@ -1,6 +1,7 @@
 """What streaming needs from outside."""
 
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from asf.domain.cues.track import CuePiece
@@ -120,6 +121,10 @@ class ListenerEmitter(Protocol):
 
     def emit(self, *events: ListenerEvent) -> None:
         """Send `events` to the listener, after all audio and events sent before."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Send what is sent in this context together, where that is possible. The caller must not wait meanwhile."""
         ...
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:

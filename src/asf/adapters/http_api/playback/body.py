@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, Queue
 
 from asf.adapters.client_intake import ClientIntake
@@ -86,6 +87,10 @@ class PlaybackBody:
                 self._parts.put(event)
             if isinstance(event, StreamFailed) and isinstance(event.error, STOPS_AT_ONCE):
                 self._abort_sending()
+
+    def together(self) -> AbstractContextManager[None]:
+        """Change nothing: a response has audio only."""
+        return nullcontext()
 
     def send_audio(self, batch: AudioBatch, start: int, stop: int) -> int:
         """Take up to `PART_BYTES`, unless earlier audio still waits to be sent."""
