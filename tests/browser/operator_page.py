@@ -36,9 +36,9 @@ def announce(server: ServerProcess, stream_id: str, audio: bytes, name: str) -> 
 
 
 @contextmanager
-def in_production(directory: Path) -> Iterator[ServerProcess]:
+def in_production(directory: Path, **settings: str) -> Iterator[ServerProcess]:
     """Run a server in production, with streams, one of which has a name like HTML. Its log has no traceback."""
-    server = ServerProcess(directory, PRODUCTION)
+    server = ServerProcess(directory, PRODUCTION | settings)
     announce(server, "long", audio_of(8_000_000), "long.mp3")
     announce(server, HOSTILE, audio_of(8_000_000), "hostile.mp3")
     yield server

@@ -279,3 +279,18 @@ def test_which_node_is_slow(tmp_path: Path, chromium: Chromium) -> None:
         chromium.run(scenario())
     finally:
         nodes.stop()
+
+
+def test_workers_share_a_limit(tmp_path: Path, chromium: Chromium) -> None:
+    """So it is not shown beside each of them."""
+
+    async def scenario() -> None:
+        async with open_page(chromium, server) as page:
+            await sign_in(page)
+            await until(page, "document.querySelectorAll('#nodes tr').length === 2")
+            assert [row.split("|")[4] for row in await texts(page, "#nodes")] == ["0", "0"]
+            said = await page.inner_text("#shared-limits")
+            assert said == "The workers of a server share its limit: 7 listeners together."
+
+    with in_production(tmp_path, ASF_WORKERS="2", ASF_MAX_LISTENERS="7") as server:
+        asyncio.run(scenario())

@@ -28,7 +28,16 @@ export class NodesView {
     const notice = byId("problems");
     setText(notice, problems.join("\n"));
     notice.hidden = problems.length === 0;
+    this.#showSharedLimits(body.nodes);
     this.#showRejections(body);
+  }
+
+  /** Say what workers may have together: the limit of a worker is not its own. */
+  #showSharedLimits(nodes: NodeStatus[]): void {
+    const limits = new Set(nodes.flatMap((node) => (node.worker === null ? [] : [node.max_listeners])));
+    const hint = byId("shared-limits");
+    setText(hint, `The workers of a server share its limit: ${[...limits].sort((a, b) => a - b).join(" or ")} listeners together.`);
+    hint.hidden = limits.size === 0;
   }
 
   #showRejections(body: Nodes): void {
@@ -68,7 +77,7 @@ function cellsOf(row: Row): Cell[] {
     row.state === "ready" ? "ready" : { text: row.state === "draining" ? "draining" : "not ready", className: "bad" },
     row.version,
     durationText(row.uptime_seconds),
-    `${row.listeners} of ${row.max_listeners}`,
+    row.worker === null ? `${row.listeners} of ${row.max_listeners}` : String(row.listeners),
     String(row.listeners_blocked),
     String(row.subscribers),
     String(row.uploads),
