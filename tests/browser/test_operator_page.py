@@ -293,4 +293,4 @@ def test_workers_share_a_limit(tmp_path: Path, chromium: Chromium) -> None:
             assert said == "The workers of a server share its limit: 7 listeners together."
 
     with in_production(tmp_path, ASF_WORKERS="2", ASF_MAX_LISTENERS="7") as server:
-        asyncio.run(scenario())
+        chromium.run(scenario())
