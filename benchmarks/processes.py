@@ -34,10 +34,7 @@ class Server:
 
     def cpu(self) -> float:
         """Return the CPU time of all its threads so far, in seconds."""
-        total = 0
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-        return total / 1e9
+        return cpu_of(self.process.pid)
 
     def memory(self) -> int:
         """Return its resident memory, in bytes."""
@@ -232,10 +229,12 @@ def wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int) -> None
             return
 
 
+def cpu_of(pid: int) -> float:
+    """Return the CPU time of all threads of a process so far, in seconds."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
 def on_core(core: int) -> Callable[[], None]:
     """Return a function that binds the calling process to a core."""
-
-    def set_core() -> None:
-        os.sched_setaffinity(0, {core})
-
-    return set_core
+    return partial(os.sched_setaffinity, 0, {core})

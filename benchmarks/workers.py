@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measurements import HARDLY_ANY_AUDIO, WARM_UP_JOINS, Figures, checked
-from benchmarks.processes import STREAM_ID, Load, Server, asf
+from benchmarks.processes import STREAM_ID, Load, Server, asf, cpu_of
 
 COUNTS = (1, 2)
 
@@ -17,7 +17,7 @@ class Family(Server):
 
     def cpu(self) -> float:
         """Return the CPU time of all of them so far, in seconds."""
-        return sum(_cpu_of(pid) for pid in _with_descendants(self.process.pid))
+        return sum(cpu_of(pid) for pid in _with_descendants(self.process.pid))
 
     def allow(self, cores: set[int]) -> None:
         """Let all their threads run on these cores."""
@@ -85,8 +85,3 @@ def _with_descendants(pid: int) -> list[int]:
         for task in Path(f"/proc/{parent}/task").iterdir():
             found += map(int, (task / "children").read_text().split())
     return found
-
-
-def _cpu_of(pid: int) -> float:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9

@@ -15,10 +15,12 @@ from tests.browser.audio import AudioFiles, ToneClips
 from tests.browser.chromium import Chromium
 from tests.browser.engines import ENGINES, Engine, PageError, only_one, running
 from tests.browser.hearing import HearingPage
+from tests.browser.operator_page import in_production
 from tests.browser.page_server import serving
 from tests.browser.pages import Pages
 from tests.browser.prerequisites import missing
 from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.processes import ServerProcess
 
 HERE = Path(__file__).parent
 CLIENT_DIST = HERE / "node_modules" / "socket.io-client" / "dist"
@@ -35,6 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = getattr(item, "callspec", None)
         if parameters is not None and parameters.params.get("engine") == "webkit":
             item.add_marker(pytest.mark.soak)
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Return a server in production, with streams, one of which has a name like HTML."""
+    with in_production(tmp_path_factory.mktemp("production")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

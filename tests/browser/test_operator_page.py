@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -32,13 +31,6 @@ from tests.support.processes import ServerProcess, eventually
 from tests.support.secret_values import API_TOKEN, SECRET_KEY
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
-
-
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Return a server in production, with streams, one of which has a name like HTML."""
-    with in_production(tmp_path_factory.mktemp("production")) as server:
-        yield server
 
 
 def test_a_stranger_gets_a_page_without_secrets(production: ServerProcess) -> None:

@@ -1,7 +1,6 @@
 """How the page for operators looks: names, narrow windows, and the keyboard."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from tests.browser.operator_page import (
     WIDE,
     Scheme,
     announce,
-    in_production,
     open_page,
     sign_in,
     texts,
@@ -36,13 +34,6 @@ SET_HIDDEN = """value => {
     Object.defineProperty(document, "hidden", { value, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
-
-
-@pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Return a server in production, with streams, one of which has a name like HTML."""
-    with in_production(tmp_path_factory.mktemp("production")) as server:
-        yield server
 
 
 def test_names_like_html_are_text(production: ServerProcess, chromium: Chromium) -> None:

@@ -18,8 +18,8 @@ from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.bursts import Backend, Watcher
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.ledger import Ledger
-from tests.support.processes import ServerProcess, eventually
-from tests.support.workers import children_of, connect, kill, pongs, redis_of, sessions_of_both, workers_of
+from tests.support.processes import ServerProcess, children_of, eventually
+from tests.support.workers import connect, kill, pongs, redis_of, sessions_of_both, workers_of
 
 TWO = {"ASF_WORKERS": "2", "ASF_STREAM_SLEEP_INTERVAL": "0.05", "ASF_UI_HISTORY_SIZE": "5000"}
 BYTES_PER_SECOND = 81_920

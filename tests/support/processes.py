@@ -130,8 +130,7 @@ class ServerProcess:
 
     def pids(self) -> list[int]:
         """Return the ids of the process and of its workers."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [self.pid, *(int(child) for child in children if WORKER in _text_of(child, "cmdline"))]
+        return [self.pid, *(child for child, command in children_of(self.pid).items() if WORKER in command)]
 
     def open_files(self) -> list[str]:
         """Return the files that the process and its workers have open below the audio root."""
@@ -219,7 +218,13 @@ class ServerProcess:
         return eventually(url, START_SECONDS)
 
 
-def _text_of(pid: int | str, name: str) -> str:
+def children_of(pid: int) -> dict[int, str]:
+    """Return the children of a process: their ids, and their command lines."""
+    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return {child: _text_of(child, "cmdline").replace("\0", " ") for child in children}
+
+
+def _text_of(pid: int, name: str) -> str:
     """Return a file of a process in /proc; nothing if it has ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/{name}").read_text()

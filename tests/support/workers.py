@@ -5,29 +5,19 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import closing
 
 import requests
 
 from tests.support.bounds import PATIENCE_SECONDS
-from tests.support.processes import WORKER, ServerProcess, eventually
+from tests.support.processes import ServerProcess, children_of, eventually
 
 REDIS = "redis-server"
 
 
-def children_of(pid: int) -> dict[int, str]:
-    """Return the children of a process: their ids, and their command lines."""
-    found = {}
-    for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        with suppress(OSError):
-            found[int(number)] = Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ")
-    return found
-
-
 def workers_of(server: ServerProcess) -> list[int]:
     """Return the ids of the workers, in the order of their start."""
-    return sorted(pid for pid, command in children_of(server.pid).items() if WORKER in command)
+    return sorted(server.pids()[1:])
 
 
 def redis_of(server: ServerProcess) -> int:
