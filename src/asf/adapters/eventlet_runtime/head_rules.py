@@ -23,14 +23,21 @@ def is_ambiguous(headers: Message) -> bool:
 
 
 class HeadLines:
-    """The lines of a head. `has_bare_cr`: one contained a CR before its end, where some parsers end the line."""
+    """The lines of a head.
+
+    `has_bare_cr`: one contained a CR before its end, where some parsers end the line. `is_cut`: the connection ended
+    before the head. The library's parser takes that for the end of the head, and what is left for the request
+    (RFC 9112, section 8, forbids it).
+    """
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self.has_bare_cr = False
+        self.is_cut = False
 
     def readline(self, size: int = -1) -> bytes:
         """Return the next line."""
         line: bytes = self._file.readline(size)
         self.has_bare_cr |= b"\r" in line.removesuffix(b"\r\n")
+        self.is_cut |= not line.endswith(b"\n")
         return line

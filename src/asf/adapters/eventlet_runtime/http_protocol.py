@@ -149,7 +149,7 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         target = self.requestline.split()[1]
         if target.startswith("//"):  # The library has removed slashes: a proxy may have taken it for another path.
             self.path = target
-        if head.has_bare_cr or is_ambiguous(self.headers):
+        if head.is_cut or head.has_bare_cr or is_ambiguous(self.headers):
             self.close_connection = True
             self.send_error(HTTPStatus.BAD_REQUEST)
             return False
@@ -209,7 +209,9 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         """Return the first line of the request. One whose head has been read is not read again."""
         if self._head is None:
             line: bytes = super()._read_request_line()
-            return line if self._hand_over is None or not line or self._keeps(line, is_read=True) else b""
+            if not line or (not line.endswith(b"\n") and len(line) < self.server.url_length_limit):
+                return b""  # The connection has ended.
+            return line if self._hand_over is None or self._keeps(line, is_read=True) else b""
         self.connection.settimeout(self.server.socket_timeout)
         return self._head.request_line.encode()
 

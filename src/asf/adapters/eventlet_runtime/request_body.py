@@ -66,8 +66,12 @@ class BodyFile:
         return b"" if self._is_empty else take_buffered(self._file)
 
     def readline(self, size: int = -1) -> bytes:
-        """Return the next line. Raises `ChunkReadError` if it is longer than `MAX_LINE_BYTES`."""
+        """Return the next line.
+
+        Raises `ChunkReadError` for a line between chunks that is longer than `MAX_LINE_BYTES`, or that the end of the
+        connection cuts: what is left of the size of a chunk is another size.
+        """
         line: bytes = self._file.readline(MAX_LINE_BYTES if size < 0 else size)
-        if size < 0 and len(line) == MAX_LINE_BYTES:
-            raise eventlet.wsgi.ChunkReadError("A line of the body is too long.")
+        if size < 0 and not line.endswith(b"\n"):
+            raise eventlet.wsgi.ChunkReadError("A line of the body is too long, or cut.")
         return line
