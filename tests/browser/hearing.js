@@ -19,7 +19,7 @@
       if (peak < QUIET) return null;
       let [isLow, rises, start, end] = [false, 0, 0, 0];
       for (let index = 1; index < samples.length; index += 1) {
-        if (samples[index] < -0.4 * peak) isLow = true; // Noise also rises where the tone does not.
+        if (samples[index] < -0.25 * peak) isLow = true; // Noise also rises where the tone does not.
         else if (isLow && samples[index] >= 0) {
           isLow = false;
           rises += 1;

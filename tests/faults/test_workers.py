@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from tests.support.bursts import Backend, Watcher
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.ledger import Ledger
 from tests.support.processes import ServerProcess, children_of, eventually
-from tests.support.workers import connect, kill, pongs, redis_of, sessions_of_both, workers_of
+from tests.support.workers import answer_of, connect, kill, pongs, redis_of, request_of, sessions_of_both, workers_of
 
 TWO = {"ASF_WORKERS": "2", "ASF_STREAM_SLEEP_INTERVAL": "0.05", "ASF_UI_HISTORY_SIZE": "5000"}
 BYTES_PER_SECOND = 81_920
@@ -167,6 +167,7 @@ def test_a_worker_that_does_not_run_keeps_nobody_else_waiting(start_server: Star
                     f"GET /socket.io/?EIO=4&transport=polling&sid={sids[slot]} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
                 )
         other = sids[1 - slot]
+        eventually(lambda: _is_answered(server, other))  # A few may be given to it before it is found to be behind.
         for _ in range(20):
             (answer,) = pongs(server, other)
             assert answer.startswith(b"HTTP/1.1 200")
@@ -232,6 +233,15 @@ def _listener(server: ServerProcess, audio: bytes, transport: str) -> LightListe
 
 def _highest_descriptor(pid: int) -> int:
     return max(int(one.name) for one in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _is_answered(server: ServerProcess, sid: str) -> bool:
+    """Return whether a pong to a session is answered soon."""
+    with closing(connect(server)) as connection, suppress(TimeoutError):
+        connection.settimeout(1)
+        connection.sendall(request_of(sid))
+        return answer_of(connection).startswith(b"HTTP/1.1 200")
+    return False
 
 
 def _slot_of(server: ServerProcess, pid: int, slots: dict[int, str]) -> int:

@@ -1,7 +1,8 @@
 """What several workers share: memory, limits, session ids and metrics; and how many of them a machine is for."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from asf.adapters.prometheus import shared_page
 from asf.adapters.prometheus.shared_page import Merged, SharedPage
 from asf.adapters.workers.addresses import AddressCounts
 from asf.adapters.workers.quota import SharedConnectionQuota
-from asf.adapters.workers.seat import Seat
+from asf.adapters.workers.seat import BEHIND_SECONDS, Seat
 from asf.adapters.workers.session_ids import Owner, read_request_line
 from asf.adapters.workers.table import AddressRow, Row, State, WorkerTable, create_file, size_of
 from asf.domain.errors import RateLimited, TooManyConnections
@@ -32,11 +33,13 @@ def table() -> Iterator[WorkerTable]:
     os.close(descriptor)
 
 
-def seat_of(table: WorkerTable, slot: int, generation: int | None = None) -> Seat:
+def seat_of(
+    table: WorkerTable, slot: int, generation: int | None = None, now: Callable[[], float] = time.monotonic
+) -> Seat:
     """Return the seat of a worker that is ready."""
     owner = Owner(slot, slot + 1 if generation is None else generation)
     table.set(Row.GENERATION, slot, owner.generation)
-    seat = Seat(table, owner)
+    seat = Seat(table, owner, now)
     seat.set_state(State.READY)
     return seat
 
@@ -177,6 +180,29 @@ def test_a_worker_with_more_connections_leaves_some_to_others(table: WorkerTable
     assert first.lighter() == 1
     second.set_state(State.DRAINING)
     assert first.lighter() is None
+
+
+def test_a_worker_that_receives_nothing_is_sent_nothing_else(table: WorkerTable) -> None:
+    """It may have stopped. What only that worker can serve is sent to it nevertheless."""
+    seconds = 100.0
+    first, second = seat_of(table, 0, now=lambda: seconds), seat_of(table, 1)
+    table.set(Row.CONNECTIONS, 0, 100)
+    first.note_sent(1)
+    assert first.lighter() == 1
+    seconds += BEHIND_SECONDS
+    assert first.lighter() == 1
+    seconds += 0.01
+    assert first.lighter() is None
+    assert first.has(second.me)
+    first.note_sent(1)
+    assert first.lighter() is None
+    table.set(Row.RECEIVED, 1, 1)  # It goes on, and is slow.
+    assert first.lighter() == 1
+    seconds += BEHIND_SECONDS + 0.01
+    assert first.lighter() is None
+    table.set(Row.RECEIVED, 1, 2)
+    seconds += 1000
+    assert first.lighter() == 1
 
 
 def test_a_worker_that_drains_leaves_everything_to_others(table: WorkerTable) -> None:

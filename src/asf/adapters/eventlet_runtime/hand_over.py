@@ -171,5 +171,5 @@ class HandOver:
             _socket.send_fds(self._inboxes[slot], parts, [connection.fileno()])
         except OSError:  # Full, or too many descriptors are under way.
             return False
-        self._seat.table.note_sent(self._seat.me.slot, slot)
+        self._seat.note_sent(slot)
         return True

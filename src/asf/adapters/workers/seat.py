@@ -1,6 +1,8 @@
 """Which worker a connection is for, as one of them sees it."""
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from asf.adapters.workers.session_ids import Owner
 from asf.adapters.workers.table import Row, State, WorkerTable
@@ -11,13 +13,27 @@ SLACK_SHARE = 32
 BEAT_SECONDS = 1.0
 """Interval between two signs of life."""
 
+BEHIND_SECONDS = 0.25
+"""A worker that has received none of the connections under way to it for so long is sent no other, unless it alone
+can serve that. It may have stopped, and its clients would wait until it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreceived:
+    """Connections under way to a worker that had `received` so many at `since`, in seconds of the monotonic clock."""
+
+    received: int
+    since: float
+
 
 class Seat:
-    """The worker `me`, in the table of all."""
+    """The worker `me`, in the table of all. `now` returns seconds of a monotonic clock."""
 
-    def __init__(self, table: WorkerTable, me: Owner) -> None:
+    def __init__(self, table: WorkerTable, me: Owner, now: Callable[[], float] = time.monotonic) -> None:
         self.table = table
         self.me = me
+        self._now = now
+        self._unreceived: dict[int, _Unreceived] = {}
 
     @property
     def is_draining(self) -> bool:
@@ -70,17 +86,39 @@ class Seat:
         return slot if self._load(self.me.slot) > load + 1 + load // SLACK_SHARE else None
 
     def lightest(self) -> int | None:
-        """Return the slot of the other worker with the fewest connections and sessions; None if none takes any."""
+        """Return the slot of the other worker with the fewest connections and sessions; None if none takes any.
+
+        One that is behind with what it was sent takes none.
+        """
         ready = [
             slot
             for slot in self._others()
-            if self.table.get(Row.STATE, slot) == State.READY and not self.table.get(Row.EXHAUSTED, slot)
+            if self.table.get(Row.STATE, slot) == State.READY
+            and not self.table.get(Row.EXHAUSTED, slot)
+            and not self._is_behind(slot)
         ]
         return min(ready, key=self._load, default=None)
+
+    def note_sent(self, slot: int) -> None:
+        """Count a connection that this worker has sent to another."""
+        self.table.note_sent(self.me.slot, slot)
+        self._is_behind(slot)
 
     def note_exhausted(self, *, is_exhausted: bool) -> None:
         """Let the other workers know whether this one can open no further file."""
         self.table.set(Row.EXHAUSTED, self.me.slot, is_exhausted)
+
+    def _is_behind(self, slot: int) -> bool:
+        """Return whether a worker has received nothing of what is under way to it for too long."""
+        if not self.table.under_way_to(slot):
+            self._unreceived.pop(slot, None)
+            return False
+        received = self.table.get(Row.RECEIVED, slot)
+        waiting = self._unreceived.get(slot)
+        if waiting is None or waiting.received != received:
+            self._unreceived[slot] = _Unreceived(received, self._now())
+            return False
+        return self._now() - waiting.since > BEHIND_SECONDS
 
     def _others(self) -> list[int]:
         return [slot for slot in range(self.table.slots) if slot != self.me.slot]
