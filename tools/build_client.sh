@@ -21,7 +21,7 @@ install() {
 (cd clients/operator && node build.mjs)
 rm -rf "$target"
 mkdir -p "$target/asf-client"
-cp clients/js/dist/browser/*.js "$target/asf-client"
+cp clients/js/dist/browser/*.js clients/js/dist/browser/licenses.txt "$target/asf-client"
 # The entry's name in earlier versions.
 echo 'export * from "./asf-client.js";' >"$target/asf-client/index.js"
 cp clients/js/node_modules/socket.io-client/dist/socket.io.esm.min.js "$target"

@@ -187,7 +187,7 @@ def test_the_npm_package_is_bundled_and_plays(
     run("npm", "install", *options, str(archive), cwd=project)
     program = 'const { connect } = await import("asf-client"); console.log(typeof connect);'
     assert run("node", "--input-type=module", "-e", program, cwd=project) == "function\n"
-    for name in ("LICENSE", "NOTICE", "README.md"):
+    for name in ("LICENSE", "NOTICE", "README.md", "dist/browser/licenses.txt"):
         assert (project / "node_modules" / "asf-client" / name).is_file()
     esbuild = packages / "tree" / "clients" / "js" / "node_modules" / "esbuild" / "bin" / "esbuild"
     run(str(esbuild), "page.js", "--bundle", "--format=iife", "--outfile=bundle.js", cwd=project)

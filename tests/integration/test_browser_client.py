@@ -14,6 +14,7 @@ from tests.support.fixtures import StartServer
 from tests.support.processes import ServerProcess
 from tests.support.secret_values import SECRET_KEY
 
+NOTICE = Path(__file__).parents[2] / "NOTICE"
 PRODUCTION = {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY}
 
 
@@ -43,6 +44,18 @@ def test_the_client_is_served(start_server: StartServer, settings: dict[str, str
         assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
         assert response.headers["Content-Encoding"] == "gzip"
         assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+
+
+def test_the_licenses_of_its_libraries_come_with_it(server: ServerProcess) -> None:
+    """All that NOTICE names are there, and the GPL, which the LGPL adds to."""
+    response = requests.get(f"{server.url}/asf/client/licenses.txt", timeout=PATIENCE_SECONDS)
+    section = NOTICE.read_text().split("The reference page")[0]
+    libraries = re.findall(r"^  (\S+) +([\w.-]+) +https:", section, re.MULTILINE)
+    assert len(libraries) > 5
+    for name, license_id in libraries:
+        assert re.search(rf"^{name} \S+ \({license_id}\)$", response.text, re.MULTILINE), name
+    assert "GNU LESSER GENERAL PUBLIC LICENSE" in response.text
+    assert "GNU GENERAL PUBLIC LICENSE" in response.text
 
 
 def test_a_setting_turns_it_off(start_server: StartServer) -> None:

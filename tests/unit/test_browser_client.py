@@ -29,6 +29,7 @@ def folder(tmp_path: Path) -> Path:
         (built / name).write_text(TEXT)
     (tmp_path / "secret.js").write_text("secret")
     (built / "notes.txt").write_text("notes")
+    (built / "licenses.txt").write_text("licenses")
     (built / "folder.js").mkdir()
     return built
 
@@ -45,6 +46,14 @@ def test_modules_are_scripts(client: FlaskClient) -> None:
     assert (response.status_code, response.text) == (200, TEXT)
     assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_licenses_are_text(client: FlaskClient) -> None:
+    """Of what the modules contain: the first line of each module names the file."""
+    response = client.get("/asf/client/licenses.txt")
+    assert (response.status_code, response.text) == (200, "licenses")
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert response.headers["Cache-Control"] == "no-cache"
 
 
 def test_an_entry_is_revalidated_and_a_hashed_module_is_kept(client: FlaskClient) -> None:

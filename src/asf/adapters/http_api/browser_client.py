@@ -16,10 +16,14 @@ from asf.adapters.http_api.errors import RouteNotFound
 CLIENT_URL = "/asf/client/"
 
 MODULE_NAME = re.compile(r"[\w-]+\.js", re.ASCII)
+LICENSES = "licenses.txt"
+"""The licenses of the libraries that the modules contain."""
+
 HASHED_NAME = re.compile(r".+-[A-Z0-9]{8}\.js", re.ASCII)
 """Name of a file that never changes: it contains the hash of its content (clients/js/build.mjs)."""
 
-CONTENT_TYPE = "text/javascript; charset=utf-8"
+MODULE_TYPE = "text/javascript; charset=utf-8"
+LICENSES_TYPE = "text/plain; charset=utf-8"
 FOREVER = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 
@@ -27,7 +31,7 @@ NOT_BUILT = "The browser client is not built: install Node.js with npm, then run
 
 
 @dataclass(frozen=True, slots=True)
-class _Module:
+class _ClientFile:
     """A file of the client, as it is and compressed."""
 
     plain: bytes
@@ -36,22 +40,22 @@ class _Module:
 
 
 def create_browser_client_blueprint(folder: Path, origins: Sequence[str]) -> Blueprint:
-    """Return the route of the modules in `folder`, which pages of `origins` may load. The folder may be missing."""
+    """Return the route of the client's files in `folder`, which pages of `origins` may load. It may be missing."""
     blueprint = Blueprint("browser_client", "asf")
     share(blueprint, origins)
 
     @blueprint.get(f"{CLIENT_URL}<string:name>")
-    def module(name: str) -> Response:
+    def file(name: str) -> Response:
         return _response_of(name, _find(folder, name))
 
     return blueprint
 
 
-def _find(folder: Path, name: str) -> _Module:
-    """Return the module of that name. Raises `RouteNotFound`."""
+def _find(folder: Path, name: str) -> _ClientFile:
+    """Return the file of that name. Raises `RouteNotFound`."""
     path = folder / name
     try:
-        if MODULE_NAME.fullmatch(name) and path.is_file():
+        if (MODULE_NAME.fullmatch(name) or name == LICENSES) and path.is_file():
             found = path.stat()
             return _read(path, found.st_mtime_ns, found.st_size)
     except OSError as error:
@@ -60,19 +64,22 @@ def _find(folder: Path, name: str) -> _Module:
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, _modified: int, _size: int) -> _Module:
-    """Return the file's module, read once until the file changes: a developer may build it while the server runs."""
+def _read(path: Path, _modified: int, _size: int) -> _ClientFile:
+    """Return a file, read once until the file changes: a developer may build it while the server runs."""
     plain = path.read_bytes()
-    return _Module(plain, gzip.compress(plain, mtime=0), sha256(plain).hexdigest()[:32])
+    return _ClientFile(plain, gzip.compress(plain, mtime=0), sha256(plain).hexdigest()[:32])
 
 
-def _response_of(name: str, module: _Module) -> Response:
+def _response_of(name: str, file: _ClientFile) -> Response:
     is_compressed = request.accept_encodings.quality("gzip") > 0
-    response = Response(module.compressed if is_compressed else module.plain, content_type=CONTENT_TYPE)
+    response = Response(
+        file.compressed if is_compressed else file.plain,
+        content_type=LICENSES_TYPE if name == LICENSES else MODULE_TYPE,
+    )
     if is_compressed:
         response.headers["Content-Encoding"] = "gzip"
     response.vary.add("Accept-Encoding")
-    response.set_etag(f"{module.digest}-gzip" if is_compressed else module.digest)
+    response.set_etag(f"{file.digest}-gzip" if is_compressed else file.digest)
     response.headers["Cache-Control"] = FOREVER if HASHED_NAME.fullmatch(name) else REVALIDATE
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.make_conditional(request)
