@@ -2,12 +2,21 @@
 
 from http import HTTPStatus
 
+from asf.adapters import field_docs as docs
 from asf.adapters.http_api import response_schemas
 from asf.adapters.http_api.cue_schemas import CuesQuerySchema
 from asf.adapters.http_api.cues import CUES_URL
 from asf.adapters.http_api.errors import InvalidQuery, PreconditionFailed, RangeNotSatisfiable
 from asf.adapters.http_api.openapi_routes import tags
-from asf.adapters.http_api.openapi_routes.route import IS_CURRENT, JSON, OF_STREAM, TOKEN, Route
+from asf.adapters.http_api.openapi_routes.route import (
+    IF_MATCH,
+    IF_NONE_MATCH,
+    IS_CURRENT,
+    JSON,
+    OF_STREAM,
+    TOKEN,
+    Route,
+)
 from asf.adapters.http_api.playback import STREAM_URL
 from asf.domain import errors
 
@@ -21,6 +30,16 @@ LISTENERS: tuple[Route, ...] = (
         f"{STREAM_URL}{{stream_id}}",
         "Get the audio of a stream; follows audio that is still growing.",
         {AUDIO: None, "application/octet-stream": None},
+        headers={
+            "Range": docs.described(
+                "One range of bytes, also of audio that is growing: it is what exists.", "bytes=0-"
+            ),
+            "If-Range": docs.described(
+                "The entity tag of audio of which the client has a part.", f'W/"{docs.EXAMPLE_EPOCH}"'
+            ),
+            **IF_MATCH,
+            **IF_NONE_MATCH,
+        },
         errors=(
             errors.Unauthorized,
             *OF_STREAM,
@@ -48,6 +67,7 @@ LISTENERS: tuple[Route, ...] = (
         f"{CUES_URL}{{stream_id}}",
         "Get the cues of a stream: as JSON in the order in which they were stored, or as WebVTT in order of time.",
         {JSON: response_schemas.CuesSchema, "text/vtt": None},
+        headers=IF_MATCH | IF_NONE_MATCH,
         query=CuesQuerySchema,
         errors=(
             errors.Unauthorized,

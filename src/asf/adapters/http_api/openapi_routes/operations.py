@@ -5,7 +5,7 @@ from http import HTTPStatus
 from asf.adapters.http_api import node_schemas, operations_schemas, response_schemas
 from asf.adapters.http_api.errors import InvalidQuery, NodesSilent, NotReady, SessionNotFound
 from asf.adapters.http_api.openapi_routes import tags
-from asf.adapters.http_api.openapi_routes.route import INTERNAL, IS_CURRENT, JSON, Route
+from asf.adapters.http_api.openapi_routes.route import IF_NONE_MATCH, INTERNAL, IS_CURRENT, JSON, Route
 from asf.adapters.http_api.operator_page import PAGE_URL
 from asf.domain import errors
 
@@ -61,6 +61,7 @@ OPERATIONS: tuple[Route, ...] = (
         "/asf/client/{name}",
         "Get a file of the browser client: asf-client.js, asf-player.js, a module that they import, or licenses.txt.",
         {JAVASCRIPT: None, "text/plain": None},
+        headers=IF_NONE_MATCH,
         statuses={HTTPStatus.NOT_MODIFIED: IS_CURRENT},
         path_examples={"examples": ["asf-client.js", "asf-player.js"]},
     ),
@@ -71,6 +72,7 @@ OPERATIONS: tuple[Route, ...] = (
         PAGE_URL,
         "Get the page for operators.",
         {"text/html": None},
+        headers=IF_NONE_MATCH,
         statuses={HTTPStatus.NOT_MODIFIED: IS_CURRENT},
     ),
     Route(
@@ -80,6 +82,7 @@ OPERATIONS: tuple[Route, ...] = (
         f"{PAGE_URL}/{{name}}",
         "Get a file of the page for operators: operator.js or operator.css.",
         {JAVASCRIPT: None, "text/css": None},
+        headers=IF_NONE_MATCH,
         statuses={HTTPStatus.NOT_MODIFIED: IS_CURRENT},
         path_examples={"examples": ["operator.js", "operator.css"]},
     ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema
 
+from asf.adapters import field_docs as docs
 from asf.domain import errors
 from asf.domain.errors import AsfError
 
@@ -22,6 +23,11 @@ OF_STREAM = (errors.StreamNotFound, *OF_CATALOG)
 """Errors of routes that use the catalog, and of those that need a stream in it."""
 
 IS_CURRENT = "The client's copy is current."
+
+IF_NONE_MATCH = {
+    "If-None-Match": docs.described("Entity tags that the client has: if one is current, the answer is 304.", '"abc"')
+}
+IF_MATCH = {"If-Match": docs.described("Entity tags that the client wants, and no others: else 412.", '"abc"')}
 
 
 @dataclass(frozen=True)
