@@ -14,6 +14,7 @@ from eventlet.green import socket
 from asf.adapters.eventlet_runtime import loop_watchdog
 from asf.adapters.eventlet_runtime.loop_watchdog import (
     LOG_SECONDS,
+    SAMPLE_SECONDS,
     STUCK_SECONDS,
     LoopWatchdog,
     calls_of,
@@ -82,6 +83,37 @@ def test_many_slow_turns_are_one_line(monkeypatch: pytest.MonkeyPatch, caplog: p
         "The event loop was blocked for 0.15 s by an unknown call",
         "The event loop was blocked for 5.00 s by an unknown call",
     ]
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_a_process_that_did_not_run_is_reported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, in_turn: bool
+) -> None:
+    """Once: in a turn, that turn is. A thread that wakes up a little late says nothing."""
+    loop = VirtualLoop(monkeypatch)
+    loop.turn(0.0, 0.0)
+    if not in_turn:
+        loop.turn(0.0, wait=0.5 * SAMPLE_SECONDS)
+    naps = iter([0.2, 0.9, 12.0])
+
+    def sleep(seconds: float) -> None:
+        nap = next(naps, None)
+        if nap is None:
+            loop.watchdog.stop()
+        elif in_turn:
+            loop.now += seconds + nap
+        else:
+            loop.turn(0.0, wait=seconds + nap)
+
+    monkeypatch.setattr(loop_watchdog, "_sleep", sleep)
+    loop.watchdog.watch()
+    for _ in range(2):
+        loop.turn(0.0)
+    if in_turn:
+        assert loop.reported == pytest.approx([13.1 + 3 * SAMPLE_SECONDS])
+    else:
+        assert loop.reported == pytest.approx([12.0])
+        assert caplog.messages == ["This process did not run for 12.0 s: it was stopped, or had no CPU"]
 
 
 @pytest.fixture

@@ -25,6 +25,10 @@ LOG_SECONDS = 0.1
 SAMPLE_SECONDS = 0.05
 """Interval at which the watchdog's thread wakes up: every turn that is logged has been seen at least once."""
 
+ABSENT_SECONDS = 1.0
+"""Times from this length on in which the process does not run at all are reported like turns, and logged: it, or the
+virtual machine, is stopped or starved of CPU."""
+
 STUCK_SECONDS = 5.0
 """A turn of this length is logged while it lasts: it may never end."""
 
@@ -46,7 +50,8 @@ _write = patcher.original("os").write
 def watched_loop(on_slow_turn: Callable[[float], object]) -> Iterator[None]:
     """Watch the calling thread's event loop; `on_slow_turn` is called in a task with the seconds of each slow turn.
 
-    A turn lasts from one wait for events to the next. Does nothing on a platform whose event loop has no `do_poll`.
+    A turn lasts from one wait for events to the next; a time in which the process did not run counts as one. Does
+    nothing on a platform whose event loop has no `do_poll`.
     """
     hub: Any = hubs.get_hub()
     if not hasattr(hub, "do_poll"):
@@ -79,7 +84,9 @@ class LoopWatchdog:
         self._on_slow_turn = on_slow_turn
         self._thread_id = thread_id
         self._turn_started: float | None = None
+        self._slow_turn_ended = float("-inf")
         self._sample: _Sample | None = None
+        self._absent: float | None = None  # Seconds in which the process did not run: to be reported.
         self._stopped = False
         self._slow_throttle = LogThrottle(LOG_INTERVAL_SECONDS)
         self._stuck_throttle = LogThrottle(LOG_INTERVAL_SECONDS)
@@ -93,7 +100,12 @@ class LoopWatchdog:
             if started is not None:
                 self._turn_started = None
                 duration = monotonic() - started
+                if self._absent is not None:
+                    absent, self._absent = self._absent, None
+                    eventlet.spawn_n(self._report_absence, absent)
+                    seconds = 0.0
                 if duration >= SLOW_TURN_SECONDS:
+                    self._slow_turn_ended = started + duration
                     eventlet.spawn_n(self._report, started, duration, self._sample)
                     seconds = 0.0  # The report is made in the next turn.
             try:
@@ -105,15 +117,25 @@ class LoopWatchdog:
 
     def watch(self) -> None:
         """Look at the loop until `stop`: sample what runs in a slow turn, and log it if the turn does not end."""
+        awake = time.monotonic()
         while not self._stopped:
             _sleep(SAMPLE_SECONDS)
+            slept_from, awake = awake, time.monotonic()
             started = self._turn_started
+            if awake - slept_from - SAMPLE_SECONDS >= ABSENT_SECONDS:
+                self._note_absence(slept_from, awake, started)
             if started is not None:
-                self._look(started, time.monotonic() - started)
+                self._look(started, awake - started)
 
     def stop(self) -> None:
         """End `watch` soon."""
         self._stopped = True
+
+    def _note_absence(self, start: float, end: float, turn_started: float | None) -> None:
+        """Let it be reported that the process did not run, unless that was in a turn, which is reported anyway."""
+        is_in_turn = turn_started is not None and turn_started <= start
+        if not is_in_turn and self._slow_turn_ended <= start:
+            self._absent = end - start - SAMPLE_SECONDS
 
     def _look(self, started: float, seconds: float) -> None:
         if seconds < SAMPLE_SECONDS:
@@ -126,6 +148,11 @@ class LoopWatchdog:
             known = self._sample = _Sample(started, seconds, calls_of(self._thread_id))
         if seconds >= STUCK_SECONDS and self._stuck_throttle.permits():
             _log_from_thread(f"The event loop is blocked, for {seconds:.1f} s so far, by {known.calls}")
+
+    def _report_absence(self, seconds: float) -> None:
+        """Report that the process did not run. Runs in a task."""
+        self._on_slow_turn(seconds)
+        logger.warning("This process did not run for %.1f s: it was stopped, or had no CPU", seconds)
 
     def _report(self, started: float, seconds: float, sample: _Sample | None) -> None:
         """Report a turn that has ended, with the last sample by then. Runs in a task."""
