@@ -220,7 +220,7 @@ def _kill_for(server: ServerProcess, seconds: float) -> int:
 
 def _updating(server: ServerProcess, client_id: str) -> Callable[[int], bool]:
     def update(number: int) -> bool:
-        body = {"client_id": client_id, "event_name": "n", "data": number, "idempotency_key": f"{number}"}
+        body = {"client_id": client_id, "event_name": "n", "data": number, "idempotency_key": f"{client_id}-{number}"}
         answer = requests.post(f"{server.url}/asf/internal/send_ui_update", json=body, timeout=PATIENCE_SECONDS)
         return answer.status_code == 200
 

@@ -18,8 +18,9 @@ from prometheus_client.registry import Collector
 
 from asf.adapters.workers.seat import Seat
 
-WRITE_SECONDS = 2.0
-"""Interval between two writes: what a worker has counted since the last one is lost when it is killed."""
+WRITE_SECONDS = 10.0
+"""Interval between two writes: what a worker has counted since the last one, or since somebody read the page, is lost
+when it is killed. Each takes milliseconds, more than half of what an idle worker does."""
 
 WAIT_SECONDS = 0.25
 """How long a page waits for the metrics of other workers. Those of one that is busy for longer are a little older."""
