@@ -200,6 +200,9 @@ def test_a_worker_that_receives_nothing_is_sent_nothing_else(table: WorkerTable)
     assert first.lighter() == 1
     seconds += BEHIND_SECONDS + 0.01
     assert first.lighter() is None
+    first.set_state(State.DRAINING)  # Else its connections would end with it.
+    assert first.lighter() == 1
+    first.set_state(State.READY)
     table.set(Row.RECEIVED, 1, 2)
     seconds += 1000
     assert first.lighter() == 1

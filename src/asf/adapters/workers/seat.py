@@ -80,22 +80,24 @@ class Seat:
         That with the fewest connections and sessions, if this one has noticeably more, or is draining.
         """
         slot = self.lightest()
-        if slot is None or self.is_draining:
-            return slot
+        if self.is_draining:  # What it keeps ends with it.
+            return self.lightest(even_behind=True) if slot is None else slot
+        if slot is None:
+            return None
         load = self._load(slot)
         return slot if self._load(self.me.slot) > load + 1 + load // SLACK_SHARE else None
 
-    def lightest(self) -> int | None:
+    def lightest(self, *, even_behind: bool = False) -> int | None:
         """Return the slot of the other worker with the fewest connections and sessions; None if none takes any.
 
-        One that is behind with what it was sent takes none.
+        One that is behind with what it was sent takes none, unless `even_behind`.
         """
         ready = [
             slot
             for slot in self._others()
             if self.table.get(Row.STATE, slot) == State.READY
             and not self.table.get(Row.EXHAUSTED, slot)
-            and not self._is_behind(slot)
+            and (even_behind or not self._is_behind(slot))
         ]
         return min(ready, key=self._load, default=None)
 
