@@ -63,7 +63,8 @@ class BoundedCheck:
 class NodeStatus:
     """Reads the status of this node from the parts that know it.
 
-    `counts` are the numbers in it, by name. `joins_rejected` counts by error code. `longest_turn` returns the seconds
+    `counts` are the numbers in it, by name. `joins_rejected` counts by error code,
+    and `latest_rejections` returns how many seconds ago the latest was. `longest_turn` returns the seconds
     of the longest recent turn of the event loop. `ping` waits for a sign of life from Redis, or raises
     `CatalogUnavailable`; None without Redis.
     """
@@ -76,6 +77,7 @@ class NodeStatus:
         problems: BoundedCheck,
         counts: Mapping[str, Callable[[], int]],
         joins_rejected: Callable[[], Mapping[str, int]],
+        latest_rejections: Callable[[], Mapping[str, float]],
         longest_turn: Callable[[], float | None],
         ping: Callable[[], object] | None,
     ) -> None:
@@ -85,6 +87,7 @@ class NodeStatus:
         self._problems = problems
         self._counts = counts
         self._joins_rejected = joins_rejected
+        self._latest_rejections = latest_rejections
         self._longest_turn = longest_turn
         self._ping = ping
         self._started = clock.now()
@@ -104,6 +107,7 @@ class NodeStatus:
             "problems": problems,
             **{name: read() for name, read in self._counts.items()},
             "joins_rejected": dict(self._joins_rejected()),
+            "latest_rejections": dict(self._latest_rejections()),
             "longest_turn_seconds": self._longest_turn(),
             "redis": redis,
         }

@@ -100,6 +100,14 @@ class NodeSchema(Schema):
             "How many joins were rejected since the start, by error code.", {"ASF_STREAM_NOT_FOUND": 3}
         ),
     )
+    latest_rejections = fields.Dict(
+        keys=fields.String(),
+        values=fields.Float(),
+        required=True,
+        metadata=docs.described(
+            "How long ago the latest join was rejected, in seconds, by error code.", {"ASF_STREAM_NOT_FOUND": 12.5}
+        ),
+    )
     longest_turn_seconds = fields.Float(
         required=True,
         allow_none=True,

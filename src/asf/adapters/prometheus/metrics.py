@@ -1,5 +1,6 @@
 """Counts what happens to listeners, updates and requests."""
 
+import time
 from collections.abc import Callable, Mapping
 
 from prometheus_client import (
@@ -43,6 +44,7 @@ class PrometheusMetrics:
         self._rejections = Counter(
             "asf_joins_rejected", "Joins rejected, by error code.", ["code"], registry=self.registry
         )
+        self._rejected_at: dict[str, float] = {}
         self._ended = Counter("asf_streams_ended", "Sessions ended, by outcome.", ["outcome"], registry=self.registry)
         self._lag = Histogram(
             "asf_pump_lag_seconds",
@@ -106,12 +108,18 @@ class PrometheusMetrics:
     def join_rejected(self, stream_id: str, error: AsfError, peer: Peer | None) -> None:  # noqa: ARG002 - labels have a bound
         """Count a join that was rejected, by its error."""
         self._rejections.labels(error.error_code).inc()
+        self._rejected_at[error.error_code] = time.monotonic()
 
     def rejections(self) -> dict[str, int]:
         """Return how many joins were rejected, by code."""
         samples = (sample for metric in self._rejections.collect() for sample in metric.samples)
         counts = {one.labels["code"]: int(one.value) for one in samples if one.name == "asf_joins_rejected_total"}
         return {code: count for code, count in counts.items() if count}
+
+    def latest_rejections(self) -> dict[str, float]:
+        """Return how many seconds ago the latest join was rejected, by code."""
+        now = time.monotonic()
+        return {code: round(now - at, 1) for code, at in self._rejected_at.items()}
 
     def first_audio_sent(self, seconds: float) -> None:
         """Observe how long after joining the first audio was sent."""

@@ -119,15 +119,22 @@ def _show_shared_limits(nodes: list[Json]) -> None:
 
 def _show_rejections(body: Json) -> None:
     totals: dict[str, int] = {}
+    latest: dict[str, float] = {}
     for node in body["nodes"]:
         for code, count in node["joins_rejected"].items():
             totals[code] = totals.get(code, 0) + count
+        for code, seconds in node["latest_rejections"].items():
+            latest[code] = min(seconds, latest.get(code, seconds))
     if totals:
         show("\nRejected joins since the start of each node:")
         codes = sorted(totals, key=lambda code: (-totals[code], code))
-        _show_table([(str(totals[code]), code, body["explanations"].get(code, "")) for code in codes])
+        _show_table([_rejection_row(code, totals[code], latest.get(code), body["explanations"]) for code in codes])
         show("The logs of the nodes have the stream and the address of each: search them for `join rejected`.")
-        show("To see which of them happen now, run this again.")
+
+
+def _rejection_row(code: str, count: int, latest: float | None, explanations: dict[str, str]) -> tuple[str, ...]:
+    ago = "" if latest is None else f"latest {duration_text(latest)} ago"
+    return str(count), code, ago, explanations.get(code, "")
 
 
 def _show_streams(pages: Iterator[Json]) -> None:

@@ -59,6 +59,7 @@ class OperatorParts(ConnectionParts):
             StorageParts.settings.provided.max_listeners,
         ),
         StorageParts.metrics.provided.rejections,
+        StorageParts.metrics.provided.latest_rejections,
         slow_turns.provided.longest_seconds,
         StorageParts.storage.provided.ping,
     )
