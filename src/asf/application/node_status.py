@@ -63,10 +63,9 @@ class BoundedCheck:
 class NodeStatus:
     """Reads the status of this node from the parts that know it.
 
-    `counts` are the numbers in it, by name. `joins_rejected` counts by error code,
-    and `latest_rejections` returns how many seconds ago the latest was. `longest_turn` returns the seconds
-    of the longest recent turn of the event loop. `ping` waits for a sign of life from Redis, or raises
-    `CatalogUnavailable`; None without Redis.
+    `counts` are the numbers in it, by name. By error code, `joins_rejected` counts, and `latest_rejections` returns
+    how many seconds ago the latest was. `longest_turn` returns the seconds of the longest recent turn of the event
+    loop. `ping` waits for a sign of life from Redis, or raises `CatalogUnavailable`; None without Redis.
     """
 
     def __init__(

@@ -84,7 +84,7 @@ class LoopWatchdog:
         self._on_slow_turn = on_slow_turn
         self._thread_id = thread_id
         self._turn_started: float | None = None
-        self._slow_turn_ended = float("-inf")
+        self._long_turn_ended = float("-inf")
         self._sample: _Sample | None = None
         self._absent: float | None = None  # Seconds in which the process did not run: to be reported.
         self._stopped = False
@@ -104,8 +104,9 @@ class LoopWatchdog:
                     absent, self._absent = self._absent, None
                     eventlet.spawn_n(self._report_absence, absent)
                     seconds = 0.0
+                if duration >= ABSENT_SECONDS:
+                    self._long_turn_ended = started + duration
                 if duration >= SLOW_TURN_SECONDS:
-                    self._slow_turn_ended = started + duration
                     eventlet.spawn_n(self._report, started, duration, self._sample)
                     seconds = 0.0  # The report is made in the next turn.
             try:
@@ -134,7 +135,7 @@ class LoopWatchdog:
     def _note_absence(self, start: float, end: float, turn_started: float | None) -> None:
         """Let it be reported that the process did not run, unless that was in a turn, which is reported anyway."""
         is_in_turn = turn_started is not None and turn_started <= start
-        if not is_in_turn and self._slow_turn_ended <= start:
+        if not is_in_turn and self._long_turn_ended <= start:
             self._absent = end - start - SAMPLE_SECONDS
 
     def _look(self, started: float, seconds: float) -> None:
