@@ -43,7 +43,7 @@ const { metafile } = await build({
 });
 writeFileSync(new URL("dist/browser/licenses.txt", import.meta.url), licensesOf(Object.keys(metafile.inputs)));
 
-/** Returns the licenses of the packages that bundled files are from: whoever passes the bundles on must pass these on. */
+/** Returns the licenses of the packages that bundled files are from: a copy of the bundles must come with them. */
 function licensesOf(files) {
   const packages = new Set(files.map((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]).filter(Boolean));
   const parts = [...packages].sort().map((name) => {

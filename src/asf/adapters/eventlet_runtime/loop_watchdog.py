@@ -27,7 +27,7 @@ SAMPLE_SECONDS = 0.05
 
 ABSENT_SECONDS = 1.0
 """Times from this length on in which the process does not run at all are reported like turns, and logged: it, or the
-virtual machine, is stopped or starved of CPU."""
+virtual machine, is stopped or gets no CPU."""
 
 STUCK_SECONDS = 5.0
 """A turn of this length is logged while it lasts: it may never end."""
