@@ -53,7 +53,7 @@ soak: setup ## Inject faults for an hour, and write docs/reliability.md
 
 browsers: setup ## Play all formats in three browser engines, and write docs/browsers.md
 	rm -f var/browsers.jsonl && mkdir -p var
-	-$(BIN)/pytest -n 3 --dist worksteal tests/browser/test_engines.py --browsers=var/browsers.jsonl
+	-$(BIN)/pytest -n 3 --dist worksteal tests/browser/test_engines.py --soak --browsers=var/browsers.jsonl
 	$(BIN)/python tools/write_browsers.py var/browsers.jsonl
 
 check: setup ## Check format, lint, types and architecture, and run the tests with branch coverage

@@ -147,7 +147,7 @@ def fuzz(
     grown = server.memory() - memory
     logged = sum(len(line) for line in server.log[logged_before:] if f"stream_id={BYSTANDERS}" not in line)
     tally = campaign.tally
-    assert not bystanders.failures
+    assert not bystanders.failures, bystanders.failures
     assert (bystanders.lost, bystanders.updates_lost) == (0, 0)
     assert bystanders.have_enough
     assert grown <= MEMORY_BYTES
