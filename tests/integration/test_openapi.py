@@ -2,6 +2,7 @@
 
 import re
 from contextlib import closing
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -42,7 +43,10 @@ def test_every_response_is_described(case: Any, server: ServerProcess) -> None:
     excluded: list[Any] = [positive_data_acceptance]
     if case.path.endswith(("/audio", "/cues")):  # The same URL is also that of a stream whose id ends so.
         excluded.append(allow_header_conformance)
-    case.call_and_validate(base_url=server.url, excluded_checks=excluded)
+    response = case.call(base_url=server.url)
+    # Values that are too long may make a URL that no application sees.
+    if response.status_code != HTTPStatus.REQUEST_URI_TOO_LONG:
+        case.validate_response(response, excluded_checks=excluded)
 
 
 def test_every_route_is_described() -> None:
