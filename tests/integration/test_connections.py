@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-import socketio
 import websocket
 
 from asf.adapters.engineio.connections import NAMESPACE_SECONDS
@@ -25,6 +24,7 @@ from tests.support.audience import POLLING, Audience, LightListener
 from tests.support.bounds import PATIENCE_SECONDS, PONG_SECONDS, START_SECONDS, STOP_SECONDS, STREAM_SECONDS
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
+from tests.support.ordered_client import OrderedClient
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 from tests.support.silent_proxy import SilentProxy
@@ -265,7 +265,7 @@ def test_python_socketio_enters_its_namespace_after_an_upgrade_that_fails(
     audio = audio_of(100_000)
     server.announce("s", audio)
     proxy = SilentProxy(server.port)
-    client = socketio.SimpleClient()
+    client = OrderedClient()
     client.connect(proxy.url, namespace=NAMESPACE, transports=transports, wait_timeout=int(PATIENCE_SECONDS))
     assert client.transport == "polling"
     client.emit("join_stream", {"stream_id": "s"})

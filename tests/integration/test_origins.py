@@ -1,14 +1,11 @@
 """Clients that send the origin of the server itself, where origins are listed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-import socketio
 import websocket
 
 from asf.client import Subscribed, Update, watch
@@ -16,6 +13,7 @@ from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.command_line import asf
 from tests.support.engineio_wire import NAMESPACE
 from tests.support.fixtures import audio_of
+from tests.support.ordered_client import OrderedClient
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess
 
@@ -37,30 +35,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     assert sum("is not an accepted origin" in line for line in server.log) <= processes, server.log
 
 
-class _InOrder(socketio.Client):  # type: ignore[misc]
-    """Handles one message after the other. By default each has a thread, and parts of binary events mix."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        start = self.eio.start_background_task
-
-        def start_or_run(target: Callable[..., object], *more: Any, **named: Any) -> Any:
-            return (target if target == self._handle_eio_message else partial(start, target))(*more, **named)
-
-        self.eio.start_background_task = start_or_run
-
-
-class _Client(socketio.SimpleClient):  # type: ignore[misc]
-    client_class = _InOrder
-
-
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]], ids="-".join)
 @pytest.mark.parametrize("listeners", [3])
 def test_python_socketio_connects_with_its_defaults(
     server: ServerProcess, transports: list[str], listeners: int
 ) -> None:
     """Three hear every byte over each transport, and the upgrade succeeds."""
-    clients = [_Client() for _ in range(listeners)]
+    clients = [OrderedClient() for _ in range(listeners)]
     for client in clients:
         client.connect(server.url, namespace=NAMESPACE, transports=transports, wait_timeout=PATIENCE)
         assert client.transport == transports[-1]
