@@ -128,13 +128,12 @@ def _show_rejections(body: Json) -> None:
     if totals:
         show("\nRejected joins since the start of each node:")
         codes = sorted(totals, key=lambda code: (-totals[code], code))
-        _show_table([_rejection_row(code, totals[code], latest.get(code), body["explanations"]) for code in codes])
+        _show_table([_rejection_row(code, totals[code], latest[code], body["explanations"]) for code in codes])
         show("The logs of the nodes have the stream and the address of each: search them for `join rejected`.")
 
 
-def _rejection_row(code: str, count: int, latest: float | None, explanations: dict[str, str]) -> tuple[str, ...]:
-    ago = "" if latest is None else f"latest {duration_text(latest)} ago"
-    return str(count), code, ago, explanations.get(code, "")
+def _rejection_row(code: str, count: int, latest: float, explanations: dict[str, str]) -> tuple[str, ...]:
+    return str(count), code, f"latest {duration_text(latest)} ago", explanations.get(code, "")
 
 
 def _show_streams(pages: Iterator[Json]) -> None:
