@@ -34,11 +34,12 @@ Scheme = Literal["light", "dark"]
 async def open_console(
     chromium: Chromium, server: ServerProcess, width: int = WIDE, scheme: Scheme = "light", path: str = "/"
 ) -> AsyncIterator[Page]:
-    """Open the console. Any error in the browser's own console fails the test."""
+    """Open the console, and wait until it gets its updates. Any error in the browser's own console fails the test."""
     context = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
     async with chromium.open(server.url + path, **context) as (page, problems):
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         await page.wait_for_selector("#connection[data-state=connected]")
+        await page.wait_for_selector("#watching:has-text('watching console-')")
         yield page
 
 
@@ -301,10 +302,10 @@ def test_no_text_stays_when_it_no_longer_holds(start_server: StartServer, chromi
             await asyncio.to_thread(requests.delete, f"{server.url}/asf/internal/streams/s", timeout=PATIENCE_SECONDS)
             await page.wait_for_selector("#subtitle:has-text('not announced')")
             client = await page.input_value("#client-id")
+            await page.wait_for_selector(f"#watching:has-text('watching {client}')")
             for event, data in (("generation_progress", {"percentage": 40}), ("task_failed", {})):
                 await asyncio.to_thread(server.send_ui_update, client, event, data)
             await page.wait_for_selector("#progress-text:has-text('Failed')")
-            await page.wait_for_selector(f"#watching:has-text('watching {client}')")
             await asyncio.to_thread(server.stop)
             await page.wait_for_selector("#stream-count:has-text('not up to date')")
             await page.wait_for_selector(f"#watching:has-text('connecting to {client}')")
