@@ -70,9 +70,13 @@ function ebmlValue(bytes: Uint8Array, at: number): number {
   return bytes.subarray(at + 1, at + 1 + size).reduce((value, byte) => value * 256 + byte, 0);
 }
 
+/** tfhd: offsets count from the start of the file (ISO/IEC 14496-12, section 8.8.7). */
+const BASE_DATA_OFFSET_PRESENT = 1;
+
 /**
  * Parses the header of a fragmented MP4 file, and the time of its first fragment. Returns `"more"` if `bytes` is too
- * short; null if it has no known codec, or is not fragmented, which Media Source does not support.
+ * short; null if it has no known codec, or is what Media Source does not support: not fragmented, or with offsets from the
+ * start of the file (W3C, "ISO BMFF Byte Stream Format", section 4).
  */
 export function mp4Header(bytes: Uint8Array): ContainerHeader | "more" | null {
   let header: Uint8Array | null = null;
@@ -88,8 +92,9 @@ export function mp4Header(bytes: Uint8Array): ContainerHeader | "more" | null {
     } else if (header !== null && type === "moof") {
       if (start + size > bytes.length) return "more";
       const codec = codecIn(header, MP4_CODECS);
-      if (codec === null) return null;
-      return { bytes: end, codec, start: fragmentTime(bytes.subarray(start, start + size)) / timescale(header) };
+      const fragment = bytes.subarray(start, start + size);
+      if (codec === null || hasFileOffsets(fragment)) return null;
+      return { bytes: end, codec, start: fragmentTime(fragment) / timescale(header) };
     }
     if (size < 8) return null;
   }
@@ -104,6 +109,12 @@ function* boxes(bytes: Uint8Array): Generator<{ type: string; start: number; siz
     yield { type: String.fromCharCode(...bytes.subarray(at + 4, at + 8)), start: at, size };
     at += size;
   }
+}
+
+/** Returns whether the offsets of a fragment count from the start of the file. */
+function hasFileOffsets(fragment: Uint8Array): boolean {
+  const at = indexOf(fragment, ascii("tfhd"));
+  return at >= 0 && ((fragment[at + 7] ?? 0) & BASE_DATA_OFFSET_PRESENT) !== 0;
 }
 
 /** Returns the time of a fragment, in units of its track (ISO/IEC 14496-12, section 8.8.12); 0 if it has none. */

@@ -49,8 +49,10 @@ export class Output {
   /** Offset of the first byte to play. */
   #firstOffset = 0;
   #heard = false;
-  /** Whether the sink has made any sound, also before the last seek. */
-  #everHeard = false;
+  /** Where the playhead was when that became true, in seconds. */
+  #heardFrom = 0;
+  /** Whether the playhead has advanced since the sink was made: an element may be ready to play, and then find a fault. */
+  #hasPlayed = false;
   /** Where the sink has ended, in seconds; null while it has not. */
   #endedAt: number | null = null;
   /** Why the session has failed, until what was received before was heard. */
@@ -116,8 +118,12 @@ export class Output {
 
   /** Returns whether there was sound since the start, or since the last seek. To be called whenever something changed. */
   hears(): boolean {
-    if (this.wanted && this.#sink?.underrun === false) this.#heard = this.#everHeard = true;
-    return this.#heard;
+    const sink = this.#sink;
+    if (!this.wanted || sink === null || sink.underrun) return this.#heard;
+    if (this.#heard) this.#hasPlayed ||= sink.currentTime > this.#heardFrom;
+    else this.#heardFrom = sink.currentTime;
+    this.#heard = true;
+    return true;
   }
 
   async play(): Promise<void> {
@@ -289,7 +295,7 @@ export class Output {
   #sinkFailed(error: AsfError): void {
     if (isTaken(this.#audio)) {
       this.#host.taken();
-    } else if (this.#route?.kind === "mse" && !this.#everHeard) {
+    } else if (this.#route?.kind === "mse" && !this.#hasPlayed) {
       // Media Source is stricter than the element's own player: what made no sound through it may play by its URL.
       const seconds = this.#sink?.currentTime ?? 0;
       this.#sink?.close();
@@ -312,7 +318,7 @@ export class Output {
     this.#opening.close();
     this.#opening = this.#open();
     [this.#sink, this.#route, this.#endedAt] = [null, null, null];
-    this.#heard = this.#everHeard = false;
+    this.#heard = this.#hasPlayed = false;
     this.#firstOffset = 0;
     this.#seeks.begin({ seconds });
     this.#host.wanted(false);

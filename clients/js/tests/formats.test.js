@@ -93,13 +93,16 @@ test("WebM by its header", () => {
   assert.equal(webmBoundary(Uint8Array.from([0x1f, 0x43, 0xb6])), -1);
 });
 
-test("MP4 by its header, fragmented only", () => {
+test("MP4 by its header, fragmented only, and with offsets from the fragment", () => {
   const [zeros, padding] = [[0, 0, 0, 0], new Array(12).fill(0)];
   const media = box("mdhd", zeros, zeros, zeros, [0, 0, 0xbb, 0x80], zeros); // 48 kHz.
   const header = [...box("ftyp", text("isom")), ...box("moov", media, box("mp4a"), box("mvex"))];
   const time = box("tfdt", [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]);
   const bytes = Uint8Array.from([...header, ...box("sidx", zeros), ...box("moof", time, padding)]);
   assert.deepEqual(mp4Header(bytes), { bytes: header.length, codec: "mp4a.40.2", start: 2 ** 32 / 48000 });
+  const fragment = (flags) => Uint8Array.from([...header, ...box("moof", box("traf", box("tfhd", [0, 0, 0, flags]), time), padding)]);
+  assert.equal(mp4Header(fragment(0x38)).bytes, header.length);
+  assert.equal(mp4Header(fragment(0x39)), null);
   assert.equal(mp4Header(bytes.subarray(0, header.length)), "more");
   assert.equal(mp4Header(bytes.subarray(0, header.length - 1)), "more");
   assert.equal(mp4Header(Uint8Array.from([...box("ftyp"), ...box("moov", box("mp4a"))])), null);

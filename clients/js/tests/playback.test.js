@@ -41,6 +41,51 @@ test("without Media Source the element plays in the click, and the session tells
   playback.stop();
 });
 
+class FakeSource extends EventTarget {
+  readyState = "closed";
+  sourceBuffers = [];
+  static isTypeSupported = () => true;
+}
+
+/** Starts a stream that an element plays through a Media Source. */
+function playingByMediaSource() {
+  globalThis.MediaSource = FakeSource;
+  const { createObjectURL } = URL;
+  URL.createObjectURL = () => "blob:source";
+  const server = fakeServer("audio/mpeg");
+  try {
+    const all = play(server);
+    server.connect();
+    server.start();
+    server.chunk(new Uint8Array(1000));
+    all.audio.readyState = 4;
+    all.audio.tell("canplay");
+    return all;
+  } finally {
+    delete globalThis.MediaSource;
+    URL.createObjectURL = createObjectURL;
+  }
+}
+
+test("a fault that Media Source finds before any sound lets the element play by the URL", async () => {
+  const { playback, audio, states, errors } = playingByMediaSource();
+  assert.deepEqual([playback.output, states], ["mse", ["buffering", "playing"]]);
+  audio.fail(3);
+  await wait(0);
+  assert.equal(playback.output, "url");
+  assert.equal(audio.src, "https://asf.example/s");
+  assert.deepEqual(errors, []);
+  playback.stop();
+});
+
+test("a fault after some sound ends the playback", () => {
+  const { playback, audio, errors } = playingByMediaSource();
+  audio.playTo(2);
+  audio.fail(3);
+  assert.equal(playback.state, "failed");
+  assert.deepEqual(errors, ["ASF_CLIENT_DECODE_FAILED"]);
+});
+
 test("a failure is reported when what there is was heard", async () => {
   const { server, playback, audio, errors } = await playing(null);
   server.start(null, Number.MAX_SAFE_INTEGER);
