@@ -1,15 +1,21 @@
 """What several workers share: memory, limits, session ids and metrics; and how many of them a machine is for."""
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from eventlet import hubs, patcher
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from asf.adapters.eventlet_runtime.hand_over import HandOver
+from asf.adapters.eventlet_runtime.inbox import Inbox, end_of
 from asf.adapters.prometheus import shared_page
 from asf.adapters.prometheus.shared_page import Merged, SharedPage
 from asf.adapters.workers.addresses import AddressCounts
@@ -174,12 +180,55 @@ def test_a_worker_with_more_connections_leaves_some_to_others(table: WorkerTable
     table.set(Row.CONNECTIONS, 0, 2)
     assert first.lighter() == 1
     assert second.lighter() is None
-    table.note_sent(0, 1)
+    table.note_sent(0, 1, 1)
     assert first.lighter() is None
     table.set(Row.RECEIVED, 1, table.sent_to(1))
     assert first.lighter() == 1
     second.set_state(State.DRAINING)
     assert first.lighter() is None
+
+
+class Empty(Exception):
+    """Nothing more is in the inbox."""
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_connection_that_arrives_before_its_sender_goes_on_is_not_under_way(
+    table: WorkerTable, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    """Nor one that could not be sent. Else its worker would be taken for one that receives nothing."""
+    first, second = seat_of(table, 0), seat_of(table, 1)
+    table.set(Row.CONNECTIONS, 0, 100)
+    sending, arriving = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listening = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listening.getsockname())
+    accepted, _ = listening.accept()
+    inboxes = [end_of(os.dup(end.fileno())) for end in (sending, sending)]
+    hand_over = HandOver(first, inboxes)
+    inbox = Inbox(second, hand_over, end_of(os.dup(arriving.fileno())), listening)
+    received: list[socket.socket] = []
+    really_send = socket.send_fds
+
+    def trampoline(*_arguments: object, **_options: object) -> None:
+        raise Empty
+
+    def send(*arguments: Any) -> None:
+        """Send, and let the other worker go on at once, until it waits."""
+        if is_full:
+            raise BlockingIOError
+        really_send(*arguments)
+        with suppress(Empty):
+            while True:
+                received.append(inbox.accept()[0])
+
+    monkeypatch.setattr(hubs, "trampoline", trampoline)
+    monkeypatch.setattr(patcher.original("socket"), "send_fds", send)
+    assert hand_over.keeps(accepted) == is_full
+    assert len(received) == (not is_full)
+    assert table.under_way_to(1) == 0
+    inbox.close()
+    for one in (*received, *inboxes, sending, arriving, listening, client, accepted):
+        one.close()
 
 
 def test_a_worker_that_receives_nothing_is_sent_nothing_else(table: WorkerTable) -> None:

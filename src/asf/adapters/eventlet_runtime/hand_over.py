@@ -167,9 +167,11 @@ class HandOver:
         return self._put_message(slot, connection, message_of(state, early))
 
     def _put_message(self, slot: int, connection: Any, parts: Sequence[bytes]) -> bool:
+        # Before: the other worker may receive it, and look how many were sent, before this one runs again.
+        self._seat.note_sent(slot)
         try:
             _socket.send_fds(self._inboxes[slot], parts, [connection.fileno()])
         except OSError:  # Full, or too many descriptors are under way.
+            self._seat.note_not_sent(slot)
             return False
-        self._seat.note_sent(slot)
         return True

@@ -102,9 +102,13 @@ class Seat:
         return min(ready, key=self._load, default=None)
 
     def note_sent(self, slot: int) -> None:
-        """Count a connection that this worker has sent to another."""
-        self.table.note_sent(self.me.slot, slot)
+        """Count a connection that this worker sends to another, before it is sent."""
+        self.table.note_sent(self.me.slot, slot, 1)
         self._is_behind(slot)
+
+    def note_not_sent(self, slot: int) -> None:
+        """Take back what `note_sent` has counted."""
+        self.table.note_sent(self.me.slot, slot, -1)
 
     def note_exhausted(self, *, is_exhausted: bool) -> None:
         """Let the other workers know whether this one can open no further file."""

@@ -78,9 +78,9 @@ class WorkerTable:
         """Return the sum over all workers."""
         return sum(self._rows[row])
 
-    def note_sent(self, sender: int, receiver: int) -> None:
-        """Count a connection that one worker sends to another. Only the sender may call it."""
-        self._rows[len(Row) + receiver][sender] += 1
+    def note_sent(self, sender: int, receiver: int, change: int) -> None:
+        """Change the number of connections that one worker has sent to another. Only the sender may call it."""
+        self._rows[len(Row) + receiver][sender] += change
 
     def sent_to(self, receiver: int) -> int:
         """Return how many connections all workers have sent to one."""
