@@ -11,6 +11,8 @@ from benchmarks.processes import STREAM_ID, Load, Server, asf, cpu_of
 
 COUNTS = (1, 2)
 
+START_SECONDS = 60
+
 
 class Family(Server):
     """A server with all processes that it has started: its supervisor, workers and Redis."""
@@ -74,8 +76,21 @@ def _join(server: Family, cores: set[int], audio: Path, joins: int) -> float:
 def _workers(audio: Path, count: int, environment: Mapping[str, str]) -> Iterator[Family]:
     with asf(audio, {**environment, "ASF_WORKERS": str(count)}) as server:
         family = Family(server.process, server.port)
+        _wait_for_workers(server.port, count)
         family.allow(os.sched_getaffinity(0))
         yield family
+
+
+def _wait_for_workers(port: int, count: int) -> None:
+    """Wait until all workers serve: the others start when the first one does."""
+    import requests  # noqa: PLC0415
+
+    url = f"http://127.0.0.1:{port}/asf/internal/nodes"
+    end = time.monotonic() + START_SECONDS
+    while len(requests.get(url, timeout=10).json()["nodes"]) < count:
+        if time.monotonic() > end:
+            raise TimeoutError(f"{count} workers have not started within {START_SECONDS} s")
+        time.sleep(0.1)
 
 
 def _with_descendants(pid: int) -> list[int]:
