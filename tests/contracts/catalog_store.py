@@ -72,6 +72,16 @@ class CatalogStoreContract:
         assert store.put(ONE, None, MAX_STREAMS)
         assert store.get("strm_1") == ONE
 
+    def test_what_is_known_at_once_is_stored(self, store: CatalogStore) -> None:
+        """Whatever was read before."""
+        for stream, before in ((ONE, None), (TWO, ONE)):
+            assert store.put(stream, before, MAX_STREAMS)
+            assert store.peek("strm_1") in (None, stream)
+            assert store.get("strm_1") == stream
+            assert store.peek("strm_1") in (None, stream)
+        assert store.delete(TWO)
+        assert store.peek("strm_1") is None
+
     def test_what_was_not_put_is_none(self, store: CatalogStore) -> None:
         assert store.get("strm_1") is None
 
@@ -286,6 +296,10 @@ class CatalogStoreContract:
             @rule(stream_id=stream_ids)
             def get(self, stream_id: str) -> None:
                 assert self.store.get(stream_id) == self.model.get(stream_id)
+
+            @rule(stream_id=stream_ids)
+            def peek(self, stream_id: str) -> None:
+                assert self.store.peek(stream_id) in (None, self.model.get(stream_id))
 
             @rule(stream_id=stream_ids)
             def delete(self, stream_id: str) -> None:

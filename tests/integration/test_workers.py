@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -122,6 +122,18 @@ def test_another_session_is_not_disturbed_by_who_sends_its_id(server: ServerProc
         f"{server.url}/socket.io/?EIO=4&transport=polling&sid={sid}", data="9", timeout=PATIENCE_SECONDS
     )
     assert answer.status_code == 400
+
+
+def test_a_change_that_was_answered_holds_at_every_worker(server: ServerProcess) -> None:
+    """A worker that has just read a stream does not serve it as it was."""
+    for number in range(10):
+        audio = audio_of(2000 + number)
+        server.announce("changed", audio, name=f"{number}.mp3")
+        assert _audio_at_both(server, "changed") == {audio}
+        url = f"{server.url}/asf/internal/streams/changed"
+        if number % 2:
+            assert requests.delete(url, timeout=PATIENCE_SECONDS).status_code == 200
+            assert _audio_at_both(server, "changed") == {None}
 
 
 def test_listeners_are_spread_evenly(server: ServerProcess) -> None:
@@ -299,6 +311,18 @@ def test_the_log_says_which_worker_writes(start_server: StartServer) -> None:
     requests.get(server.stream_url("s"), timeout=PATIENCE_SECONDS)
     eventually(lambda: any("session started" in line for line in server.log))
     assert all(" worker=" in line for line in server.log if "session started" in line)
+
+
+def _audio_at_both(server: ServerProcess, stream_id: str) -> set[bytes | None]:
+    """Return what two workers send of a stream, None for one that they do not know. They share the connections."""
+    found: set[bytes | None] = set()
+    with ExitStack() as sessions:
+        for _ in range(4):
+            session = sessions.enter_context(requests.Session())
+            answer = session.get(server.stream_url(stream_id), timeout=PATIENCE_SECONDS)
+            assert answer.status_code in {200, 404}, answer.text
+            found.add(answer.content if answer.ok else None)
+    return found
 
 
 def _failed(ended: "subprocess.CompletedProcess[bytes]") -> tuple[int, str]:

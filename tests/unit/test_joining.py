@@ -43,6 +43,7 @@ class DistantStore(InMemoryCatalogStore):
         self.followed: set[str] = set()
         self.messages: deque[tuple[str, AudioStream | None]] = deque()
         self.is_unavailable = False
+        self.remembers = False
 
     def follow(self, stream_id: str) -> AudioStream | None:
         self.wanted.add(stream_id)
@@ -55,6 +56,11 @@ class DistantStore(InMemoryCatalogStore):
     def unfollow(self, stream_id: str) -> None:
         self.wanted.discard(stream_id)
         self.followed.discard(stream_id)
+
+    def peek(self, stream_id: str) -> AudioStream | None:
+        stream = self._streams.get(stream_id)
+        is_known = self.is_local or (self.remembers and stream and stream.state is not StreamState.GENERATING)
+        return stream if is_known else None
 
     def get(self, stream_id: str) -> AudioStream | None:
         self._wait()
@@ -91,13 +97,14 @@ class Scene:
     """One server with listeners, and what may happen around it.
 
     Either the catalog is `distant` or the audio; "in tasks": what waits for it does so in a task of its own, which
-    runs when the scene says so.
+    runs when the scene says so; "remembered": streams that have ended are found at once.
     """
 
     def __init__(self, distant: str = "catalog") -> None:
         audio_is_distant = distant.startswith("audio")
         self.store = DistantStore()
         self.store.is_local = audio_is_distant
+        self.store.remembers = "remembered" in distant
         self.tasks: deque[Callable[[], object]] = deque()
         self.audios = {"one": AUDIO[:10_000]}
         self.endings: dict[str, AudioEnding] = {}
@@ -186,7 +193,7 @@ action_lists = st.lists(st.lists(st.sampled_from(ACTIONS), max_size=3))
 
 
 @given(
-    st.sampled_from(["catalog", "catalog in tasks", "audio", "audio in tasks"]),
+    st.sampled_from(["catalog", "catalog in tasks", "remembered catalog in tasks", "audio", "audio in tasks"]),
     st.sampled_from([None, "generating", "complete"]),
     action_lists,
     st.lists(st.sampled_from(ACTIONS), max_size=12),

@@ -18,6 +18,7 @@ from asf.adapters.redis_store import pubsub
 from asf.adapters.redis_store.catalog import RedisCatalogStore
 from asf.adapters.redis_store.connection import connect
 from asf.adapters.redis_store.pubsub import CONNECTION_SECONDS, RedisPubSub
+from asf.adapters.redis_store.recent_streams import RecentStreams
 from asf.domain.errors import CatalogUnavailable
 from asf.domain.identifiers import stream_id_problem
 from asf.domain.streams.stream import AudioStream, FileLocator, StreamState
@@ -76,6 +77,31 @@ class TestRedisCatalogStore(CatalogStoreContract):
         return make_store
 
 
+class SharedChanges:
+    """Counts the changes of all stores that have it."""
+
+    def __init__(self) -> None:
+        self._total = 0
+
+    def note(self) -> None:
+        """Count a change."""
+        self._total += 1
+
+    def total(self) -> int:
+        """Return how many there were."""
+        return self._total
+
+
+class TestRememberingRedisCatalogStore(CatalogStoreContract):
+    """The contract, by a store that remembers what it has read."""
+
+    @pytest.fixture
+    def make_store(self, shared_redis: RedisServer) -> Iterator[MakeStore]:
+        prefixes = (f"{uuid4().hex}:{number}:" for number in count())
+        with server_at(shared_redis) as (client, subscriber):
+            yield lambda: RedisCatalogStore(client, subscriber, next(prefixes), RecentStreams(SharedChanges()))
+
+
 def all_operations(store: RedisCatalogStore) -> list[Callable[[], object]]:
     """Return every way to ask the store."""
     return [
@@ -115,6 +141,27 @@ def test_what_one_server_puts_another_gets(shared_redis: RedisServer) -> None:
         first.follow("strm_2")
         keep(second, replace(STREAM, stream_id="strm_2"))
         eventually(lambda: told == [STREAM, None, replace(STREAM, stream_id="strm_2")])
+
+
+def test_what_is_remembered_is_what_any_server_has_stored_last(shared_redis: RedisServer) -> None:
+    """Each remembers what it has read, until one of them changes something."""
+    prefix, changes = f"{uuid4().hex}:", SharedChanges()
+    ended = replace(STREAM, state=StreamState.COMPLETE)
+    with server_at(shared_redis) as one, server_at(shared_redis) as other:
+        first, second = (RedisCatalogStore(*server, prefix, RecentStreams(changes)) for server in (one, other))
+        keep(first, ended)
+        assert second.peek("strm_1") is None
+        assert second.get("strm_1") == ended
+        assert second.peek("strm_1") == ended
+        again = replace(ended, epoch="again")
+        keep(first, again)
+        assert second.peek("strm_1") is None
+        assert second.get("strm_1") == second.peek("strm_1") == again
+        assert first.delete(again)
+        assert second.peek("strm_1") is None
+        keep(first, STREAM)
+        assert second.get("strm_1") == STREAM
+        assert second.peek("strm_1") is None, "It may grow"
 
 
 def test_changes_during_an_outage_are_reported_afterwards(

@@ -47,6 +47,10 @@ class InMemoryCatalogStore:
         """Return the stream with that id, or None."""
         return self._streams.get(stream_id)
 
+    def peek(self, stream_id: str) -> AudioStream | None:
+        """Return the stream with that id, or None."""
+        return self.get(stream_id)
+
     def delete(self, stream: AudioStream) -> bool:
         """Delete `stream` if it is stored now, and return whether it was."""
         if self._streams.get(stream.stream_id) != stream:

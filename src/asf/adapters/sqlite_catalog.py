@@ -131,6 +131,10 @@ class SqliteCatalogStore:
             self._recent.popitem(last=False)
         return stream
 
+    def peek(self, stream_id: str) -> AudioStream | None:
+        """Return the stream with that id, or None. Raises `CatalogUnavailable`."""
+        return self.get(stream_id)
+
     def delete(self, stream: AudioStream) -> bool:
         """Delete `stream` if it is stored now, and return whether it was. Raises `CatalogUnavailable`."""
         if not self._is_stored(stream.stream_id, stream):

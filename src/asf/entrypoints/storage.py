@@ -18,6 +18,8 @@ from asf.adapters.runtime import Runtime
 from asf.adapters.sqlite_catalog import IN_MEMORY, SqliteCatalogStore
 from asf.adapters.sqlite_cues import SUFFIX as CUES_SUFFIX
 from asf.adapters.sqlite_cues import SqliteCueStore, failure_of
+from asf.adapters.workers.catalog_changes import CatalogChanges
+from asf.adapters.workers.seat import Seat
 from asf.domain.clock import Clock
 from asf.domain.cues.ports import CueStore
 from asf.domain.operations.ports import NodeCalls
@@ -63,12 +65,17 @@ class Storage:
             self.lock.release()
 
 
-def create_storage(settings: Settings, runtime: Runtime, clock: Clock, node: str = "node") -> Storage:
+def create_storage(
+    settings: Settings, runtime: Runtime, clock: Clock, node: str = "node", seat: Seat | None = None
+) -> Storage:
     """Return storage in Redis if ASF_REDIS_URL is set, else in this server alone, which is called `node`.
 
-    Raises `CatalogUnavailable`, and `SettingsError` if another server uses the database.
+    With `seat` this is one of several workers. Raises `CatalogUnavailable`, and `SettingsError` if another server is
+    using the database.
     """
-    return _redis(settings, runtime, node) if settings.redis_url else _local(settings, runtime, clock, node)
+    if settings.redis_url:
+        return _redis(settings, runtime, node, seat)
+    return _local(settings, runtime, clock, node)
 
 
 def make_epoch() -> str:
@@ -125,7 +132,7 @@ def _locked(database: str) -> DatabaseLock | None:
         raise SettingsError([line]) from error
 
 
-def _redis(settings: Settings, runtime: Runtime, node: str) -> Storage:
+def _redis(settings: Settings, runtime: Runtime, node: str, seat: Seat | None) -> Storage:
     # The extra `redis` is needed here only.
     from asf.adapters.redis_store.catalog import RedisCatalogStore  # noqa: PLC0415
     from asf.adapters.redis_store.connection import connect, ping, tasks_of  # noqa: PLC0415
@@ -134,6 +141,7 @@ def _redis(settings: Settings, runtime: Runtime, node: str) -> Storage:
     from asf.adapters.redis_store.node_calls import RedisNodeCalls  # noqa: PLC0415
     from asf.adapters.redis_store.pubsub import RedisPubSub  # noqa: PLC0415
     from asf.adapters.redis_store.queues.sources import RedisAudioQueues  # noqa: PLC0415
+    from asf.adapters.redis_store.recent_streams import RecentStreams  # noqa: PLC0415
     from asf.adapters.redis_store.update_log import Limits, RedisUpdateLog  # noqa: PLC0415
     from asf.adapters.redis_store.uploads import QueueUploadSpool  # noqa: PLC0415
 
@@ -145,7 +153,9 @@ def _redis(settings: Settings, runtime: Runtime, node: str) -> Storage:
     log = RedisUpdateLog(client, pubsub, limits, make_epoch)
     counts = RedisListenerCounts(client, pubsub)
     node_calls = RedisNodeCalls(client, pubsub, node, runtime.spawn)
-    catalog_store = RedisCatalogStore(client, pubsub)
+    # Only the workers write to a Redis of their own.
+    recent = RecentStreams(CatalogChanges(seat)) if seat is not None and settings.redis_is_private else None
+    catalog_store = RedisCatalogStore(client, pubsub, recent=recent)
     return Storage(
         name="redis",
         catalog_store=catalog_store,

@@ -21,6 +21,7 @@ from asf.adapters.redis_store.failures import details_of
 from asf.adapters.redis_store.grouped_reads import GroupedReads
 from asf.adapters.redis_store.lua import load_script
 from asf.adapters.redis_store.pubsub import RedisPubSub, SubscribeFailed
+from asf.adapters.redis_store.recent_streams import RecentStreams
 from asf.adapters.serial_executor import start_thread
 from asf.domain.errors import CatalogFull, CatalogUnavailable
 from asf.domain.signal import Signal
@@ -45,12 +46,17 @@ class RedisCatalogStore:
 
     Every method that queries Redis raises `CatalogUnavailable` when Redis is unreachable or times out. A change may
     nevertheless have been stored.
+
+    With `recent`, which all servers that share this Redis must have, streams that were read are remembered.
     """
 
     is_local: ClassVar = False
 
-    def __init__(self, client: redis.Redis, pubsub: RedisPubSub, prefix: str = PREFIX) -> None:
+    def __init__(
+        self, client: redis.Redis, pubsub: RedisPubSub, prefix: str = PREFIX, recent: RecentStreams | None = None
+    ) -> None:
         self._client = client
+        self._recent = recent
         self._pubsub = pubsub
         pubsub.on_interrupted.append(self._read_all_followed)
         self._followed = FollowedStreams(start_thread, self.get)
@@ -96,8 +102,11 @@ class RedisCatalogStore:
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream of that id, or None. Raises `CatalogUnavailable`."""
-        entry = self._entries.get(stream_id)
-        return None if entry is None else stream_of(stream_id, entry)
+        return self._read(stream_id) if self._recent is None else self._recent.read(stream_id, self._read)
+
+    def peek(self, stream_id: str) -> AudioStream | None:
+        """Return the stream of that id if it is remembered; else None."""
+        return None if self._recent is None else self._recent.get(stream_id)
 
     def delete(self, stream: AudioStream) -> bool:
         """Delete `stream` if it is stored now, and return whether it was. Raises `CatalogUnavailable`."""
@@ -137,8 +146,16 @@ class RedisCatalogStore:
     def _change(self, script: Script, stream_id: str, instead_of: AudioStream | None, *more: str | int) -> bytes:
         expected = "" if instead_of is None else entry_of(instead_of)
         arguments = [_bytes_of(stream_id), expected, self._channel(stream_id), *more]
-        outcome: bytes = self._ask(script, self._keys, arguments)
+        try:
+            outcome: bytes = self._ask(script, self._keys, arguments)
+        finally:
+            if self._recent is not None:
+                self._recent.note_change()
         return outcome
+
+    def _read(self, stream_id: str) -> AudioStream | None:
+        entry = self._entries.get(stream_id)
+        return None if entry is None else stream_of(stream_id, entry)
 
     def _channel(self, stream_id: str) -> str:
         return self._channels + stream_id

@@ -41,6 +41,12 @@ class Row(IntEnum):
     """1 while the worker can open no further file."""
     BEATS = 8
     """Signs of life of its event loop: see `Seat.beat`."""
+    CATALOG_CHANGES = 9
+    """How often the workers in this slot have changed the catalog."""
+
+
+LASTING = {Row.RECEIVED, Row.CATALOG_CHANGES}
+"""What is not cleared when a worker ends: it may never go back."""
 
 
 class AddressRow(IntEnum):
@@ -96,9 +102,9 @@ class WorkerTable:
         return self._addresses[start : start + 2 * self.capacity]
 
     def clear(self, slot: int) -> None:
-        """Forget what a worker has counted that has ended. What it has sent and received stays."""
+        """Forget what a worker has counted that has ended. What it has sent, and what is `LASTING`, stays."""
         for row in Row:
-            if row is not Row.RECEIVED:
+            if row not in LASTING:
                 self._rows[row][slot] = 0
         for kind in AddressRow:
             counts = self.addresses(kind, slot)

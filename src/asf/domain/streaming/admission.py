@@ -106,7 +106,7 @@ class Admission:
         May yield to other tasks. Raises `StreamNotFound`, `AudioUnavailable`, `GenerationFailed` or
         `CatalogUnavailable`.
         """
-        stream = self._catalog.find(stream_id)
+        stream = self._catalog.find_at_once(stream_id) or self._catalog.find(stream_id)
         return OpenedAudio(stream, self._pool.acquire(stream), until)
 
     def release(self, opened: OpenedAudio) -> None:
@@ -130,7 +130,9 @@ class Admission:
                 self._find_and_start(session)
             else:
                 run_in_task = partial(self._look_ups.start, listener_id)
-                if self._catalog.is_local:
+                if (stream := self._catalog.find_at_once(session.stream_id)) is not None:
+                    self._start_on(session, stream, run_in_task)
+                elif self._catalog.is_local:
                     self._find_and_start(session, run_in_task)
                 else:
                     run_in_task(partial(self._run, session, partial(self._find_and_start, session)))
@@ -172,7 +174,7 @@ class Admission:
             session.fail(error)
 
     def _find_and_start(self, session: ListenerSession, run_in_task: Spawn | None = None) -> None:
-        """Find the stream and start the session; open audio that is not local with `run_in_task`, if given."""
+        """Find the stream and start the session, as `_start_on` does."""
         request = session.request
         try:
             stream = self._catalog.find(request.stream_id)
@@ -186,10 +188,13 @@ class Admission:
             else:
                 raise
             return
-        if request.epoch is not None and request.epoch != stream.epoch:
+        if not session.ended:
+            self._start_on(session, stream, run_in_task)
+
+    def _start_on(self, session: ListenerSession, stream: AudioStream, run_in_task: Spawn | None) -> None:
+        """Start the session on a stream that was found; open audio that is not local with `run_in_task`, if given."""
+        if session.request.epoch not in {None, stream.epoch}:
             raise EpochChanged(epoch=stream.epoch)
-        if session.ended:
-            return
         if run_in_task is None or self._pool.is_local(stream):
             self._open_and_start(session, stream)
         else:

@@ -111,6 +111,13 @@ class StreamCatalog:
             raise StreamNotFound
         return stream
 
+    def find_at_once(self, stream_id: str) -> AudioStream | None:
+        """Return the stream with that id if nothing that concerns it has to wait; else None, also for an unknown one.
+
+        Never yields. Raises `CatalogUnavailable`.
+        """
+        return self._store.peek(stream_id)
+
     def page(self, limit: int, after: str = "") -> list[AudioStream]:
         """Return at most `limit` streams in the order of their ids, those after `after`.
 

@@ -13,11 +13,18 @@ StreamWatcher = Callable[[str, AudioStream | None], object]
 class StreamStore(Protocol):
     """Stores the announced streams. Several servers may share it.
 
-    Every method raises `CatalogUnavailable` when the store cannot be reached, and may yield.
+    Every method raises `CatalogUnavailable` when the store cannot be reached, and all but `peek` may yield.
     """
 
     def get(self, stream_id: str) -> AudioStream | None:
         """Return the stream with that id, or None."""
+        ...
+
+    def peek(self, stream_id: str) -> AudioStream | None:
+        """Return what `get` would if neither that, nor following the stream if its audio may grow, waits; else None.
+
+        Never yields.
+        """
         ...
 
     def put(self, stream: AudioStream, instead_of: AudioStream | None, max_streams: int) -> bool:

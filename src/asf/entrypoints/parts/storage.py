@@ -38,7 +38,7 @@ class StorageParts(containers.DeclarativeContainer):
     metrics: providers.Provider[PrometheusMetrics] = providers.Singleton(PrometheusMetrics)
     identity: providers.Provider[NodeIdentity] = providers.Singleton(workers.create_identity, place)
     storage: providers.Provider[Storage] = providers.Singleton(
-        create_storage, settings, runtime, clock, identity.provided.node
+        create_storage, settings, runtime, clock, identity.provided.node, seat
     )
     catalog_store: providers.Provider[CatalogStore] = storage.provided.catalog_store
     update_log: providers.Provider[UpdateLog] = storage.provided.update_log
