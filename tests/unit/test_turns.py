@@ -9,6 +9,7 @@ from eventlet import hubs
 from eventlet.green import socket
 
 from asf.adapters.eventlet_runtime import turns as turns_module
+from asf.adapters.eventlet_runtime.precedence import Precedence
 from asf.adapters.eventlet_runtime.turns import EVENTS_PER_ROUND, TURN_SECONDS, Turns, bounded_poll
 
 
@@ -132,7 +133,7 @@ def test_a_round_of_the_event_loop_runs_a_bounded_number_of_tasks() -> None:
     count = 3 * EVENTS_PER_ROUND
     pairs = [socket.socketpair() for _ in range(count)]
     found: list[int] = []
-    original, limited = hub.do_poll, bounded_poll(hub)
+    original, limited = hub.do_poll, bounded_poll(hub, Precedence())
 
     def polled(timeout: float) -> object:
         events = limited(timeout)
@@ -155,10 +156,48 @@ def test_a_round_of_the_event_loop_runs_a_bounded_number_of_tasks() -> None:
     assert sum(found) >= count
 
 
+def test_a_new_connection_does_not_wait_for_all_that_were_ready_before_it() -> None:
+    """A listening socket is read in the next round."""
+    hub = hubs.get_hub()
+    if not hasattr(hub, "poll"):
+        pytest.skip("this event loop has no epoll")
+    listening = eventlet.listen(("127.0.0.1", 0))
+    pairs = [socket.socketpair() for _ in range(3 * EVENTS_PER_ROUND)]
+    order: list[str] = []
+    original = hub.do_poll
+    precedence = Precedence()
+    precedence.add([listening.fileno()])
+    hub.do_poll = bounded_poll(hub, precedence)
+
+    def read(one: socket.socket) -> None:
+        one.recv(1)
+        order.append("other")
+
+    def accept() -> None:
+        connection, _ = listening.accept()
+        connection.close()
+        order.append("accepted")
+
+    try:
+        threads = [eventlet.spawn(read, reading) for reading, _ in pairs]
+        threads.append(eventlet.spawn(accept))
+        eventlet.sleep(0)
+        for _, writing in pairs:
+            writing.send(b"x")
+        client = socket.create_connection(listening.getsockname())
+        for thread in threads:
+            thread.wait()
+    finally:
+        hub.do_poll = original
+        for one in (listening, client, *(one for pair in pairs for one in pair)):
+            one.close()
+    assert order.index("accepted") <= EVENTS_PER_ROUND
+
+
 def test_a_hub_without_epoll_polls_as_it_does() -> None:
     """There is no limit to give it."""
     hub = SimpleNamespace(do_poll=lambda seconds: seconds)
-    assert bounded_poll(hub)(3.0) == 3.0
+    assert bounded_poll(hub, Precedence())(3.0) == 3.0
 
 
 def test_a_task_that_is_ended_while_it_has_yielded_holds_up_nobody(turns: Turns, seconds: Seconds) -> None:

@@ -18,6 +18,7 @@ from asf.adapters.eventlet_runtime.hand_over import HandOver, NotTaken
 from asf.adapters.eventlet_runtime.handed_over import ConnectionState
 from asf.adapters.eventlet_runtime.head_rules import HeadLines, is_ambiguous
 from asf.adapters.eventlet_runtime.plain_head import END_OF_HEAD, PlainHead, read_plain_head
+from asf.adapters.eventlet_runtime.precedence import PRECEDENCE
 from asf.adapters.eventlet_runtime.request_body import BodyFile, DeadlineInput
 from asf.adapters.eventlet_runtime.response_file import ResponseFile
 from asf.adapters.eventlet_runtime.socket_control import SocketControl
@@ -183,6 +184,9 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         """Wait for the first byte, and return whether it arrived."""
         self.connection.settimeout(self._idle_seconds)
         self._idle_seconds = self._timeouts.idle
+        descriptor = self.connection.fileno()
+        if self._control is not None:  # Of a connection that serves requests. Those of listeners may be thousands.
+            PRECEDENCE.add([descriptor])
         try:
             first = self.rfile.peek(1) if self._hand_over is None else self._first_bytes(self._hand_over)
             if (
@@ -192,6 +196,8 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
                 first = self.rfile.peek(1)
         except OSError:  # disconnected, or silent for too long
             return False
+        finally:
+            PRECEDENCE.discard(descriptor)
         if not first and self._control is not None and not self._is_handed_over:
             self._control.note_end()
         if not first or (self._hand_over is not None and not self._keeps(first, is_read=False)):

@@ -34,6 +34,7 @@ class Inbox:
         self._arriving = arriving
         self.family = listening.family
         self.getsockname = listening.getsockname
+        self.fileno: Callable[[], int] = arriving.fileno
         self._spare: int | None = None
         self.on_asked: Callable[[], object] = lambda: None
         """Called when another worker asks for the metrics of this one. Must not wait."""

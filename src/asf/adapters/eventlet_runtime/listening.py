@@ -53,6 +53,7 @@ class EventletListeningSocket:
         self._throttle = LogThrottle(ERROR_LOG_SECONDS)
         self.family = listening.family
         self.getsockname = listening.getsockname
+        self.fileno = listening.fileno
         self.close = listening.close
         self.has_headroom: Callable[[str], bool] = lambda _address: True
         self.keeps: Callable[[Any], bool] = lambda _connection: True

@@ -13,6 +13,7 @@ import eventlet
 from eventlet import hubs, patcher
 
 from asf.adapters.eventlet_runtime.backlog import BACKLOG
+from asf.adapters.eventlet_runtime.precedence import PRECEDENCE
 from asf.adapters.eventlet_runtime.turns import bounded_poll
 from asf.adapters.log_throttle import LogThrottle
 
@@ -58,7 +59,7 @@ def watched_loop(on_slow_turn: Callable[[float], object]) -> Iterator[None]:
         yield
         return
     watchdog = LoopWatchdog(on_slow_turn, _threading.get_ident())
-    hub.do_poll = watchdog.around(BACKLOG.around(bounded_poll(hub)))
+    hub.do_poll = watchdog.around(BACKLOG.around(bounded_poll(hub, PRECEDENCE)))
     _threading.Thread(target=watchdog.watch, name="loop-watchdog", daemon=True).start()
     try:
         yield

@@ -18,6 +18,7 @@ from asf.adapters.eventlet_runtime.inbox import Inbox
 from asf.adapters.eventlet_runtime.listening import EventletListeningSocket
 from asf.adapters.eventlet_runtime.loop_watchdog import watched_loop
 from asf.adapters.eventlet_runtime.os_signals import call_on_signals
+from asf.adapters.eventlet_runtime.precedence import PRECEDENCE
 from asf.adapters.eventlet_runtime.pump_driver import drive
 from asf.adapters.eventlet_runtime.raw_connection import take_connection
 from asf.adapters.eventlet_runtime.uncaught import logged_exceptions
@@ -62,7 +63,9 @@ def serve(
         if hand_over is not None:
             listener.keeps = hand_over.keeps
         _spawn_http_server(listener, service, pool, protocol)
+    PRECEDENCE.add(listener.fileno() for listener in listeners)
     if inbox is not None:
+        PRECEDENCE.add([inbox.fileno()])
         _spawn_http_server(inbox, service, pool, protocol)
     with logged_exceptions(), watched_loop(service.on_slow_turn):
         stop.wait()
@@ -72,6 +75,7 @@ def serve(
         if hand_over is not None:
             hand_over.wait_for_rest(service.connections)
     for listener in listeners:
+        PRECEDENCE.discard(listener.fileno())
         listener.close()
 
 

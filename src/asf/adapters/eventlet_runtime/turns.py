@@ -3,11 +3,12 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from eventlet import getcurrent, hubs
+
+from asf.adapters.eventlet_runtime.precedence import Precedence
 
 TURN_SECONDS = 0.004
 """How long the tasks that call `checkpoint` run, together, in one round of the event loop.
@@ -83,14 +84,19 @@ FAREWELLS = Turns()
 """The turns of connections that end: thousands may do so at once, and none of the others waits behind them."""
 
 
-def bounded_poll(hub: Any) -> Callable[[float], Any]:
+def bounded_poll(hub: Any, precedence: Precedence) -> Callable[[float], Any]:
     """Return what a hub is to wait for events with: at most `EVENTS_PER_ROUND` at a time, where that can be said.
 
     By default it is a thousand, all of which run before anything else: when thousands of clients disconnect at once,
-    for example.
+    for example. As many sockets of `precedence` as are ready then come on top.
     """
     poll: Any = getattr(hub, "poll", None)
     if type(poll).__name__ != "epoll":
         do_poll: Callable[[float], Any] = hub.do_poll
         return do_poll
-    return partial(poll.poll, maxevents=EVENTS_PER_ROUND)
+
+    def bounded(seconds: float) -> Any:
+        events = poll.poll(seconds, EVENTS_PER_ROUND)
+        return events if len(events) < EVENTS_PER_ROUND else events + precedence.ready(EVENTS_PER_ROUND)
+
+    return bounded
