@@ -311,7 +311,7 @@ def _are_warnings(server: ServerProcess, beginnings: list[str]) -> bool:
     eventually(lambda: any("Listening" in line for line in server.log))
     warnings = [
         found[1]
-        for line in server.log
+        for line in server.logged()
         if (found := re.search(r'WARNING(?:(?: worker=\d+)? \S+:|.*"message":) "?(.*)', line))
     ]
     return len(warnings) == len(beginnings) and all(

@@ -21,6 +21,11 @@ T = TypeVar("T")
 WORKER = "asf.entrypoints.supervisor.worker"
 """In the command line of each of several workers."""
 
+ABOUT_THE_MACHINE = re.compile(
+    r"The event loop (?:was|is) blocked|This process did not run for|garbage collected objects="
+)
+"""In lines that a server logs at any time where the machine is busy, whatever its clients do."""
+
 DEFAULTS: dict[str, str] = {}
 """Settings of all servers but observed ones, unless they have others: see `--workers` in tests/conftest.py."""
 
@@ -164,6 +169,10 @@ class ServerProcess:
         """Return how many file descriptors the process and its workers have open."""
         return len(self.all_open_files())
 
+    def logged(self, start: int = 0) -> list[str]:
+        """Return the lines of the log from that one on, without those that a busy machine is the reason of."""
+        return [line for line in self.log[start:] if not ABOUT_THE_MACHINE.search(line)]
+
     def break_parts(self, **rates: float) -> None:
         """Let parts of an observed server fail from now on, each so often (0 to 1), and all others never."""
         answer = requests.post(f"{self.url}/tests/faults", json=rates, timeout=PATIENCE_SECONDS)
@@ -212,6 +221,7 @@ class ServerProcess:
                 if match := re.search(r"Listening on (http://\S+)", line):
                     return match[1]
             if self.process.poll() is not None:
+                self._reader.join()  # So that all is there that it has said.
                 raise RuntimeError("The server did not start:\n" + "".join(self.log))
             return None
 
