@@ -16,6 +16,7 @@ import websocket
 from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.engineio_wire import NAMESPACE, WireListener
 from tests.support.fixtures import StartServer, audio_of
+from tests.support.ordered_client import OrderedClient
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess, eventually
 
@@ -186,7 +187,8 @@ def test_polling_counts_by_its_sessions(start_server: StartServer) -> None:
     server = start_server({"ASF_MAX_CONNECTIONS_PER_IP": "2"})
     handshake = f"{server.url}/socket.io/?EIO=4&transport=polling"
     opening = requests.get(handshake, timeout=PATIENCE_SECONDS).text
-    assert requests.get(handshake, timeout=PATIENCE_SECONDS).status_code == 200
+    # The connection of the request before may not be over yet.
+    eventually(lambda: requests.get(handshake, timeout=PATIENCE_SECONDS).status_code == 200)
     for query in ("", "&sid=", "&asid=1"):
         answer = requests.get(handshake + query, timeout=PATIENCE_SECONDS)
         assert (answer.status_code, answer.json()["error_code"]) == (429, "ASF_RATE_LIMITED"), query
@@ -246,8 +248,15 @@ def test_a_subscriber_stays_and_one_that_never_subscribes_does_not(start_server:
         idle = socketio.Client(reconnection_delay=0.1, reconnection_delay_max=0.1)
         idle.on("ui_error", errors.append, namespace="/ui_updates")
         idle.on("connect", lambda: connected.append(True), namespace="/ui_updates")
-        idle.connect(server.url, namespaces=["/ui_updates"], wait_timeout=PATIENCE)
-        eventually(lambda: len(connected) >= 2)
+
+        def has_connected() -> bool:
+            """Connect, again where the machine was too busy to do that in time."""
+            with suppress(socketio.exceptions.SocketIOError, ValueError):
+                idle.connect(server.url, namespaces=["/ui_updates"], wait_timeout=PATIENCE)
+            return bool(connected)
+
+        eventually(has_connected)
+        eventually(lambda: len(connected) >= 2 and errors)
         assert errors[0]["error_code"] == "ASF_NOTHING_JOINED"
         assert server.send_ui_update("alice", "progress", 1).json()["subscribers"] == 1
         idle.disconnect()
@@ -306,7 +315,7 @@ def test_leaving_the_namespace_does_not_reset_the_rate_of_joins(start_server: St
 def test_subscriptions_above_the_rate_are_rejected(start_server: StartServer) -> None:
     """A page that comes back with all that it may have is not; whoever goes on and on is."""
     server = start_server(SELDOM, observed=True)
-    with socketio.SimpleClient() as client:
+    with OrderedClient() as client:
         client.connect(server.url, namespace="/ui_updates", transports=["websocket"], wait_timeout=PATIENCE)
         assert client.receive(timeout=PATIENCE_SECONDS)[0] == "ui_connection_ack"
         for number in range(400):

@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -338,7 +339,7 @@ def test_a_poll_that_is_reset_during_the_upgrade_loses_nothing(server: ServerPro
 def test_an_upgrade_waits_until_a_slow_client_has_received_its_last_poll(start_server: StartServer) -> None:
     """It has suspended polling by then. One that receives nothing has its attempt ended."""
     audio = audio_of(300_000)
-    server = start_server({"TEST_UPGRADE_SECONDS": "1"}, observed=True)
+    server = start_server({"TEST_UPGRADE_SECONDS": "2"}, observed=True)
     server.announce("slow", audio)
     listener = WireListener(server.url, polling=True)
     listener.emit("join_stream", {"stream_id": "slow"})
@@ -429,17 +430,28 @@ def test_the_root_may_be_the_namespace_of_ui_updates(start_server: StartServer) 
     assert next(updates).data == 1  # type: ignore[union-attr]
 
 
+def entered_in_time(server: ServerProcess) -> Session | None:
+    """Return a session; None where the machine was too busy to enter a namespace in time."""
+    with suppress(AssertionError):
+        return Session(server)
+    return None
+
+
 @pytest.mark.parametrize("entering", ["", "40", "40/nowhere,"])
 @pytest.mark.parametrize("polling", [True, False])
 def test_a_session_without_a_namespace_ends_soon(start_server: StartServer, entering: str, polling: bool) -> None:
     """Sooner than one that has entered a namespace and joined nothing."""
     server = start_server({"TEST_NAMESPACE_SECONDS": "0.5"}, observed=True)
-    entered = Session(server)
-    if polling:
+    entered = eventually(partial(entered_in_time, server))
+
+    def has_begun() -> bool:
+        """Begin a session, and return whether it took in time what does not enter a namespace."""
         http = Http(server)
         query = f"&sid={json.loads(http.ask('GET', '')[1][1:])['sid']}"
-        if entering:
-            assert http.ask("POST", query, entering) == (200, "OK")
+        return not entering or http.ask("POST", query, entering) == (200, "OK")
+
+    if polling:
+        eventually(has_begun)
     else:
         url = f"{server.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"
         opened = websocket.create_connection(url, timeout=PATIENCE_SECONDS)
@@ -470,12 +482,14 @@ def test_one_connection_begins_few_sessions(start_server: StartServer) -> None:
 def test_one_address_begins_few_sessions_at_the_same_time(start_server: StartServer) -> None:
     """Sessions that have entered a namespace do not count, and neither do WebSockets, which are connections."""
     server = start_server({"TEST_BEGINNINGS_EACH": "3", "TEST_NAMESPACE_SECONDS": "1"}, observed=True)
-    entered = [Session(server) for _ in range(5)]
-    with suppress(AssertionError):
-        for _ in range(10):
-            assert Http(server).ask("GET", "")[0] == 200
-    status, body = Http(server).ask("GET", "")
-    assert (status, json.loads(body)["error_code"]) == (429, "ASF_RATE_LIMITED")
+    entered = [eventually(partial(entered_in_time, server)) for _ in range(5)]
+
+    def refusal() -> str | None:
+        """Begin a session, and return why that was refused, if it was."""
+        status, body = Http(server).ask("GET", "")
+        return body if status == 429 else None
+
+    assert json.loads(eventually(refusal))["error_code"] == "ASF_RATE_LIMITED"
     WireListener(server.url, polling=False).close()
     eventually(lambda: Http(server).ask("GET", "")[0] == 200)
     assert not any(session.is_ended() for session in entered)
