@@ -61,13 +61,17 @@ def test_everybody_is_told_where_to_go_on(tmp_path: Path) -> None:
     over_socketio.receive_until("start_of_stream")
     over_websocket = PlainListener(server.url, "s")
     over_websocket.receive_until("start_of_stream")
+    # It receives meanwhile: the server does not wait for long until all that it has sent was read.
+    hearing = threading.Thread(target=over_websocket.receive_to_the_end, daemon=True)
+    hearing.start()
     server.process.terminate()
     over_socketio.receive_until_status("server_draining")
     told = len(over_socketio.audio)
     error = over_socketio.receive_until("stream_error")
     assert (error["error_code"], error["retryable"]) == ("ASF_DRAINING", True)
     assert error["offset"] == len(over_socketio.audio) > told
-    assert over_websocket.receive_to_the_end() == 1001
+    hearing.join(PATIENCE_SECONDS)
+    assert over_websocket.close_code == 1001
     assert over_websocket.audio == make_long_audio()[: len(over_websocket.audio)]
     assert server.wait() == 0
     over_socketio.close()
@@ -90,7 +94,7 @@ def test_ctrl_c_stops_a_development_server_soon(tmp_path: Path) -> None:
 def test_no_session_begins(tmp_path: Path) -> None:
     """Whatever the door: a 503 tells a proxy to ask another server. Who was there goes on, on long polling too."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
-    server.announce("s", make_audio())
+    server.announce("s", make_long_audio())
     listener = WireListener(server.url, polling=True)
     listener.emit("join_stream", {"stream_id": "s"})
     listener.receive_until("start_of_stream")
@@ -141,7 +145,7 @@ def test_the_catalog_is_closed(tmp_path: Path) -> None:
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
     """For those who cannot wait."""
     server = ServerProcess(tmp_path, {"ASF_DRAIN_SECONDS": "3600"})
-    server.announce("s", make_audio())
+    server.announce("s", make_long_audio())
     listener = PlainListener(server.url, "s")
     listener.receive_until("start_of_stream")
     server.process.send_signal(number)
