@@ -26,19 +26,19 @@ def receiver() -> Iterator[WebhookReceiver]:
 @pytest.fixture
 def grace_seconds() -> float:
     """Return how long a stream must be without listeners."""
-    return 0.5
+    return 1.0
 
 
 @pytest.fixture
 def servers(
     tmp_path: Path, mortal_redis: RedisServer, receiver: WebhookReceiver, grace_seconds: float
 ) -> Iterator[Servers]:
-    """Return two servers on one Redis, whose leases last a second."""
+    """Return two servers on one Redis, whose leases last two seconds."""
     settings = {
         "ASF_REDIS_URL": mortal_redis.url,
         "ASF_WEBHOOK_URL": receiver.url,
         "ASF_WEBHOOK_SECRET": SECRET,
-        "TEST_BEAT_SECONDS": "1",
+        "TEST_BEAT_SECONDS": "2",
         "TEST_LOOK_SECONDS": "0.5",
         "TEST_GRACE_SECONDS": str(grace_seconds),
         "TEST_CONFIRMATION_SECONDS": str(PATIENCE_SECONDS),

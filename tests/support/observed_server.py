@@ -67,7 +67,7 @@ CONSTANTS: dict[str, list[tuple[Any, str]]] = {
 """Variables of the environment, and which constants they stand for. Of two for one, the later one counts."""
 
 HEARTBEAT = "TEST_BEAT_SECONDS"
-"""The variable with the seconds between two heartbeats, which are also those of a server's lease."""
+"""The variable with the seconds of a server's lease, which it renews three times in that time."""
 
 TIMEOUTS = {
     "TEST_ANSWER_SECONDS": "write",
@@ -139,7 +139,7 @@ def main() -> None:
                 setattr(module, name, type(getattr(module, name))(os.environ[variable]))
     if HEARTBEAT in os.environ:
         seconds = float(os.environ[HEARTBEAT])
-        presence.DEFAULT_TIMING = presence.Timing(heartbeat_seconds=seconds, lease_seconds=seconds)
+        presence.DEFAULT_TIMING = presence.Timing(heartbeat_seconds=seconds / 3, lease_seconds=seconds)
     timeouts = {name: float(os.environ[variable]) for variable, name in TIMEOUTS.items() if variable in os.environ}
     container.Container.http_timeouts.add_kwargs(**timeouts)  # type: ignore[attr-defined]
     if WALL_CLOCK in os.environ:
