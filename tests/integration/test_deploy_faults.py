@@ -214,7 +214,7 @@ def test_haproxy_gives_up_a_node_that_says_nothing(nodes: Nodes, tmp_path: Path)
             eventually(lambda: sum(listener.breaks > 0 for listener in listeners) >= on_it)
             places = {listener: listener.offset for listener in listeners}
             audience.wait_until(lambda listener: listener.offset > places[listener], PATIENCE_SECONDS)
-            assert "Server nodes/asf1 is DOWN" in proxy.log
+            eventually(lambda: "Server nodes/asf1 is DOWN" in proxy.log)
             _come_by_every_door(proxy)
         assert sum(listener.wrong for listener in listeners) == 0
     finally:

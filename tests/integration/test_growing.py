@@ -94,7 +94,7 @@ def test_a_listener_that_waits_is_served_when_it_is_announced(start_server: Star
 
 def test_a_stream_that_stalls_and_is_given_up(start_server: StartServer) -> None:
     """Listeners hear of it; an answer over HTTP is broken off, as it is not whole."""
-    server = start_server(FAST | {"ASF_STALL_SECONDS": "0.3", "ASF_STALL_GIVE_UP_SECONDS": "1.5"})
+    server = start_server(FAST | {"ASF_STALL_SECONDS": "0.3", "ASF_STALL_GIVE_UP_SECONDS": "3"})
     path = server.audio_root / "s.mp3"
     path.write_bytes(AUDIO)
     server.notify("s", str(path), state="generating").raise_for_status()
