@@ -134,7 +134,7 @@ def test_connections_in_total_are_limited(start_server: StartServer, connect: Co
     server = start_server({"ASF_MAX_LISTENERS": "1", "TEST_SPARE_CONNECTIONS": "2"}, observed=True)
     audio = audio_of(100_000)
     server.announce("s", audio)
-    listener = PlainListener(server.url, "s")
+    listener = PlainListener(server.url, "s", window=len(audio) - 1)  # It stays until it asks for the rest.
     others = [connect(server)]
     # The connections of the requests before have ended.
     metrics = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -147,6 +147,8 @@ def test_connections_in_total_are_limited(start_server: StartServer, connect: Co
     assert requests.get(f"{server.url}/asf/ready", timeout=PATIENCE_SECONDS).status_code == 200
     assert server.send_ui_update("alice", "progress", 1).status_code == 200
     assert 'asf_http_requests_total{route="refused",status="503"} 1.0' in server.metrics()
+    listener.receive_until_bytes(len(audio) // 2)
+    listener.send({"event": "ack", "received": len(audio) // 2})
     assert listener.receive_to_the_end() == 1000
     assert listener.audio == audio
 
