@@ -42,7 +42,7 @@ NOT_FAILURES = {503, 504, 505}
 """Statuses from 500 on that are no failures: not now, audio that has not grown, and a version of HTTP that is not
 spoken."""
 
-PING = {"TEST_PING_SECONDS": "2", "TEST_PONG_SECONDS": "10"}
+PING = {"TEST_PING_SECONDS": "2", "TEST_PONG_SECONDS": "10", "TEST_NAMESPACE_SECONDS": "10"}
 """So that a session that was left open is over soon after the end, and those who behave may answer late."""
 
 
@@ -115,7 +115,7 @@ def nothing_stays(server: ServerProcess) -> Iterator[None]:
     eventually(lambda: server.sockets() <= sockets)
     eventually(lambda: server.greenlets() <= greenlets)
     eventually(lambda: "asf_listeners 0.0" in server.metrics())
-    assert not server.open_files()
+    eventually(lambda: not server.open_files())
 
 
 def fuzz(

@@ -9,13 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import requests
-import socketio
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz.grammar import AUDIO_NAMESPACE, STREAM, UI_NAMESPACE, frame, masks
 from tests.fuzz.sessions import SID, Open, Receive, Send, Step, Switch
 from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.ordered_client import InOrder
 from tests.support.plain_websocket import PlainListener
 from tests.support.processes import ServerProcess
 
@@ -158,7 +158,7 @@ def record(server: ServerProcess) -> list[Recording]:
 
 
 def _listen_over_socketio(url: str, transports: list[str]) -> None:
-    client = socketio.Client(reconnection=False)
+    client = InOrder(reconnection=False, request_timeout=PATIENCE_SECONDS)
     ended = threading.Event()
     received = OFFSET
 
@@ -174,7 +174,9 @@ def _listen_over_socketio(url: str, transports: list[str]) -> None:
     client.on("audio_chunk", on_chunk, AUDIO_NAMESPACE)
     client.on("audio_control", on_control, AUDIO_NAMESPACE)
     client.on("ui_connection_ack", lambda _data: None, namespace=UI_NAMESPACE)
-    client.connect(url, namespaces=[AUDIO_NAMESPACE, UI_NAMESPACE], transports=transports)
+    client.connect(
+        url, namespaces=[AUDIO_NAMESPACE, UI_NAMESPACE], transports=transports, wait_timeout=int(PATIENCE_SECONDS)
+    )
     client.emit("subscribe_to_ui_updates", {"client_id": "fuzzed", "since": {"epoch": "", "seq": 0}}, UI_NAMESPACE)
     client.emit("join_stream", {"stream_id": STREAM, "offset": OFFSET, "window": 16384}, AUDIO_NAMESPACE)
     client.emit("pause_stream", {}, AUDIO_NAMESPACE)

@@ -7,7 +7,7 @@ from typing import Any
 import socketio
 
 
-class _InOrder(socketio.Client):  # type: ignore[misc]
+class InOrder(socketio.Client):  # type: ignore[misc]
     """Handles one message after the other. By default each has a thread, and parts of binary events mix."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -23,4 +23,4 @@ class _InOrder(socketio.Client):  # type: ignore[misc]
 class OrderedClient(socketio.SimpleClient):  # type: ignore[misc]
     """A client for audio: over long polling, the library's own mixes up the parts of binary events."""
 
-    client_class = _InOrder
+    client_class = InOrder
