@@ -232,7 +232,7 @@ def test_a_connection_that_goes_silent_is_replaced(
 @both
 def test_a_silent_upload_that_is_announced_again_continues(start_server: StartServer, program: Program) -> None:
     """The server has ended its request for the silence, and not the stream."""
-    server = start_server(FAST | {"ASF_STALL_GIVE_UP_SECONDS": "1"})
+    server = start_server(FAST | {"ASF_STALL_GIVE_UP_SECONDS": "3"})  # It is announced far more often.
     uploading = program(server.url, "s")
     uploading.write(AUDIO[:100_000])
     with BackendClient(server.url) as backend:

@@ -403,10 +403,10 @@ def test_an_upload_that_is_not_resumed_is_given_up_once_for_all(start_server: St
 
 def test_a_sender_of_a_byte_at_a_time_is_not_cut(start_server: StartServer) -> None:
     """It takes longer than a silent one may."""
-    server = start_server(FAST | {"ASF_STALL_GIVE_UP_SECONDS": "1", "ASF_STALL_SECONDS": "0.5"})
+    server = start_server(FAST | {"ASF_STALL_GIVE_UP_SECONDS": "2.5", "ASF_STALL_SECONDS": "0.5"})
     listener = PlainListener(server.url, "s", wait="true")
     with Sender(server.port, "s") as sender:
-        for number in range(8):
+        for number in range(12):
             sender.send(AUDIO[number : number + 1])
             listener.receive_until_bytes(number + 1)
             threading.Event().wait(0.25)
@@ -420,10 +420,11 @@ def test_uploads_are_counted_and_logged(start_server: StartServer) -> None:
     with Sender(server.port, "s") as sender:
         sender.send(AUDIO[:1000])
         eventually(lambda: "asf_uploads 1.0" in server.metrics())
-        assert "asf_upload_bytes_total 1000.0" in server.metrics()
+        eventually(lambda: "asf_upload_bytes_total 1000.0" in server.metrics())
         sender.end()
     eventually(lambda: "asf_uploads 0.0" in server.metrics())
     assert 'asf_uploads_ended_total{outcome="complete"} 1.0' in server.metrics()
+    eventually(lambda: any("upload ended stream_id=s" in line for line in server.log))
     assert any("upload started stream_id=s" in line for line in server.log)
     assert any("upload ended stream_id=s" in line and "outcome=complete bytes=1000" in line for line in server.log)
 
