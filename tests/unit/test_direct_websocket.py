@@ -85,14 +85,14 @@ def test_the_end_of_the_connection_lets_go_of_a_half_sent_message(line: Line) ->
     writer = line.send_half_a_message()
     line.far_end.close()
     assert line.websocket.wait() is None
-    with eventlet.Timeout(5), pytest.raises(OSError, match=r"Broken pipe|reset"):
+    with eventlet.Timeout(PATIENCE_SECONDS), pytest.raises(OSError, match=r"Broken pipe|reset"):
         writer.wait()
 
 
 def test_closing_does_not_wait_for_the_rest_of_a_message(line: Line) -> None:
     """A client that is silent and reads no more cannot hold its connection open."""
     writer = line.send_half_a_message()
-    with eventlet.Timeout(5):
+    with eventlet.Timeout(PATIENCE_SECONDS):
         line.websocket.close(1011)
         with pytest.raises(OSError, match=r"Broken pipe"):
             writer.wait()
@@ -134,7 +134,7 @@ def test_a_message_in_fragments_is_bounded_as_a_whole(line: Line, count: int) ->
     first, further = (masked_text("x" * size, opcode, final=False) for opcode in (1, 0))
     fragments = first + further * (count - 1)
     eventlet.spawn(line.far_end.sendall, fragments)
-    with eventlet.Timeout(5):
+    with eventlet.Timeout(PATIENCE_SECONDS):
         assert line.websocket.wait() is None
     with suppress(ConnectionResetError):  # It was closed with some fragments unread.
         line.read_all()

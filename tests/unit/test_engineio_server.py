@@ -88,9 +88,12 @@ def test_a_session_whose_client_tries_to_upgrade_may_enter_a_namespace_later(mon
     """When the attempt has failed. Once it has succeeded, the timeout passes as usual."""
     monkeypatch.setattr(connections, "NAMESPACE_SECONDS", 0.02)
     engineio = EngineIoServer()
-    trying, upgraded, other = (engineio.open_polling() for _ in range(3))
-    trying.transport.upgrade_attempts = upgraded.transport.upgrade_attempts = 1
-    upgraded.connection.upgraded = True
+    # Each tries before another one comes, for which others have their turn: the time may be over by then.
+    trying = engineio.open_polling()
+    trying.transport.upgrade_attempts = 1
+    upgraded = engineio.open_polling()
+    upgraded.transport.upgrade_attempts, upgraded.connection.upgraded = 1, True
+    other = engineio.open_polling()
     wait_until(lambda: len(engineio.ended) == 2)
     assert set(engineio.ended) == {upgraded.sid, other.sid}
     trying.transport.upgrade_attempts = 0

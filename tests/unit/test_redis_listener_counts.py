@@ -131,7 +131,7 @@ def test_a_listener_that_moves_to_another_node_has_not_left(cluster: Cluster) ->
 
 def test_a_node_that_stops_without_a_word(cluster: Cluster) -> None:
     """Its listeners count until its lease ends, and their leaving is reported by another node."""
-    short = Timing(heartbeat_seconds=0.1, lease_seconds=0.5)
+    short = Timing(heartbeat_seconds=0.1, lease_seconds=2.0)
     killed, other = cluster.node(short), cluster.node()
     killed.join()
     assert other.demand() == Demand(1, 500)
