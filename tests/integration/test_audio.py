@@ -153,7 +153,9 @@ def test_chunks_have_the_configured_size(start_server: StartServer, chunk_size: 
 @pytest.mark.parametrize("polling", [True, False])
 def test_a_listener_that_pauses_reading_loses_nothing(start_server: StartServer, polling: bool) -> None:
     """Far more audio than any buffer between holds, taken late."""
-    server = start_server(FAST)
+    # However long the other listener takes: this one does not answer a ping meanwhile either.
+    never = {"ASF_SLOW_LISTENER_SECONDS": "3600", "TEST_PING_SECONDS": "3600"}
+    server = start_server(FAST | never, observed=True)
     audio = audio_of(20_000_000)
     server.announce("s", audio)
     stalled = WireListener(server.url, polling=polling)

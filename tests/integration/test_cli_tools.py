@@ -44,7 +44,7 @@ def test_a_slow_player_behind_a_pipe_gets_every_byte_once(start_server: StartSer
     """However long it reads nothing: pings are answered meanwhile, and the server sends no more than the window."""
     settings = {"TEST_PING_SECONDS": "0.5", "TEST_PONG_SECONDS": str(PONG_SECONDS)}
     server = start_server(
-        settings | {"ASF_STREAM_SLEEP_INTERVAL": "0", "ASF_SLOW_LISTENER_SECONDS": "1"}, observed=True
+        settings | {"ASF_STREAM_SLEEP_INTERVAL": "0", "ASF_SLOW_LISTENER_SECONDS": str(PONG_SECONDS)}, observed=True
     )
     audio = audio_of(3 * WINDOW_BYTES)
     server.announce("s", audio)

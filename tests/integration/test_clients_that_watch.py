@@ -44,7 +44,7 @@ def test_subscribers_get_acknowledgements_too(server: ServerProcess) -> None:
 @pytest.mark.parametrize("polling", [True, False])
 def test_after_leaving_is_acknowledged_nothing_of_the_stream_comes(server: ServerProcess, polling: bool) -> None:
     """So the next user of the connection knows what is not for it."""
-    server.announce("left", AUDIO)
+    server.announce("left", audio_of(24_000_000))  # It does not end before it is left.
     client = WireListener(server.url, polling=polling)
     client.emit("join_stream", {"stream_id": "left"})
     client.receive_until_bytes(50_000)

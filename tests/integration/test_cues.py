@@ -179,7 +179,9 @@ def test_the_limit_is_a_setting(start_server: StartServer) -> None:
 
 def test_a_listener_that_does_not_read_is_sent_the_rest_when_it_does(start_server: StartServer) -> None:
     """A long track and large cues; another listener does not wait for it."""
-    server = start_server(FAST | {"ASF_SLOW_LISTENER_SECONDS": "3600"})
+    # However long it takes to post all that: nobody reads meanwhile, and so nobody answers a ping.
+    never = {"ASF_SLOW_LISTENER_SECONDS": "3600", "TEST_PING_SECONDS": "3600"}
+    server = start_server(FAST | never, observed=True)
     path = server.audio_root / "s.mp3"
     path.write_bytes(AUDIO)
     server.notify("s", str(path), state="generating").raise_for_status()
