@@ -267,16 +267,20 @@ def test_a_response_that_is_lost_is_sent_again(server: ServerProcess) -> None:
     assert session.events("progress") == list(range(10))
 
 
-def test_a_lost_response_to_a_poll_without_t_ends_the_session(server: ServerProcess) -> None:
-    """Where polls cannot be told apart, nobody knows what the client has: it connects again at its position."""
+@pytest.mark.parametrize("connection", ["a new one", "the session's"])
+def test_a_lost_response_to_a_poll_without_t_ends_the_session(server: ServerProcess, connection: str) -> None:
+    """Where polls cannot be told apart, nobody knows what the client has: it connects again at its position.
+
+    However soon it polls again.
+    """
     session = Session(server).subscribe()
     http = Http(server)
     http.send("GET", session.query)
     server.send_ui_update("alice", "progress", 1).raise_for_status()
     http.wait_for_response()
     http.reset()
-    time.sleep(0.1)  # so that the server has noticed
-    assert Http(server).ask("GET", session.query)[0] == 400
+    other = Http(server) if connection == "a new one" else session.http
+    assert other.ask("GET", session.query)[0] == 400
     assert session.is_ended()
 
 

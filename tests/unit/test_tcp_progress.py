@@ -10,7 +10,7 @@ import eventlet
 import pytest
 from eventlet.green import socket
 
-from asf.adapters.eventlet_runtime import tcp_progress
+from asf.adapters.eventlet_runtime import socket_control, tcp_progress
 from asf.adapters.eventlet_runtime.raw_connection import EventletConnection
 from asf.adapters.eventlet_runtime.socket_control import RESET_SECONDS, SocketControl
 from asf.adapters.eventlet_runtime.tcp_progress import PatientSocket, progress_of
@@ -206,3 +206,17 @@ def test_a_reset_does_not_wait_for_a_client_that_has_gone(line: Line) -> None:
     with eventlet.Timeout(RESET_SECONDS / 2):
         control.reset()
     assert control.is_reset
+
+
+@pytest.mark.skipif(socket_control.TCP_INFO is None, reason="other systems do not tell")
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_a_reset_is_known_before_it_is_read(line: Line, is_followed: bool) -> None:
+    """And is none of the request before the latest."""
+    control = SocketControl(line.near_end, None)
+    assert not control.was_reset
+    control.is_followed = is_followed
+    line.far_end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.far_end.close()
+    assert control.was_reset is not is_followed
+    line.near_end.close()
+    assert control.was_reset is not is_followed

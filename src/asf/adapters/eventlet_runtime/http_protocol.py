@@ -167,6 +167,8 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         environ[STREAMED_BODY] = partial(
             EventletBody, environ["eventlet.input"], self._close_after_response, environ["eventlet.posthooks"]
         )
+        if self._control is not None:
+            self._control.is_followed = True
         environ[CONNECTION_CONTROL] = self._control = SocketControl(self.connection, self._rejection)
         if environ.get("CONTENT_LENGTH") or environ["eventlet.input"].chunked_input:
             seconds = self._within_limit(self._timeouts.body)

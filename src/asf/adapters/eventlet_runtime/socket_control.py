@@ -28,19 +28,27 @@ TCP_ESTABLISHED, TCP_CLOSE = 1, 7
 class SocketControl:
     """The connection of a request: implements `ConnectionControl`."""
 
-    __slots__ = ("_socket", "is_reset", "rejection", "was_reset")
+    __slots__ = ("_socket", "_was_reset", "is_followed", "is_reset", "rejection")
 
     def __init__(self, connection: Any, rejection: AsfError | None) -> None:
         self._socket = connection
         self.rejection = rejection
         self.is_reset = False
         """Whether closing the connection resets it."""
-        self.was_reset = False
+        self.is_followed = False
+        """Whether another request has come over the connection since: its client has the response to this one."""
+        self._was_reset = False
 
     @property
     def connection(self) -> object:
         """Identifies the connection."""
         return self._socket
+
+    @property
+    def was_reset(self) -> bool:
+        """Whether the connection was reset after the request was answered, and not followed by another one."""
+        self.note_end()  # The task that reads from it may not have had its turn since.
+        return self._was_reset
 
     def abort(self) -> None:
         """End the connection at once, so that a task that writes to it gets an error; discard what was not sent."""
@@ -81,9 +89,11 @@ class SocketControl:
 
     def note_end(self) -> None:
         """Note how the connection has ended after the request was answered: eventlet reads a reset as its end."""
+        if self.is_followed:
+            return
         with suppress(OSError):
             state = None if TCP_INFO is None else self._socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0]
-            self.was_reset = state == TCP_CLOSE
+            self._was_reset = state == TCP_CLOSE
 
     def progress(self) -> Progress:
         """Return how far the client's machine has taken what was written."""
