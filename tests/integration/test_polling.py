@@ -137,6 +137,11 @@ class Session:
         self.poll_until(3)
         return self
 
+    def settle(self) -> None:
+        """Let the server handle what was sent to it before: it serves connections in the order they came in."""
+        time.sleep(0.1)  # Where workers pass connections on, that takes a moment.
+        assert Http(self.server).ask("POST", f"{self.query}&t=p{next(self._times)}", "3") == (200, "OK")
+
     def is_ended(self) -> bool:
         """Return whether the server has ended the session."""
         http = Http(self.server)
@@ -243,11 +248,10 @@ def test_a_poll_whose_connection_is_gone_takes_nothing(server: ServerProcess, t:
     for end in (Http.reset, Http.close):
         dead, query = Http(server), session.query + (t and t + end.__name__)
         dead.send("GET", query)
-        time.sleep(0.1)  # so that it waits by then
+        session.settle()  # It waits by then.
         end(dead)
         server.send_ui_update("alice", "progress", end.__name__).raise_for_status()
-        assert session.post("3") == (200, "OK")
-        time.sleep(0.1)  # so that the dead poll would have taken it by then
+        session.settle()  # The dead poll would have taken it by then.
         session.take(Http(server).ask("GET", query)[1])
     assert session.events("progress") == ["reset", "close"]
 
@@ -308,7 +312,7 @@ def test_of_polls_that_overlap_the_newest_gets_all(server: ServerProcess, keys: 
     session = Session(server).subscribe()
     first, second = Http(server), Http(server)
     first.send("GET", f"{session.query}&t={keys[0]}")
-    time.sleep(0.1)  # so that it waits by then
+    session.settle()  # It waits by then.
     second.send("GET", f"{session.query}&t={keys[1]}")
     assert first.receive() == (200, "6")
     for number in range(3):
