@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from asf.adapters.jwt_tokens import JwtTokens
 from asf.domain.access.grant import Grant
 from tests.browser.audio import CLIP, CLIP_SECONDS, AudioFiles
 from tests.browser.pages import Pages, assert_received
+from tests.support.bounds import PATIENCE_SECONDS
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fixtures import StartServer
 from tests.support.nodes import COUNT, Nodes
@@ -23,8 +25,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
 
 MOST_SECONDS_AHEAD = 60
 HOUR = 3600.0
-FIRST_SECONDS = 6.0
-"""Lifetime of a token that expires: shorter than the audio, and long enough for the page to use it."""
+FIRST_SECONDS = 6
+"""Lifetime of a token that expires: shorter than the audio. There is one for each second, and the page uses the first
+that has so long to live when it asks, so it may take as long as it likes to connect."""
 
 
 @pytest.mark.parametrize(
@@ -51,9 +54,8 @@ def test_a_click_plays(
         async with pages.open(server, stream="clip", **analyse) as page:
             await page.click("#play")
             await page.wait_for_function("playback.progress.currentTime > 1.5")
-            await page.wait_for_function("level() > 0.01")
+            await page.wait_for_function("level() > 0.01 && playback.state === 'playing'")
             assert await page.evaluate("playback.output") == output
-            assert await page.evaluate("playback.state") == "playing"
             # Within the buffer: nothing is fetched twice.
             await page.wait_for_function("playback.progress.aheadSeconds > 25")
             await page.evaluate("playback.seek({ seconds: 25 })")
@@ -244,8 +246,9 @@ def test_a_server_that_is_killed_leaves_no_gap(
             assert 40000 < starts[-1] < len(audio)
             assert await page.evaluate("audio.buffered.length") == 1
             assert await page.evaluate("seen.errors") == []
-            connections = ["connecting", "connected", "reconnecting", "connected", "idle"]
-            assert await page.evaluate("seen.connections") == connections
+            # A server that is busy with its start may have been given up once more.
+            connections = " ".join(await page.evaluate("seen.connections"))
+            assert re.fullmatch("connecting connected( reconnecting connected)+ idle", connections), connections
 
     pages.run(scenario())
 
@@ -406,18 +409,21 @@ def test_a_new_token_replaces_an_expired_one(start_server: StartServer, pages: P
 
     async def scenario() -> None:
         async with pages.open(server, stream="clip", client="alice") as page:
-            # The page itself switches to the second token as soon as the first one was accepted: a round trip to this
+            # The page itself switches to the last token as soon as a first one was accepted: a round trip to this
             # process would use up its short lifetime.
+            begun = time.time()
+            short = [(1000 * (begun + seconds), token(seconds)) for seconds in range(int(PATIENCE_SECONDS))]
             await page.evaluate(
-                """([first, later]) => {
+                """([short, seconds, later]) => {
                     const accepted = () => seen.subscribed > 0 && seen.pieces.length > 0;
-                    Object.defineProperty(window, "token", { get: () => (accepted() ? later : first) });
+                    const first = () => short.find(([end]) => end > Date.now() + 1000 * seconds)[1];
+                    Object.defineProperty(window, "token", { get: () => (accepted() ? later : first()) });
                     document.getElementById("watch").click();
                     document.getElementById("play").click();
                 }""",
-                [token(FIRST_SECONDS), token(HOUR)],
+                [short, FIRST_SECONDS, token(HOUR)],
             )
-            await page.wait_for_function("seen.subscribed === 1 && seen.pieces.length > 0")
+            await page.wait_for_function("seen.subscribed > 0 && seen.pieces.length > 0")
             sent = 0
             while not server.metric('asf_streams_ended_total{outcome="ASF_UNAUTHORIZED"}'):
                 sent += 1
@@ -484,7 +490,8 @@ def test_stopping_leaves_the_stream(server: ServerProcess, pages: Pages) -> None
         async with pages.open(server, stream="stopped") as page:
             await page.click("#play")
             await page.wait_for_function("audio.currentTime > 0.5")
-            assert "asf_listeners 1.0" in await asyncio.to_thread(server.metrics)
+            # Those of earlier pages have gone.
+            await asyncio.to_thread(eventually, lambda: "asf_listeners 1.0" in server.metrics())
             await page.evaluate("playback.stop()")
             await asyncio.to_thread(eventually, lambda: "asf_listeners 0.0" in server.metrics())
             assert await page.evaluate("playback.state") == "ended"
@@ -506,6 +513,8 @@ def test_switching_streams_joins_once(start_server: StartServer, pages: Pages) -
             await page.click("#watch")  # It keeps the shared connection open.
             await page.click("#play")
             await page.wait_for_function("playback.progress.currentTime > 1")
+            # What the page sends is seen once it has gone over to the WebSocket (Engine.IO, packet `upgrade`).
+            await asyncio.to_thread(eventually, lambda: "5" in sent)
             await page.evaluate("client.play('second', audio); 0")
             await page.wait_for_function("!audio.paused && audio.currentTime > 0.5")
 

@@ -31,7 +31,7 @@ def test_the_page_without_tools(server: ServerProcess, chromium: Chromium, tmp_p
         async with open_page(chromium, page_file.as_uri()) as page:
             await page.click("#play")
             await page.wait_for_function(f"{AUDIO}.currentTime > 1")
-            assert await page.text_content("#state") == "playing"
+            await page.wait_for_selector("#state:text-is('playing')")
             assert await page.text_content("#artist") == "Audio Stream Feeder"
 
     chromium.run(scenario())
@@ -58,7 +58,7 @@ def test_the_react_application(server: ServerProcess, chromium: Chromium, tmp_pa
         async with open_page(chromium, f"{url}/index.html?server={server.url}") as page:
             await page.click("#play")
             await page.wait_for_function(f"{AUDIO}.currentTime > 1")
-            assert await page.text_content("output") == "playing"
+            await page.wait_for_selector("output:text-is('playing')")
             await page.click("button:has-text('news')")
             await page.wait_for_function("document.querySelector('asf-player').playback.streamId === 'news'")
             await page.wait_for_function(f"{AUDIO}.currentTime > 1")

@@ -45,8 +45,8 @@ def test_from_where_it_was_sought(suffix: str, server: ServerProcess, pages: Pag
             await page.evaluate("playback.seek({ seconds: 38 })")
             await page.wait_for_function("playback.output === 'url'")
             await page.evaluate("playback.resume()")
-            await page.wait_for_function("playback.state === 'playing'")
-            assert await page.evaluate("playback.progress.currentTime") == pytest.approx(38, abs=2)
+            begun = await page.wait_for_function("playback.state === 'playing' && playback.progress.currentTime")
+            assert await begun.json_value() == pytest.approx(38, abs=2)
             await page.wait_for_function("playback.state === 'ended'")
             assert await page.evaluate("seen.errors") == []
 

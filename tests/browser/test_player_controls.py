@@ -127,7 +127,7 @@ def test_the_keyboard_is_enough(server: ServerProcess, pages: PlayerPages, run: 
             await time_is(page, "< 1")
             await page.keyboard.press("m")
             assert await page.evaluate(f"{AUDIO}.muted")
-            assert await page.get_attribute("#mute", "aria-label") == "Unmute"
+            await page.wait_for_selector("#mute[aria-label=Unmute]")
             await page.keyboard.press("m")
             for _ in range(3):
                 await page.keyboard.press("ArrowDown")

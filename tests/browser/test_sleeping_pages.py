@@ -95,11 +95,12 @@ def test_a_frozen_page_is_no_listener(start_server: StartServer, pages: Pages) -
             await page.click("#play")
             await page.wait_for_function("seen.subscribed === 1 && playback.state === 'playing'")
             await page.evaluate("playback.pause()")
-            assert has(1, 1)
-            # Chromium freezes no page under the driver: the page is told so, and stopped.
+            await asyncio.to_thread(eventually, lambda: has(1, 1))
+            # Chromium freezes no page under the driver: the page is told so, and stopped when it has done what it
+            # does then. What it does is on its way, but not at once on that of a process that is stopped.
             await page.evaluate("void document.dispatchEvent(new Event('freeze'))")
+            await asyncio.to_thread(eventually, lambda: has(0, 0))
             async with asleep(page):
-                await asyncio.to_thread(eventually, lambda: has(0, 0))
                 await asyncio.to_thread(server.send_ui_update, "alice", "step", 1)
                 with path.open("ab") as file:
                     file.write(CLIP.read_bytes()[40000:])
