@@ -196,19 +196,21 @@ def grow() -> Iterator[Callable[[ServerProcess, str, bytes, float], None]]:
     """Return a function that announces audio that grows, at so many bytes a second, to its end."""
     threads: list[threading.Thread] = []
 
-    def write(server: ServerProcess, stream_id: str, audio: bytes, bytes_per_second: float) -> None:
-        path = server.audio_root / f"{stream_id}.mp3"
-        written = int(bytes_per_second * GROWTH_SECONDS)
-        with path.open("wb", buffering=0) as file:
-            file.write(audio[:written])
-            server.notify(stream_id, str(path), state="generating").raise_for_status()
+    def write(server: ServerProcess, path: Path, audio: bytes, step: int) -> None:
+        written = step
+        with path.open("ab", buffering=0) as file:
             while written < len(audio):
                 time.sleep(GROWTH_SECONDS)  # The rhythm of the growth.
-                written += file.write(audio[written : written + int(bytes_per_second * GROWTH_SECONDS)])
-        server.notify(stream_id, str(path)).raise_for_status()
+                written += file.write(audio[written : written + step])
+        server.notify(path.stem, str(path)).raise_for_status()
 
     def grow(server: ServerProcess, stream_id: str, audio: bytes, bytes_per_second: float) -> None:
-        threads.append(threading.Thread(target=write, args=(server, stream_id, audio, bytes_per_second), daemon=True))
+        path = server.audio_root / f"{stream_id}.mp3"
+        step = int(bytes_per_second * GROWTH_SECONDS)
+        path.write_bytes(audio[:step])
+        # Here, as the test goes on with those who ask for it.
+        server.notify(stream_id, str(path), state="generating").raise_for_status()
+        threads.append(threading.Thread(target=write, args=(server, path, audio, step), daemon=True))
         threads[-1].start()
 
     yield grow
