@@ -13,7 +13,12 @@ from tests.support.processes import eventually
 
 HERD = 500
 WELL_BEHAVED = 20
-SETTINGS = {"ASF_STREAM_SLEEP_INTERVAL": "0.1", "TEST_PING_SECONDS": "2", "TEST_PONG_SECONDS": "45"}
+SETTINGS = {
+    "ASF_STREAM_SLEEP_INTERVAL": "0.1",
+    "TEST_PING_SECONDS": "2",
+    "TEST_PONG_SECONDS": "45",
+    "TEST_UNANSWERED_PINGS": "22",
+}
 """41 KB a second: what is tried is the coming back, not the bandwidth. Pings show which of the cut clients on long
 polling do not come back to their connection. The others answer when they have read what came before, which a busy
 machine takes long for."""
