@@ -1,15 +1,19 @@
 """A server in production whose page for operators is open in a browser."""
 
+import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 import requests
+import websocket
 from playwright.async_api import Page
 
 from tests.browser.chromium import Chromium
 from tests.support.bounds import PATIENCE_SECONDS
+from tests.support.engineio_wire import WireListener, join
 from tests.support.fixtures import audio_of
 from tests.support.processes import ServerProcess
 from tests.support.secret_values import API_TOKEN, SECRET_KEY
@@ -44,6 +48,31 @@ def in_production(directory: Path, **settings: str) -> Iterator[ServerProcess]:
     yield server
     assert server.stop() == 0, "".join(server.log)
     assert not any("Traceback (" in line for line in server.log), "".join(server.log)
+
+
+@contextmanager
+def listening(server: ServerProcess, stream_id: str) -> Iterator[WireListener]:
+    """Listen to a stream, and stay there, while one that read nothing would be dropped after half a minute.
+
+    It is sent one byte, answers pings, and asks for no more.
+    """
+    with closing(join(server, stream_id, window=1)) as listener:
+        listener.receive_until("start_of_stream")
+        connection = listener.socket
+        reader = threading.Thread(target=_read, args=[listener], daemon=True)
+        reader.start()
+        try:
+            yield listener
+        finally:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            reader.join(PATIENCE_SECONDS)
+
+
+def _read(listener: WireListener) -> None:
+    with suppress(websocket.WebSocketException, OSError):
+        while True:
+            listener.receive()
 
 
 @asynccontextmanager

@@ -18,19 +18,26 @@ from tests.browser.operator_page import (
     PRODUCTION,
     announce,
     in_production,
+    listening,
     open_page,
     sign_in,
     texts,
 )
 from tests.integration.test_operations import HttpListener, subscribe
 from tests.support.bounds import PATIENCE_SECONDS
-from tests.support.engineio_wire import join
 from tests.support.fixtures import StartServer, audio_of
 from tests.support.nodes import Nodes
 from tests.support.processes import ServerProcess, eventually
 from tests.support.secret_values import API_TOKEN, SECRET_KEY
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("built_client")]
+
+NODES_SAID = """(() => {{
+    const rows = [...document.querySelectorAll("#nodes tr")];
+    const count = (text) => rows.filter(({{ cells }}) => cells[1].textContent.startsWith(text)).length;
+    return count("ready") === {ready} && count("not answering") === {silent};
+}})()"""
+"""Whether so many nodes are said to be ready, and so many to be silent."""
 
 
 def test_a_stranger_gets_a_page_without_secrets(production: ServerProcess) -> None:
@@ -117,9 +124,8 @@ def test_who_hears_a_stream_from_where_and_one_is_stopped(production: ServerProc
     """A click on the stream lists them; a button, and a confirmation, disconnects one. The others stay."""
     with ExitStack() as stack:
         stack.enter_context(closing(HttpListener(production, "long")))
-        wire = stack.enter_context(closing(join(production, "long")))
-        stack.enter_context(closing(join(production, HOSTILE)))
-        wire.receive_until("start_of_stream")
+        wire = stack.enter_context(listening(production, "long"))
+        stack.enter_context(listening(production, HOSTILE))
 
         async def scenario() -> None:
             async with open_page(chromium, production) as page:
@@ -147,6 +153,7 @@ def test_who_hears_a_stream_from_where_and_one_is_stopped(production: ServerProc
                 assert "may request the audio again" in await page.inner_text("#confirm-text")
 
         chromium.run(scenario())
+        eventually(lambda: [name for name, _ in wire.events if name == "stream_error"])
         assert wire.receive_until("stream_error")["error_code"] == "ASF_DISCONNECTED"
 
 
@@ -218,8 +225,7 @@ def test_subscribers_are_found_and_updates_sent(production: ServerProcess, chrom
 def test_a_stream_is_deleted(production: ServerProcess, chromium: Chromium) -> None:
     """After a confirmation."""
     announce(production, "old/one", audio_of(8_000_000), "old.mp3")
-    with closing(join(production, "old/one")) as listener:
-        listener.receive_until("start_of_stream")
+    with listening(production, "old/one"):
 
         async def scenario() -> None:
             async with open_page(chromium, production) as page:
@@ -260,10 +266,9 @@ def test_which_node_is_slow(tmp_path: Path, chromium: Chromium) -> None:
                 await until(page, "document.querySelectorAll('#nodes tr').length === 3")
                 os.kill(nodes.all[2].pid, signal.SIGSTOP)
                 try:
-                    await page.wait_for_selector("#nodes td.bad:has-text('not answering')")
-                    rows = await texts(page, "#nodes")
-                    assert len(rows) == 3
-                    assert sum("|ready|" in row for row in rows) == 2
+                    # Another one may be late once, where the machine is busy.
+                    await until(page, NODES_SAID.format(ready=2, silent=1))
+                    assert len(await texts(page, "#nodes")) == 3
                 finally:
                     os.kill(nodes.all[2].pid, signal.SIGCONT)
                 await until(page, "!document.querySelector('#nodes .bad')")

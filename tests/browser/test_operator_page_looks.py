@@ -16,12 +16,13 @@ from tests.browser.operator_page import (
     WIDE,
     Scheme,
     announce,
+    listening,
     open_page,
     sign_in,
     texts,
 )
+from tests.integration.test_operations import HttpListener
 from tests.support.bounds import PATIENCE_SECONDS
-from tests.support.engineio_wire import join
 from tests.support.fixtures import audio_of
 from tests.support.processes import ServerProcess
 
@@ -38,8 +39,7 @@ SET_HIDDEN = """value => {
 
 def test_names_like_html_are_text(production: ServerProcess, chromium: Chromium) -> None:
     """In tables, in questions, and in what is said afterwards."""
-    with closing(join(production, HOSTILE)) as listener:
-        listener.receive_until("start_of_stream")
+    with listening(production, HOSTILE):
 
         async def scenario() -> None:
             async with open_page(chromium, production) as page:
@@ -60,8 +60,7 @@ def test_names_like_html_are_text(production: ServerProcess, chromium: Chromium)
 def test_names_cannot_pretend_to_be_others(production: ServerProcess, chromium: Chromium) -> None:
     """What would turn the text round is shown as its code; such a stream is still found."""
     announce(production, TURNED, audio_of(8_000_000), "turned.mp3")
-    with closing(join(production, TURNED)) as listener:
-        listener.receive_until("start_of_stream")
+    with listening(production, TURNED):
 
         async def scenario() -> None:
             async with open_page(chromium, production) as page:
@@ -81,8 +80,7 @@ def test_names_cannot_pretend_to_be_others(production: ServerProcess, chromium: 
 def test_who_is_to_be_stopped_is_in_sight(width: int, production: ServerProcess, chromium: Chromium) -> None:
     """Without scrolling sideways, also beside a name as long as names can be, and no button is broken over lines."""
     announce(production, LONGEST, audio_of(8_000_000), "longest.mp3")
-    with closing(join(production, LONGEST)) as listener:
-        listener.receive_until("start_of_stream")
+    with listening(production, LONGEST):
 
         async def scenario() -> None:
             async with open_page(chromium, production, width) as page:
@@ -106,8 +104,7 @@ def test_the_page_is_accessible(
 ) -> None:
     """Signed out, signed in, and while it asks: no violations, no horizontal scrolling of the page."""
     requests.get(production.stream_url("nowhere"), timeout=PATIENCE_SECONDS)
-    with closing(join(production, "long")) as listener:
-        listener.receive_until("start_of_stream")
+    with closing(HttpListener(production, "long")):
 
         async def scenario() -> None:
             async with open_page(chromium, production, width, scheme) as page:
@@ -131,8 +128,7 @@ def test_the_page_is_accessible(
 
 def test_the_keyboard_is_enough(production: ServerProcess, chromium: Chromium) -> None:
     """The focus stays where it is while the tables are updated, and returns to the button after a question."""
-    with closing(join(production, "long")) as listener:
-        listener.receive_until("start_of_stream")
+    with listening(production, "long"):
 
         async def scenario() -> None:
             async with open_page(chromium, production) as page:
@@ -160,8 +156,7 @@ def test_the_keyboard_is_enough(production: ServerProcess, chromium: Chromium) -
 
 def test_the_keyboard_turns_pages(production: ServerProcess, chromium: Chromium) -> None:
     """When a button that turned them is gone, the focus is on the heading of the list, not at the top of the page."""
-    with closing(join(production, "long")) as listener:
-        listener.receive_until("start_of_stream")
+    with listening(production, "long"):
 
         async def one_by_one(route: Route) -> None:
             response = await route.fetch(url=route.request.url.partition("?")[0])
@@ -189,8 +184,7 @@ def test_a_page_that_is_left_open_neither_grows_nor_hammers(production: ServerPr
 
     Hidden, it asks for nothing; shown again, it asks at once.
     """
-    with closing(join(production, "long")) as listener:
-        listener.receive_until("start_of_stream")
+    with listening(production, "long"):
 
         async def scenario() -> None:
             async with open_page(chromium, production) as page:
