@@ -60,7 +60,7 @@ def test_a_disk_hangs_while_redis_is_restarted(
 ) -> None:
     """Listeners of another root hear on, over each transport; those of the disk hear the rest afterwards."""
     roots = f"{tmp_path / 'audio'}:{disk.mount_point}"
-    settings = PATIENT | {"ASF_AUDIO_ROOTS": roots, "ASF_REDIS_URL": persistent_redis.plain_url}
+    settings = PATIENT | {"ASF_AUDIO_ROOTS": roots, "ASF_REDIS_URL": persistent_redis.url}
     server = start_server(settings, observed=True, wrapper=disk.wrapper)
     audio = audio_of(LONG_AUDIO_BYTES)
     server.announce("local", audio)
