@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_a_worker_is_killed_again_and_again(start_server: StartServer, ledger: L
     seconds, each, subscribers = (120, 150, 12) if soak else (10, 5, 2)
     server = start_server(TWO)
     audio = audio_of((4 * seconds + 60) * BYTES_PER_SECOND)
-    server.announce("s", audio)
+    announce(server, audio)
     watchers = [Watcher(server.url, f"client-{number}") for number in range(subscribers)]
     eventually(lambda: all(watcher.items for watcher in watchers))
     backends = [Backend(_updating(server, watcher.client_id)) for watcher in watchers]
@@ -74,12 +75,13 @@ def test_the_private_redis_is_killed(start_server: StartServer) -> None:
     """Sessions continue, it is started again, and what was announced and sent is there."""
     server = start_server(TWO)
     audio = audio_of(60 * BYTES_PER_SECOND)
-    server.announce("s", audio)
+    announce(server, audio)
     watcher = Watcher(server.url, "alice")
     eventually(lambda: watcher.items)
     with Audience() as audience, Backend(_updating(server, "alice")) as backend:
         audience.join(*[_listener(server, audio, transport) for transport in TRANSPORTS])
         audience.wait_until(lambda listener: listener.hears)
+        breaks = [listener.breaks for listener in audience.listeners]
         for _ in range(2):
             earlier = redis_of(server)
             kill(earlier)
@@ -87,7 +89,7 @@ def test_the_private_redis_is_killed(start_server: StartServer) -> None:
             goal = max(backend.answered, default=0) + 20
             eventually(lambda: watcher.latest >= goal)  # noqa: B023 - used at once
         audience.hear_on()
-        assert [listener.breaks for listener in audience.listeners] == [0] * len(TRANSPORTS)
+        assert [listener.breaks for listener in audience.listeners] == breaks
         audience.leap()
         audience.wait_for_all()
     assert watcher.lost(backend.answered) == 0
@@ -101,7 +103,7 @@ def test_the_private_redis_is_killed(start_server: StartServer) -> None:
 def test_nothing_is_left_of_a_server_whose_supervisor_is_killed(tmp_path: Path) -> None:
     """No process, and nothing that keeps the port. Started again, it has its streams."""
     server = ServerProcess(tmp_path, TWO)
-    server.announce("s", audio_of(1000))
+    announce(server, audio_of(1000))
     children = children_of(server.pid)
     assert len(children) == 3
     server.kill()
@@ -119,7 +121,7 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     """Although a listener would have a minute."""
     server = ServerProcess(tmp_path, {**TWO, "ASF_DRAIN_SECONDS": "60"})
     audio = audio_of(60 * BYTES_PER_SECOND)
-    server.announce("s", audio)
+    announce(server, audio)
     children = children_of(server.pid)
     with Audience() as audience:
         audience.join(_listener(server, audio, TRANSPORTS[0]))
@@ -182,7 +184,7 @@ def test_a_worker_that_stays_stopped_is_replaced(start_server: StartServer) -> N
     """Its listeners resume at their offset. What was for it waits for the next one."""
     server = start_server(TWO, wrapper=IMPATIENT)
     audio = audio_of(60 * BYTES_PER_SECOND)
-    server.announce("s", audio)
+    announce(server, audio)
     before = workers_of(server)
     with Audience() as audience:
         audience.join(*[_listener(server, audio, transport) for transport in TRANSPORTS for _ in range(2)])
@@ -228,7 +230,21 @@ def _updating(server: ServerProcess, client_id: str) -> Callable[[int], bool]:
 
 
 def _listener(server: ServerProcess, audio: bytes, transport: str) -> LightListener:
-    return LightListener(server.port, "s", audio, transport, http_bytes_per_second=BYTES_PER_SECOND)
+    """Return a listener that comes back where it may, as the private Redis of a busy machine is slow for a moment."""
+    return LightListener(server.port, "s", audio, transport, http_bytes_per_second=BYTES_PER_SECOND, patient=True)
+
+
+def announce(server: ServerProcess, audio: bytes) -> None:
+    """Announce the stream, as backends do: again while the private Redis is slow (503)."""
+    path = server.audio_root / "s.mp3"
+    path.write_bytes(audio)
+
+    def is_announced() -> bool:
+        answer = server.notify("s", str(path))
+        assert answer.status_code in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}, answer.text
+        return answer.status_code == HTTPStatus.OK
+
+    eventually(is_announced)
 
 
 def _highest_descriptor(pid: int) -> int:

@@ -58,7 +58,8 @@ class LightListener:
     between two pieces of audio, in seconds; `ended` tells that the end was told, `error` is what it was told instead:
     the payload, or for HTTP the body. Over HTTP, which has no pace of its own, it reads `http_bytes_per_second`.
     `buffer_bytes` bounds what kernel and process keep unread of it (default: the kernel's own bound, and 64 KiB).
-    `statuses` are those that it was told. One that is `patient` comes back after errors that are `retryable`, too.
+    `statuses` are those that it was told. One that is `patient` comes back after errors that are `retryable`, too,
+    over HTTP after status 503.
     `pieces` counts the pieces of audio that came. `broken_by` has the reason of each break.
     """
 
@@ -282,6 +283,8 @@ class LightListener:
         self._write(f"GET {self._path} HTTP/1.1\r\nHost: asf\r\nConnection: close\r\n{headers}\r\n".encode())
         status, fields = await _read_head(reader)
         if status not in {200, 206}:
+            if status == 503 and self._patient:
+                raise EOFError
             self.error = json.loads(await reader.readexactly(int(fields["content-length"])))
             return
         self.etag = fields.get("etag")
