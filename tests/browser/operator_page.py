@@ -59,7 +59,7 @@ def in_production(directory: Path, **settings: str) -> Iterator[ServerProcess]:
 
 @contextmanager
 def listening(server: ServerProcess, stream_id: str) -> Iterator[WireListener]:
-    """Listen to a stream, and stay there, while one that read nothing would be dropped after half a minute.
+    """Listen to a stream, and stay there, while one that read nothing would be dropped after a minute.
 
     It is sent one byte, answers pings, and asks for no more.
     """

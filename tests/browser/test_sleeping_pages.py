@@ -96,8 +96,8 @@ def test_a_frozen_page_is_no_listener(start_server: StartServer, pages: Pages) -
             await page.wait_for_function("seen.subscribed === 1 && playback.state === 'playing'")
             await page.evaluate("playback.pause()")
             await asyncio.to_thread(eventually, lambda: has(1, 1))
-            # Chromium freezes no page under the driver: the page is told so, and stopped when it has done what it
-            # does then. What it does is on its way, but not at once on that of a process that is stopped.
+            # Chromium freezes no page under the driver: the page is told so, and stopped when it has left. It may be
+            # about to go over to the WebSocket before that.
             await page.evaluate("void document.dispatchEvent(new Event('freeze'))")
             await asyncio.to_thread(eventually, lambda: has(0, 0))
             async with asleep(page):
