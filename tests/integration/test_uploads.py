@@ -81,6 +81,7 @@ def test_a_broken_upload_is_resumed_at_its_offset(start_server: StartServer) -> 
     assert late.headers["Upload-Offset"] == str(len(AUDIO))
 
 
+@pytest.mark.one_process("on another server, and another worker, the offset tells: test_uploads_several_servers.py")
 def test_the_newest_request_takes_over(start_server: StartServer) -> None:
     """From one that is still connected, which receives why; one at a wrong offset does not."""
     server = start_server(FAST)
