@@ -94,6 +94,7 @@ def workers_table(figures: Results) -> str:
         ("joins per second, as many as they take", "joins_per_second", "{:,.0f}"),
         ("CPU per join, of all their processes", "cpu_us_per_join", "{:.0f} µs"),
         ("CPU per chunk, default pace, 200 listeners", "cpu_us_per_chunk", "{:.2f} µs"),
+        ("CPU per chunk, default pace, 1000 listeners", "cpu_us_per_chunk_of_many", "{:.2f} µs"),
     ]
     lines = ["| figure | 2 workers compared | 2 workers | one process |", "|---|---|---|---|"]
     lines += [

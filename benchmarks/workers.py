@@ -10,6 +10,9 @@ from benchmarks.measurements import HARDLY_ANY_AUDIO, WARM_UP_JOINS, Figures, ch
 from benchmarks.processes import STREAM_ID, Load, Server, asf, cpu_of
 
 COUNTS = (1, 2)
+AUDIENCES = {"cpu_us_per_chunk": 200, "cpu_us_per_chunk_of_many": 1000}
+"""How many listeners chunks are sent to, by what that is called in the figures: they share what a batch and an idle
+worker cost."""
 
 START_SECONDS = 60
 
@@ -45,20 +48,22 @@ def _figures(audio: Path, count: int, joins: int, seconds: float) -> Figures:
         tool = _join(server, cores, audio, joins)
         elapsed, cpu = time.monotonic() - started, server.cpu() - before
     missed = tool / len(cores) if count >= len(cores) else 0.0
-    with _workers(audio, count, {}) as server:
-        chunks = _cpu_per_chunk(server, cores, audio, seconds)
+    chunks = {}
+    for name, listeners in AUDIENCES.items():
+        with _workers(audio, count, {}) as server:
+            chunks[name] = _cpu_per_chunk(server, cores, audio, listeners, seconds)
     return {
         "joins_per_second": joins / (elapsed - missed),
         "joins_per_second_with_tool": joins / elapsed,
         "tool_cores": tool / elapsed,
         "server_cores": cpu / elapsed,
         "cpu_us_per_join": cpu / joins * 1e6,
-        "cpu_us_per_chunk": chunks,
+        **chunks,
     }
 
 
-def _cpu_per_chunk(server: Family, cores: set[int], audio: Path, seconds: float) -> float:
-    load = Load("listeners", "sio", server.port, 200, 100, seconds, 0, STREAM_ID, audio, cores=cores)
+def _cpu_per_chunk(server: Family, cores: set[int], audio: Path, listeners: int, seconds: float) -> float:
+    load = Load("listeners", "sio", server.port, listeners, 100, seconds, 0, STREAM_ID, audio, cores=cores)
     load.wait_for_ramp()
     before = server.cpu()
     result = checked(load.result())
