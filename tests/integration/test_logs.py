@@ -22,6 +22,7 @@ from tests.support.processes import ServerProcess, eventually
 from tests.support.secret_values import SECRET_KEY
 
 
+@pytest.mark.one_process("each worker numbers its own sessions")
 def test_production_logs_json_and_one_line_for_each_join_and_end(tmp_path: Path) -> None:
     """With bytes, duration and outcome, and without what was in the query."""
     server = ServerProcess(tmp_path, {"ASF_DEBUG_MODE": "False", "ASF_SECRET_KEY": SECRET_KEY})
@@ -69,6 +70,7 @@ def test_debug_mode_logs_text(tmp_path: Path) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.one_process("each worker is a node")
 def test_the_first_lines_and_the_metrics_have_version_and_node(tmp_path: Path) -> None:
     """So have /asf/health and the list of nodes. An operator sees at once which server writes a log."""
     server = ServerProcess(tmp_path)

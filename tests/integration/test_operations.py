@@ -212,10 +212,10 @@ def test_why_joins_are_rejected(playing: ServerProcess) -> None:
     body = ask(playing, "nodes")
     assert sum(node["joins_rejected"].get("ASF_STREAM_NOT_FOUND", 0) for node in body["nodes"]) >= 3
     assert "announced" in body["explanations"]["ASF_STREAM_NOT_FOUND"]
-    (latest,) = [
+    latest = [
         node["latest_rejections"]["ASF_STREAM_NOT_FOUND"] for node in body["nodes"] if node["latest_rejections"]
     ]
-    assert 0 <= latest < PATIENCE_SECONDS
+    assert 0 <= min(latest) < PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ WORKER = "asf.entrypoints.supervisor.worker"
 """In the command line of each of several workers."""
 
 ABOUT_THE_MACHINE = re.compile(
-    r"The event loop (?:was|is) blocked|This process did not run for|garbage collected objects="
+    r"The event loop (?:was|is) blocked|This process did not run for|garbage collected objects=|Subscribed to Redis: "
 )
-"""In lines that a server logs at any time where the machine is busy, whatever its clients do."""
+"""In lines that a server logs at any time, where the machine is busy or a worker starts, whatever its clients do."""
 
 DEFAULTS: dict[str, str] = {}
 """Settings of all servers but observed ones, unless they have others: see `--workers` in tests/conftest.py."""
