@@ -36,6 +36,11 @@ ANSWER_SECONDS = 0.2
 """Timeout of a question whether it answers."""
 
 
+RESPONSE_SECONDS = 1.0
+"""Timeout of its clients, longer than that of another Redis: when this one does not answer the machine is busy.
+There is none to turn to, and one that has ended is restarted."""
+
+
 class NoRedisServer(Exception):
     """No `redis-server` can be found, or it does not start: a sentence that says why."""
 
@@ -60,7 +65,7 @@ class PrivateRedis:
     @property
     def url(self) -> str:
         """The value of ASF_REDIS_URL for it."""
-        return f"unix://{quote(str(self.socket_path.absolute()))}"
+        return f"unix://{quote(str(self.socket_path.absolute()))}?socket_timeout={RESPONSE_SECONDS}"
 
     def start(self) -> None:
         """Start the process. It ends when this process does. Raises OSError."""
