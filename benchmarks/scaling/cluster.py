@@ -168,6 +168,9 @@ class SharedCatalogStore(SharedStore):
         """Return the current value. Following twice is the same as once."""
         return self.get(stream_id) if self._followed[stream_id] else super().follow(stream_id)
 
+    def peek(self, stream_id: str) -> None:
+        """Return None: nothing is remembered of a Redis that has other writers."""
+
     def __init__(self, name: str, store: Any, redis: VirtualRedis, pubsub: PubSub) -> None:
         super().__init__(name, store, redis, pubsub)
         self.on_change: Signal[str, AudioStream | None] = Signal()

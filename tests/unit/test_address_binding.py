@@ -92,13 +92,13 @@ def test_addresses_of_other_machines_are_left_out(resolve: Resolve, caplog: pyte
 
 def test_a_port_in_use_on_one_of_the_addresses_is_an_error(resolve: Resolve) -> None:
     """Clients would reach the other program there. What was bound before is free again."""
-    resolve({"asf.example": ["127.0.0.1", "127.0.0.2"]})
+    resolve({"asf.example": ["127.0.0.3", "127.0.0.2"]})  # Other programs may have that port on 127.0.0.1.
     with socket.create_server(("127.0.0.2", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(OSError, match=os.strerror(errno.EADDRINUSE)):
             bind("asf.example", port, create)
         with closing(create(socket.AF_INET)) as again:
-            again.bind(("127.0.0.1", port))
+            again.bind(("127.0.0.3", port))
 
 
 def test_a_free_port_is_free_on_all_addresses(resolve: Resolve) -> None:

@@ -34,7 +34,6 @@ class Inbox:
         self._arriving = arriving
         self.family = listening.family
         self.getsockname = listening.getsockname
-        self.fileno: Callable[[], int] = arriving.fileno
         self._spare: int | None = None
         self.on_asked: Callable[[], object] = lambda: None
         """Called when another worker asks for the metrics of this one. Must not wait."""
@@ -63,6 +62,11 @@ class Inbox:
                     if self._reserve() or not self._hand_over.gives_back(connection, message):
                         return connection, address
                 connection.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor of the inbox; -1 once it is closed."""
+        descriptor: int = self._arriving.fileno()
+        return descriptor
 
     def close(self) -> None:
         """Take no further connections."""

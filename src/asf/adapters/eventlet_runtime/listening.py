@@ -53,7 +53,6 @@ class EventletListeningSocket:
         self._throttle = LogThrottle(ERROR_LOG_SECONDS)
         self.family = listening.family
         self.getsockname = listening.getsockname
-        self.fileno = listening.fileno
         self.close = listening.close
         self.has_headroom: Callable[[str], bool] = lambda _address: True
         self.keeps: Callable[[Any], bool] = lambda _connection: True
@@ -64,6 +63,11 @@ class EventletListeningSocket:
         """Host and port."""
         host, port = self.getsockname()[:2]
         return host, port
+
+    def fileno(self) -> int:
+        """Return the descriptor; -1 once it is closed."""
+        descriptor: int = self._socket.fileno()
+        return descriptor
 
     def accept(self) -> Any:
         """Return the next connection that there is headroom for, and its address."""
