@@ -1,6 +1,9 @@
 /** Position that a playhead may be ahead of what the clock and the rate say, in seconds, without having been moved. */
 const SLACK_SECONDS = 0.15;
 
+/** How much a player whose position did not advance may catch up later, in seconds: while a page is busy, it may be old. */
+const CATCH_UP_SECONDS = 1;
+
 /** Shortest delay, in milliseconds: players report their position in steps. */
 const LEAST_MS = 8;
 
@@ -43,6 +46,8 @@ export class CueClock {
   /** Since when it is to play, and stands; null while it does not. */
   #startingAt: number | null = null;
   #wasMoved = false;
+  /** How much less the position has advanced than the clock and the rate say, in seconds. */
+  #behind = 0;
 
   /** The playhead was moved, however little: what is seen next is not a movement by playing. */
   jumped(): void {
@@ -58,6 +63,7 @@ export class CueClock {
     this.#wasMoved = false;
     if (!playhead.isPlaying) this.#startingAt = null;
     if (wasMoved) {
+      this.#behind = 0;
       this.#isSilent = true;
       this.#startingAt = playhead.isPlaying ? now : null;
       return "moved";
@@ -70,6 +76,7 @@ export class CueClock {
     }
     this.#isSilent = false;
     this.#startingAt = null;
+    this.#behind = 0; // It was late to start, rather than to say where it is.
     return "landed";
   }
 
@@ -86,7 +93,8 @@ export class CueClock {
   #isJump(seen: Playhead & { at: number }, { position, rate, isPlaying }: Playhead, now: number): boolean {
     const fastest = Math.max(rate, seen.rate, 0);
     const seconds = isPlaying || seen.isPlaying ? (now - seen.at) / 1000 : 0;
-    const most = seconds * fastest + SLACK_SECONDS * Math.max(1, fastest);
-    return position < seen.position || position > seen.position + most;
+    const behind = this.#behind + seconds * fastest - (position - seen.position);
+    this.#behind = Math.min(Math.max(behind, 0), CATCH_UP_SECONDS);
+    return position < seen.position || behind < -SLACK_SECONDS * Math.max(1, fastest);
   }
 }
