@@ -120,7 +120,7 @@ export class Output {
   hears(): boolean {
     const sink = this.#sink;
     if (!this.wanted || sink === null || sink.underrun) return this.#heard;
-    if (this.#heard) this.#hasPlayed ||= sink.currentTime > this.#heardFrom;
+    if (this.#heard) this.#hasPlayed = this.#hasSounded;
     else this.#heardFrom = sink.currentTime;
     this.#heard = true;
     return true;
@@ -250,8 +250,10 @@ export class Output {
     const sink = this.#sink;
     if (sink === null || this.isReadingHeader) return;
     const made = this.#seeks.make(sink, this.#route?.kind !== "pcm");
-    if (made === "jumped") this.#changed();
-    else if (made !== null) this.#goTo(sink, Math.min(made.offset, this.#totalBytes ?? Infinity), made.seconds, made.isTimeAsked);
+    if (made === "jumped") {
+      this.#heardFrom = sink.currentTime;
+      this.#changed();
+    } else if (made !== null) this.#goTo(sink, Math.min(made.offset, this.#totalBytes ?? Infinity), made.seconds, made.isTimeAsked);
   }
 
   #goTo(sink: Sink, offset: number, seconds: number | null, isTimeAsked = false): void {
@@ -267,6 +269,11 @@ export class Output {
     this.#playOn();
     if (this.#failure !== null && this.#isHeardOut) this.#host.failed(this.#failure);
     this.#host.changed();
+  }
+
+  /** Whether there was any sound since the sink was made. */
+  get #hasSounded(): boolean {
+    return this.#hasPlayed || (this.#heard && (this.#sink?.currentTime ?? 0) > this.#heardFrom);
   }
 
   /** Whether nothing is left to play. */
@@ -295,10 +302,11 @@ export class Output {
   #sinkFailed(error: AsfError): void {
     if (isTaken(this.#audio)) {
       this.#host.taken();
-    } else if (this.#route?.kind === "mse" && !this.#hasPlayed) {
+    } else if (this.#route?.kind === "mse" && this.#failure === null && !this.#hasSounded) {
       // Media Source is stricter than the element's own player: what made no sound through it may play by its URL.
       const seconds = this.#sink?.currentTime ?? 0;
       this.#sink?.close();
+      this.#heard = false;
       if (seconds > WORTH_RESUMING_SECONDS) this.#seeks.begin({ seconds });
       this.#use({ kind: "url" });
     } else {

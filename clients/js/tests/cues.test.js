@@ -215,6 +215,16 @@ test("each cue enters when it is heard, at every speed", () => {
   }
 });
 
+test("a short seek is no playing, whatever was before it", () => {
+  const cues = Array.from({ length: 60 }, (_, number) => word(number));
+  const pauses = Array.from({ length: 5 }, () => [{ play: true, seconds: 1 }, { play: false, seconds: 0.7 }]).flat();
+  for (const isPlaying of [false, true]) {
+    const steps = [...pauses, { play: isPlaying, seconds: 0.5 }, { seek: 10, seconds: 0 }, { seek: 11.05, seconds: 0.01 }];
+    const entered = simulate(cues, steps, { startup: 300 }).reported.filter(({ state }) => state === "enter").map(({ id }) => id);
+    for (const id of ["w10", "w19", "w20", "w21", "w22"]) assert.ok(!entered.includes(id), `${id} of ${entered}`);
+  }
+});
+
 test("speed changes, pauses, stalls and seeks", () => {
   const cues = Array.from({ length: 200 }, (_, number) => word(number));
   const { reported } = simulate(

@@ -1,7 +1,7 @@
 /** Position that a playhead may be ahead of what the clock and the rate say, in seconds, without having been moved. */
 const SLACK_SECONDS = 0.15;
 
-/** How much a player whose position did not advance may catch up later, in seconds: while a page is busy, it may be old. */
+/** How much a player whose position has stood still may catch up then, in seconds: while a page is busy, it may be old. */
 const CATCH_UP_SECONDS = 1;
 
 /** Shortest delay, in milliseconds: players report their position in steps. */
@@ -46,7 +46,7 @@ export class CueClock {
   /** Since when it is to play, and stands; null while it does not. */
   #startingAt: number | null = null;
   #wasMoved = false;
-  /** How much less the position has advanced than the clock and the rate say, in seconds. */
+  /** For how long the position of a player that plays has stood still, in seconds of its audio. */
   #behind = 0;
 
   /** The playhead was moved, however little: what is seen next is not a movement by playing. */
@@ -63,7 +63,6 @@ export class CueClock {
     this.#wasMoved = false;
     if (!playhead.isPlaying) this.#startingAt = null;
     if (wasMoved) {
-      this.#behind = 0;
       this.#isSilent = true;
       this.#startingAt = playhead.isPlaying ? now : null;
       return "moved";
@@ -76,7 +75,6 @@ export class CueClock {
     }
     this.#isSilent = false;
     this.#startingAt = null;
-    this.#behind = 0; // It was late to start, rather than to say where it is.
     return "landed";
   }
 
@@ -93,8 +91,9 @@ export class CueClock {
   #isJump(seen: Playhead & { at: number }, { position, rate, isPlaying }: Playhead, now: number): boolean {
     const fastest = Math.max(rate, seen.rate, 0);
     const seconds = isPlaying || seen.isPlaying ? (now - seen.at) / 1000 : 0;
-    const behind = this.#behind + seconds * fastest - (position - seen.position);
-    this.#behind = Math.min(Math.max(behind, 0), CATCH_UP_SECONDS);
-    return position < seen.position || behind < -SLACK_SECONDS * Math.max(1, fastest);
+    const most = this.#behind + seconds * fastest + SLACK_SECONDS * Math.max(1, fastest);
+    const stands = isPlaying && seen.isPlaying && position === seen.position;
+    this.#behind = stands ? Math.min(this.#behind + seconds * rate, CATCH_UP_SECONDS) : 0;
+    return position < seen.position || position > seen.position + most;
   }
 }
