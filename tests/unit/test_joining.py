@@ -364,6 +364,23 @@ def test_of_many_joins_few_look_ups_run_at_once() -> None:
     assert len(look_ups) == 0
 
 
+def test_an_epoch_that_is_not_the_remembered_one_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listener may have it from a server that has stored it, and not counted that yet."""
+    scene = Scene("remembered catalog in tasks")
+    scene.announce(StreamState.COMPLETE)
+    remembered = scene.store.peek("s")
+    assert remembered is not None
+    scene.announce(StreamState.COMPLETE, "second")
+    monkeypatch.setattr(scene.store, "peek", lambda _stream_id: remembered)
+    listener = ScriptedListener()
+    scene.listeners.append(listener)
+    scene.server.service.join("listener", ListenRequest("s", epoch="second"), listener)
+    scene.run_task()
+    scene.finish()
+    assert scene.errors() == []
+    assert listener.received == AUDIO
+
+
 @pytest.mark.parametrize("distant", ["catalog in tasks", "audio in tasks"])
 def test_an_error_of_a_task_reaches_the_listener(distant: str) -> None:
     """As an event; it counts as a rejected join, and nothing is held."""

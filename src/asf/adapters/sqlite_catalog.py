@@ -132,8 +132,8 @@ class SqliteCatalogStore:
         return stream
 
     def peek(self, stream_id: str) -> AudioStream | None:
-        """Return the stream with that id, or None. Raises `CatalogUnavailable`."""
-        return self.get(stream_id)
+        """Return the stream with that id if it was read, or None."""
+        return None if self._unread else self._recent.get(stream_id)
 
     def delete(self, stream: AudioStream) -> bool:
         """Delete `stream` if it is stored now, and return whether it was. Raises `CatalogUnavailable`."""

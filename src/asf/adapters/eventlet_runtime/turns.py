@@ -88,7 +88,7 @@ def bounded_poll(hub: Any, precedence: Precedence) -> Callable[[float], Any]:
     """Return what a hub is to wait for events with: at most `EVENTS_PER_ROUND` at a time, where that can be said.
 
     By default it is a thousand, all of which run before anything else: when thousands of clients disconnect at once,
-    for example. As many sockets of `precedence` as are ready then come on top.
+    for example. So many of the sockets of `precedence` that are ready then come on top.
     """
     poll: Any = getattr(hub, "poll", None)
     if type(poll).__name__ != "epoll":

@@ -32,7 +32,7 @@ connect to the master."""
 
 RESPONSE_SECONDS = 0.2
 """Timeout for sending a command, and for its response. All timeouts together, that of the pool's final read included,
-stay below a second."""
+stay below a second. The URL of the private Redis of workers has a longer one."""
 
 MAX_CONNECTIONS = 32
 """Maximum number of connections of one server to Redis, and so of concurrent commands."""

@@ -1,4 +1,4 @@
-"""Streams that were read from Redis, for as long as they are certainly those that are stored there."""
+"""Streams that were read from Redis, for as long as no change of the catalog was counted since."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,8 @@ MAX_STREAMS = 1000
 """Maximum number of streams that are remembered."""
 
 MAX_AGE_SECONDS = 1.0
-"""How long a stream is remembered. A change whose answer was lost may be stored after it was counted."""
+"""How long a stream is remembered. A change whose answer was lost may be stored after it was counted, or by a worker
+that ended before it counted it."""
 
 Read = Callable[[str], AudioStream | None]
 """Returns the stream of an id, or None. May yield."""
@@ -43,7 +44,7 @@ class RecentStreams:
         self._streams: dict[str, tuple[AudioStream, float]] = {}
 
     def get(self, stream_id: str) -> AudioStream | None:
-        """Return the stream if it is remembered, and still the one that is stored; else None."""
+        """Return the stream if it is remembered, and no change was counted since; else None."""
         known = self._streams.get(stream_id)
         if known is None or self._total != self._changes.total():
             return None
@@ -59,6 +60,8 @@ class RecentStreams:
                 self._streams.clear()
                 self._total = total
             self._streams[stream_id] = (stream, until)
+        else:
+            self._streams.pop(stream_id, None)
         return stream
 
     def note_change(self) -> None:

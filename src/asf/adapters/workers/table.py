@@ -46,7 +46,7 @@ class Row(IntEnum):
 
 
 LASTING = {Row.RECEIVED, Row.CATALOG_CHANGES}
-"""What is not cleared when a worker ends: it may never go back."""
+"""What is not cleared when a worker ends: the next worker in its slot continues with it."""
 
 
 class AddressRow(IntEnum):

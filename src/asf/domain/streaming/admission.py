@@ -130,7 +130,8 @@ class Admission:
                 self._find_and_start(session)
             else:
                 run_in_task = partial(self._look_ups.start, listener_id)
-                if (stream := self._catalog.find_at_once(session.stream_id)) is not None:
+                stream = self._catalog.find_at_once(session.stream_id)
+                if stream is not None and session.request.epoch in {None, stream.epoch}:
                     self._start_on(session, stream, run_in_task)
                 elif self._catalog.is_local:
                     self._find_and_start(session, run_in_task)

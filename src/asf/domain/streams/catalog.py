@@ -112,9 +112,9 @@ class StreamCatalog:
         return stream
 
     def find_at_once(self, stream_id: str) -> AudioStream | None:
-        """Return the stream with that id if nothing that concerns it has to wait; else None, also for an unknown one.
+        """Return the stream with that id if it is known without asking the store; else None.
 
-        Never yields. Raises `CatalogUnavailable`.
+        Its epoch may have ended a moment ago, by a change that is not answered yet. Never yields, and raises nothing.
         """
         return self._store.peek(stream_id)
 

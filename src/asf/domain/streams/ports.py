@@ -21,9 +21,10 @@ class StreamStore(Protocol):
         ...
 
     def peek(self, stream_id: str) -> AudioStream | None:
-        """Return what `get` would if neither that, nor following the stream if its audio may grow, waits; else None.
+        """Return what `get` would if that is known, and nobody has to follow the stream; else None.
 
-        Never yields.
+        A stream that is being generated has to be followed, which waits unless the store is local. A change is known
+        when the call that has made it returns; one that fails, after a second at most. Never yields.
         """
         ...
 
