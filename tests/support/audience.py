@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import re
@@ -103,6 +104,7 @@ class LightListener:
         self._buffer_bytes = buffer_bytes
         self._options = ({} if token is None else {"token": token}) | ({"wait": True} if wait else {})
         self._cookies: list[str] = []
+        self._requests = itertools.count()
         self._leap: int | None = None
         self.heard_at: float | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -332,6 +334,8 @@ class LightListener:
 
     async def _request(self, reader: asyncio.StreamReader, method: str, path: str, body: str = "") -> bytes:
         cookies = f"Cookie: {'; '.join(self._cookies)}\r\n" if self._cookies else ""
+        # As all clients do, so that a repeated request can be told from the next one.
+        path += f"&t={next(self._requests)}"
         head = f"{method} {path} HTTP/1.1\r\nHost: asf\r\n{cookies}Content-Length: {len(body.encode())}\r\n\r\n"
         self._write(head.encode() + body.encode())
         status, fields = await _read_head(reader)
