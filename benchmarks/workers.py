@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.measurements import HARDLY_ANY_AUDIO, WARM_UP_JOINS, Figures, checked
 from benchmarks.processes import STREAM_ID, Load, Server, asf, cpu_of
+from tests.support.processes import eventually
 
 COUNTS = (1, 2)
 AUDIENCES = {"cpu_us_per_chunk": 200, "cpu_us_per_chunk_of_many": 1000}
@@ -91,11 +92,7 @@ def _wait_for_workers(port: int, count: int) -> None:
     import requests  # noqa: PLC0415
 
     url = f"http://127.0.0.1:{port}/asf/internal/nodes"
-    end = time.monotonic() + START_SECONDS
-    while len(requests.get(url, timeout=10).json()["nodes"]) < count:
-        if time.monotonic() > end:
-            raise TimeoutError(f"{count} workers have not started within {START_SECONDS} s")
-        time.sleep(0.1)
+    eventually(lambda: len(requests.get(url, timeout=10).json()["nodes"]) >= count, START_SECONDS)
 
 
 def _with_descendants(pid: int) -> list[int]:

@@ -28,7 +28,8 @@ def test_those_that_can_be_read_are_ready(pairs: list[Pair]) -> None:
     """While they have precedence, and not more than are wanted."""
     precedence = Precedence()
     readable = [reading.fileno() for reading, _ in pairs]
-    precedence.add([*readable, pairs[0][1].fileno(), -1])
+    for descriptor in (*readable, pairs[0][1].fileno(), -1):
+        precedence.add(descriptor)
     assert sorted(precedence.ready(10)) == [(descriptor, POLLIN) for descriptor in sorted(readable)]
     assert len(precedence.ready(2)) == 2
     for descriptor in (readable[0], readable[0], 9999):
@@ -39,7 +40,7 @@ def test_those_that_can_be_read_are_ready(pairs: list[Pair]) -> None:
 def test_one_that_was_closed_is_not_ready(pairs: list[Pair]) -> None:
     """Its number may be given to another one."""
     precedence = Precedence()
-    precedence.add([pairs[0][0].fileno()])
+    precedence.add(pairs[0][0].fileno())
     pairs[0][0].close()
     assert precedence.ready(10) == []
 
@@ -49,8 +50,9 @@ def test_the_number_is_bounded(pairs: list[Pair], monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(precedence_module, "MAX_SOCKETS", 2)
     precedence = Precedence()
     first, second, third = (reading.fileno() for reading, _ in pairs)
-    precedence.add([first, second, third])
+    for descriptor in (first, second, third):
+        precedence.add(descriptor)
     assert {descriptor for descriptor, _ in precedence.ready(10)} == {first, second}
     precedence.discard(first)
-    precedence.add([third])
+    precedence.add(third)
     assert {descriptor for descriptor, _ in precedence.ready(10)} == {second, third}

@@ -166,7 +166,7 @@ def test_a_new_connection_does_not_wait_for_all_that_were_ready_before_it() -> N
     order: list[str] = []
     original = hub.do_poll
     precedence = Precedence()
-    precedence.add([listening.fileno()])
+    precedence.add(listening.fileno())
     hub.do_poll = bounded_poll(hub, precedence)
 
     def read(one: socket.socket) -> None:

@@ -35,7 +35,6 @@ PR_SET_PDEATHSIG = 1
 ANSWER_SECONDS = 0.2
 """Timeout of a question whether it answers."""
 
-
 RESPONSE_SECONDS = 1.0
 """Timeout of its clients for each response, and for a free connection. Longer than those of another Redis: when this
 one does not answer the machine is busy. There is none to turn to, and one that has ended is restarted."""
@@ -65,7 +64,8 @@ class PrivateRedis:
     @property
     def url(self) -> str:
         """The value of ASF_REDIS_URL for it."""
-        return f"unix://{quote(str(self.socket_path.absolute()))}?socket_timeout={RESPONSE_SECONDS}&timeout={RESPONSE_SECONDS}"
+        options = f"socket_timeout={RESPONSE_SECONDS}&timeout={RESPONSE_SECONDS}"
+        return f"unix://{quote(str(self.socket_path.absolute()))}?{options}"
 
     def start(self) -> None:
         """Start the process. It ends when this process does. Raises OSError."""

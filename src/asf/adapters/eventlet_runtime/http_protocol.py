@@ -188,7 +188,7 @@ class BoundedHttpProtocol(eventlet.wsgi.HttpProtocol):
         self._idle_seconds = self._timeouts.idle
         descriptor = self.connection.fileno()
         if self._control is not None:  # Of a connection that serves requests. Those of listeners may be thousands.
-            PRECEDENCE.add([descriptor])
+            PRECEDENCE.add(descriptor)
         try:
             first = self.rfile.peek(1) if self._hand_over is None else self._first_bytes(self._hand_over)
             if (

@@ -55,7 +55,7 @@ class Inbox:
             if message == QUESTION:
                 self.on_asked()
             for descriptor in descriptors:
-                self._count()
+                self._seat.table.count(Row.RECEIVED, self._seat.me.slot)
                 connection = HandedOverSocket.of(message, descriptor)
                 with suppress(OSError):  # It has been reset.
                     address = connection.getpeername()
@@ -71,10 +71,6 @@ class Inbox:
     def close(self) -> None:
         """Take no further connections."""
         self._arriving.close()
-
-    def _count(self) -> None:
-        received = self._seat.table.get(Row.RECEIVED, self._seat.me.slot)
-        self._seat.table.set(Row.RECEIVED, self._seat.me.slot, received + 1)
 
     def _reserve(self) -> bool:
         """Return whether there is a descriptor to spare, and let the other workers know."""

@@ -1,6 +1,5 @@
 """Sockets that do not wait for all that were ready before them."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from eventlet import patcher
@@ -22,12 +21,11 @@ class Precedence:
         self._poll = _select.poll()
         self._descriptors: set[int] = set()
 
-    def add(self, descriptors: Iterable[int]) -> None:
-        """Give these descriptors precedence, if there is room for them."""
-        for descriptor in descriptors:
-            if len(self._descriptors) < MAX_SOCKETS and descriptor >= 0:
-                self._descriptors.add(descriptor)
-                self._poll.register(descriptor, _select.POLLIN)
+    def add(self, descriptor: int) -> None:
+        """Give a descriptor precedence, if there is room for it."""
+        if len(self._descriptors) < MAX_SOCKETS and descriptor >= 0:
+            self._descriptors.add(descriptor)
+            self._poll.register(descriptor, _select.POLLIN)
 
     def discard(self, descriptor: int) -> None:
         """Let a descriptor wait like all others. Must be called before it is closed. Safe to repeat."""

@@ -62,10 +62,10 @@ def serve(
         listener.has_headroom = service.connections.has_rejection_headroom
         if hand_over is not None:
             listener.keeps = hand_over.keeps
+        PRECEDENCE.add(listener.fileno())
         _spawn_http_server(listener, service, pool, protocol)
-    PRECEDENCE.add(listener.fileno() for listener in listeners)
     if inbox is not None:
-        PRECEDENCE.add([inbox.fileno()])
+        PRECEDENCE.add(inbox.fileno())
         _spawn_http_server(inbox, service, pool, protocol)
     with logged_exceptions(), watched_loop(service.on_slow_turn):
         stop.wait()

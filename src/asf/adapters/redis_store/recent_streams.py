@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from asf.adapters.followed_streams import Read
 from asf.domain.streams.stream import AudioStream, StreamState
 
 MAX_STREAMS = 1000
@@ -12,9 +13,6 @@ MAX_STREAMS = 1000
 MAX_AGE_SECONDS = 1.0
 """How long a stream is remembered. A change whose answer was lost may be stored after it was counted, or by a worker
 that ended before it counted it."""
-
-Read = Callable[[str], AudioStream | None]
-"""Returns the stream of an id, or None. May yield."""
 
 
 class Changes(Protocol):

@@ -13,7 +13,7 @@ class CatalogChanges:
 
     def note(self) -> None:
         """Count a change by this worker."""
-        self._table.set(Row.CATALOG_CHANGES, self._slot, self._table.get(Row.CATALOG_CHANGES, self._slot) + 1)
+        self._table.count(Row.CATALOG_CHANGES, self._slot)
 
     def total(self) -> int:
         """Return the sum over all workers, those that have ended included."""

@@ -80,6 +80,10 @@ class WorkerTable:
         """Set a worker's count. Only that worker, or the supervisor while there is none, may call it."""
         self._rows[row][slot] = value
 
+    def count(self, row: Row, slot: int) -> None:
+        """Add one to a worker's count. Only that worker may call it."""
+        self._rows[row][slot] += 1
+
     def total(self, row: Row) -> int:
         """Return the sum over all workers."""
         return sum(self._rows[row])

@@ -189,13 +189,13 @@ class Admission:
             else:
                 raise
             return
+        if request.epoch not in {None, stream.epoch}:
+            raise EpochChanged(epoch=stream.epoch)
         if not session.ended:
             self._start_on(session, stream, run_in_task)
 
     def _start_on(self, session: ListenerSession, stream: AudioStream, run_in_task: Spawn | None) -> None:
-        """Start the session on a stream that was found; open audio that is not local with `run_in_task`, if given."""
-        if session.request.epoch not in {None, stream.epoch}:
-            raise EpochChanged(epoch=stream.epoch)
+        """Start the session on its stream; open audio that is not local with `run_in_task`, if given."""
         if run_in_task is None or self._pool.is_local(stream):
             self._open_and_start(session, stream)
         else:
